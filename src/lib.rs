@@ -1,0 +1,6 @@
+//! ostler runs shared web hosting on Docker hosts: one fleet file says what should be, one engine
+//! observes, plans, shows and applies it, for the command line and the console alike.
+//!
+//! Read the modules in this order to read what the program does.
+
+pub mod fleet;

@@ -4,3 +4,5 @@
 //! Read the modules in this order to read what the program does.
 
 pub mod fleet;
+pub mod observe;
+pub mod plan;

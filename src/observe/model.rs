@@ -1,0 +1,317 @@
+//! What is: everything that planning needs to know about live hosts, as plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::{Limits, Name, SiteState, Subnet};
+use crate::plan::router::RouteEntry;
+use crate::plan::spec::ContainerSpec;
+
+/// The fleet as it was found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Observed {
+    /// Every host of the fleet file, reached or not.
+    pub hosts: BTreeMap<Name, HostObservation>,
+    /// What this operator's copy of the fleet file descends from.
+    pub lineage: Lineage,
+}
+
+/// One host, reached or not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostObservation {
+    /// It answered.
+    Reached(Box<ObservedHost>),
+    /// It did not; says why, in words for the operator.
+    Unreachable {
+        /// The engine's error in one line.
+        why: String,
+    },
+}
+
+impl HostObservation {
+    /// The host when it was reached.
+    pub fn reached(&self) -> Option<&ObservedHost> {
+        match self {
+            HostObservation::Reached(host) => Some(host),
+            HostObservation::Unreachable { .. } => None,
+        }
+    }
+}
+
+/// Which fleet files this operator's copy is known to descend from, and the sites they named.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lineage {
+    /// Hashes of fleet files (see [`crate::fleet::file_hash`]) that mine descends from: from git
+    /// history, from what this operator applied before. Mine included.
+    pub ancestors: BTreeSet<String>,
+    /// Commits that mine descends from, as far as asked about.
+    pub commits: BTreeSet<String>,
+    /// Sites that any of those named.
+    pub known_sites: BTreeSet<Name>,
+}
+
+/// One host that answered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ObservedHost {
+    /// The engine.
+    pub engine: EngineFacts,
+    /// Every container on the host, ours and foreign, running or not.
+    pub containers: Vec<ObservedContainer>,
+    /// Every network.
+    pub networks: Vec<ObservedNetwork>,
+    /// Image references that the host has, with the image id each stands for.
+    pub images: BTreeMap<String, String>,
+    /// What ostler keeps in `state/`.
+    pub state: StateRead,
+    /// Owner of `sites/<site>/www` for sites of the file that have no record; absent: no folder,
+    /// or not asked.
+    pub folders: BTreeMap<Name, Owner>,
+    /// Keyed digests of the secrets' current bytes on the operator's side: site → secret → digest.
+    /// Absent where the source could not be read (with the reason in `secret_errors`).
+    pub secret_digests: BTreeMap<Name, BTreeMap<String, String>>,
+    /// Secret sources that could not be read: site → what went wrong, no secret in it.
+    pub secret_errors: BTreeMap<Name, String>,
+    /// Router as found by its own runtime socket, where it could be asked.
+    pub router_live: Option<RouterLive>,
+}
+
+/// The engine's own account of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct EngineFacts {
+    /// Such as `28.2.2`.
+    pub version: String,
+    /// API version in use, such as `1.44`.
+    pub api: String,
+    /// Operating system line.
+    pub os: String,
+    /// CPUs.
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+    /// Rootless, or with remapped users.
+    pub remapped_users: bool,
+}
+
+/// A numeric owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// One container, from the list; limits and counters only where it was inspected.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ObservedContainer {
+    /// Full id.
+    pub id: String,
+    /// Without the leading slash.
+    pub name: String,
+    /// Reference it was created from.
+    pub image: String,
+    /// Id of the image.
+    pub image_id: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it is doing.
+    pub run: RunState,
+    /// The engine's words, such as `Up 3 hours (healthy)`.
+    pub status: String,
+    /// Unix seconds.
+    pub created: i64,
+    /// Network name → IPv4 address. A stopped container's configured address is included where the
+    /// engine tells it; the one ostler asked for is also in the label `ostler.address`.
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// Ports published on the host: (host port, protocol).
+    pub published: Vec<(u16, String)>,
+    /// From an inspect, where one was made.
+    pub inspected: Option<Inspected>,
+}
+
+impl ObservedContainer {
+    /// A label of ours, by the part after `ostler.`.
+    pub fn ours(&self, label: &str) -> Option<&str> {
+        self.labels.get(&format!("ostler.{label}")).map(String::as_str)
+    }
+    /// Whether it carries a label of ours at all.
+    pub fn is_foreign(&self) -> bool {
+        !self.labels.contains_key("ostler.fleet")
+    }
+    /// Whether its process runs (paused counts as not).
+    pub fn is_running(&self) -> bool {
+        self.run == RunState::Running
+    }
+}
+
+/// A container's state, in the engine's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Created, never started.
+    #[default]
+    Created,
+    /// Running.
+    Running,
+    /// Paused.
+    Paused,
+    /// Being restarted by the engine: it keeps exiting.
+    Restarting,
+    /// Exited.
+    Exited,
+    /// Being removed.
+    Removing,
+    /// The engine gave up on it.
+    Dead,
+}
+
+/// What only an inspect tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Inspected {
+    /// Limits as the daemon has them.
+    pub limits: Limits,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+    /// The last end was for memory.
+    pub oom_killed: bool,
+    /// Exit code of the last run.
+    pub exit_code: Option<i64>,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub finished_at: Option<String>,
+    /// Docker's own health word, where a check is configured.
+    pub health: Option<String>,
+    /// Compose's working directory, environment names, and the like are left to `look`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// One network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedNetwork {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// IPv4 subnets.
+    pub subnets: Vec<Subnet>,
+    /// Containers can reach each other (`com.docker.network.bridge.enable_icc`, default true).
+    pub icc: bool,
+    /// IPv6 is on.
+    pub ipv6: bool,
+}
+
+/// What could be read of `state/`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum StateRead {
+    /// No toolbox on the host: nothing could be read. A first apply makes one, and refuses to go on
+    /// where it then finds state that was not read.
+    #[default]
+    NoToolbox,
+    /// Read.
+    Read(Box<HostState>),
+    /// There is a toolbox but the state is damaged; says what and where.
+    Damaged {
+        /// In words.
+        why: String,
+    },
+}
+
+impl StateRead {
+    /// The state, where it was read.
+    pub fn read(&self) -> Option<&HostState> {
+        match self {
+            StateRead::Read(state) => Some(state),
+            _ => None,
+        }
+    }
+}
+
+/// All that ostler keeps on one host for one fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostState {
+    /// `state/host.json`; absent before the first apply.
+    pub host: Option<HostRecord>,
+    /// `state/sites/<site>.json`, by site.
+    pub sites: BTreeMap<Name, SiteRecord>,
+    /// `state/router.json`: what the router was last told.
+    pub router: RouterRecord,
+}
+
+/// What is kept once per host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// Fleet.
+    pub fleet: String,
+    /// Host name in the file.
+    pub host: String,
+    /// Key of the digests of secrets, hex. Made on the host's first apply.
+    pub digest_key: String,
+    /// Hash of the fleet file last applied here.
+    pub fleet_hash: String,
+    /// Its git commit, where there was one.
+    pub commit: Option<String>,
+    /// By whom, when (RFC 3339), from where.
+    pub applied_by: Option<String>,
+}
+
+/// What was last applied for one site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteRecord {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// The site.
+    pub site: Name,
+    /// Its user and group id on this host; never another site's while this record exists.
+    pub uid: u32,
+    /// The spec its container was created from; none for `proxy`.
+    pub spec: Option<ContainerSpec>,
+    /// Hash of `spec`.
+    pub hash: Option<String>,
+    /// Limits last set.
+    pub limits: Limits,
+    /// What the router was told.
+    pub route: Option<RouteEntry>,
+    /// Keyed digests of its secrets, by name.
+    pub secrets: BTreeMap<String, String>,
+    /// State last applied.
+    pub state: RecordedState,
+    /// Id of the image its container runs.
+    pub image_id: Option<String>,
+}
+
+/// A site's state as last applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordedState {
+    /// As the file said.
+    Wanted(SiteState),
+    /// Removed from the file: route gone, container stopped and kept.
+    Leftover,
+}
+
+/// What the router was last told, and by which files.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RouterRecord {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// Hash of the router's own configuration (not of the routes).
+    pub config_hash: String,
+    /// Routes by site.
+    pub routes: BTreeMap<Name, RouteEntry>,
+}
+
+/// The router as its runtime socket tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouterLive {
+    /// Domain → address map as loaded.
+    pub hosts: BTreeMap<String, String>,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+}

@@ -1,0 +1,56 @@
+//! A plan: operations with their order, and what stands in the way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+use crate::fleet::Name;
+
+/// What apply would do, complete and deterministic.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the fleet.
+    pub fleet: String,
+    /// Hash of the fleet file's bytes it was made from.
+    pub fleet_hash: String,
+    /// Per host: hash of all that was observed and matters. A saved plan is refused when it moved.
+    pub basis: BTreeMap<Name, String>,
+    /// In an order that respects every `after`.
+    pub operations: Vec<Operation>,
+    /// What keeps a site or a host from being applied; the rest goes on.
+    pub problems: Vec<Problem>,
+    /// What the operator should know and nothing waits for.
+    pub notices: Vec<Notice>,
+}
+
+impl Plan {
+    /// Nothing to do, and nothing in the way.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && self.problems.is_empty()
+    }
+}
+
+/// Something that keeps a part of the fleet from being applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where.
+    pub host: Name,
+    /// Which site; `None`: the whole host.
+    pub site: Option<Name>,
+    /// What is wrong.
+    pub what: String,
+    /// What would mend it.
+    pub remedy: String,
+}
+
+/// Something worth knowing: leftovers, a newer image under the same tag, a site that moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Where.
+    pub host: Name,
+    /// Which site.
+    pub site: Option<Name>,
+    /// In words.
+    pub text: String,
+}

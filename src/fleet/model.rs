@@ -51,7 +51,11 @@ impl Name {
 impl FromStr for Name {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let bad = |why: &str| Err(Invalid(format!("{why}; a name is 1 to 63 of a-z, 0-9 and -")));
+        let bad = |why: &str| {
+            Err(Invalid(format!(
+                "{why}; a name is 1 to 63 of a-z, 0-9 and -"
+            )))
+        };
         if text.is_empty() {
             return bad("it is empty");
         }
@@ -61,7 +65,10 @@ impl FromStr for Name {
         if text.starts_with('-') || text.ends_with('-') {
             return bad("it begins or ends with a hyphen");
         }
-        match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+        match text
+            .chars()
+            .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-'))
+        {
             Some(c) if c.is_ascii_uppercase() => bad("it has an upper-case letter"),
             Some(c) => bad(&format!("it has the character {c:?}")),
             None => Ok(Name(text.to_owned())),
@@ -91,7 +98,9 @@ impl FromStr for Domain {
             return Err(Invalid("a domain has 1 to 253 characters".into()));
         }
         for label in ascii.split('.') {
-            let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            let inner = label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
             if label.is_empty() || label.len() > 63 || !inner {
                 return Err(Invalid(format!("the part {label:?} is not a DNS label")));
             }
@@ -195,7 +204,12 @@ impl fmt::Display for EngineAddress {
         match self {
             Self::Unix { path } => write!(f, "unix://{path}"),
             Self::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
-            Self::Ssh { user, host, port, socket } => {
+            Self::Ssh {
+                user,
+                host,
+                port,
+                socket,
+            } => {
                 write!(f, "ssh://")?;
                 if let Some(user) = user {
                     write!(f, "{user}@")?;
@@ -222,7 +236,10 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Ports { http: 80, https: 443 }
+        Ports {
+            http: 80,
+            https: 443,
+        }
     }
 }
 
@@ -276,7 +293,9 @@ impl FromStr for Subnet {
         let mask = u32::MAX << (32 - u32::from(prefix));
         if u32::from(base) & !mask != 0 {
             let right = Ipv4Addr::from(u32::from(base) & mask);
-            return Err(Invalid(format!("host bits are set; the network is {right}/{prefix}")));
+            return Err(Invalid(format!(
+                "host bits are set; the network is {right}/{prefix}"
+            )));
         }
         Ok(Subnet { base, prefix })
     }
@@ -459,7 +478,11 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Health { path: "/".into(), timeout_s: 60, command: None }
+        Health {
+            path: "/".into(),
+            timeout_s: 60,
+            command: None,
+        }
     }
 }
 

@@ -134,7 +134,9 @@ pub struct ObservedContainer {
 impl ObservedContainer {
     /// A label of ours, by the part after `ostler.`.
     pub fn ours(&self, label: &str) -> Option<&str> {
-        self.labels.get(&format!("ostler.{label}")).map(String::as_str)
+        self.labels
+            .get(&format!("ostler.{label}"))
+            .map(String::as_str)
     }
     /// Whether it carries a label of ours at all.
     pub fn is_foreign(&self) -> bool {

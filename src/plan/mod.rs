@@ -6,4 +6,6 @@ pub mod router;
 pub mod spec;
 
 pub use graph::{Notice, Plan, Problem};
-pub use operation::{Class, ContainerRef, Interruption, Operation, OperationId, OperationKind, Undo};
+pub use operation::{
+    Class, ContainerRef, Interruption, Operation, OperationId, OperationKind, Undo,
+};

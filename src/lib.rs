@@ -4,5 +4,6 @@
 //! Read the modules in this order to read what the program does.
 
 pub mod fleet;
+pub mod host;
 pub mod observe;
 pub mod plan;

@@ -1,0 +1,10 @@
+//! What ostler keeps on a host, and how it is reached: everything through the Docker API, so that
+//! local, TLS and SSH hosts behave the same.
+
+pub mod archive;
+pub mod layout;
+pub mod script;
+
+pub use archive::{Entry, Kind};
+pub use layout::Layout;
+pub use script::Script;

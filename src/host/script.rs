@@ -1,0 +1,280 @@
+//! The shell scripts that run in the toolbox. They are the program's own text; names, paths and
+//! domains reach them as arguments and standard input only. Each is run as
+//! `["sh", "-c", text, "ostler-<tag>", ARGUMENTS…]`, so that `$0` tells which one it is: the
+//! simulated engine answers by that.
+//!
+//! All of them print errors on standard error in words and work again when run again.
+
+use std::time::Duration;
+
+/// One script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Script {
+    /// Its name.
+    pub tag: &'static str,
+    /// What `sh` runs.
+    pub text: &'static str,
+    /// How long it may take, where the caller does not say otherwise.
+    pub deadline: Duration,
+}
+
+impl Script {
+    /// The arguments of an exec.
+    pub fn argv<'a>(&'a self, name: &'a str, args: &[&'a str]) -> Vec<&'a str> {
+        let mut argv = vec!["sh", "-c", self.text, name];
+        argv.extend_from_slice(args);
+        argv
+    }
+    /// What becomes `$0`.
+    pub fn name(&self) -> String {
+        format!("ostler-{}", self.tag)
+    }
+}
+
+const SHORT: Duration = Duration::from_secs(15);
+
+/// Makes folders and gives them mode and owner. Never used below what a customer can write.
+///
+/// Arguments: `MODE UID:GID PATH`, repeated; parents first. Nothing on stdout. Exit 0, or 1 where
+/// something else has the name.
+pub const TREE: Script = Script {
+    tag: "tree",
+    text: r#"set -eu
+while [ $# -ge 3 ]; do
+  if [ -L "$3" ]; then echo "$3 is a symbolic link" >&2; exit 1; fi
+  [ -d "$3" ] || mkdir -- "$3"
+  chown "$2" -- "$3"
+  chmod "$1" -- "$3"
+  shift 3
+done
+"#,
+    deadline: SHORT,
+};
+
+/// Puts finished files and folders in their places.
+///
+/// Arguments: `FROM TO`, repeated. A file is flushed to disk and replaces TO in one step. A folder
+/// takes the name TO when nothing has it; otherwise TO is kept, FROM removed, and `kept TO`
+/// printed. Where FROM is missing and TO exists nothing is done (it was published before). Exit 0;
+/// 1 on failure; what was done until then stays.
+pub const PUBLISH: Script = Script {
+    tag: "publish",
+    text: r#"set -eu
+while [ $# -ge 2 ]; do
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
+    if [ -e "$2" ]; then echo "kept $2"; rm -rf -- "$1"; else mv -T -- "$1" "$2"; fi
+  elif [ -e "$1" ]; then
+    sync -- "$1"
+    mv -fT -- "$1" "$2"
+  elif [ ! -e "$2" ]; then
+    echo "$1 is missing" >&2; exit 1
+  fi
+  shift 2
+done
+"#,
+    deadline: Duration::from_secs(60),
+};
+
+/// Removes files and folders. Never used below what a customer can write.
+///
+/// Arguments: paths. What is not there is fine. Exit 0.
+pub const REMOVE: Script = Script {
+    tag: "remove",
+    text: r#"set -eu
+[ $# -eq 0 ] || rm -rf --one-file-system -- "$@"
+"#,
+    deadline: Duration::from_secs(120),
+};
+
+/// Removes from one folder what begins with a prefix and is not to be kept.
+///
+/// Arguments: `DIR PREFIX KEEP…` (names, not paths; the prefix may be empty). Prints each name that
+/// it removed. Exit 0, also where DIR is missing.
+pub const KEEP_ONLY: Script = Script {
+    tag: "keep-only",
+    text: r#"set -eu
+dir=$1 prefix=$2; shift 2
+[ -d "$dir" ] || exit 0
+cd -- "$dir"
+for name in .[!.]* ..?* *; do
+  [ -e "$name" ] || [ -L "$name" ] || continue
+  case $name in "$prefix"*) ;; *) continue ;; esac
+  wanted=
+  for keep in "$@"; do [ "$name" != "$keep" ] || wanted=1; done
+  [ -n "$wanted" ] || { rm -rf --one-file-system -- "$name"; printf '%s\n' "$name"; }
+done
+"#,
+    deadline: Duration::from_secs(60),
+};
+
+/// Asks once by HTTP; no redirect is followed.
+///
+/// Arguments: `ADDRESS PORT PATH HOST SECONDS`. Prints the status, three digits; `000` where there
+/// was no answer. Exit 0 with an answer, else curl's own code with its words on stderr.
+pub const HTTP: Script = Script {
+    tag: "http",
+    text: r#"exec curl -sS -g -o /dev/null -w '%{http_code}\n' --noproxy '*' --path-as-is \
+  --max-time "$5" -H "Host: $4" -H 'User-Agent: ostler' -- "http://$1:$2$3"
+"#,
+    deadline: Duration::from_secs(60),
+};
+
+/// Asks by HTTP again and again until an answer is good enough.
+///
+/// Arguments: `ADDRESS PORT PATH HOST SECONDS WORST`: an answer counts when its status is at most
+/// WORST (499: anything below 500). Prints the last status (`000`: none). Exit 0 when an answer
+/// counted, 1 when the time was up.
+pub const AWAIT_HTTP: Script = Script {
+    tag: "await-http",
+    text: r#"end=$(($(date +%s) + $5)); code=000
+while :; do
+  code=$(curl -s -g -o /dev/null -w '%{http_code}' --noproxy '*' --path-as-is --max-time 5 \
+    -H "Host: $4" -H 'User-Agent: ostler' -- "http://$1:$2$3")
+  if [ "${code:-000}" != 000 ] && [ "$code" -le "$6" ]; then printf '%s\n' "$code"; exit 0; fi
+  [ "$(date +%s)" -lt "$end" ] || break
+  sleep 0.1
+done
+printf '%s\n' "${code:-000}"
+exit 1
+"#,
+    deadline: Duration::from_secs(30),
+};
+
+/// What listens for TCP on the host, Docker or not.
+///
+/// No arguments. Prints the lines of `/proc/net/tcp` and `/proc/net/tcp6`. Exit 0.
+pub const PORTS: Script = Script {
+    tag: "ports",
+    text: r#"cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null || :
+"#,
+    deadline: SHORT,
+};
+
+/// Talks to the router's runtime socket.
+///
+/// Arguments: `DIR NAME`: the socket's folder and name. Standard input is sent as it is; what
+/// comes back is printed as it is. Exit 0; socat's code where the socket does not answer.
+pub const ROUTER: Script = Script {
+    tag: "router",
+    text: r#"cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$2"
+"#,
+    deadline: SHORT,
+};
+
+/// Room on the disk that holds a folder.
+///
+/// Arguments: `PATH`. Prints two lines: bytes as `TOTAL FREE`, inodes as `TOTAL FREE`. Exit 0.
+pub const DISK: Script = Script {
+    tag: "disk",
+    text: r#"set -eu
+df -B1 --output=size,avail -- "$1" | tail -n 1
+df --output=itotal,iavail -- "$1" | tail -n 1
+"#,
+    deadline: SHORT,
+};
+
+/// Gives everything in a folder to one owner. Not run in the toolbox but as the command of a
+/// throw-away container that sees nothing but that folder: a symbolic link leads nowhere.
+///
+/// Arguments: `UID:GID DIR`. Exit 0.
+pub const OWN: Script = Script {
+    tag: "own",
+    text: r#"exec chown -R -P -h -- "$1" "$2"
+"#,
+    deadline: Duration::from_secs(1800),
+};
+
+/// All scripts.
+pub const ALL: &[Script] = &[
+    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, PORTS, ROUTER, DISK, OWN,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn run(script: &Script, args: &[&str]) -> (i32, String, String) {
+        let name = script.name();
+        let argv = script.argv(&name, args);
+        let out = Command::new(argv[0]).args(&argv[1..]).output().unwrap();
+        (
+            out.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&out.stdout).into_owned(),
+            String::from_utf8_lossy(&out.stderr).into_owned(),
+        )
+    }
+
+    #[test]
+    fn tags_are_unique_and_texts_parse() {
+        for (at, script) in ALL.iter().enumerate() {
+            assert!(ALL[..at].iter().all(|s| s.tag != script.tag));
+            let ok = Command::new("sh").args(["-n", "-c", script.text]).status();
+            assert!(ok.unwrap().success(), "{}", script.tag);
+        }
+    }
+
+    #[test]
+    fn publish_replaces_files_and_keeps_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p).to_str().unwrap().to_owned();
+        std::fs::write(at(".new-a b"), "new").unwrap();
+        std::fs::write(at("a b"), "old").unwrap();
+        std::fs::create_dir(at(".new-d")).unwrap();
+        std::fs::create_dir(at(".new-e")).unwrap();
+        std::fs::create_dir(at("e")).unwrap();
+        std::fs::write(at("e/x"), "").unwrap();
+        let pairs = [".new-a b", "a b", ".new-d", "d", ".new-e", "e"].map(at);
+        let pairs: Vec<&str> = pairs.iter().map(String::as_str).collect();
+        let (code, out, err) = run(&PUBLISH, &pairs);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert_eq!(out, format!("kept {}\n", at("e")));
+        assert_eq!(std::fs::read_to_string(at("a b")).unwrap(), "new");
+        assert!(dir.path().join("d").is_dir() && dir.path().join("e/x").exists());
+        assert_eq!(run(&PUBLISH, &pairs[..4]).0, 0, "again");
+        assert_eq!(run(&PUBLISH, &[&at("none"), &at("none2")]).0, 1);
+    }
+
+    #[test]
+    fn keep_only_removes_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["conf-a", "conf-b", "secrets", ".new-conf-c", "-rf"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let path = dir.path().to_str().unwrap();
+        assert_eq!(run(&KEEP_ONLY, &[path, "conf-", "conf-b"]).1, "conf-a\n");
+        let (_, out, _) = run(&KEEP_ONLY, &[path, "", "secrets"]);
+        assert_eq!(out, ".new-conf-c\n-rf\nconf-b\n");
+        assert_eq!(run(&KEEP_ONLY, &["/nonexistent", ""]).0, 0);
+    }
+
+    #[test]
+    fn tree_refuses_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p).to_str().unwrap().to_owned();
+        let owner = run(
+            &Script {
+                tag: "id",
+                text: "echo $(id -u):$(id -g)",
+                deadline: SHORT,
+            },
+            &[],
+        )
+        .1;
+        let (code, _, err) = run(
+            &TREE,
+            &[
+                "711",
+                owner.trim(),
+                &at("a"),
+                "700",
+                owner.trim(),
+                &at("a/b"),
+            ],
+        );
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(dir.path().join("a/b").is_dir());
+        std::os::unix::fs::symlink("/tmp", dir.path().join("l")).unwrap();
+        assert_eq!(run(&TREE, &["711", owner.trim(), &at("l")]).0, 1);
+    }
+}

@@ -1,0 +1,56 @@
+//! Files of a container as tar archives: works on one that is stopped or was never started.
+
+use super::Client;
+use super::container::container;
+use crate::engine::error::{Error, Result};
+use crate::engine::wire::{Call, LARGEST, READ, START, UPLOAD_IDLE};
+
+/// As much as tells what an archive begins with.
+const HEAD: usize = 4096;
+
+impl Client {
+    /// A file or folder of a container as a tar archive, whole, at most 64 MiB. Not found when
+    /// either the container or the path is not there.
+    pub async fn archive_get(&self, id: &str, path: &str) -> Result<Vec<u8>> {
+        let call = archive(Call::get, id, path, "read")?;
+        Ok(self.wire.ask_up_to(call, START, LARGEST).await?.bytes.into())
+    }
+
+    /// The first 4 KiB of such an archive (its first header, and some of the first file).
+    pub async fn archive_get_head(&self, id: &str, path: &str) -> Result<Vec<u8>> {
+        let call = archive(Call::get, id, path, "read")?;
+        let what = format!("read {path} in container {id}");
+        let reading = async {
+            let mut opened = self.wire.open(call, READ).await?;
+            let mut head = Vec::new();
+            while head.len() < HEAD {
+                match opened.chunk().await? {
+                    Some(chunk) => head.extend_from_slice(&chunk),
+                    None => break,
+                }
+            }
+            head.truncate(HEAD);
+            Ok(head)
+        };
+        self.wire.within(READ, &what, reading).await
+    }
+
+    /// Unpacks a tar archive below a folder of a container, with the numeric owners and the modes
+    /// that it names. The folder must be there. A file is not replaced at once: readers may see it
+    /// half-written.
+    pub async fn archive_put(&self, id: &str, dir: &str, tar: Vec<u8>) -> Result<()> {
+        let call = archive(|path, what| Call::new(http::Method::PUT, path, what), id, dir, "write below")?
+            .tar(tar);
+        let mut opened = self.wire.upload(call, UPLOAD_IDLE).await?;
+        while opened.chunk_within(UPLOAD_IDLE).await?.is_some() {}
+        Ok(())
+    }
+}
+
+fn archive(make: fn(String, String) -> Call, id: &str, path: &str, verb: &str) -> Result<Call> {
+    if !path.starts_with('/') {
+        return Err(Error::BadName { kind: "file (an absolute path)".to_owned(), name: path.to_owned() });
+    }
+    let target = format!("/containers/{}/archive", container(id)?);
+    Ok(make(target, format!("{verb} {path} in container {id}")).query("path", path))
+}

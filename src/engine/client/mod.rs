@@ -1,0 +1,143 @@
+//! The calls that the rest of the program makes, and no others.
+
+use std::sync::Arc;
+
+use bollard::models::SystemInfo;
+
+use super::error::{Error, Result};
+use super::gate::Gate;
+use super::transport::Connector;
+use super::version::{self, EngineVersion};
+use super::wire::{Call, READ, Wire};
+use crate::fleet::EngineAddress;
+
+mod archive;
+mod container;
+mod exec;
+mod image;
+mod network;
+mod stream;
+
+pub use exec::ExecOutput;
+pub use stream::LogOptions;
+
+/// A connection to one engine. Cheap to clone; clones share connections, counts and clock.
+///
+/// Deadlines: reading calls 8 s, the body included; stop and restart their grace and 8 s; create
+/// and start 60 s; uploads, pulls and builds a time without any progress (30 s, 60 s and 300 s: a
+/// step of a build may well say nothing for minutes) and none in all; logs and events none, once
+/// they have begun.
+#[derive(Clone)]
+pub struct Client {
+    wire: Arc<Wire>,
+    docker: bollard::Docker,
+    version: Arc<EngineVersion>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.wire.address)
+    }
+}
+
+impl Client {
+    /// Connects to the engine at an address of the fleet file.
+    pub async fn connect(address: &EngineAddress, gate: Gate) -> Result<Client> {
+        let text = address.to_string();
+        match address {
+            EngineAddress::Unix { path } => Self::over(Connector::unix(path), &text, gate).await,
+            EngineAddress::Tcp { .. } => Err(Error::Unsupported {
+                address: text,
+                why: "engines over TCP cannot be reached yet; use unix://".to_owned(),
+            }),
+            EngineAddress::Ssh { .. } => Err(Error::Unsupported {
+                address: text,
+                why: "engines over SSH cannot be reached yet; use unix://".to_owned(),
+            }),
+            EngineAddress::Sim { .. } => Err(Error::Unsupported {
+                address: text,
+                why: "simulated hosts exist only in `ostler demo`".to_owned(),
+            }),
+        }
+    }
+
+    /// Connects over any connector. `address` is what messages call the engine.
+    ///
+    /// Asks the engine once which versions of the API it speaks; every request after that carries
+    /// the lower of its newest and ours.
+    pub async fn over(connector: Connector, address: &str, gate: Gate) -> Result<Client> {
+        let mut wire = Wire::new(connector, address, gate);
+        let answer = match wire.ask(Call::get("/version", "ask for its version"), READ).await {
+            Ok(answer) => answer,
+            // A web server answers too, with its own idea of this path.
+            Err(Error::Status { code, .. }) if code < 500 => {
+                return Err(Error::NotDocker {
+                    address: address.to_owned(),
+                    what: format!("it answers /version with status {code}"),
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let version = version::negotiate(address, &answer.bytes)?;
+        wire.speak(version.api);
+        let wire = Arc::new(wire);
+        let docker = docker(wire.clone(), &version)?;
+        Ok(Client { wire, docker, version: Arc::new(version) })
+    }
+
+    /// The gate that every request of this client passes.
+    pub fn gate(&self) -> &Gate {
+        &self.wire.gate
+    }
+
+    /// What messages call this engine: `unix:///var/run/docker.sock`.
+    pub fn address(&self) -> &str {
+        &self.wire.address
+    }
+
+    /// What the engine said about itself when we connected.
+    pub fn version(&self) -> &EngineVersion {
+        &self.version
+    }
+
+    /// Bollard, over the same connections, prefix and gate. Its calls have no deadlines of ours.
+    pub fn docker(&self) -> &bollard::Docker {
+        &self.docker
+    }
+
+    /// The engine's clock, unix seconds, from its newest answer and the time since.
+    pub fn daemon_now(&self) -> Option<i64> {
+        self.wire.daemon_now()
+    }
+
+    /// Whether the engine answers at all.
+    pub async fn ping(&self) -> Result<()> {
+        self.wire.ask(Call::get("/_ping", "ping"), READ).await.map(drop)
+    }
+
+    /// What the engine says about its machine.
+    pub async fn info(&self) -> Result<SystemInfo> {
+        self.wire.ask(Call::get("/info", "ask about the machine"), READ).await?.parse()
+    }
+}
+
+/// Bollard over our wire.
+fn docker(wire: Arc<Wire>, version: &EngineVersion) -> Result<bollard::Docker> {
+    use http_body_util::BodyExt;
+    let address = wire.address.clone();
+    let transport = move |request: bollard::BollardRequest| {
+        let wire = wire.clone();
+        async move {
+            let request = request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
+            wire.send_foreign(request).await.map_err(|error| bollard::errors::Error::IOError {
+                err: std::io::Error::other(error),
+            })
+        }
+    };
+    let speaks = bollard::ClientVersion {
+        major_version: usize::from(version.api.major),
+        minor_version: usize::from(version.api.minor),
+    };
+    bollard::Docker::connect_with_custom_transport(transport, Some("http://docker"), 120, &speaks)
+        .map_err(|error| Error::Unreachable { address, why: error.to_string() })
+}

@@ -1,0 +1,198 @@
+//! What can go wrong between us and an engine, each named as what it is, with its remedy.
+
+use std::time::Duration;
+
+/// Result of every call of this part.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One clear line each. Never carries a request's body, so never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The socket's path does not exist.
+    #[error("no Docker socket at {path}")]
+    NoSocket {
+        /// Path of the socket.
+        path: String,
+    },
+    /// The socket is there but may not be opened by this user.
+    #[error("no permission to use the Docker socket {path}")]
+    PermissionDenied {
+        /// Path of the socket.
+        path: String,
+        /// What would give the permission.
+        remedy: String,
+    },
+    /// The address exists, but nothing accepts connections there.
+    #[error("nothing listens at {address}")]
+    NotListening {
+        /// The engine's address.
+        address: String,
+    },
+    /// Something answers there, but it is not a Docker Engine.
+    #[error("{address} is not a Docker Engine: {what}")]
+    NotDocker {
+        /// The engine's address.
+        address: String,
+        /// What was found instead.
+        what: String,
+    },
+    /// The engine could not be reached, or the connection broke.
+    #[error("cannot reach {address}: {why}")]
+    Unreachable {
+        /// The engine's address.
+        address: String,
+        /// The cause, in the words of the operating system or the protocol.
+        why: String,
+    },
+    /// The engine's oldest API version is newer than our newest.
+    #[error("this engine speaks API {server_min} and newer; ostler speaks up to {ours}")]
+    ApiTooNew {
+        /// The engine's oldest API version.
+        server_min: String,
+        /// Our newest API version.
+        ours: String,
+    },
+    /// The engine's newest API version is older than our oldest.
+    #[error("this engine speaks API {server} at most; ostler needs {ours_min} (Docker 20.10) or newer")]
+    ApiTooOld {
+        /// The engine's newest API version.
+        server: String,
+        /// Our oldest API version.
+        ours_min: String,
+    },
+    /// No answer in time.
+    #[error("no answer within {} s: {what}", after.as_secs_f32())]
+    Deadline {
+        /// What was asked.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The gate did not let the request out.
+    #[error("on-call mode does not let {method} {path} out: {why}")]
+    Gate {
+        /// Method of the request.
+        method: String,
+        /// Path of the request, without its query.
+        path: String,
+        /// The rule it met.
+        why: String,
+    },
+    /// The engine answered with an error.
+    #[error("{what}: {message} ({code})")]
+    Status {
+        /// HTTP status.
+        code: u16,
+        /// What was asked.
+        what: String,
+        /// The engine's words.
+        message: String,
+    },
+    /// The answer could not be understood.
+    #[error("{what}: the engine's answer makes no sense: {why}")]
+    Protocol {
+        /// What was asked.
+        what: String,
+        /// What was wrong with the answer.
+        why: String,
+    },
+    /// A stream or an answer ended in its middle.
+    #[error("{what}: the connection was cut in the middle of the answer")]
+    Cut {
+        /// What was asked.
+        what: String,
+    },
+    /// A name or id that cannot be put in a request's path.
+    #[error("{name:?} is not the name or id of a {kind}")]
+    BadName {
+        /// What it should name.
+        kind: String,
+        /// The text.
+        name: String,
+    },
+    /// An answer larger than what may be kept in memory.
+    #[error("{what}: the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// What was asked.
+        what: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The address is of a kind that this version cannot reach.
+    #[error("{address}: {why}")]
+    Unsupported {
+        /// The engine's address.
+        address: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Error {
+    /// The engine says that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Status { code: 404, .. })
+    }
+
+    /// The engine says that the request clashes with what is there (a name in use, a wrong state).
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Error::Status { code: 409, .. })
+    }
+
+    /// The engine itself answered, with an error. All others say nothing about what it did.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Error::Status { .. })
+    }
+
+    /// The host did not answer at all, or stopped doing so: its data is now old.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Error::NoSocket { .. }
+                | Error::PermissionDenied { .. }
+                | Error::NotListening { .. }
+                | Error::NotDocker { .. }
+                | Error::Unreachable { .. }
+                | Error::Deadline { .. }
+                | Error::Cut { .. }
+        )
+    }
+
+    /// The request never left the process.
+    pub fn is_gate(&self) -> bool {
+        matches!(self, Error::Gate { .. })
+    }
+
+    /// What the operator can do about it, where that is known.
+    pub fn remedy(&self) -> Option<String> {
+        Some(match self {
+            Error::NoSocket { path } => {
+                let rootless = match std::env::var("XDG_RUNTIME_DIR") {
+                    Ok(dir) if !dir.is_empty() => format!("{dir}/docker.sock"),
+                    _ => "$XDG_RUNTIME_DIR/docker.sock".to_owned(),
+                };
+                format!(
+                    "install or start Docker (`sudo systemctl start docker`), or name another socket than {path}: a rootless Docker listens at unix://{rootless}"
+                )
+            }
+            Error::PermissionDenied { remedy, .. } => remedy.clone(),
+            Error::NotListening { .. } => {
+                "start Docker: `sudo systemctl start docker`; `journalctl -u docker` says why it stopped"
+                    .to_owned()
+            }
+            Error::NotDocker { .. } => {
+                "give the address of a Docker Engine, such as unix:///var/run/docker.sock".to_owned()
+            }
+            Error::ApiTooNew { .. } => "use a newer ostler for this engine".to_owned(),
+            Error::ApiTooOld { .. } => "update Docker on this host to 20.10 or newer".to_owned(),
+            Error::Gate { .. } => {
+                "leave on-call mode to change hosts: start ostler without --read-only".to_owned()
+            }
+            Error::Deadline { .. } => {
+                "the host is overloaded or its Docker hangs: `systemctl status docker` there says more"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Talking to a Docker Engine: one HTTP client over whatever carries bytes to it.
+//!
+//! A *transport* only yields byte streams ([`transport::Connector`]). Above every one of them sit
+//! the same client with keep-alive, the API version prefix, the [`gate`], the deadlines, and
+//! bollard for whoever wants its typed calls: there is one path for all requests, and it is
+//! [`wire`]. Nothing in here knows what a site is.
+
+pub mod client;
+pub mod decode;
+pub mod error;
+pub mod gate;
+pub mod model;
+pub mod transport;
+pub mod version;
+mod wire;
+
+pub use client::{Client, ExecOutput, LogOptions};
+pub use error::{Error, Result};
+pub use gate::{Gate, Mode};
+pub use model::{
+    BuildProgress, EngineEvent, ListedContainer, ListedImage, ListedMount, ListedNetwork,
+    ListedPort, LogChunk, Out, PullProgress, Stats,
+};
+pub use transport::Connector;
+pub use version::{Api, EngineVersion};

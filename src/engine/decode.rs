@@ -25,7 +25,10 @@ pub struct Frames {
 impl Frames {
     /// For a stream of which it is known whether it has frames; `None` to find out.
     pub fn new(framed: Option<bool>) -> Self {
-        Frames { raw: framed.map(|framed| !framed), ..Frames::default() }
+        Frames {
+            raw: framed.map(|framed| !framed),
+            ..Frames::default()
+        }
     }
 
     /// Adds what has come.
@@ -47,7 +50,10 @@ impl Frames {
                     return Ok(None);
                 }
                 let bytes = self.buffer.split().freeze();
-                return Ok(Some(LogChunk { stream: Out::Out, bytes }));
+                return Ok(Some(LogChunk {
+                    stream: Out::Out,
+                    bytes,
+                }));
             }
             if let Some((stream, left)) = self.frame {
                 let ready = self.buffer.len();
@@ -81,13 +87,17 @@ impl Frames {
     pub fn finish(&mut self) -> Finished {
         let rest = self.buffer.split().freeze();
         match (self.frame.take(), self.raw) {
-            (Some((stream, _)), _) if !rest.is_empty() => Finished::Cut(Some(LogChunk { stream, bytes: rest })),
+            (Some((stream, _)), _) if !rest.is_empty() => Finished::Cut(Some(LogChunk {
+                stream,
+                bytes: rest,
+            })),
             (Some(_), _) => Finished::Cut(None),
             (None, Some(false)) if !rest.is_empty() => Finished::Cut(None),
             // Too short to be a frame: text of a container with a terminal.
-            (None, None) if !rest.is_empty() => {
-                Finished::Rest(LogChunk { stream: Out::Out, bytes: rest })
-            }
+            (None, None) if !rest.is_empty() => Finished::Rest(LogChunk {
+                stream: Out::Out,
+                bytes: rest,
+            }),
             _ => Finished::Clean,
         }
     }
@@ -131,7 +141,9 @@ impl Lines {
     /// The next whole line that is not blank, without its end. `Err` when a line never ends.
     pub fn next_line(&mut self) -> Result<Option<Bytes>, &'static str> {
         loop {
-            let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n')
+            let Some(at) = self.buffer[self.searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
             else {
                 self.searched = self.buffer.len();
                 if self.searched > LONGEST_LINE {
@@ -141,7 +153,10 @@ impl Lines {
             };
             let mut line = self.buffer.split_to(self.searched + at + 1);
             self.searched = 0;
-            while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            while line
+                .last()
+                .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+            {
                 line.truncate(line.len() - 1);
             }
             if !line.is_empty() {
@@ -172,7 +187,10 @@ mod tests {
     fn all(frames: &mut Frames) -> Vec<(Out, String)> {
         let mut got = Vec::new();
         while let Some(chunk) = frames.next_chunk().unwrap() {
-            got.push((chunk.stream, String::from_utf8(chunk.bytes.to_vec()).unwrap()));
+            got.push((
+                chunk.stream,
+                String::from_utf8(chunk.bytes.to_vec()).unwrap(),
+            ));
         }
         got
     }
@@ -222,7 +240,10 @@ mod tests {
         assert_eq!(frames.next_chunk().unwrap().unwrap().bytes.len(), 992);
         assert_eq!(frames.next_chunk(), Ok(None));
         frames.push(&bytes[1000..]);
-        assert_eq!(frames.next_chunk().unwrap().unwrap().bytes.len(), WHOLE + 5 - 992);
+        assert_eq!(
+            frames.next_chunk().unwrap().unwrap().bytes.len(),
+            WHOLE + 5 - 992
+        );
         assert_eq!(frames.finish(), Finished::Clean);
     }
 
@@ -263,8 +284,15 @@ mod tests {
                 }
             }
             got.extend(lines.rest());
-            let got: Vec<&str> = got.iter().map(|line| std::str::from_utf8(line).unwrap()).collect();
-            assert_eq!(got, ["{\"a\":\"é\"}", "{\"b\":2}", "{\"c\":3}"], "cut at {cut}");
+            let got: Vec<&str> = got
+                .iter()
+                .map(|line| std::str::from_utf8(line).unwrap())
+                .collect();
+            assert_eq!(
+                got,
+                ["{\"a\":\"é\"}", "{\"b\":2}", "{\"c\":3}"],
+                "cut at {cut}"
+            );
         }
     }
 

@@ -53,7 +53,9 @@ pub enum Error {
         ours: String,
     },
     /// The engine's newest API version is older than our oldest.
-    #[error("this engine speaks API {server} at most; ostler needs {ours_min} (Docker 20.10) or newer")]
+    #[error(
+        "this engine speaks API {server} at most; ostler needs {ours_min} (Docker 20.10) or newer"
+    )]
     ApiTooOld {
         /// The engine's newest API version.
         server: String,

@@ -53,7 +53,10 @@ pub struct Gate {
 impl Gate {
     /// A gate in that mode, with all counts at zero.
     pub fn new(mode: Mode) -> Self {
-        Gate { mode, counts: Arc::default() }
+        Gate {
+            mode,
+            counts: Arc::default(),
+        }
     }
 
     /// A gate that lets everything pass and counts.
@@ -152,7 +155,11 @@ fn is_version(part: &str) -> bool {
 }
 
 /// The rules of on-call mode.
-fn on_call(method: &Method, path: &str, headers: &HeaderMap) -> std::result::Result<(), &'static str> {
+fn on_call(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> std::result::Result<(), &'static str> {
     let head = match *method {
         Method::GET => false,
         Method::HEAD => true,
@@ -162,7 +169,9 @@ fn on_call(method: &Method, path: &str, headers: &HeaderMap) -> std::result::Res
         return Err("an upgraded connection can write");
     }
     let upgrades = |value: &http::HeaderValue| {
-        value.to_str().map_or(true, |text| text.to_ascii_lowercase().contains("upgrade"))
+        value
+            .to_str()
+            .map_or(true, |text| text.to_ascii_lowercase().contains("upgrade"))
     };
     if headers.get_all(header::CONNECTION).iter().any(upgrades) {
         return Err("an upgraded connection can write");
@@ -183,9 +192,15 @@ fn on_call(method: &Method, path: &str, headers: &HeaderMap) -> std::result::Res
     let allowed = match parts.as_slice() {
         ["_ping" | "version" | "info" | "events"] => true,
         ["containers" | "images", "json"] => true,
-        ["containers", id, "json" | "logs" | "stats" | "top" | "archive"] => is_name(id),
+        [
+            "containers",
+            id,
+            "json" | "logs" | "stats" | "top" | "archive",
+        ] => is_name(id),
         // An image's name has slashes of its own; its first part is still no route.
-        ["images", name @ .., "json"] => !name.is_empty() && name.iter().all(|part| is_image_part(part)),
+        ["images", name @ .., "json"] => {
+            !name.is_empty() && name.iter().all(|part| is_image_part(part))
+        }
         ["networks"] | ["volumes"] => true,
         ["networks" | "volumes", id] => is_name(id),
         ["system", "df"] => true,
@@ -203,10 +218,12 @@ fn on_call(method: &Method, path: &str, headers: &HeaderMap) -> std::result::Res
 
 /// The names and ids of containers, networks and volumes.
 fn is_name(part: &str) -> bool {
-    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    part.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 /// One part of an image's name, with tag or digest.
 fn is_image_part(part: &str) -> bool {
-    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:@+-".contains(&byte))
+    part.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_.:@+-".contains(&byte))
 }

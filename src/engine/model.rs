@@ -47,10 +47,18 @@ pub struct ListedContainer {
     #[serde(deserialize_with = "or_default")]
     pub ports: Vec<ListedPort>,
     /// Networks by name.
-    #[serde(rename = "NetworkSettings", deserialize_with = "networks", serialize_with = "networks_out")]
+    #[serde(
+        rename = "NetworkSettings",
+        deserialize_with = "networks",
+        serialize_with = "networks_out"
+    )]
     pub networks: BTreeMap<String, ListedNetwork>,
     /// The network mode: `host`, `none`, or the name of a network.
-    #[serde(rename = "HostConfig", deserialize_with = "network_mode", serialize_with = "network_mode_out")]
+    #[serde(
+        rename = "HostConfig",
+        deserialize_with = "network_mode",
+        serialize_with = "network_mode_out"
+    )]
     pub network_mode: String,
     /// What is mounted where.
     #[serde(deserialize_with = "or_default")]
@@ -98,7 +106,10 @@ fn networks_out<S: serde::Serializer>(
     networks: &BTreeMap<String, ListedNetwork>,
     output: S,
 ) -> Result<S::Ok, S::Error> {
-    NetworkSettings { networks: networks.clone() }.serialize(output)
+    NetworkSettings {
+        networks: networks.clone(),
+    }
+    .serialize(output)
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -113,7 +124,10 @@ fn network_mode<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error>
 }
 
 fn network_mode_out<S: serde::Serializer>(mode: &str, output: S) -> Result<S::Ok, S::Error> {
-    HostConfig { network_mode: mode.to_owned() }.serialize(output)
+    HostConfig {
+        network_mode: mode.to_owned(),
+    }
+    .serialize(output)
 }
 
 /// A container's place in one network.
@@ -127,7 +141,11 @@ pub struct ListedNetwork {
     #[serde(rename = "IPAddress", deserialize_with = "or_default")]
     pub ip: String,
     /// The address it was created with, whether it runs or not.
-    #[serde(rename = "IPAMConfig", deserialize_with = "asked", serialize_with = "asked_out")]
+    #[serde(
+        rename = "IPAMConfig",
+        deserialize_with = "asked",
+        serialize_with = "asked_out"
+    )]
     pub asked_ip: Option<String>,
 }
 
@@ -150,11 +168,15 @@ struct IpamConfig {
 }
 
 fn asked<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
-    Ok(or_default::<D, IpamConfig>(input)?.ipv4.filter(|ip| !ip.is_empty()))
+    Ok(or_default::<D, IpamConfig>(input)?
+        .ipv4
+        .filter(|ip| !ip.is_empty()))
 }
 
 fn asked_out<S: serde::Serializer>(ip: &Option<String>, output: S) -> Result<S::Ok, S::Error> {
-    ip.clone().map(|ip| IpamConfig { ipv4: Some(ip) }).serialize(output)
+    ip.clone()
+        .map(|ip| IpamConfig { ipv4: Some(ip) })
+        .serialize(output)
 }
 
 /// A port of a container.
@@ -272,7 +294,10 @@ impl Stats {
     /// they do not follow each other (another container, a restart, the same reading twice).
     pub fn cores_since(&self, earlier: &Stats) -> Option<f64> {
         let used = self.cpu_total_ns.checked_sub(earlier.cpu_total_ns)?;
-        let system = self.system_ns.checked_sub(earlier.system_ns).filter(|system| *system > 0)?;
+        let system = self
+            .system_ns
+            .checked_sub(earlier.system_ns)
+            .filter(|system| *system > 0)?;
         Some(used as f64 / system as f64 * f64::from(self.online_cpus.max(1)))
     }
 }
@@ -343,7 +368,10 @@ mod tests {
             network_mode: "net".into(),
             networks: BTreeMap::from([(
                 "net".to_owned(),
-                ListedNetwork { asked_ip: Some("10.0.0.9".into()), ..Default::default() },
+                ListedNetwork {
+                    asked_ip: Some("10.0.0.9".into()),
+                    ..Default::default()
+                },
             )]),
             ..Default::default()
         };
@@ -353,8 +381,18 @@ mod tests {
 
     #[test]
     fn cores_come_from_two_measurements() {
-        let first = Stats { cpu_total_ns: 1_000, system_ns: 10_000, online_cpus: 4, ..Stats::default() };
-        let second = Stats { cpu_total_ns: 2_000, system_ns: 14_000, online_cpus: 4, ..Stats::default() };
+        let first = Stats {
+            cpu_total_ns: 1_000,
+            system_ns: 10_000,
+            online_cpus: 4,
+            ..Stats::default()
+        };
+        let second = Stats {
+            cpu_total_ns: 2_000,
+            system_ns: 14_000,
+            online_cpus: 4,
+            ..Stats::default()
+        };
         assert_eq!(second.cores_since(&first), Some(1.0));
         assert_eq!(first.cores_since(&second), None);
         assert_eq!(first.cores_since(&first), None);

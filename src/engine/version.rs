@@ -16,9 +16,15 @@ pub struct Api {
 }
 
 /// The oldest API version that we speak: Docker 20.10.
-pub const OLDEST: Api = Api { major: 1, minor: 41 };
+pub const OLDEST: Api = Api {
+    major: 1,
+    minor: 41,
+};
 /// The newest API version that we speak: Docker 29.
-pub const NEWEST: Api = Api { major: 1, minor: 52 };
+pub const NEWEST: Api = Api {
+    major: 1,
+    minor: 52,
+};
 
 impl fmt::Display for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +37,10 @@ impl std::str::FromStr for Api {
 
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let (major, minor) = text.split_once('.').ok_or(())?;
-        Ok(Api { major: major.parse().map_err(drop)?, minor: minor.parse().map_err(drop)? })
+        Ok(Api {
+            major: major.parse().map_err(drop)?,
+            minor: minor.parse().map_err(drop)?,
+        })
     }
 }
 
@@ -71,7 +80,10 @@ struct Answer {
 /// Fails with [`Error::NotDocker`] when it is not such an answer, and with [`Error::ApiTooNew`]
 /// or [`Error::ApiTooOld`] when there is no version that both speak.
 pub fn negotiate(address: &str, answer: &[u8]) -> Result<EngineVersion> {
-    let not_docker = |what: &str| Error::NotDocker { address: address.to_owned(), what: what.to_owned() };
+    let not_docker = |what: &str| Error::NotDocker {
+        address: address.to_owned(),
+        what: what.to_owned(),
+    };
     let answer: Answer = serde_json::from_slice(answer)
         .map_err(|_| not_docker("its answer to /version is not a Docker Engine's"))?;
     let server_api: Api = answer
@@ -79,12 +91,21 @@ pub fn negotiate(address: &str, answer: &[u8]) -> Result<EngineVersion> {
         .parse()
         .map_err(|()| not_docker("its API version cannot be read"))?;
     // Engines before 1.12 had no minimum; they are too old anyway.
-    let min_api: Api = answer.min_api.parse().unwrap_or(Api { major: 1, minor: 12 });
+    let min_api: Api = answer.min_api.parse().unwrap_or(Api {
+        major: 1,
+        minor: 12,
+    });
     if min_api > NEWEST {
-        return Err(Error::ApiTooNew { server_min: min_api.to_string(), ours: NEWEST.to_string() });
+        return Err(Error::ApiTooNew {
+            server_min: min_api.to_string(),
+            ours: NEWEST.to_string(),
+        });
     }
     if server_api < OLDEST {
-        return Err(Error::ApiTooOld { server: server_api.to_string(), ours_min: OLDEST.to_string() });
+        return Err(Error::ApiTooOld {
+            server: server_api.to_string(),
+            ours_min: OLDEST.to_string(),
+        });
     }
     Ok(EngineVersion {
         version: answer.version,
@@ -129,8 +150,17 @@ mod tests {
 
     #[test]
     fn something_else_is_not_docker() {
-        for answer in [&b"<html>"[..], b"{}", b"[]", b"", br#"{"ApiVersion":"new"}"#] {
-            assert!(matches!(negotiate("unix:///x", answer), Err(Error::NotDocker { .. })));
+        for answer in [
+            &b"<html>"[..],
+            b"{}",
+            b"[]",
+            b"",
+            br#"{"ApiVersion":"new"}"#,
+        ] {
+            assert!(matches!(
+                negotiate("unix:///x", answer),
+                Err(Error::NotDocker { .. })
+            ));
         }
     }
 }

@@ -65,7 +65,8 @@ impl Call {
     }
 
     pub(super) fn query(mut self, name: &str, value: &str) -> Self {
-        self.target.push(if self.target.contains('?') { '&' } else { '?' });
+        self.target
+            .push(if self.target.contains('?') { '&' } else { '?' });
         self.target.push_str(name);
         self.target.push('=');
         encode(value, &mut self.target);
@@ -92,8 +93,10 @@ impl Call {
 
     /// Asks for the connection itself, once the engine has answered.
     pub(super) fn upgrade(mut self) -> Self {
-        self.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        self.headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
+        self.headers
+            .insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        self.headers
+            .insert(header::UPGRADE, HeaderValue::from_static("tcp"));
         self
     }
 }
@@ -143,7 +146,11 @@ impl Opened {
                         return Ok(Some(bytes));
                     }
                 }
-                Some(Err(_)) => return Err(Error::Cut { what: self.what.clone() }),
+                Some(Err(_)) => {
+                    return Err(Error::Cut {
+                        what: self.what.clone(),
+                    });
+                }
             }
         }
     }
@@ -163,7 +170,10 @@ impl Opened {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if all.len() + chunk.len() > limit {
-                return Err(Error::TooLarge { what: self.what.clone(), limit });
+                return Err(Error::TooLarge {
+                    what: self.what.clone(),
+                    limit,
+                });
             }
             all.extend_from_slice(&chunk);
         }
@@ -213,12 +223,20 @@ impl Wire {
         self.ask_up_to(call, after, LARGEST).await
     }
 
-    pub(super) async fn ask_up_to(&self, call: Call, after: Duration, limit: usize) -> Result<Answer> {
+    pub(super) async fn ask_up_to(
+        &self,
+        call: Call,
+        after: Duration,
+        limit: usize,
+    ) -> Result<Answer> {
         let what = call.what.clone();
         let asking = async {
             let mut opened = self.open_unlimited(call).await?;
             let bytes = opened.whole(limit).await?;
-            Ok(Answer { bytes, what: opened.what })
+            Ok(Answer {
+                bytes,
+                what: opened.what,
+            })
         };
         self.within(after, &what, asking).await
     }
@@ -265,7 +283,10 @@ impl Wire {
     }
 
     fn late(&self, what: &str, after: Duration) -> Error {
-        Error::Deadline { what: format!("{what} at {}", self.address), after }
+        Error::Deadline {
+            what: format!("{what} at {}", self.address),
+            after,
+        }
     }
 
     async fn open_unlimited(&self, mut call: Call) -> Result<Opened> {
@@ -279,7 +300,11 @@ impl Wire {
         *request.headers_mut() = call.headers;
         *request.uri_mut() = self.uri(&call.target, &call.what)?;
         let response = self.send(request).await?;
-        let mut opened = Opened { response, address: self.address.clone(), what: call.what };
+        let mut opened = Opened {
+            response,
+            address: self.address.clone(),
+            what: call.what,
+        };
         let status = opened.response.status();
         if status.is_success()
             || status == StatusCode::NOT_MODIFIED
@@ -297,17 +322,23 @@ impl Wire {
 
     fn uri(&self, target: &str, what: &str) -> Result<http::Uri> {
         // The authority is the pool's key and the Host header; nothing is resolved from it.
-        format!("http://docker{}{target}", self.prefix).parse().map_err(
-            |error: http::uri::InvalidUri| Error::Protocol {
+        format!("http://docker{}{target}", self.prefix)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| Error::Protocol {
                 what: what.to_owned(),
                 why: format!("{target:?} is not a path: {error}"),
-            },
-        )
+            })
     }
 
     /// The request of another library: any version prefix of its own is replaced by ours.
-    pub(super) async fn send_foreign(&self, mut request: Request<Body>) -> Result<Response<Incoming>> {
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    pub(super) async fn send_foreign(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>> {
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
         let bare = target
             .strip_prefix("/v")
             .and_then(|rest| rest.split_once('/'))
@@ -319,11 +350,18 @@ impl Wire {
 
     /// The last step before the connection: the gate sees what will be sent.
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>> {
-        self.gate.judge(request.method(), request.uri().path(), request.headers())?;
+        self.gate
+            .judge(request.method(), request.uri().path(), request.headers())?;
         // A connection that the engine closed while it lay idle may fail a request half-sent;
         // one that changes nothing and has no body can go out once more, on a new one.
-        let again = (request.method() == Method::GET || request.method() == Method::HEAD)
-            .then(|| (request.method().clone(), request.uri().clone(), request.headers().clone()));
+        let again =
+            (request.method() == Method::GET || request.method() == Method::HEAD).then(|| {
+                (
+                    request.method().clone(),
+                    request.uri().clone(),
+                    request.headers().clone(),
+                )
+            });
         let sent = match (self.http.request(request).await, again) {
             (Err(error), Some((method, uri, headers))) if closed_early(&error) => {
                 let mut request = Request::new(empty());
@@ -371,7 +409,10 @@ impl Wire {
             last = current.to_string();
             cause = current.source();
         }
-        Error::Unreachable { address: self.address.clone(), why: last }
+        Error::Unreachable {
+            address: self.address.clone(),
+            why: last,
+        }
     }
 }
 
@@ -379,7 +420,10 @@ impl Wire {
 fn closed_early(error: &legacy::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {
-        if current.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+        if current
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_incomplete_message)
+        {
             return true;
         }
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
@@ -408,11 +452,15 @@ pub(super) fn message(status: StatusCode, body: &[u8]) -> String {
 }
 
 pub(super) fn empty() -> Body {
-    Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(Bytes::new())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// A body in pieces, and how many bytes of it were taken.
@@ -443,24 +491,39 @@ fn encode(value: &str, into: &mut String) {
 
 /// A name or id that may stand in a path as it is.
 pub(super) fn plain<'a>(kind: &str, name: &'a str) -> Result<&'a str> {
-    let fine = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let fine = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     if fine {
         Ok(name)
     } else {
-        Err(Error::BadName { kind: kind.to_owned(), name: name.to_owned() })
+        Err(Error::BadName {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        })
     }
 }
 
 /// An image's name, id, tag or digest that may stand in a path as it is.
 pub(super) fn plain_image(name: &str) -> Result<&str> {
     let part = |part: &str| {
-        part.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:@+-".contains(&byte))
+        part.bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric())
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.:@+-".contains(&byte))
     };
     if name.split('/').all(part) {
         Ok(name)
     } else {
-        Err(Error::BadName { kind: "image".to_owned(), name: name.to_owned() })
+        Err(Error::BadName {
+            kind: "image".to_owned(),
+            name: name.to_owned(),
+        })
     }
 }

@@ -13,7 +13,12 @@ impl Client {
     /// either the container or the path is not there.
     pub async fn archive_get(&self, id: &str, path: &str) -> Result<Vec<u8>> {
         let call = archive(Call::get, id, path, "read")?;
-        Ok(self.wire.ask_up_to(call, START, LARGEST).await?.bytes.into())
+        Ok(self
+            .wire
+            .ask_up_to(call, START, LARGEST)
+            .await?
+            .bytes
+            .into())
     }
 
     /// The first 4 KiB of such an archive (its first header, and some of the first file).
@@ -39,8 +44,13 @@ impl Client {
     /// that it names. The folder must be there. A file is not replaced at once: readers may see it
     /// half-written.
     pub async fn archive_put(&self, id: &str, dir: &str, tar: Vec<u8>) -> Result<()> {
-        let call = archive(|path, what| Call::new(http::Method::PUT, path, what), id, dir, "write below")?
-            .tar(tar);
+        let call = archive(
+            |path, what| Call::new(http::Method::PUT, path, what),
+            id,
+            dir,
+            "write below",
+        )?
+        .tar(tar);
         let mut opened = self.wire.upload(call, UPLOAD_IDLE).await?;
         while opened.chunk_within(UPLOAD_IDLE).await?.is_some() {}
         Ok(())
@@ -49,7 +59,10 @@ impl Client {
 
 fn archive(make: fn(String, String) -> Call, id: &str, path: &str, verb: &str) -> Result<Call> {
     if !path.starts_with('/') {
-        return Err(Error::BadName { kind: "file (an absolute path)".to_owned(), name: path.to_owned() });
+        return Err(Error::BadName {
+            kind: "file (an absolute path)".to_owned(),
+            name: path.to_owned(),
+        });
     }
     let target = format!("/containers/{}/archive", container(id)?);
     Ok(make(target, format!("{verb} {path} in container {id}")).query("path", path))

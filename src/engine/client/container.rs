@@ -13,13 +13,22 @@ use crate::engine::wire::{Call, READ, START, plain};
 impl Client {
     /// Every container of the engine, running or not, in one call.
     pub async fn containers(&self) -> Result<Vec<ListedContainer>> {
-        self.wire.ask(Call::get("/containers/json?all=true", "list containers"), READ).await?.parse()
+        self.wire
+            .ask(
+                Call::get("/containers/json?all=true", "list containers"),
+                READ,
+            )
+            .await?
+            .parse()
     }
 
     /// All about one container.
     pub async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse> {
         let path = format!("/containers/{}/json", container(id)?);
-        self.wire.ask(Call::get(path, format!("inspect container {id}")), READ).await?.parse()
+        self.wire
+            .ask(Call::get(path, format!("inspect container {id}")), READ)
+            .await?
+            .parse()
     }
 
     /// Creates a container and returns its id. The name is a conflict when it is taken.
@@ -38,7 +47,10 @@ impl Client {
     /// Starts a container. One that runs already is no error.
     pub async fn start(&self, id: &str) -> Result<()> {
         let path = format!("/containers/{}/start", container(id)?);
-        self.wire.ask(Call::post(path, format!("start container {id}")), START).await.map(drop)
+        self.wire
+            .ask(Call::post(path, format!("start container {id}")), START)
+            .await
+            .map(drop)
     }
 
     /// Stops a container: its stop signal, and after `grace` SIGKILL. One that does not run is no
@@ -60,7 +72,8 @@ impl Client {
     /// container does not run.
     pub async fn kill(&self, id: &str, signal: &str) -> Result<()> {
         let path = format!("/containers/{}/kill", container(id)?);
-        let call = Call::post(path, format!("send {signal} to container {id}")).query("signal", signal);
+        let call =
+            Call::post(path, format!("send {signal} to container {id}")).query("signal", signal);
         self.wire.ask(call, READ).await.map(drop)
     }
 
@@ -91,9 +104,15 @@ impl Client {
 
     /// One measurement of a container, taken at once. All zero when it does not run.
     pub async fn stats_once(&self, id: &str) -> Result<Stats> {
-        let path = format!("/containers/{}/stats?stream=false&one-shot=true", container(id)?);
-        let raw: RawStats =
-            self.wire.ask(Call::get(path, format!("measure container {id}")), READ).await?.parse()?;
+        let path = format!(
+            "/containers/{}/stats?stream=false&one-shot=true",
+            container(id)?
+        );
+        let raw: RawStats = self
+            .wire
+            .ask(Call::get(path, format!("measure container {id}")), READ)
+            .await?
+            .parse()?;
         Ok(raw.into())
     }
 }
@@ -172,7 +191,11 @@ impl From<RawStats> for Stats {
             memory_limit: memory.limit,
             cpu_total_ns: cpu.cpu_usage.total_usage,
             system_ns: cpu.system_cpu_usage,
-            online_cpus: if cpu.online_cpus > 0 { cpu.online_cpus } else { cores },
+            online_cpus: if cpu.online_cpus > 0 {
+                cpu.online_cpus
+            } else {
+                cores
+            },
             pids: raw.pids_stats.and_then(|pids| pids.current).unwrap_or(0),
             net_rx: networks.values().map(|network| network.rx_bytes).sum(),
             net_tx: networks.values().map(|network| network.tx_bytes).sum(),
@@ -209,15 +232,21 @@ mod tests {
                 read_at: 1_795_297_570_500,
             }
         );
-        let v2 = read(r#"{"memory_stats":{"usage":100,"stats":{"inactive_file":30}},"cpu_stats":{"online_cpus":8}}"#);
+        let v2 = read(
+            r#"{"memory_stats":{"usage":100,"stats":{"inactive_file":30}},"cpu_stats":{"online_cpus":8}}"#,
+        );
         assert_eq!((v2.memory_used, v2.online_cpus), (70, 8));
-        let stopped = read(r#"{"read":"0001-01-01T00:00:00Z","pids_stats":{},"memory_stats":{},"cpu_stats":{"cpu_usage":{}}}"#);
+        let stopped = read(
+            r#"{"read":"0001-01-01T00:00:00Z","pids_stats":{},"memory_stats":{},"cpu_stats":{"cpu_usage":{}}}"#,
+        );
         assert_eq!(stopped, Stats::default());
     }
 
     #[test]
     fn a_name_is_never_more_than_a_name() {
-        for name in ["", ".", "..", "a/b", "a b", "a%2fb", "a?b", "-a", "é", "a\n"] {
+        for name in [
+            "", ".", "..", "a/b", "a b", "a%2fb", "a?b", "-a", "é", "a\n",
+        ] {
             assert!(container(name).is_err(), "{name:?}");
         }
         for name in ["a", "ostler-x_y.1", "0123456789abcdef"] {

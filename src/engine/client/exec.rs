@@ -68,8 +68,13 @@ impl Client {
         stdin: Option<Vec<u8>>,
         deadline: Duration,
     ) -> Result<ExecOutput> {
-        let what = format!("run {} in container {id}", argv.first().copied().unwrap_or("nothing"));
-        self.wire.within(deadline, &what, self.exec_unlimited(id, argv, stdin, &what)).await
+        let what = format!(
+            "run {} in container {id}",
+            argv.first().copied().unwrap_or("nothing")
+        );
+        self.wire
+            .within(deadline, &what, self.exec_unlimited(id, argv, stdin, &what))
+            .await
     }
 
     async fn exec_unlimited(
@@ -92,7 +97,10 @@ impl Client {
         let exec = container(&exec)?;
 
         let start = Call::post(format!("/exec/{exec}/start"), what)
-            .json(&Start { detach: false, tty: false })?
+            .json(&Start {
+                detach: false,
+                tty: false,
+            })?
             .upgrade();
         let opened = self.wire.open(start, READ).await?;
         let mut output = match converse(opened.into_response(), stdin, what).await {
@@ -125,10 +133,15 @@ async fn converse(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::Protocol {
             what: what.to_owned(),
-            why: format!("it did not hand over the connection (status {})", response.status()),
+            why: format!(
+                "it did not hand over the connection (status {})",
+                response.status()
+            ),
         });
     }
-    let cut = || Error::Cut { what: what.to_owned() };
+    let cut = || Error::Cut {
+        what: what.to_owned(),
+    };
     let upgraded = hyper::upgrade::on(response).await.map_err(|_| cut())?;
     let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
     let writing = async {
@@ -141,7 +154,11 @@ async fn converse(
         std::future::pending::<()>().await
     };
     let reading = async {
-        let mut output = ExecOutput { code: 0, stdout: Vec::new(), stderr: Vec::new() };
+        let mut output = ExecOutput {
+            code: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
         let mut frames = Frames::new(Some(true));
         let mut buffer = vec![0; 32 * 1024];
         loop {
@@ -150,11 +167,17 @@ async fn converse(
                 break;
             }
             frames.push(&buffer[..length]);
-            while let Some(LogChunk { stream, bytes }) = frames.next_chunk().map_err(|why| {
-                Error::Protocol { what: what.to_owned(), why: why.to_owned() }
-            })? {
+            while let Some(LogChunk { stream, bytes }) =
+                frames.next_chunk().map_err(|why| Error::Protocol {
+                    what: what.to_owned(),
+                    why: why.to_owned(),
+                })?
+            {
                 if output.stdout.len() + output.stderr.len() + bytes.len() > LARGEST {
-                    return Err(Error::TooLarge { what: what.to_owned(), limit: LARGEST });
+                    return Err(Error::TooLarge {
+                        what: what.to_owned(),
+                        limit: LARGEST,
+                    });
                 }
                 match stream {
                     Out::Out => output.stdout.extend_from_slice(&bytes),

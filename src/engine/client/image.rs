@@ -43,28 +43,43 @@ struct Detail {
 impl Client {
     /// Every image of the engine that has a name or is used by nothing else.
     pub async fn images(&self) -> Result<Vec<ListedImage>> {
-        self.wire.ask(Call::get("/images/json", "list images"), READ).await?.parse()
+        self.wire
+            .ask(Call::get("/images/json", "list images"), READ)
+            .await?
+            .parse()
     }
 
     /// All about one image, by name or id.
     pub async fn inspect_image(&self, name: &str) -> Result<ImageInspect> {
         let path = format!("/images/{}/json", plain_image(name)?);
-        self.wire.ask(Call::get(path, format!("inspect image {name}")), READ).await?.parse()
+        self.wire
+            .ask(Call::get(path, format!("inspect image {name}")), READ)
+            .await?
+            .parse()
     }
 
     /// Pulls an image from its registry. The engine's own error line is the stream's last item.
-    pub fn pull(&self, reference: &str) -> impl Stream<Item = Result<PullProgress>> + Send + 'static {
+    pub fn pull(
+        &self,
+        reference: &str,
+    ) -> impl Stream<Item = Result<PullProgress>> + Send + 'static {
         let what = format!("pull image {reference}");
         let call = plain_image(reference).map(|reference| {
             let (name, tag) = split_tag(reference);
-            Call::post("/images/create", what.clone()).query("fromImage", name).query("tag", tag)
+            Call::post("/images/create", what.clone())
+                .query("fromImage", name)
+                .query("tag", tag)
         });
         let wire = self.wire.clone();
         let opening = async move { wire.open(call?, PULL_IDLE).await };
         json_lines(opening, Some(PULL_IDLE)).map(move |line| {
             let line: Line = parse(&what, &line?)?;
             if let Some(message) = line.error {
-                return Err(Error::Status { code: 500, what: what.clone(), message });
+                return Err(Error::Status {
+                    code: 500,
+                    what: what.clone(),
+                    message,
+                });
             }
             let detail = line.detail.unwrap_or_default();
             let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
@@ -95,32 +110,42 @@ impl Client {
                 .query("labels", &labels)
                 .query("rm", "true")
                 .query("forcerm", "true");
-            let call = if network_host { call.query("networkmode", "host") } else { call };
+            let call = if network_host {
+                call.query("networkmode", "host")
+            } else {
+                call
+            };
             call.tar(tar)
         });
         let wire = self.wire.clone();
         let opening = async move { wire.upload(call?, UPLOAD_IDLE.max(BUILD_IDLE)).await };
         let mut last: Vec<String> = Vec::new();
         json_lines(opening, Some(BUILD_IDLE)).filter_map(move |line| {
-            let said = line.and_then(|line| parse::<Line>(&what, &line)).and_then(|line| {
-                if let Some(error) = line.error {
-                    let mut message = error;
-                    for line in &last {
-                        message.push_str("\n  ");
-                        message.push_str(line);
+            let said = line
+                .and_then(|line| parse::<Line>(&what, &line))
+                .and_then(|line| {
+                    if let Some(error) = line.error {
+                        let mut message = error;
+                        for line in &last {
+                            message.push_str("\n  ");
+                            message.push_str(line);
+                        }
+                        return Err(Error::Status {
+                            code: 500,
+                            what: what.clone(),
+                            message,
+                        });
                     }
-                    return Err(Error::Status { code: 500, what: what.clone(), message });
-                }
-                let text = line.stream.or(line.status).unwrap_or_default();
-                let text = text.trim_end_matches(['\n', '\r']).to_owned();
-                if !text.is_empty() {
-                    if last.len() == LAST_LINES {
-                        last.remove(0);
+                    let text = line.stream.or(line.status).unwrap_or_default();
+                    let text = text.trim_end_matches(['\n', '\r']).to_owned();
+                    if !text.is_empty() {
+                        if last.len() == LAST_LINES {
+                            last.remove(0);
+                        }
+                        last.push(text.clone());
                     }
-                    last.push(text.clone());
-                }
-                Ok(text)
-            });
+                    Ok(text)
+                });
             std::future::ready(match said {
                 Ok(text) if text.is_empty() => None,
                 Ok(text) => Some(Ok(BuildProgress { text })),
@@ -143,7 +168,11 @@ impl Client {
         let mut lines = std::pin::pin!(json_lines(opening, Some(BUILD_IDLE)));
         while let Some(line) = lines.next().await {
             if let Some(message) = parse::<Line>(&what, &line?)?.error {
-                return Err(Error::Status { code: 500, what, message });
+                return Err(Error::Status {
+                    code: 500,
+                    what,
+                    message,
+                });
             }
         }
         Ok(())
@@ -151,8 +180,10 @@ impl Client {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(what: &str, line: &Bytes) -> Result<T> {
-    serde_json::from_slice(line)
-        .map_err(|error| Error::Protocol { what: what.to_owned(), why: error.to_string() })
+    serde_json::from_slice(line).map_err(|error| Error::Protocol {
+        what: what.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 /// `registry:5000/php:8.4` is `registry:5000/php` and `8.4`; without a tag it is `latest`, and a

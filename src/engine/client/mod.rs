@@ -67,7 +67,10 @@ impl Client {
     /// the lower of its newest and ours.
     pub async fn over(connector: Connector, address: &str, gate: Gate) -> Result<Client> {
         let mut wire = Wire::new(connector, address, gate);
-        let answer = match wire.ask(Call::get("/version", "ask for its version"), READ).await {
+        let answer = match wire
+            .ask(Call::get("/version", "ask for its version"), READ)
+            .await
+        {
             Ok(answer) => answer,
             // A web server answers too, with its own idea of this path.
             Err(Error::Status { code, .. }) if code < 500 => {
@@ -82,7 +85,11 @@ impl Client {
         wire.speak(version.api);
         let wire = Arc::new(wire);
         let docker = docker(wire.clone(), &version)?;
-        Ok(Client { wire, docker, version: Arc::new(version) })
+        Ok(Client {
+            wire,
+            docker,
+            version: Arc::new(version),
+        })
     }
 
     /// The gate that every request of this client passes.
@@ -112,12 +119,18 @@ impl Client {
 
     /// Whether the engine answers at all.
     pub async fn ping(&self) -> Result<()> {
-        self.wire.ask(Call::get("/_ping", "ping"), READ).await.map(drop)
+        self.wire
+            .ask(Call::get("/_ping", "ping"), READ)
+            .await
+            .map(drop)
     }
 
     /// What the engine says about its machine.
     pub async fn info(&self) -> Result<SystemInfo> {
-        self.wire.ask(Call::get("/info", "ask about the machine"), READ).await?.parse()
+        self.wire
+            .ask(Call::get("/info", "ask about the machine"), READ)
+            .await?
+            .parse()
     }
 }
 
@@ -129,9 +142,11 @@ fn docker(wire: Arc<Wire>, version: &EngineVersion) -> Result<bollard::Docker> {
         let wire = wire.clone();
         async move {
             let request = request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
-            wire.send_foreign(request).await.map_err(|error| bollard::errors::Error::IOError {
-                err: std::io::Error::other(error),
-            })
+            wire.send_foreign(request)
+                .await
+                .map_err(|error| bollard::errors::Error::IOError {
+                    err: std::io::Error::other(error),
+                })
         }
     };
     let speaks = bollard::ClientVersion {
@@ -139,5 +154,8 @@ fn docker(wire: Arc<Wire>, version: &EngineVersion) -> Result<bollard::Docker> {
         minor_version: usize::from(version.api.minor),
     };
     bollard::Docker::connect_with_custom_transport(transport, Some("http://docker"), 120, &speaks)
-        .map_err(|error| Error::Unreachable { address, why: error.to_string() })
+        .map_err(|error| Error::Unreachable {
+            address,
+            why: error.to_string(),
+        })
 }

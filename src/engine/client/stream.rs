@@ -31,13 +31,20 @@ pub struct LogOptions {
 impl Client {
     /// The output of a container. Ends when it is read, or, when following, when the container
     /// stops. Dropping the stream closes its connection.
-    pub fn logs(&self, id: &str, options: LogOptions) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
+    pub fn logs(
+        &self,
+        id: &str,
+        options: LogOptions,
+    ) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
         let what = format!("read the log of container {id}");
         let call = container(id).map(|id| {
             let flag = |on: bool| if on { "true" } else { "false" };
-            let mut call = Call::get(format!("/containers/{id}/logs?stdout=true&stderr=true"), what)
-                .query("follow", flag(options.follow))
-                .query("timestamps", flag(options.timestamps));
+            let mut call = Call::get(
+                format!("/containers/{id}/logs?stdout=true&stderr=true"),
+                what,
+            )
+            .query("follow", flag(options.follow))
+            .query("timestamps", flag(options.timestamps));
             if let Some(tail) = options.tail {
                 call = call.query("tail", &tail.to_string());
             }
@@ -65,7 +72,10 @@ impl Client {
         }
         let mut call = Call::get("/events", "watch events");
         if !grouped.is_empty() {
-            call = call.query("filters", &serde_json::to_string(&grouped).unwrap_or_default());
+            call = call.query(
+                "filters",
+                &serde_json::to_string(&grouped).unwrap_or_default(),
+            );
         }
         if let Some(since) = since {
             call = call.query("since", &since.to_string());
@@ -73,10 +83,11 @@ impl Client {
         let wire = self.wire.clone();
         let opening = async move { wire.open(call, READ).await };
         json_lines(opening, None).map(|line| {
-            let raw: RawEvent = serde_json::from_slice(&line?).map_err(|error| Error::Protocol {
-                what: "watch events".to_owned(),
-                why: error.to_string(),
-            })?;
+            let raw: RawEvent =
+                serde_json::from_slice(&line?).map_err(|error| Error::Protocol {
+                    what: "watch events".to_owned(),
+                    why: error.to_string(),
+                })?;
             Ok(raw.into())
         })
     }
@@ -123,7 +134,11 @@ impl From<RawEvent> for EngineEvent {
 /// The frames of an answer.
 fn chunks(opened: Opened) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
     // From API 1.42 on the engine says whether the output has frames.
-    let framed = match opened.headers().get(http::header::CONTENT_TYPE).map(|kind| kind.as_bytes()) {
+    let framed = match opened
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .map(|kind| kind.as_bytes())
+    {
         Some(b"application/vnd.docker.multiplexed-stream") => Some(true),
         // Before, it said "raw" of both.
         _ => None,
@@ -147,7 +162,9 @@ fn chunks(opened: Opened) -> impl Stream<Item = Result<LogChunk>> + Send + 'stat
                     return match frames.finish() {
                         Finished::Clean => Ok(None),
                         Finished::Rest(chunk) => Ok(Some((chunk, (opened, frames, true)))),
-                        Finished::Cut(_) => Err(Error::Cut { what: opened.what().to_owned() }),
+                        Finished::Cut(_) => Err(Error::Cut {
+                            what: opened.what().to_owned(),
+                        }),
                     };
                 }
             }
@@ -160,7 +177,9 @@ pub(super) fn json_lines(
     opening: impl Future<Output = Result<Opened>> + Send + 'static,
     idle: Option<Duration>,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    stream::once(opening).map_ok(move |opened| lines(opened, idle)).try_flatten()
+    stream::once(opening)
+        .map_ok(move |opened| lines(opened, idle))
+        .try_flatten()
 }
 
 fn lines(
@@ -168,31 +187,34 @@ fn lines(
     idle: Option<Duration>,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
     let state = (opened, Lines::default(), VecDeque::new(), false);
-    stream::try_unfold(state, move |(mut opened, mut lines, mut ready, mut ended)| async move {
-        loop {
-            if let Some(line) = ready.pop_front() {
-                return Ok(Some((line, (opened, lines, ready, ended))));
-            }
-            if ended {
-                return Ok(None);
-            }
-            let chunk = match idle {
-                Some(idle) => opened.chunk_within(idle).await?,
-                None => opened.chunk().await?,
-            };
-            match chunk {
-                Some(bytes) => lines.push(&bytes),
-                None => {
-                    ended = true;
-                    ready.extend(lines.rest());
+    stream::try_unfold(
+        state,
+        move |(mut opened, mut lines, mut ready, mut ended)| async move {
+            loop {
+                if let Some(line) = ready.pop_front() {
+                    return Ok(Some((line, (opened, lines, ready, ended))));
+                }
+                if ended {
+                    return Ok(None);
+                }
+                let chunk = match idle {
+                    Some(idle) => opened.chunk_within(idle).await?,
+                    None => opened.chunk().await?,
+                };
+                match chunk {
+                    Some(bytes) => lines.push(&bytes),
+                    None => {
+                        ended = true;
+                        ready.extend(lines.rest());
+                    }
+                }
+                while let Some(line) = lines.next_line().map_err(|why| Error::Protocol {
+                    what: opened.what().to_owned(),
+                    why: why.to_owned(),
+                })? {
+                    ready.push_back(line);
                 }
             }
-            while let Some(line) = lines.next_line().map_err(|why| Error::Protocol {
-                what: opened.what().to_owned(),
-                why: why.to_owned(),
-            })? {
-                ready.push_back(line);
-            }
-        }
-    })
+        },
+    )
 }

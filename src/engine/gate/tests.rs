@@ -2,7 +2,9 @@ use super::*;
 
 fn passes(method: &str, path: &str) -> bool {
     let method: Method = method.parse().expect("a method");
-    Gate::on_call().judge(&method, path, &HeaderMap::new()).is_ok()
+    Gate::on_call()
+        .judge(&method, path, &HeaderMap::new())
+        .is_ok()
 }
 
 #[test]
@@ -31,8 +33,13 @@ fn the_list_passes_with_and_without_a_version() {
     for route in routes {
         assert!(passes("GET", &format!("/{route}")), "{route}");
         assert!(passes("GET", &format!("/v1.41/{route}")), "{route}");
-        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "get", "BREW"] {
-            assert!(!passes(method, &format!("/v1.41/{route}")), "{method} {route}");
+        for method in [
+            "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "get", "BREW",
+        ] {
+            assert!(
+                !passes(method, &format!("/v1.41/{route}")),
+                "{method} {route}"
+            );
         }
     }
     assert!(passes("HEAD", "/_ping"));
@@ -164,11 +171,21 @@ fn no_connection_is_upgraded() {
             http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
             value.parse().unwrap(),
         );
-        assert!(gate.judge(&Method::GET, "/containers/json", &headers).is_err(), "{name}: {value}");
+        assert!(
+            gate.judge(&Method::GET, "/containers/json", &headers)
+                .is_err(),
+            "{name}: {value}"
+        );
     }
     let mut opaque = HeaderMap::new();
-    opaque.insert("connection", http::HeaderValue::from_bytes(b"\xff").unwrap());
-    assert!(gate.judge(&Method::GET, "/containers/json", &opaque).is_err());
+    opaque.insert(
+        "connection",
+        http::HeaderValue::from_bytes(b"\xff").unwrap(),
+    );
+    assert!(
+        gate.judge(&Method::GET, "/containers/json", &opaque)
+            .is_err()
+    );
     assert_eq!(gate.refused(), 6);
     assert_eq!(gate.reading() + gate.changing() + gate.exec(), 0);
 }
@@ -180,22 +197,49 @@ fn full_mode_passes_all_and_counts_three_ways() {
     let none = HeaderMap::new();
     let judge = |method: Method, path: &str| gate.judge(&method, path, &none).unwrap();
     assert_eq!(judge(Method::GET, "/v1.41/containers/json"), Kind::Reading);
-    assert_eq!(judge(Method::HEAD, "/v1.41/containers/a/archive"), Kind::Reading);
+    assert_eq!(
+        judge(Method::HEAD, "/v1.41/containers/a/archive"),
+        Kind::Reading
+    );
     assert_eq!(judge(Method::GET, "/v1.41/exec/abc/json"), Kind::Reading);
-    assert_eq!(judge(Method::GET, "/v1.41/containers/a/attach/ws"), Kind::Changing);
-    assert_eq!(judge(Method::POST, "/v1.41/containers/create"), Kind::Changing);
-    assert_eq!(judge(Method::PUT, "/v1.41/containers/a/archive"), Kind::Changing);
+    assert_eq!(
+        judge(Method::GET, "/v1.41/containers/a/attach/ws"),
+        Kind::Changing
+    );
+    assert_eq!(
+        judge(Method::POST, "/v1.41/containers/create"),
+        Kind::Changing
+    );
+    assert_eq!(
+        judge(Method::PUT, "/v1.41/containers/a/archive"),
+        Kind::Changing
+    );
     assert_eq!(judge(Method::DELETE, "/v1.41/containers/a"), Kind::Changing);
     assert_eq!(judge(Method::POST, "/v1.41/containers/a/exec"), Kind::Exec);
     assert_eq!(judge(Method::POST, "/exec/abc/start"), Kind::Exec);
-    assert_eq!(judge(Method::POST, "/v1.41/containers/exec/start"), Kind::Changing);
-    assert_eq!((shared.reading(), shared.changing(), shared.exec(), shared.refused()), (3, 5, 2, 0));
+    assert_eq!(
+        judge(Method::POST, "/v1.41/containers/exec/start"),
+        Kind::Changing
+    );
+    assert_eq!(
+        (
+            shared.reading(),
+            shared.changing(),
+            shared.exec(),
+            shared.refused()
+        ),
+        (3, 5, 2, 0)
+    );
 }
 
 #[test]
 fn a_refusal_names_the_request_and_the_rule() {
     let error = Gate::on_call()
-        .judge(&Method::POST, "/v1.41/containers/abc/stop", &HeaderMap::new())
+        .judge(
+            &Method::POST,
+            "/v1.41/containers/abc/stop",
+            &HeaderMap::new(),
+        )
         .unwrap_err();
     assert!(error.is_gate());
     assert_eq!(

@@ -10,7 +10,9 @@ use crate::engine::error::{Error, Result};
 
 /// Opens one connection.
 pub(super) async fn dial(path: Arc<str>) -> Result<UnixStream> {
-    UnixStream::connect(&*path).await.map_err(|error| explain(&path, &error))
+    UnixStream::connect(&*path)
+        .await
+        .map_err(|error| explain(&path, &error))
 }
 
 fn explain(path: &str, error: &std::io::Error) -> Error {

@@ -4,6 +4,7 @@
 //! Read the modules in this order to read what the program does.
 
 pub mod engine;
+pub mod cli;
 pub mod fleet;
 pub mod host;
 pub mod observe;

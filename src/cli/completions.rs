@@ -1,0 +1,16 @@
+//! `ostler completions SHELL`
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::args::Cli;
+use super::out::Out;
+use super::{Exit, Failure};
+
+/// Writes the completion script of a shell.
+pub fn run(out: &Out, shell: Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ostler", &mut script);
+    out.bytes(&script)?;
+    Ok(Exit::Done)
+}

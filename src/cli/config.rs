@@ -1,0 +1,104 @@
+//! The operator's own configuration: `config.yml` in the configuration directory.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::exit::Failure;
+
+/// What the command line needs of the configuration. The console reads its theme and keys from the
+/// same file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Config {
+    /// `mode: on-call` makes every run read-only.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// Whether hosts may be changed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Plans can be applied.
+    #[default]
+    Full,
+    /// Read-only.
+    OnCall,
+}
+
+/// The configuration directory: `$XDG_CONFIG_HOME/ostler` or its like on other systems.
+pub fn directory() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "ostler").map(|d| d.config_dir().to_path_buf())
+}
+
+/// Reads the configuration; a file that is not there says nothing.
+pub fn load() -> Result<Config, Failure> {
+    match directory() {
+        Some(directory) => load_from(&directory.join("config.yml")),
+        None => Ok(Config::default()),
+    }
+}
+
+/// A file that cannot be read is an error: it may be the one that says `mode: on-call`.
+fn load_from(path: &Path) -> Result<Config, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Config::default()),
+        Err(error) => {
+            return Err(Failure::caused(
+                format!("cannot read {}", path.display()),
+                &error,
+            ));
+        }
+    };
+    if text
+        .lines()
+        .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
+    {
+        return Ok(Config::default());
+    }
+    serde_yaml::from_str(&text).map_err(|error| {
+        Failure::new(format!("{}: {error}", path.display()))
+            .help("mode is `full` or `on-call`; see the README for the rest of the file")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yml");
+        std::fs::write(&path, text).unwrap();
+        load_from(&path)
+    }
+
+    #[test]
+    fn on_call_mode_is_read_and_the_console_s_part_is_left_alone() {
+        assert_eq!(
+            read("mode: on-call\ntheme: light\nkeys: {quit: q}\n")
+                .unwrap()
+                .mode,
+            Mode::OnCall
+        );
+        assert_eq!(read("theme: light\n").unwrap().mode, Mode::Full);
+        assert_eq!(read("# nothing yet\n").unwrap().mode, Mode::Full);
+    }
+
+    #[test]
+    fn a_mode_that_is_not_understood_is_not_taken_for_full() {
+        assert!(read("mode: oncall\n").is_err());
+        assert!(read("mode: [\n").is_err());
+    }
+
+    #[test]
+    fn no_file_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(
+            load_from(&folder.path().join("none.yml")).unwrap(),
+            Config::default()
+        );
+    }
+}

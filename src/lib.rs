@@ -3,8 +3,8 @@
 //!
 //! Read the modules in this order to read what the program does.
 
-pub mod engine;
 pub mod cli;
+pub mod engine;
 pub mod fleet;
 pub mod host;
 pub mod observe;

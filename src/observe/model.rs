@@ -278,13 +278,18 @@ pub struct SiteRecord {
     pub hash: Option<String>,
     /// Limits last set.
     pub limits: Limits,
+    /// Address of the container this record is about: tells it from a replacement that a killed
+    /// process left half-way.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
     /// What the router was told.
     pub route: Option<RouteEntry>,
     /// Keyed digests of its secrets, by name.
     pub secrets: BTreeMap<String, String>,
     /// State last applied.
     pub state: RecordedState,
-    /// Id of the image its container runs.
+    /// Id of the image its container runs, as found when the record was written; apply fills it in
+    /// where the plan could not know it.
     pub image_id: Option<String>,
 }
 

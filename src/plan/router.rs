@@ -53,3 +53,40 @@ pub struct RouterConfig {
     /// Version of the configuration's text; raised when the template changes.
     pub template: u32,
 }
+
+/// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
+/// changes, so that routers of an older version are replaced.
+pub const TEMPLATE: u32 = 1;
+
+/// Capabilities the router's container gets back: ports below 1024, becoming its own user, and
+/// signals from its master process, which stays root, to its workers, which do not.
+pub const CAPABILITIES: [&str; 4] = ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
+
+impl RouterConfig {
+    /// For these ports, with the text of this version of the program.
+    pub fn new(ports: Ports) -> RouterConfig {
+        RouterConfig {
+            ports,
+            template: TEMPLATE,
+        }
+    }
+
+    /// Tells configurations apart; kept in `state/router.json`.
+    pub fn hash(&self) -> String {
+        super::spec::short_hash(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// The command of the router's container, for a host whose root folder is `root`. The container
+/// runs as `0:0` on the host's network with [`CAPABILITIES`]; HAProxy gives up root by itself.
+///
+/// Listening on IPv6 is decided at each start: on a host without IPv6 the configuration would
+/// otherwise be refused as a whole.
+pub fn command(root: &str) -> Vec<String> {
+    const START: &str = "[ ! -e /proc/net/if_inet6 ] || export OSTLER_IPV6=1\n\
+         exec haproxy -W -db -f \"$1\"";
+    let config = format!("{}/router/haproxy.cfg", root.trim_end_matches('/'));
+    ["sh", "-c", START, "ostler-router", &config]
+        .map(str::to_owned)
+        .to_vec()
+}

@@ -172,6 +172,16 @@ impl Layout {
     }
 }
 
+/// Name of a fleet's toolbox container.
+pub fn toolbox_name(fleet: &Name) -> String {
+    format!("ostler-{fleet}-toolbox")
+}
+
+/// Name of a fleet's lock container.
+pub fn lock_name(fleet: &Name) -> String {
+    format!("ostler-{fleet}-lock")
+}
+
 /// Name under which a file is prepared until it is complete: a neighbour of it, hidden.
 pub fn temporary(path: &str) -> String {
     match path.rsplit_once('/') {

@@ -4,7 +4,11 @@
 pub mod archive;
 pub mod layout;
 pub mod script;
+pub mod secret;
+pub mod state;
+pub mod toolbox;
 
 pub use archive::{Entry, Kind};
 pub use layout::Layout;
 pub use script::Script;
+pub use toolbox::{NewFile, Toolbox, ToolboxError};

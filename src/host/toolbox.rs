@@ -152,12 +152,7 @@ impl Toolbox {
             let Some(path) = self.layout.relative(&from) else {
                 return Err(garbled(&file.path, &"it is not below the root folder"));
             };
-            entries.push(Entry::file(
-                path,
-                file.mode,
-                file.owner,
-                file.bytes.clone(),
-            ));
+            entries.push(Entry::file(path, file.mode, file.owner, file.bytes.clone()));
             moves.extend([from, file.path.clone()]);
         }
         self.put(self.layout.root(), &entries).await?;

@@ -1,5 +1,7 @@
 //! What is: hosts as they were found.
 
+pub mod convert;
 pub mod model;
+pub mod scan;
 
 pub use model::*;

@@ -1,0 +1,205 @@
+//! What ostler knows about a host, kept on that host in `state/`: read whole in one GET, written
+//! record by record.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::archive::{Entry, Kind};
+use super::toolbox::{NewFile, Toolbox, ToolboxError};
+use crate::fleet::Name;
+use crate::observe::model::{HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+
+/// Version of the records' form. A higher one on a host was written by a newer ostler.
+pub const SCHEMA: u32 = 1;
+
+/// Mode of everything in `state/`.
+const MODE: u32 = 0o600;
+
+/// Reads all of `state/`. Works while the toolbox is stopped. Where there is no `state/` yet the
+/// answer is an empty state.
+pub async fn read(toolbox: &Toolbox) -> Result<StateRead, ToolboxError> {
+    match toolbox.get(&toolbox.layout.state()).await {
+        Ok(entries) => Ok(from_entries(&entries)),
+        Err(ToolboxError::Engine(e)) if e.is_not_found() => Ok(StateRead::Read(Box::default())),
+        Err(ToolboxError::Garbled { what, why }) => Ok(StateRead::Damaged {
+            why: format!("{what} cannot be read: {why}"),
+        }),
+        Err(e) => Err(e),
+    }
+}
+
+/// The state that an archive of `state/` holds. Unknown files and temporary ones are passed over.
+pub fn from_entries(entries: &[Entry]) -> StateRead {
+    match parse(entries) {
+        Ok(state) => StateRead::Read(Box::new(state)),
+        Err(why) => StateRead::Damaged { why },
+    }
+}
+
+fn parse(entries: &[Entry]) -> Result<HostState, String> {
+    let mut state = HostState::default();
+    for entry in entries.iter().filter(|e| e.kind == Kind::File) {
+        let path = entry.path.trim_start_matches("./");
+        let path = path.strip_prefix("state/").unwrap_or(path);
+        match path {
+            "host.json" => {
+                let record: HostRecord = json(path, &entry.bytes)?;
+                known(path, record.schema)?;
+                state.host = Some(record);
+            }
+            "router.json" => {
+                let record: RouterRecord = json(path, &entry.bytes)?;
+                known(path, record.schema)?;
+                state.router = record;
+            }
+            _ => {
+                let Some(name) = path.strip_prefix("sites/") else {
+                    continue;
+                };
+                let Some(name) = name.strip_suffix(".json").filter(|n| !n.starts_with('.')) else {
+                    continue;
+                };
+                let record: SiteRecord = json(path, &entry.bytes)?;
+                known(path, record.schema)?;
+                if record.site.as_str() != name {
+                    return Err(format!(
+                        "state/{path} is about the site {} and not about {name}",
+                        record.site
+                    ));
+                }
+                state.sites.insert(record.site.clone(), record);
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn json<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|e| format!("state/{path} cannot be read: {e}"))
+}
+
+fn known(path: &str, schema: u32) -> Result<(), String> {
+    if schema > SCHEMA {
+        return Err(format!(
+            "state/{path} was written by a newer ostler (form {schema}, this one reads up to {SCHEMA})"
+        ));
+    }
+    Ok(())
+}
+
+/// The fleet file last applied to the host; `None` before the first apply.
+pub async fn read_fleet_copy(toolbox: &Toolbox) -> Result<Option<Vec<u8>>, ToolboxError> {
+    toolbox.read(&toolbox.layout.fleet_copy()).await
+}
+
+/// The host's own record, read alone.
+pub async fn read_host(toolbox: &Toolbox) -> Result<Option<HostRecord>, ToolboxError> {
+    let path = toolbox.layout.host_record();
+    let Some(bytes) = toolbox.read(&path).await? else {
+        return Ok(None);
+    };
+    json("host.json", &bytes)
+        .map(Some)
+        .map_err(|why| ToolboxError::Garbled { what: path, why })
+}
+
+/// Writes one site's record.
+pub async fn write_site(toolbox: &Toolbox, record: &SiteRecord) -> Result<(), ToolboxError> {
+    let path = toolbox.layout.site_record(&record.site);
+    toolbox.replace(&[file(path, record)?]).await
+}
+
+/// Writes the router's record.
+pub async fn write_router(toolbox: &Toolbox, record: &RouterRecord) -> Result<(), ToolboxError> {
+    toolbox
+        .replace(&[file(toolbox.layout.router_record(), record)?])
+        .await
+}
+
+/// Writes the host's record, and the fleet file where there is one to keep.
+pub async fn write_host(
+    toolbox: &Toolbox,
+    record: &HostRecord,
+    fleet: Option<&[u8]>,
+) -> Result<(), ToolboxError> {
+    let mut files = Vec::new();
+    if let Some(bytes) = fleet {
+        files.push(NewFile::new(toolbox.layout.fleet_copy(), MODE, bytes));
+    }
+    files.push(file(toolbox.layout.host_record(), record)?);
+    toolbox.replace(&files).await
+}
+
+fn file<T: Serialize>(path: String, record: &T) -> Result<NewFile, ToolboxError> {
+    let mut bytes = serde_json::to_vec_pretty(record).map_err(|e| ToolboxError::Garbled {
+        what: path.clone(),
+        why: e.to_string(),
+    })?;
+    bytes.push(b'\n');
+    Ok(NewFile::new(path, MODE, bytes))
+}
+
+/// A fresh record for a host that has none, with a key of its own.
+pub fn new_host(fleet: &Name, host: &Name) -> Result<HostRecord, ToolboxError> {
+    Ok(HostRecord {
+        schema: SCHEMA,
+        fleet: fleet.to_string(),
+        host: host.to_string(),
+        digest_key: super::secret::new_key()?,
+        ..HostRecord::default()
+    })
+}
+
+/// Records by site, for callers that hold a read state.
+pub fn sites(state: &StateRead) -> Option<&BTreeMap<Name, SiteRecord>> {
+    state.read().map(|s| &s.sites)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, text: &str) -> Entry {
+        Entry::file(path, 0o600, 0, text)
+    }
+    const SITE: &str = r#"{"schema":1,"site":"blog","uid":200000,"spec":null,"hash":null,
+        "limits":{},"route":null,"secrets":{},"state":{"wanted":"running"},"image_id":null}"#;
+
+    #[test]
+    fn unknown_and_unfinished_files_are_passed_over() {
+        let read = from_entries(&[
+            Entry::folder("state/", 0o700, 0),
+            entry("state/sites/blog.json", SITE),
+            entry("state/sites/.new-other.json", "{half"),
+            entry("state/.new-host.json", "{half"),
+            entry("state/notes.txt", "hello"),
+            entry("state/fleet.yml", "fleet: x"),
+        ]);
+        let state = read.read().expect("readable");
+        assert_eq!(state.sites.len(), 1);
+        assert_eq!(state.host, None);
+    }
+
+    #[test]
+    fn damage_names_the_file() {
+        for (path, text, part) in [
+            ("state/host.json", "{", "state/host.json cannot be read"),
+            (
+                "state/sites/x.json",
+                SITE,
+                "about the site blog and not about x",
+            ),
+            (
+                "state/router.json",
+                r#"{"schema":9,"config_hash":"","routes":{}}"#,
+                "newer ostler",
+            ),
+        ] {
+            let StateRead::Damaged { why } = from_entries(&[entry(path, text)]) else {
+                panic!("{path} was read");
+            };
+            assert!(why.contains(part), "{why}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! From the engine's answers to observations. Pure, and nothing an answer lacks is an error.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use bollard::models::{ContainerInspectResponse, Network};
+
+use super::model::{Inspected, ObservedContainer, ObservedNetwork, RunState};
+use crate::engine::{ListedContainer, ListedImage};
+use crate::fleet::{Limits, Subnet};
+
+/// One row of the list.
+pub fn container(row: ListedContainer) -> ObservedContainer {
+    let mut addresses: BTreeMap<String, Ipv4Addr> = row
+        .networks
+        .iter()
+        .filter_map(|(name, n)| Some((name.clone(), n.address()?.parse().ok()?)))
+        .collect();
+    // A container that was never started may not tell the address it was created with.
+    if let Some(asked) = row
+        .labels
+        .get("ostler.address")
+        .and_then(|a| a.parse().ok())
+        && !addresses.values().any(|a| *a == asked)
+        && row.networks.len() == 1
+        && let Some(name) = row.networks.keys().next()
+    {
+        addresses.entry(name.clone()).or_insert(asked);
+    }
+    let mut published: Vec<(u16, String)> = row
+        .ports
+        .iter()
+        .filter_map(|p| Some((p.public_port?, p.protocol.clone())))
+        .collect();
+    published.sort();
+    published.dedup();
+    ObservedContainer {
+        name: row.name().to_owned(),
+        id: row.id,
+        image: row.image,
+        image_id: row.image_id,
+        labels: row.labels,
+        run: run_state(&row.state),
+        status: row.status,
+        created: row.created,
+        addresses,
+        published,
+        inspected: None,
+    }
+}
+
+/// The engine's word for what a container is doing. An unknown word counts as not running.
+pub fn run_state(word: &str) -> RunState {
+    match word {
+        "running" => RunState::Running,
+        "paused" => RunState::Paused,
+        "restarting" => RunState::Restarting,
+        "exited" | "stopping" => RunState::Exited,
+        "removing" => RunState::Removing,
+        "dead" => RunState::Dead,
+        _ => RunState::Created,
+    }
+}
+
+/// What only an inspect tells.
+pub fn inspected(answer: &ContainerInspectResponse) -> Inspected {
+    let host = answer.host_config.as_ref();
+    let positive = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+    let state = answer.state.as_ref();
+    let time = |t: Option<&String>| {
+        t.filter(|t| !t.is_empty() && !t.starts_with("0001-"))
+            .cloned()
+    };
+    let env = answer.config.as_ref().and_then(|c| c.env.as_ref());
+    Inspected {
+        limits: Limits {
+            memory: positive(host.and_then(|h| h.memory)),
+            nano_cpus: positive(host.and_then(|h| h.nano_cpus)),
+            pids: positive(host.and_then(|h| h.pids_limit)).and_then(|n| u32::try_from(n).ok()),
+        },
+        restarts: positive(answer.restart_count).unwrap_or_default(),
+        oom_killed: state.and_then(|s| s.oom_killed).unwrap_or_default(),
+        exit_code: state.and_then(|s| s.exit_code),
+        started_at: time(state.and_then(|s| s.started_at.as_ref())),
+        finished_at: time(state.and_then(|s| s.finished_at.as_ref())),
+        health: state
+            .and_then(|s| s.health.as_ref())
+            .and_then(|h| h.status)
+            .map(|s| s.to_string())
+            .filter(|s| !s.is_empty() && s != "none"),
+        env: env
+            .into_iter()
+            .flatten()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
+    }
+}
+
+/// One network.
+pub fn network(answer: Network) -> ObservedNetwork {
+    let options = answer.options.unwrap_or_default();
+    ObservedNetwork {
+        id: answer.id.unwrap_or_default(),
+        name: answer.name.unwrap_or_default(),
+        labels: answer.labels.unwrap_or_default().into_iter().collect(),
+        subnets: answer
+            .ipam
+            .and_then(|i| i.config)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|c| subnet(c.subnet.as_deref()?))
+            .collect(),
+        icc: options
+            .get("com.docker.network.bridge.enable_icc")
+            .is_none_or(|v| v != "false"),
+        ipv6: answer.enable_ipv6.unwrap_or_default(),
+    }
+}
+
+/// An IPv4 subnet of whatever size. A smaller one than a fleet may have is widened: what overlaps
+/// it must still be seen to overlap.
+fn subnet(text: &str) -> Option<Subnet> {
+    let (base, prefix) = text.split_once('/')?;
+    let base: Ipv4Addr = base.parse().ok()?;
+    let prefix: u8 = prefix.parse::<u8>().ok()?.clamp(8, 28);
+    let mask = u32::MAX << (32 - u32::from(prefix));
+    Some(Subnet {
+        base: Ipv4Addr::from(u32::from(base) & mask),
+        prefix,
+    })
+}
+
+/// Every reference that the host knows an image by.
+pub fn images(list: Vec<ListedImage>) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    for image in list {
+        for name in image.tags.into_iter().chain(image.digests) {
+            known.insert(name, image.id.clone());
+        }
+        known.insert(image.id.clone(), image.id);
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(value: serde_json::Value) -> ObservedContainer {
+        container(serde_json::from_value(value).unwrap())
+    }
+
+    #[test]
+    fn a_running_site() {
+        let c = row(json!({
+            "Id": "aa11", "Names": ["/ostler-x-1234567890"], "Image": "nginx:1.28",
+            "ImageID": "sha256:1", "State": "running", "Status": "Up 3 minutes",
+            "Created": 1_700_000_000, "Labels": {"ostler.fleet": "x", "ostler.site": "blog"},
+            "NetworkSettings": {"Networks": {"ostler-x": {
+                "IPAMConfig": {"IPv4Address": "10.90.0.10"}, "IPAddress": "10.90.0.10"}}},
+        }));
+        assert_eq!(c.name, "ostler-x-1234567890");
+        assert!(c.is_running() && !c.is_foreign());
+        assert_eq!(c.addresses["ostler-x"], Ipv4Addr::new(10, 90, 0, 10));
+    }
+
+    #[test]
+    fn a_container_that_never_ran_holds_the_address_it_asked_for() {
+        let c = row(json!({
+            "Id": "aa", "Names": ["/n"], "State": "created",
+            "Labels": {"ostler.address": "10.90.0.12"},
+            "NetworkSettings": {"Networks": {"ostler-x": {"IPAddress": ""}}},
+        }));
+        assert_eq!(c.addresses["ostler-x"], Ipv4Addr::new(10, 90, 0, 12));
+        assert_eq!(c.run, RunState::Created);
+    }
+
+    #[test]
+    fn published_ports_are_told_once() {
+        let c = row(json!({"Ports": [
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+            {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+            {"PrivatePort": 9000, "Type": "tcp"}]}));
+        assert_eq!(c.published, vec![(8080, "tcp".to_owned())]);
+        assert!(c.is_foreign());
+    }
+
+    #[test]
+    fn an_inspect_tells_limits_and_the_end() {
+        let answer: ContainerInspectResponse = serde_json::from_value(json!({
+            "RestartCount": 3,
+            "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": true,
+                "StartedAt": "2026-11-21T10:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"},
+            "HostConfig": {"Memory": 134_217_728, "NanoCpus": 0, "PidsLimit": 64},
+            "Config": {"Env": ["A=b=c", "odd"]},
+        }))
+        .unwrap();
+        let found = inspected(&answer);
+        assert_eq!(found.limits.memory, Some(134_217_728));
+        assert_eq!(
+            (found.limits.nano_cpus, found.limits.pids),
+            (None, Some(64))
+        );
+        assert_eq!((found.restarts, found.exit_code), (3, Some(137)));
+        assert!(found.oom_killed && found.finished_at.is_none());
+        assert_eq!(found.env["A"], "b=c");
+        assert_eq!(
+            inspected(&ContainerInspectResponse::default()),
+            Inspected::default()
+        );
+    }
+
+    #[test]
+    fn networks_of_any_size_are_seen() {
+        let n = network(
+            serde_json::from_value(json!({
+                "Id": "1", "Name": "n", "EnableIPv6": true,
+                "IPAM": {"Config": [{"Subnet": "10.90.0.8/30"}, {"Subnet": "fd00::/64"}]},
+                "Options": {"com.docker.network.bridge.enable_icc": "false"},
+            }))
+            .unwrap(),
+        );
+        assert_eq!(n.subnets, vec!["10.90.0.0/28".parse().unwrap()]);
+        assert!(!n.icc && n.ipv6);
+        assert!(network(Network::default()).icc);
+    }
+}

@@ -1,0 +1,311 @@
+//! Looking at a host without changing anything: one unfiltered list, one GET of `state/`, networks
+//! and images beside them, and an inspect of only what needs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+
+use super::convert;
+use super::model::{
+    EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner,
+    RunState, StateRead,
+};
+use crate::engine::{self, Client};
+use crate::fleet::{Fleet, Host, Name};
+use crate::host::secret::{self, SecretSource};
+use crate::host::{Kind, Layout, Toolbox, ToolboxError, state};
+
+/// How many small questions a host is asked at the same time.
+const AT_ONCE: usize = 8;
+
+/// How long one host may take to be connected to and looked at, in all.
+pub const HOST_DEADLINE: Duration = Duration::from_secs(25);
+
+/// Which containers are inspected: the list carries neither limits nor counters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Inspect {
+    /// Those of ours that ended or keep being restarted: why?
+    #[default]
+    Needed,
+    /// Those and these, by id.
+    And(BTreeSet<String>),
+    /// All of ours: for drift.
+    Ours,
+}
+
+/// Looks at one host. `secrets`: where the bytes of secrets come from; with `None` they are taken
+/// to be unchanged.
+pub async fn scan(
+    client: &Client,
+    host: &Host,
+    fleet: &Fleet,
+    secrets: Option<&dyn SecretSource>,
+    inspect: &Inspect,
+) -> Result<ObservedHost, engine::Error> {
+    let by_name = Toolbox {
+        client: client.clone(),
+        id: crate::host::layout::toolbox_name(&fleet.name),
+        layout: Layout::new(&host.root),
+    };
+    let (list, early, networks, images, info) = futures_util::join!(
+        client.containers(),
+        state::read(&by_name),
+        client.networks(),
+        client.images(),
+        client.info(),
+    );
+    let mut containers: Vec<ObservedContainer> =
+        list?.into_iter().map(convert::container).collect();
+    let toolbox = find_toolbox(&containers, &fleet.name).map(|found| Toolbox {
+        id: found.id.clone(),
+        ..by_name.clone()
+    });
+    let state = match &toolbox {
+        None => StateRead::NoToolbox,
+        // Nobody else has this name: what was read early was read from this one.
+        Some(found) if has_name(&containers, &found.id, &by_name.id) => read_state(early)?,
+        Some(found) => read_state(state::read(found).await)?,
+    };
+    let folders = async {
+        match (&toolbox, state.read()) {
+            (Some(toolbox), Some(state)) => {
+                let unknown = fleet
+                    .sites_on(&host.name)
+                    .map(|s| &s.name)
+                    .filter(|name| !state.sites.contains_key(*name));
+                owners(toolbox, unknown).await
+            }
+            _ => Ok(BTreeMap::new()),
+        }
+    };
+    let inspections = inspect_some(client, &containers, fleet, inspect);
+    let digests = secret_digests(host, fleet, &state, secrets);
+    let (folders, inspected, (secret_digests, secret_errors)) =
+        futures_util::join!(folders, inspections, digests);
+    for (at, facts) in inspected? {
+        containers[at].inspected = Some(facts);
+    }
+    let info = info?;
+    let version = client.version();
+    let options = info.security_options.unwrap_or_default();
+    Ok(ObservedHost {
+        engine: EngineFacts {
+            version: version.version.clone(),
+            api: version.api.to_string(),
+            os: info.operating_system.unwrap_or_default(),
+            cpus: u32::try_from(info.ncpu.unwrap_or_default()).unwrap_or_default(),
+            memory: u64::try_from(info.mem_total.unwrap_or_default()).unwrap_or_default(),
+            remapped_users: options
+                .iter()
+                .any(|o| o.contains("name=userns") || o.contains("name=rootless")),
+        },
+        containers,
+        networks: networks?.into_iter().map(convert::network).collect(),
+        images: convert::images(images?),
+        state,
+        folders: folders?,
+        secret_digests,
+        secret_errors,
+        router_live: None,
+    })
+}
+
+/// The toolbox among a host's containers. While one is replaced there are two: the one with the
+/// final name is taken.
+pub fn find_toolbox<'a>(
+    containers: &'a [ObservedContainer],
+    fleet: &Name,
+) -> Option<&'a ObservedContainer> {
+    let name = crate::host::layout::toolbox_name(fleet);
+    containers
+        .iter()
+        .filter(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("toolbox"))
+        .max_by_key(|c| (c.name == name, c.is_running(), c.created))
+}
+
+fn has_name(containers: &[ObservedContainer], id: &str, name: &str) -> bool {
+    containers.iter().any(|c| c.id == id && c.name == name)
+}
+
+/// Damage is an observation; only an engine that does not answer is an error.
+fn read_state(read: Result<StateRead, ToolboxError>) -> Result<StateRead, engine::Error> {
+    match read {
+        Ok(state) => Ok(state),
+        Err(ToolboxError::Engine(e)) => Err(e),
+        Err(other) => Ok(StateRead::Damaged {
+            why: other.to_string(),
+        }),
+    }
+}
+
+/// Who owns the `www` of sites that have no record. Reads the archive's first header only.
+async fn owners(
+    toolbox: &Toolbox,
+    sites: impl Iterator<Item = &Name>,
+) -> Result<BTreeMap<Name, Owner>, engine::Error> {
+    let heads: Vec<_> = stream::iter(sites)
+        .map(|site| async move { (site, toolbox.head(&toolbox.layout.www(site)).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut owners = BTreeMap::new();
+    for (site, head) in heads {
+        match head {
+            Ok(Some(entry)) if entry.kind == Kind::Folder => {
+                owners.insert(
+                    site.clone(),
+                    Owner {
+                        uid: entry.uid,
+                        gid: entry.gid,
+                    },
+                );
+            }
+            // What is no folder is refused when the folder is to be made; unreadable likewise.
+            Ok(_) | Err(ToolboxError::Garbled { .. } | ToolboxError::Script { .. }) => {}
+            Err(ToolboxError::Engine(e)) => return Err(e),
+        }
+    }
+    Ok(owners)
+}
+
+async fn inspect_some(
+    client: &Client,
+    containers: &[ObservedContainer],
+    fleet: &Fleet,
+    inspect: &Inspect,
+) -> Result<Vec<(usize, super::model::Inspected)>, engine::Error> {
+    let wanted = containers
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
+    let answers: Vec<_> = stream::iter(wanted)
+        .map(|(at, c)| async move { (at, client.inspect(&c.id).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut inspected = Vec::new();
+    for (at, answer) in answers {
+        match answer {
+            Ok(facts) => inspected.push((at, convert::inspected(&facts))),
+            // Gone since the list.
+            Err(e) if e.is_not_found() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(inspected)
+}
+
+/// Whether the list does not say enough about a container.
+fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect) -> bool {
+    let ours = container.ours("fleet") == Some(fleet.as_str());
+    let ended = matches!(
+        container.run,
+        RunState::Exited | RunState::Dead | RunState::Restarting
+    );
+    match inspect {
+        Inspect::Ours if ours => true,
+        Inspect::And(ids) if ids.contains(&container.id) => true,
+        _ => ours && ended && container.ours("role") != Some("lock"),
+    }
+}
+
+type Digests = BTreeMap<Name, BTreeMap<String, String>>;
+
+/// Digests of the secrets' bytes as they are at their sources now.
+async fn secret_digests(
+    host: &Host,
+    fleet: &Fleet,
+    state: &StateRead,
+    source: Option<&dyn SecretSource>,
+) -> (Digests, BTreeMap<Name, String>) {
+    let mut digests = Digests::new();
+    let mut errors = BTreeMap::new();
+    let records = state.read();
+    let key = records
+        .and_then(|s| s.host.as_ref())
+        .map(|h| h.digest_key.as_str());
+    let sites = fleet.sites_on(&host.name).filter(|s| !s.secrets.is_empty());
+    match source {
+        None => {
+            for site in sites {
+                if let Some(record) = records.and_then(|s| s.sites.get(&site.name)) {
+                    digests.insert(site.name.clone(), record.secrets.clone());
+                }
+            }
+        }
+        Some(source) => {
+            let read: Vec<_> = stream::iter(sites)
+                .map(|site| async move { (site, secret::read_all(source, site).await) })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            for (site, secrets) in read {
+                match (secrets, key) {
+                    (Ok(secrets), Some(key)) => {
+                        let found = secret::digests(key, &site.name, &secrets);
+                        digests.insert(site.name.clone(), found);
+                    }
+                    // Readable, but the host has no key yet: apply makes both.
+                    (Ok(_), None) => {}
+                    (Err(e), _) => {
+                        errors.insert(site.name.clone(), e.to_string());
+                    }
+                }
+            }
+        }
+    }
+    (digests, errors)
+}
+
+/// Looks at all hosts of a fleet at once. A host that cannot be reached, or takes longer than
+/// [`HOST_DEADLINE`], delays nobody and is observed as unreachable. The connections made are
+/// handed back, for apply to use.
+pub async fn scan_fleet<C, F>(
+    fleet: &Fleet,
+    connect: C,
+    secrets: Option<&dyn SecretSource>,
+    inspect: &Inspect,
+) -> (Observed, BTreeMap<Name, Client>)
+where
+    C: Fn(&Host) -> F,
+    F: Future<Output = Result<Client, engine::Error>>,
+{
+    let scans = fleet.hosts.values().map(|host| {
+        let connecting = connect(host);
+        async move {
+            let look = async {
+                let client = connecting.await?;
+                let found = scan(&client, host, fleet, secrets, inspect).await?;
+                Ok::<_, engine::Error>((client, found))
+            };
+            let result = match tokio::time::timeout(HOST_DEADLINE, look).await {
+                Ok(Ok(pair)) => Ok(pair),
+                Ok(Err(e)) => Err(e.to_string()),
+                Err(_) => Err(format!(
+                    "no complete answer within {} s",
+                    HOST_DEADLINE.as_secs()
+                )),
+            };
+            (host.name.clone(), result)
+        }
+    });
+    let mut observed = Observed {
+        lineage: Lineage::default(),
+        ..Observed::default()
+    };
+    let mut clients = BTreeMap::new();
+    for (name, result) in join_all(scans).await {
+        let observation = match result {
+            Ok((client, found)) => {
+                clients.insert(name.clone(), client);
+                HostObservation::Reached(Box::new(found))
+            }
+            Err(why) => HostObservation::Unreachable { why },
+        };
+        observed.hosts.insert(name, observation);
+    }
+    (observed, clients)
+}

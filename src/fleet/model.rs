@@ -88,6 +88,16 @@ impl Domain {
     }
 }
 
+impl Domain {
+    /// `www.x` for `x`, and `x` for `www.x`; `None` where that would be no domain.
+    pub fn www_counterpart(&self) -> Option<Domain> {
+        match self.0.strip_prefix("www.") {
+            Some(bare) => bare.parse().ok(),
+            None => format!("www.{}", self.0).parse().ok(),
+        }
+    }
+}
+
 impl FromStr for Domain {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
@@ -203,6 +213,9 @@ impl fmt::Display for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix { path } => write!(f, "unix://{path}"),
+            Self::Tcp { host, port, .. } if host.contains(':') => {
+                write!(f, "tcp://[{host}]:{port}")
+            }
             Self::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
             Self::Ssh {
                 user,
@@ -214,7 +227,10 @@ impl fmt::Display for EngineAddress {
                 if let Some(user) = user {
                     write!(f, "{user}@")?;
                 }
-                write!(f, "{host}")?;
+                match host.contains(':') {
+                    true => write!(f, "[{host}]")?,
+                    false => write!(f, "{host}")?,
+                }
                 if let Some(port) = port {
                     write!(f, ":{port}")?;
                 }

@@ -1,0 +1,197 @@
+//! From the text of a fleet file to the model, saying all that is wrong at once.
+
+use std::ops::Range;
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::finding::{Finding, Level, Report};
+use super::keys;
+use super::model::{Account, Fleet, Name};
+use super::tree::{self, Node};
+use super::value;
+
+mod check;
+mod fields;
+mod host;
+mod site;
+
+use fields::Fields;
+
+/// A fleet file that can be used.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it says.
+    pub fleet: Fleet,
+    /// What is doubtful about it.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads a fleet file. `path` is where it came from, for messages: nothing is opened.
+///
+/// # Errors
+/// Everything that is wrong with the file, in its order, warnings included; at least one finding is
+/// an error.
+pub fn load(source: &str, path: &Path) -> Result<Loaded, Vec<Finding>> {
+    let mut report = Report::new(source, path);
+    let fleet = match tree::parse(source, &mut report) {
+        Some(tree) if !report.has_errors() => fleet(&tree, &mut report),
+        _ => None,
+    };
+    let has_errors = report.has_errors();
+    let findings = report.finish();
+    match fleet {
+        Some(fleet) if !has_errors => Ok(Loaded {
+            fleet,
+            warnings: findings,
+        }),
+        _ => {
+            debug_assert!(findings.iter().any(|f| f.level == Level::Error));
+            Err(findings)
+        }
+    }
+}
+
+/// The places that checks across entries point at.
+#[derive(Default)]
+struct Places {
+    hosts: IndexMap<Name, host::HostPlaces>,
+    /// Every domain a site claims: where it is written, and how it is claimed.
+    sites: Vec<site::SitePlaces>,
+}
+
+fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
+    let top = 0..0;
+    let fields = Fields::read(tree, &keys::FILE, keys::FILE.of.into(), top, report);
+    for key in keys::FILE.keys.iter().filter(|key| key.required) {
+        fields.missing(key, report);
+    }
+    let name = fields
+        .get("fleet")
+        .and_then(|node| fleet_name(node, report));
+    let mut places = Places::default();
+    let hosts = named(
+        &fields,
+        "hosts",
+        "host",
+        report,
+        |name, node, at, report| {
+            let (host, place) = host::host(name, node, at, report)?;
+            places.hosts.insert(host.name.clone(), place);
+            Some(host)
+        },
+    );
+    let accounts = named(&fields, "accounts", "account", report, account);
+    let known = site::Known {
+        hosts: written(&fields, "hosts"),
+        accounts: written(&fields, "accounts"),
+    };
+    let defaults = site::defaults(fields.get("defaults"), &known, report);
+    let sites = named(
+        &fields,
+        "sites",
+        "site",
+        report,
+        |name, node, at, report| {
+            let (site, place) = site::site(name, node, at, &defaults, &known, report);
+            places.sites.push(place);
+            site
+        },
+    );
+    check::across(&hosts, &places, report);
+    if hosts.is_empty() && fields.entry("hosts").is_none() {
+        let at = fields
+            .entry("fleet")
+            .map_or(0..0, |entry| entry.key.span.clone());
+        report
+            .warning(at, "the fleet has no hosts")
+            .help("add `hosts: { web1: { engine: \"ssh://ops@web1.example.net\" } }`");
+    }
+    Some(Fleet {
+        name: name?,
+        hosts,
+        accounts,
+        sites,
+    })
+}
+
+fn fleet_name(node: &Node, report: &mut Report) -> Option<Name> {
+    let name = fields::name(node, "the name of the fleet", report)?;
+    if name.as_str().len() > keys::FLEET_NAME_MAX {
+        report
+            .error(node.span.clone(), "the name of the fleet is too long")
+            .label(format!("at most {} characters", keys::FLEET_NAME_MAX))
+            .help("containers and networks carry it");
+        return None;
+    }
+    Some(name)
+}
+
+/// The words written as names under a top-level key, right or wrong: a reference to an entry that
+/// has errors of its own is not a second error.
+fn written<'n>(fields: &Fields<'n>, key: &str) -> Vec<&'n str> {
+    let entries = fields.get(key).map_or(&[][..], |node| node.entries());
+    entries
+        .iter()
+        .filter_map(|entry| entry.key.text())
+        .collect()
+}
+
+/// Reads a mapping from names to `T`.
+fn named<T>(
+    fields: &Fields<'_>,
+    key: &str,
+    noun: &str,
+    report: &mut Report,
+    mut read: impl FnMut(Option<Name>, &Node, Range<usize>, &mut Report) -> Option<T>,
+) -> IndexMap<Name, T> {
+    let mut all = IndexMap::new();
+    let Some(node) = fields.get(key) else {
+        return all;
+    };
+    let what = format!("`{key}`");
+    let Some(entries) = fields::mapping(node, &what, report) else {
+        return all;
+    };
+    for (_, entry) in fields::unique(entries, &what, report) {
+        let name = fields::name(&entry.key, &format!("the name of a {noun}"), report);
+        if entry.value.is_null() && noun != "account" {
+            report
+                .error(
+                    entry.key.span.clone(),
+                    format!("nothing is said about this {noun}"),
+                )
+                .help(format!(
+                    "add its keys, indented below it, or remove the {noun}"
+                ));
+            continue;
+        }
+        let value = read(name.clone(), &entry.value, entry.key.span.clone(), report);
+        if let (Some(name), Some(value)) = (name, value) {
+            all.insert(name, value);
+        }
+    }
+    all
+}
+
+fn account(
+    name: Option<Name>,
+    node: &Node,
+    at: Range<usize>,
+    report: &mut Report,
+) -> Option<Account> {
+    let what = title("account", &name);
+    let fields = Fields::read(node, &keys::ACCOUNT, what, at, report);
+    let email = fields
+        .get("email")
+        .and_then(|node| fields::parsed(node, "`email`", value::parse_email, report));
+    Some(Account { name: name?, email })
+}
+
+/// "site `bob`", or "this site" when its name is wrong.
+fn title(noun: &str, name: &Option<Name>) -> String {
+    match name {
+        Some(name) => format!("{noun} `{name}`"),
+        None => format!("this {noun}"),
+    }
+}

@@ -1,0 +1,476 @@
+//! Single values: text in, value out, or what would be right.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use super::model::{Domain, EngineAddress, Invalid, ProxyTarget};
+
+/// Least memory that Docker gives a container.
+const MEMORY_FLOOR: u64 = 6 << 20;
+
+fn invalid<T>(text: impl Into<String>) -> Result<T, Invalid> {
+    Err(Invalid(text.into()))
+}
+
+/// Bytes of a size such as `128M`, `1G` or `512k`; units are binary, as Docker's.
+pub fn parse_size(text: &str) -> Result<u64, Invalid> {
+    let wrong = || Invalid("a size is a number with k, M or G, such as 128M".into());
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        "t" | "T" => 40,
+        unit => {
+            let near = unit.chars().next().map(|c| c.to_ascii_uppercase());
+            return match near {
+                Some(c @ ('K' | 'M' | 'G' | 'T')) if unit.len() <= 3 => {
+                    let c = if c == 'K' { 'k' } else { c };
+                    invalid(format!(
+                        "write {digits}{c}; units are binary: 1M is 1024 × 1024 bytes"
+                    ))
+                }
+                _ => Err(wrong()),
+            };
+        }
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if plain {
+            text.parse::<u64>().map_err(|_| wrong())
+        } else {
+            Err(wrong())
+        }
+    };
+    if fraction.len() > 9 {
+        return Err(wrong());
+    }
+    let scale = 10u128.pow(fraction.len() as u32);
+    let scaled = u128::from(number(whole)?) * scale + u128::from(number(fraction)?);
+    let bytes = (scaled << shift) / scale;
+    match u64::try_from(bytes) {
+        Ok(bytes) if bytes <= 1 << 53 => Ok(bytes),
+        _ => invalid("more than any machine has"),
+    }
+}
+
+/// The same for a memory limit, which has a least value.
+pub fn parse_memory(text: &str) -> Result<u64, Invalid> {
+    let bytes = parse_size(text)?;
+    if bytes >= MEMORY_FLOOR {
+        return Ok(bytes);
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return invalid(format!("that is {text} bytes; did you mean {text}M?"));
+    }
+    invalid("Docker gives no container less than 6M")
+}
+
+/// A size in the largest unit that leaves no fraction: `128M`.
+pub fn format_size(bytes: u64) -> String {
+    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "k")] {
+        if bytes > 0 && bytes.trailing_zeros() >= shift {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    bytes.to_string()
+}
+
+/// Billionths of a CPU from `0.5`.
+pub fn parse_cpus(text: &str) -> Result<u64, Invalid> {
+    let wrong = || Invalid("CPUs are a number such as 0.5 or 2".into());
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 9 || whole.len() > 4 {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let nano: u64 = format!("{fraction:0<9}").parse().map_err(|_| wrong())?;
+    match whole * 1_000_000_000 + nano {
+        0..10_000_000 => invalid("Docker gives no container less than 0.01 CPUs"),
+        nano => Ok(nano),
+    }
+}
+
+/// CPUs as `0.5` from billionths.
+pub fn format_cpus(nano: u64) -> String {
+    let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Seconds from `60`, `60s` or `2m`; 1 second to 1 hour.
+pub fn parse_seconds(text: &str) -> Result<u32, Invalid> {
+    let (digits, factor) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let number = digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse::<u32>().ok());
+    match number.flatten().and_then(|n| n.checked_mul(factor)) {
+        Some(seconds @ 1..=3600) => Ok(seconds),
+        _ => invalid("a time is written like 60, 60s or 2m, from 1 second to 1 hour"),
+    }
+}
+
+/// An absolute path without `.`, `..`, doubled or trailing slashes. A colon would end it in
+/// Docker's binds.
+pub fn parse_folder(text: &str) -> Result<String, Invalid> {
+    if !text.starts_with('/') {
+        return invalid("a path has to be absolute: it begins with /");
+    }
+    if text.chars().any(|c| c.is_control() || c == ':') {
+        return invalid("a path with a colon or a control character cannot be mounted");
+    }
+    let mut parts = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return invalid("write the path without `..`"),
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() {
+        invalid("it is the root of the whole system; name a folder of its own")
+    } else {
+        Ok(format!("/{}", parts.join("/")))
+    }
+}
+
+/// The path of a request: begins with `/`, only what may stand in a request line.
+pub fn parse_url_path(text: &str) -> Result<String, Invalid> {
+    if !text.starts_with('/') {
+        return invalid("it begins with /");
+    }
+    match text
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}#".contains(*c))
+    {
+        None => Ok(text.to_owned()),
+        Some(c) => invalid(format!("{c:?} must be percent-encoded")),
+    }
+}
+
+/// Where a redirect leads: an http(s) URL with nothing in it that would end a header or a map line.
+pub fn parse_redirect(text: &str) -> Result<String, Invalid> {
+    let Some(rest) = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+    else {
+        return invalid("a redirect leads to a URL such as https://blog.example.net");
+    };
+    if let Some(c) = rest
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(*c))
+    {
+        return invalid(format!("{c:?} must be percent-encoded"));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    if authority.contains('@') {
+        return invalid("a login does not belong in a redirect");
+    }
+    host_and_port(authority)?;
+    Ok(text.to_owned())
+}
+
+/// The domain a redirect leads to.
+pub fn redirect_host(url: &str) -> Option<Domain> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    host_and_port(authority).ok()?.0.parse().ok()
+}
+
+/// `host`, `host:port`, `[v6]:port`, checked.
+fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Invalid> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (inner, tail) = rest
+                .split_once(']')
+                .ok_or_else(|| Invalid("the bracket is not closed".into()))?;
+            if inner.parse::<std::net::Ipv6Addr>().is_err() {
+                return invalid(format!("{inner:?} is not an IPv6 address"));
+            }
+            let port = match tail {
+                "" => None,
+                tail => Some(tail.strip_prefix(':').unwrap_or("")),
+            };
+            (inner, port)
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let plain = !host.is_empty() && !host.starts_with(['-', '.']) && host.chars().all(label);
+    if !plain && !text.starts_with('[') {
+        return invalid(format!("{host:?} is not the name or address of a machine"));
+    }
+    let port = match port {
+        None => None,
+        Some(digits) => match digits.parse::<u16>() {
+            Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(port),
+            _ => return invalid(format!("{digits:?} is not a port (1 to 65535)")),
+        },
+    };
+    Ok((host, port))
+}
+
+impl FromStr for EngineAddress {
+    type Err = Invalid;
+
+    /// Reads `unix:///path`, `tcp://host:port` and `ssh://user@host:port/path`. TLS is said beside
+    /// the address in a fleet file, so `tcp://` comes back with neither `tls` nor `insecure`.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        const FORMS: &str =
+            "an engine is unix:///var/run/docker.sock, ssh://user@host or tcp://host:2376";
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return invalid(format!("it has a blank in it; {FORMS}"));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return match text.starts_with('/') {
+                true => invalid(format!("write unix://{text}")),
+                false => invalid(FORMS),
+            };
+        };
+        match scheme {
+            "unix" if rest.starts_with('/') && rest.len() > 1 => Ok(EngineAddress::Unix {
+                path: rest.to_owned(),
+            }),
+            "unix" => invalid("the socket's path is absolute: unix:///var/run/docker.sock"),
+            "tcp" => {
+                let (host, port) = host_and_port(rest.trim_end_matches('/'))?;
+                let port = port.unwrap_or(2376);
+                Ok(EngineAddress::Tcp {
+                    host: host.to_owned(),
+                    port,
+                    tls: None,
+                    insecure: false,
+                })
+            }
+            "ssh" => ssh(rest),
+            "http" | "https" => {
+                invalid(format!("write tcp://{rest}, with `tls: FOLDER` beside it"))
+            }
+            "npipe" => invalid("Windows engines are not served; ostler talks to Linux hosts"),
+            other => {
+                let near = super::nearest(other, ["unix", "tcp", "ssh"]);
+                invalid(near.map_or(FORMS.into(), |near| {
+                    format!("did you mean {near}://{rest}?")
+                }))
+            }
+        }
+    }
+}
+
+fn ssh(rest: &str) -> Result<EngineAddress, Invalid> {
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
+        None => (rest, None),
+    };
+    let (user, machine) = match authority.rsplit_once('@') {
+        Some((user, machine)) => (Some(user), machine),
+        None => (None, authority),
+    };
+    if let Some(user) = user {
+        if user.contains(':') {
+            return invalid("a password does not belong here; use a key or the agent");
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-\\@+".contains(c);
+        if user.is_empty() || user.starts_with('-') || !user.chars().all(plain) {
+            return invalid(format!("{user:?} is not a login name"));
+        }
+    }
+    let (host, port) = host_and_port(machine)?;
+    Ok(EngineAddress::Ssh {
+        user: user.map(str::to_owned),
+        host: host.to_owned(),
+        port,
+        socket: path.filter(|p| *p != "/").map(str::to_owned),
+    })
+}
+
+/// Whether plain TCP may be spoken to this host: loopback and private addresses only.
+pub fn is_private(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            let shared = Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22 == ip.to_bits() >> 22;
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+        }
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+impl FromStr for ProxyTarget {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        const FORMS: &str = "write container:port, or http://address:port";
+        if let Some(rest) = text.strip_prefix("http://") {
+            let authority = rest.strip_suffix('/').unwrap_or(rest);
+            if authority.contains(['/', '?', '#']) {
+                return invalid("requests keep their own path; write the address only");
+            }
+            let (host, port) = host_and_port(authority)?;
+            return Ok(ProxyTarget::Http {
+                host: host.to_owned(),
+                port: port.unwrap_or(80),
+            });
+        }
+        if text.starts_with("https://") {
+            return invalid("the router speaks plain HTTP to sites; write http://…");
+        }
+        let Some((name, port)) = text.rsplit_once(':') else {
+            return invalid(FORMS);
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) {
+            return invalid(format!("{name:?} is not the name of a container; {FORMS}"));
+        }
+        match port.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(ProxyTarget::Container {
+                name: name.to_owned(),
+                port,
+            }),
+            _ => invalid(format!("{port:?} is not a port (1 to 65535)")),
+        }
+    }
+}
+
+/// Checks an image reference: `[registry/]path[:tag][@sha256:…]`.
+pub fn parse_image(text: &str) -> Result<String, Invalid> {
+    let wrong = |why: &str| {
+        Err(Invalid(format!(
+            "{why}; an image is written like nginx:1.28"
+        )))
+    };
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (text, None),
+    };
+    if let Some(digest) = digest {
+        let hex = digest.strip_prefix("sha256:").unwrap_or("");
+        if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return wrong("the part behind @ is not sha256: and 64 hexadecimal digits");
+        }
+    }
+    let slash = rest.rfind('/').map_or(0, |i| i + 1);
+    let (path, tag) = match rest[slash..].split_once(':') {
+        Some((last, tag)) => (&rest[..slash + last.len()], Some(tag)),
+        None => (rest, None),
+    };
+    if let Some(tag) = tag {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if tag.is_empty()
+            || tag.len() > 128
+            || tag.starts_with(['.', '-'])
+            || !tag.chars().all(inner)
+        {
+            return wrong(&format!("{tag:?} is not a tag"));
+        }
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    for (i, part) in parts.iter().enumerate() {
+        let registry =
+            i == 0 && parts.len() > 1 && (part.contains(['.', ':']) || *part == "localhost");
+        if registry {
+            host_and_port(part)?;
+            continue;
+        }
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
+        if part.chars().any(|c| c.is_ascii_uppercase()) {
+            return wrong("its name has an upper-case letter");
+        }
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        if !part.chars().all(inner) || !edge(part.chars().next()) || !edge(part.chars().last()) {
+            return wrong(&format!("{part:?} cannot be part of an image's name"));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+/// A version of PHP such as `8.4` or `8.4.12`.
+pub fn parse_php(text: &str) -> Result<String, Invalid> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let number = |p: &&str| !p.is_empty() && p.len() <= 3 && p.bytes().all(|b| b.is_ascii_digit());
+    match (2..=3).contains(&parts.len()) && parts.iter().all(number) {
+        true => Ok(text.to_owned()),
+        false => invalid("a version of PHP is written like \"8.4\""),
+    }
+}
+
+/// The name of an environment variable.
+pub fn parse_env_name(text: &str) -> Result<String, Invalid> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(inner)
+    {
+        true => Ok(text.to_owned()),
+        false => invalid("a variable's name has letters, digits and _, and begins with no digit"),
+    }
+}
+
+/// The name of a secret: a file name under `/run/secrets`.
+pub fn parse_secret_name(text: &str) -> Result<String, Invalid> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match (1..=64).contains(&text.len()) && !text.starts_with(['.', '-']) && text.chars().all(inner)
+    {
+        true => Ok(text.to_owned()),
+        false => invalid(
+            "a secret's name has 1 to 64 letters, digits, _ . or -, and begins with a letter, digit or _",
+        ),
+    }
+}
+
+/// The name of a php.ini directive.
+pub fn parse_ini_name(text: &str) -> Result<String, Invalid> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(inner) {
+        true => Ok(text.to_owned()),
+        false => invalid("a directive of php.ini is written like upload_max_filesize"),
+    }
+}
+
+/// A domain, with what would be right for what people write instead of one.
+pub fn parse_domain(text: &str) -> Result<Domain, Invalid> {
+    if let Some(rest) = text.strip_prefix("*.") {
+        return invalid(format!(
+            "wildcards are not served; list each domain, such as www.{rest}"
+        ));
+    }
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', ':']).next().unwrap_or("");
+        return invalid(format!("write the domain only: {host}"));
+    }
+    if let Some((host, _)) = text.split_once(['/', ':']) {
+        return invalid(format!(
+            "write the domain only, without port or path: {host}"
+        ));
+    }
+    if text.contains('_') {
+        return invalid("a domain has no underscore; use a hyphen");
+    }
+    text.parse()
+}
+
+/// An e-mail address, as far as a text can tell.
+pub fn parse_email(text: &str) -> Result<String, Invalid> {
+    let plain = !text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+    match text.rsplit_once('@') {
+        Some((user, domain)) if plain && !user.is_empty() && domain.parse::<Domain>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => invalid("an address is written like alice@example.net"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

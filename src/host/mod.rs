@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod layout;
+pub mod router;
 pub mod script;
 pub mod secret;
 pub mod state;

@@ -140,6 +140,26 @@ exit 1
     deadline: Duration::from_secs(30),
 };
 
+/// Asks the router on this host for domains, all at once; no redirect is followed.
+///
+/// Arguments: `PORT SECONDS DOMAIN…`. Prints a line `STATUS MARK URL` for each, in any order: the
+/// mark is the header `X-Ostler`, which only the router's own pages carry, or nothing; the URL is
+/// `http://DOMAIN/`; status `000` where no answer came in that many seconds. Exit 0.
+pub const ROUTES: Script = Script {
+    tag: "routes",
+    text: r#"port=$1 seconds=$2; shift 2
+left=$#
+[ "$left" -gt 0 ] || exit 0
+while [ "$left" -gt 0 ]; do
+  set -- "$@" -o /dev/null "http://$1/"; shift; left=$((left - 1))
+done
+curl -s -g -Z --parallel-max 16 --max-time "$seconds" --noproxy '*' \
+  --connect-to "::127.0.0.1:$port" -H 'User-Agent: ostler' \
+  -w '%{http_code} %header{x-ostler} %{url}\n' "$@" || :
+"#,
+    deadline: Duration::from_secs(60),
+};
+
 /// What listens for TCP on the host, Docker or not.
 ///
 /// No arguments. Prints the lines of `/proc/net/tcp` and `/proc/net/tcp6`. Exit 0.
@@ -186,7 +206,7 @@ pub const OWN: Script = Script {
 
 /// All scripts.
 pub const ALL: &[Script] = &[
-    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, PORTS, ROUTER, DISK, OWN,
+    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTER, DISK, OWN,
 ];
 
 #[cfg(test)]

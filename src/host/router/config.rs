@@ -1,0 +1,128 @@
+//! The router's configuration and the files beside it, as bytes.
+
+use std::collections::BTreeMap;
+
+use super::table::{Map, Table, Unfit, maps};
+use crate::plan::router::RouterConfig;
+
+const TEXT: &str = include_str!("haproxy.cfg");
+
+const PAGES: [(&str, &str); 5] = [
+    ("bad-request", include_str!("pages/bad-request.html")),
+    ("limit", include_str!("pages/limit.html")),
+    ("stopped", include_str!("pages/stopped.html")),
+    ("unknown-domain", include_str!("pages/unknown-domain.html")),
+    ("unreachable", include_str!("pages/unreachable.html")),
+];
+
+/// Content by path below the root folder.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Tells configurations apart; the same as [`RouterConfig::hash`].
+pub fn config_hash(config: &RouterConfig) -> String {
+    config.hash()
+}
+
+/// Every file of the router, its default certificate excepted, for a host whose root folder is
+/// `root`.
+pub fn files(config: &RouterConfig, root: &str, table: &Table) -> Result<Files, Unfit> {
+    let root = checked_root(root)?;
+    let mut files = route_files(table)?;
+    files.insert("router/haproxy.cfg".into(), text(config, root).into_bytes());
+    files.insert(
+        "router/certs.list".into(),
+        format!("{root}/certs/default.pem\n").into_bytes(),
+    );
+    // Answers to ACME challenges live for seconds: they are only ever told to the running process.
+    files.insert("router/maps/acme.map".into(), Vec::new());
+    for (name, page) in PAGES {
+        files.insert(format!("router/pages/{name}.html"), page.into());
+    }
+    Ok(files)
+}
+
+/// The files that change with the routes.
+pub fn route_files(table: &Table) -> Result<Files, Unfit> {
+    let maps = maps(table)?;
+    Ok(Map::ALL
+        .map(|map| (format!("router/maps/{}.map", map.word()), maps.file(map)))
+        .into())
+}
+
+/// The text of `haproxy.cfg`. `root` was checked.
+fn text(config: &RouterConfig, root: &str) -> String {
+    TEXT.replace("{root}", root)
+        .replace("{http}", &config.ports.http.to_string())
+        .replace("{https}", &config.ports.https.to_string())
+}
+
+/// A root folder's path stands bare in the configuration: nothing in it may mean anything there.
+fn checked_root(root: &str) -> Result<&str, Unfit> {
+    let root = root.trim_end_matches('/');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    if root.starts_with('/') && root.bytes().all(plain) {
+        Ok(root)
+    } else {
+        Err(Unfit::Text {
+            what: "the root folder".into(),
+            text: root.to_owned(),
+            why: "it is an absolute path of letters, digits and . _ - /",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Ports;
+    use crate::plan::router::TEMPLATE;
+    use crate::plan::spec::short_hash;
+
+    fn made() -> Files {
+        let config = RouterConfig::new(Ports {
+            http: 8080,
+            https: 8443,
+        });
+        files(&config, "/srv/ostler/", &Table::new()).unwrap()
+    }
+
+    #[test]
+    fn every_placeholder_is_filled_and_every_file_named_is_there() {
+        let files = made();
+        let text = String::from_utf8(files["router/haproxy.cfg"].clone()).unwrap();
+        for placeholder in ["{root}", "{http}", "{https}"] {
+            assert!(!text.contains(placeholder), "{placeholder}");
+        }
+        assert!(text.contains("bind *:8080\n") && text.contains("bind [::]:8443 v6only ssl"));
+        for word in text.split([' ', '(', ')', '\n']) {
+            if let Some(path) = word.strip_prefix("/srv/ostler/router/") {
+                assert!(files.contains_key(&format!("router/{path}")), "{path}");
+            }
+        }
+    }
+
+    /// When this fails, the configuration's text changed: raise `plan::router::TEMPLATE`, so that
+    /// routers that run are replaced, and put the new hash here.
+    #[test]
+    fn the_text_belongs_to_its_version() {
+        let mut all = made();
+        all.retain(|path, _| !path.starts_with("router/maps/"));
+        let bytes: Vec<u8> = all.into_values().flatten().collect();
+        assert_eq!((TEMPLATE, short_hash(&bytes).as_str()), (1, "c0b02c3815ddb92312946771e2edcbcb"));
+    }
+
+    #[test]
+    fn the_root_folder_means_nothing_to_haproxy() {
+        let config = RouterConfig::new(Ports::default());
+        for bad in [
+            "srv",
+            "/srv/a b",
+            "/srv/\"",
+            "/srv/$HOME",
+            "/srv/#x",
+            "/a\nb",
+        ] {
+            assert!(files(&config, bad, &Table::new()).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The router: its files, its running process, and what it tells about traffic.
+//!
+//! Every change is on disk first, then told to the running process, then read back, then asked for
+//! by HTTP. Whoever calls this sees to it that no two changes of one host's router run at a time.
+
+pub mod certificate;
+pub mod check;
+pub mod config;
+pub mod log;
+pub mod runtime;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+pub use check::Unanswered;
+pub use runtime::{RouterInfo, SiteTraffic};
+pub use table::{Table, Unfit, put};
+
+use super::script;
+use super::toolbox::{NewFile, Toolbox, ToolboxError};
+use crate::observe::model::RouterLive;
+use crate::plan::router::RouterConfig;
+use runtime::{Answer, Loaded};
+use table::{Map, Maps};
+
+/// Seconds a site has to answer the request that verifies its route.
+const CHECK_S: u32 = 8;
+/// Domains asked for after one change; more of them would say the same.
+const CHECK_AT_MOST: usize = 32;
+
+/// What can go wrong with the router.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The toolbox, or the engine below it. Also where the router's socket does not answer.
+    #[error(transparent)]
+    Toolbox(#[from] ToolboxError),
+    /// A value that must not reach the router.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The router's answer.
+    #[error(transparent)]
+    Answer(#[from] Answer),
+    /// The running process has not the routes that it was told.
+    #[error("the router's process still differs from its files after the change: {difference}")]
+    Differs {
+        /// The first command that would be needed.
+        difference: String,
+    },
+    /// The router answers a domain with something else than its route says.
+    #[error("the router answers {domain} with {got}, not with {wanted}")]
+    Wrong {
+        /// Domain.
+        domain: String,
+        /// What came.
+        got: String,
+        /// What should have come.
+        wanted: &'static str,
+    },
+    /// The default certificate could not be made.
+    #[error("the router's default certificate could not be made: {0}")]
+    Certificate(String),
+}
+
+/// Writes all of the router's files, its default certificate only where there is none. The folders
+/// exist. A router that runs goes on with what it has loaded.
+pub async fn write(
+    toolbox: &Toolbox,
+    config: &RouterConfig,
+    table: &Table,
+) -> Result<(), RouterError> {
+    let layout = &toolbox.layout;
+    let mut files = absolute(toolbox, config::files(config, layout.root(), table)?);
+    let default = format!("{}/default.pem", layout.certs());
+    if toolbox.head(&default).await?.is_none() {
+        let pem = certificate::self_signed();
+        let pem = pem.map_err(|e| RouterError::Certificate(e.to_string()))?;
+        files.insert(0, NewFile::new(default, 0o600, pem));
+    }
+    Ok(toolbox.replace(&files).await?)
+}
+
+/// Brings files and running process to a table, by as few changes as possible and without a gap for
+/// any domain that stays, and verifies both. Done again it changes nothing.
+///
+/// Says which sites did not answer although they are routed as wanted: whether that is an error
+/// depends on why the route was made.
+pub async fn apply_table(
+    toolbox: &Toolbox,
+    config: &RouterConfig,
+    table: &Table,
+) -> Result<Vec<Unanswered>, RouterError> {
+    let wanted = table::maps(table)?;
+    let files = absolute(toolbox, config::route_files(table)?);
+    toolbox.replace(&files).await?;
+
+    let loaded = loaded(toolbox).await?;
+    let changes = runtime::changes(&loaded, &wanted);
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let commands: Vec<String> = changes
+        .iter()
+        .map(|change| change.command(|map| toolbox.layout.map(map.word())))
+        .collect();
+    tell(toolbox, &commands).await?;
+    let again = runtime::changes(&self::loaded(toolbox).await?, &wanted);
+    if let Some(change) = again.first() {
+        return Err(RouterError::Differs {
+            difference: change.command(|map| toolbox.layout.map(map.word())),
+        });
+    }
+    let domains: Vec<String> = runtime::touched(&changes, &loaded, &wanted)
+        .into_iter()
+        .take(CHECK_AT_MOST)
+        .collect();
+    verify(toolbox, config, &wanted, &domains).await
+}
+
+/// Asks the router for domains and compares with what their routes say.
+async fn verify(
+    toolbox: &Toolbox,
+    config: &RouterConfig,
+    wanted: &Maps,
+    domains: &[String],
+) -> Result<Vec<Unanswered>, RouterError> {
+    let port = config.ports.http.to_string();
+    let seconds = CHECK_S.to_string();
+    let mut args = vec![port.as_str(), seconds.as_str()];
+    args.extend(domains.iter().map(String::as_str));
+    let output = toolbox.run(&script::ROUTES, &args, None).await?;
+    check::judge(wanted, domains, &String::from_utf8_lossy(&output))
+}
+
+/// Sends commands over one connection; one answer each.
+pub async fn ask(toolbox: &Toolbox, commands: &[String]) -> Result<Vec<String>, RouterError> {
+    let folder = toolbox.layout.run();
+    let path = toolbox.layout.router_socket();
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    let stdin = runtime::script(commands);
+    let output = toolbox
+        .run(&script::ROUTER, &[&folder, name], Some(stdin))
+        .await?;
+    Ok(runtime::answers(&output, commands.len())?)
+}
+
+/// Sends commands that are answered with nothing when they were carried out.
+async fn tell(toolbox: &Toolbox, commands: &[String]) -> Result<(), RouterError> {
+    let answers = ask(toolbox, commands).await?;
+    for (command, words) in commands.iter().zip(answers) {
+        if !words.is_empty() {
+            let command = command.clone();
+            return Err(Answer::Refused { command, words }.into());
+        }
+    }
+    Ok(())
+}
+
+async fn one(toolbox: &Toolbox, command: &str) -> Result<String, RouterError> {
+    let answers = ask(toolbox, &[command.to_owned()]).await?;
+    Ok(answers.into_iter().next().unwrap_or_default())
+}
+
+/// The maps as the running process has them.
+async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
+    let files = Map::ALL.map(|map| toolbox.layout.map(map.word()));
+    let commands = files.each_ref().map(|file| runtime::show_map(file));
+    let answers = ask(toolbox, &commands).await?;
+    let mut loaded = Loaded::default();
+    for ((map, file), answer) in Map::ALL.into_iter().zip(&files).zip(&answers) {
+        loaded.insert(map, runtime::parse_map(file, answer)?);
+    }
+    Ok(loaded)
+}
+
+/// What the running process says of itself: each domain with where it leads.
+pub async fn live(toolbox: &Toolbox) -> Result<RouterLive, RouterError> {
+    let loaded = loaded(toolbox).await?;
+    let info = info(toolbox).await?;
+    let routes: BTreeMap<&str, &str> = loaded
+        .get(Map::Routes)
+        .iter()
+        .map(|(site, route)| (site.as_str(), route.as_str()))
+        .collect();
+    let hosts = loaded.get(Map::Domains).iter().map(|(domain, site)| {
+        let route = routes.get(site.as_str()).copied().unwrap_or("");
+        let address = route.split('|').nth(1).unwrap_or("");
+        (domain.clone(), address.to_owned())
+    });
+    Ok(RouterLive {
+        hosts: hosts.collect(),
+        uptime_s: info.uptime_s,
+    })
+}
+
+/// The router's process as a whole.
+pub async fn info(toolbox: &Toolbox) -> Result<RouterInfo, RouterError> {
+    Ok(runtime::parse_info(
+        &one(toolbox, runtime::SHOW_INFO).await?,
+    )?)
+}
+
+/// Traffic by site. A site that had no request for an hour, or since the router started, is absent.
+pub async fn traffic(toolbox: &Toolbox) -> Result<BTreeMap<String, SiteTraffic>, RouterError> {
+    Ok(runtime::parse_traffic(
+        &one(toolbox, runtime::SHOW_TRAFFIC).await?,
+    )?)
+}
+
+/// Requests under way to an address, by whatever route they came. A router that is being replaced
+/// finishes its own last requests uncounted.
+pub async fn in_flight(toolbox: &Toolbox, address: IpAddr) -> Result<u64, RouterError> {
+    let address = address.to_string();
+    let answer = one(toolbox, &runtime::show_address(&address)).await?;
+    Ok(runtime::parse_in_flight(&address, &answer)?)
+}
+
+/// Waits until no request to an address is under way; gives the number left when the time was up.
+pub async fn drain(
+    toolbox: &Toolbox,
+    address: IpAddr,
+    at_most: Duration,
+) -> Result<u64, RouterError> {
+    let until = Instant::now() + at_most;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let left = in_flight(toolbox, address).await?;
+        if left == 0 || Instant::now() + pause > until {
+            return Ok(left);
+        }
+        // The socket tells numbers only when asked.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+fn absolute(toolbox: &Toolbox, files: config::Files) -> Vec<NewFile> {
+    let root = toolbox.layout.root();
+    files
+        .into_iter()
+        .map(|(path, bytes)| NewFile::new(format!("{root}/{path}"), 0o644, bytes))
+        .collect()
+}

@@ -108,7 +108,10 @@ mod tests {
         let mut all = made();
         all.retain(|path, _| !path.starts_with("router/maps/"));
         let bytes: Vec<u8> = all.into_values().flatten().collect();
-        assert_eq!((TEMPLATE, short_hash(&bytes).as_str()), (1, "c0b02c3815ddb92312946771e2edcbcb"));
+        assert_eq!(
+            (TEMPLATE, short_hash(&bytes).as_str()),
+            (1, "c0b02c3815ddb92312946771e2edcbcb")
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod table;
 pub mod text;
 
 mod completions;
+mod doctor;
 mod man;
 
 use std::ffi::OsString;

@@ -1,0 +1,139 @@
+//! `ostler doctor`: what would get in the way on a host, one line each, with the remedy.
+
+mod check;
+mod local;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use bollard::models::SystemInfo;
+use serde::Serialize;
+
+use check::{Facts, Finding, Local, Mark};
+
+use super::out::{Out, Style};
+use super::{Exit, Failure, text};
+use crate::engine::{Client, Error, Gate};
+use crate::fleet::{EngineAddress, Ports, Subnet};
+
+/// A host to look at.
+#[derive(Debug, Clone)]
+pub struct Patient {
+    /// What it is called.
+    pub name: String,
+    /// Where its engine is.
+    pub engine: EngineAddress,
+    /// Ports that the router is to have.
+    pub ports: Ports,
+    /// The folder on the host that is written to.
+    pub root: String,
+    /// The sites' network, where set.
+    pub subnet: Option<Subnet>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    host: String,
+    engine: String,
+    findings: Vec<Finding>,
+}
+
+/// Examines the hosts, all at once, and ends with 1 when anything fails.
+pub async fn run(out: &Out, patients: Vec<Patient>, json: bool) -> Result<Exit, Failure> {
+    let reports = futures_util::future::join_all(patients.into_iter().map(report)).await;
+    if json {
+        out.json(&reports)?;
+    } else {
+        for (i, report) in reports.iter().enumerate() {
+            if i > 0 {
+                out.line("")?;
+            }
+            show(out, report)?;
+        }
+    }
+    let worst = reports.iter().flat_map(|r| &r.findings).map(|f| f.mark).max();
+    Ok(match worst {
+        Some(Mark::Fail) => Exit::Error,
+        _ => Exit::Done,
+    })
+}
+
+async fn report(patient: Patient) -> Report {
+    let findings = match examine(&patient).await {
+        Ok(facts) => check::all(&facts),
+        Err(error) => vec![Finding {
+            check: "engine",
+            mark: Mark::Fail,
+            text: error.to_string(),
+            remedy: error.remedy(),
+        }],
+    };
+    Report {
+        host: patient.name,
+        engine: patient.engine.to_string(),
+        findings,
+    }
+}
+
+async fn examine(patient: &Patient) -> Result<Facts, Error> {
+    // It looks and changes nothing, whatever the mode.
+    let client = Client::connect(&patient.engine, Gate::on_call()).await?;
+    let (info, containers, networks) =
+        futures_util::try_join!(client.info(), client.containers(), client.networks())?;
+    let local = is_local(&patient.engine, &info).then(|| Local {
+        listening: local::listening(),
+        routes: local::routes(),
+        space: space(&info, &patient.root),
+    });
+    let skew = client.daemon_now().map(|now| now - chrono::Utc::now().timestamp());
+    Ok(Facts {
+        version: client.version().clone(),
+        info,
+        containers,
+        networks,
+        local,
+        skew,
+        ports: patient.ports,
+        subnet: patient.subnet,
+    })
+}
+
+/// Whether what this machine says is true of the engine's.
+fn is_local(engine: &EngineAddress, info: &SystemInfo) -> bool {
+    matches!(engine, EngineAddress::Unix { .. }) && info.name.is_some() && info.name == local::hostname()
+}
+
+/// The folders that are written to, each file system once.
+fn space(info: &SystemInfo, root: &str) -> Vec<(String, local::Space)> {
+    let mut found: Vec<(String, local::Space)> = Vec::new();
+    let docker = info.docker_root_dir.as_deref().unwrap_or("/var/lib/docker");
+    for path in [docker, root] {
+        if let Some(space) = local::space(Path::new(path))
+            && found.iter().all(|(_, other)| *other != space)
+        {
+            found.push((path.to_owned(), space));
+        }
+    }
+    found
+}
+
+fn show(out: &Out, report: &Report) -> Result<(), Failure> {
+    let title = Style::Strong.paint(&text::line(&report.host), out.colour);
+    out.line(&format!("{title}  {}", text::line(&report.engine)))?;
+    for finding in &report.findings {
+        let (mark, style) = match finding.mark {
+            Mark::Ok => ("✔ ok  ", Style::Good),
+            Mark::Unknown => ("· ?   ", Style::Dim),
+            Mark::Warn => ("▲ warn", Style::Warn),
+            Mark::Fail => ("✖ fail", Style::Bad),
+        };
+        let mark = style.paint(mark, out.colour);
+        let remedy = match &finding.remedy {
+            Some(remedy) => format!(" → {}", text::line(remedy)),
+            None => String::new(),
+        };
+        out.line(&format!(" {mark}  {:9}  {}{remedy}", finding.check, text::line(&finding.text)))?;
+    }
+    Ok(())
+}

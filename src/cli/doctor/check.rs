@@ -1,0 +1,375 @@
+//! What would get in the way on a host, judged from what was found. Pure.
+
+use std::net::IpAddr;
+
+use bollard::models::{Network, SystemInfo};
+use serde::Serialize;
+
+use super::local::{HostRoute, Listening, Space};
+use crate::engine::{EngineVersion, ListedContainer};
+use crate::fleet::{Ports, Subnet};
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Well.
+    Ok,
+    /// It cannot be known from here.
+    Unknown,
+    /// It works, but not as well as it could.
+    Warn,
+    /// Something will not work.
+    Fail,
+}
+
+/// One line of the doctor's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at, in a word or two.
+    pub check: &'static str,
+    /// How it is.
+    pub mark: Mark,
+    /// What was found.
+    pub text: String,
+    /// What would mend it.
+    pub remedy: Option<String>,
+}
+
+/// All that was found out about a host.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What the engine says of itself.
+    pub version: EngineVersion,
+    /// What it says of its machine.
+    pub info: SystemInfo,
+    /// All containers.
+    pub containers: Vec<ListedContainer>,
+    /// All networks.
+    pub networks: Vec<Network>,
+    /// What the machine says; only where it is this one.
+    pub local: Option<Local>,
+    /// The engine's clock minus ours, seconds.
+    pub skew: Option<i64>,
+    /// Ports the router is to have.
+    pub ports: Ports,
+    /// The sites' network, where the fleet file sets it.
+    pub subnet: Option<Subnet>,
+}
+
+/// What only the machine itself can say.
+#[derive(Debug, Clone, Default)]
+pub struct Local {
+    /// Sockets that listen.
+    pub listening: Vec<Listening>,
+    /// Routes.
+    pub routes: Vec<HostRoute>,
+    /// Folders that will be written to, and the space below them.
+    pub space: Vec<(String, Space)>,
+}
+
+/// Where the search for a free network begins, unless the fleet file says otherwise.
+const FIRST_SUBNET: &str = "10.90.0.0/20";
+/// A Linux bridge takes 1,023 ports.
+const BRIDGE_PORTS: usize = 1023;
+
+fn line(check: &'static str, mark: Mark, text: impl Into<String>) -> Finding {
+    Finding {
+        check,
+        mark,
+        text: text.into(),
+        remedy: None,
+    }
+}
+
+impl Finding {
+    fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// All checks, in the order of what depends on what.
+pub fn all(facts: &Facts) -> Vec<Finding> {
+    let mut found = vec![engine(&facts.version)];
+    found.extend(system(&facts.info));
+    found.push(storage(&facts.info));
+    found.push(cgroups(&facts.info));
+    found.push(users(&facts.info));
+    found.push(port(facts, facts.ports.http));
+    found.push(port(facts, facts.ports.https));
+    found.push(addresses(facts));
+    found.extend(isolation(facts));
+    found.extend(bridges(facts));
+    found.extend(disk(facts));
+    found.push(live_restore(&facts.info));
+    found.push(exposed_api(facts));
+    found.extend(clock(facts));
+    found
+}
+
+fn engine(version: &EngineVersion) -> Finding {
+    line(
+        "engine",
+        Mark::Ok,
+        format!(
+            "Docker {} on {}/{} speaks API {} to {}; ostler uses {}",
+            version.version,
+            version.os,
+            version.arch,
+            version.min_api,
+            version.server_api,
+            version.api
+        ),
+    )
+}
+
+fn system(info: &SystemInfo) -> Option<Finding> {
+    let kind = info.os_type.as_deref().filter(|kind| *kind != "linux")?;
+    Some(
+        line("system", Mark::Fail, format!("containers run on {kind}"))
+            .remedy("sites need an engine that runs Linux containers"),
+    )
+}
+
+fn storage(info: &SystemInfo) -> Finding {
+    let driver = info.driver.as_deref().unwrap_or("unknown");
+    let d_type = info.driver_status.iter().flatten().any(|pair| {
+        matches!(pair.as_slice(), [name, value] if name.contains("d_type") && value == "false")
+    });
+    let said = format!("storage driver {driver}");
+    match driver {
+        _ if d_type => line("storage", Mark::Fail, format!("{said} without d_type"))
+            .remedy("put Docker's data on ext4, or on xfs made with ftype=1"),
+        "vfs" => line("storage", Mark::Warn, format!("{said}: every container is a full copy of its image"))
+            .remedy("use overlay2: put Docker's data on ext4 or xfs"),
+        "devicemapper" | "aufs" | "overlay" => {
+            line("storage", Mark::Warn, format!("{said} is no longer developed"))
+                .remedy("move to overlay2 before the next major Docker release")
+        }
+        _ => line("storage", Mark::Ok, said),
+    }
+}
+
+fn cgroups(info: &SystemInfo) -> Finding {
+    let version = info.cgroup_version.as_ref().map_or(String::new(), |v| format!(" v{v}"));
+    let said = format!("cgroups{version}");
+    let missing = |has: Option<bool>, what: &'static str| (has == Some(false)).then_some(what);
+    let lacking: Vec<&str> = [
+        missing(info.memory_limit, "memory"),
+        missing(info.cpu_cfs_quota, "cpu"),
+        missing(info.pids_limit, "pids"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !lacking.is_empty() {
+        let list = lacking.join(", ");
+        return line("limits", Mark::Fail, format!("{said} without limits of {list}")).remedy(
+            "enable the controllers: `cgroup_enable=memory` on the kernel's command line; for a rootless Docker, delegate them in systemd",
+        );
+    }
+    if info.swap_limit == Some(false) {
+        return line("limits", Mark::Warn, format!("{said}; swap is not limited with memory"))
+            .remedy("boot with `cgroup_enable=memory swapaccount=1`, or do without swap");
+    }
+    line("limits", Mark::Ok, format!("{said}; memory, cpu and pids can be limited"))
+}
+
+fn users(info: &SystemInfo) -> Finding {
+    let option = |name: &str| {
+        let mut options = info.security_options.iter().flatten();
+        options.any(|o| o.split(',').any(|part| part == format!("name={name}")))
+    };
+    if option("rootless") {
+        line("users", Mark::Fail, "Docker runs rootless: sites cannot have user ids of their own, nor the router ports below 1024")
+            .remedy("use the machine's own Docker for sites")
+    } else if option("userns") {
+        line("users", Mark::Fail, "Docker remaps users: user ids from 200000 up do not exist in its containers")
+            .remedy("remove userns-remap from /etc/docker/daemon.json, or use another engine for sites")
+    } else {
+        line("users", Mark::Ok, "user ids are the machine's own")
+    }
+}
+
+fn port(facts: &Facts, port: u16) -> Finding {
+    let name = "ports";
+    let remedy = |found: Finding| {
+        found.remedy("stop it, or give this host other ports: `ports: { http: 8080, https: 8443 }`")
+    };
+    let publishes = |c: &&ListedContainer| {
+        let mut ports = c.ports.iter();
+        ports.any(|p| p.public_port == Some(port) && p.protocol != "udp")
+    };
+    if let Some(holder) = facts.containers.iter().find(publishes) {
+        let text = format!("{port} is held by the container {}", holder.name());
+        return remedy(line(name, Mark::Fail, text));
+    }
+    let router = facts.containers.iter().find(|c| {
+        c.state == "running" && c.labels.get("ostler.role").is_some_and(|r| r == "router")
+    });
+    let Some(local) = &facts.local else {
+        return match router {
+            Some(router) => line(name, Mark::Ok, format!("{port}: the router {} runs", router.name())),
+            None => line(
+                name,
+                Mark::Unknown,
+                format!("{port} is published by no container; other processes cannot be seen from here"),
+            )
+            .remedy("apply looks before it changes anything"),
+        };
+    };
+    let holder = local.listening.iter().find(|l| l.port == port && !l.address.is_loopback());
+    match (holder, router) {
+        (None, _) => line(name, Mark::Ok, format!("{port} is free")),
+        (Some(l), Some(router)) if l.process.as_ref().is_none_or(|p| p.starts_with("haproxy")) => {
+            line(name, Mark::Ok, format!("{port} is held by the router {}", router.name()))
+        }
+        (Some(l), _) => {
+            let who = l.process.as_deref().unwrap_or("a process of another user");
+            remedy(line(name, Mark::Fail, format!("{port} is held by {who}")))
+        }
+    }
+}
+
+/// Networks of Docker and routes of the machine that claim the same addresses.
+fn addresses(facts: &Facts) -> Finding {
+    let name = "addresses";
+    let Some(local) = &facts.local else {
+        return line(name, Mark::Unknown, "the machine's own routes cannot be seen from here");
+    };
+    let docker_made = |interface: &str| {
+        interface.starts_with("br-") || interface.starts_with("docker") || interface.starts_with("veth")
+    };
+    let bridges: Vec<&str> = facts
+        .networks
+        .iter()
+        .filter_map(|n| n.options.as_ref()?.get("com.docker.network.bridge.name").map(String::as_str))
+        .collect();
+    let routes = || {
+        let mut routes = local.routes.iter();
+        std::iter::from_fn(move || routes.next())
+            .filter(|r| !docker_made(&r.interface) && !bridges.contains(&r.interface.as_str()))
+    };
+    for network in &facts.networks {
+        for subnet in subnets(network) {
+            if let Some(route) = routes().find(|r| r.subnet.overlaps(&subnet)) {
+                let of = network.name.as_deref().unwrap_or("?");
+                return line(
+                    name,
+                    Mark::Warn,
+                    format!(
+                        "the network {of} ({subnet}) covers the route {} of {}",
+                        route.subnet, route.interface
+                    ),
+                )
+                .remedy("what lies behind that route cannot be reached from this host; make the network anew with another subnet");
+            }
+        }
+    }
+    let wanted = facts.subnet.or_else(|| FIRST_SUBNET.parse().ok());
+    if let Some(wanted) = wanted
+        && let Some(route) = routes().find(|r| r.subnet.overlaps(&wanted))
+    {
+        return line(
+            name,
+            Mark::Warn,
+            format!("sites would get addresses in {wanted}, which the route {} of {} claims", route.subnet, route.interface),
+        )
+        .remedy("give this host a free network of its own, such as `subnet: 172.29.0.0/20`");
+    }
+    line(name, Mark::Ok, "no network covers a route of the machine")
+}
+
+fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
+    let configs = network.ipam.iter().filter_map(|i| i.config.as_ref()).flatten();
+    configs.filter_map(|c| c.subnet.as_deref()?.parse().ok())
+}
+
+/// `icc=false` is enforced by the firewall only where bridged packets pass it.
+fn isolation(facts: &Facts) -> Option<Finding> {
+    let apart = facts.networks.iter().find(|n| {
+        let icc = n.options.as_ref().and_then(|o| o.get("com.docker.network.bridge.enable_icc"));
+        icc.is_some_and(|v| v == "false")
+    });
+    let network = apart.and_then(|n| n.name.as_deref())?;
+    let passes = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    (facts.local.is_some() && passes.is_ok_and(|v| v.trim() == "0")).then(|| {
+        line("isolation", Mark::Fail, format!("containers in {network} can reach each other: bridged packets pass no firewall"))
+            .remedy("sysctl net.bridge.bridge-nf-call-iptables=1")
+    })
+}
+
+fn bridges(facts: &Facts) -> Option<Finding> {
+    let count = |name: &str| {
+        let containers = facts.containers.iter();
+        containers.filter(|c| c.networks.contains_key(name)).count()
+    };
+    let bridge = |n: &&Network| n.driver.as_deref() == Some("bridge");
+    let names = facts.networks.iter().filter(bridge).filter_map(|n| n.name.as_deref());
+    let (name, used) = names.map(|n| (n, count(n))).max_by_key(|(_, used)| *used)?;
+    (used > BRIDGE_PORTS * 9 / 10).then(|| {
+        line("network", Mark::Warn, format!("{used} containers in {name}; a Linux bridge takes {BRIDGE_PORTS}"))
+            .remedy("put further sites on another host")
+    })
+}
+
+fn disk(facts: &Facts) -> Vec<Finding> {
+    let Some(local) = &facts.local else {
+        return vec![line("disk", Mark::Unknown, "free space cannot be seen from here")];
+    };
+    let judge = |(path, space): &(String, Space)| {
+        const GIB: u64 = 1 << 30;
+        let free = space.free as f64 / GIB as f64;
+        let percent = space.free.saturating_mul(100) / space.size.max(1);
+        let text = format!("{free:.1} GiB ({percent} %) free below {path}");
+        let remedy = "make room: `docker system df` says what Docker keeps, `docker builder prune` and `docker image prune` remove what nothing uses";
+        if space.free < GIB {
+            line("disk", Mark::Fail, text).remedy(remedy)
+        } else if space.free < 5 * GIB || percent < 5 {
+            line("disk", Mark::Warn, text).remedy(remedy)
+        } else {
+            line("disk", Mark::Ok, text)
+        }
+    };
+    local.space.iter().map(judge).collect()
+}
+
+fn live_restore(info: &SystemInfo) -> Finding {
+    match info.live_restore_enabled {
+        Some(true) => line("restart", Mark::Ok, "containers keep running while Docker restarts"),
+        _ => line("restart", Mark::Warn, "a restart of Docker stops every site until it is back")
+            .remedy("set `\"live-restore\": true` in /etc/docker/daemon.json, then `systemctl reload docker`"),
+    }
+}
+
+/// A Docker API without TLS is root for whoever reaches it: every container reaches the host.
+fn exposed_api(facts: &Facts) -> Finding {
+    let name = "api";
+    let remedy = "remove `-H tcp://…` and `hosts` from Docker's configuration, or demand certificates with --tlsverify";
+    let mut warnings = facts.info.warnings.iter().flatten();
+    if let Some(warning) = warnings.find(|w| w.to_lowercase().contains("api is accessible on")) {
+        let text = warning.split(" Access to").next().unwrap_or(warning);
+        let text = text.trim_start_matches("WARNING: ").trim_start_matches("[DEPRECATION NOTICE]: ");
+        return line(name, Mark::Fail, text.trim().to_owned()).remedy(remedy);
+    }
+    let Some(local) = &facts.local else {
+        return line(name, Mark::Ok, "the engine does not say that its API is open on the network");
+    };
+    let reachable = |a: &IpAddr| !a.is_loopback();
+    let open = local.listening.iter().find(|l| l.port == 2375 && reachable(&l.address));
+    match open {
+        Some(l) => line(name, Mark::Fail, format!("something listens on {}:2375, the port of a Docker API without TLS; every container reaches it", l.address))
+            .remedy(remedy),
+        None => line(name, Mark::Ok, "no Docker API without TLS is open on the network"),
+    }
+}
+
+fn clock(facts: &Facts) -> Option<Finding> {
+    let skew = facts.skew.filter(|s| s.abs() > 5)?;
+    let which = if skew > 0 { "ahead" } else { "behind" };
+    Some(
+        line("clock", Mark::Warn, format!("the host's clock is {} s {which}", skew.abs()))
+            .remedy("let the host keep time: `timedatectl set-ntp true`"),
+    )
+}

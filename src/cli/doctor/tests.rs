@@ -1,0 +1,144 @@
+use std::net::Ipv4Addr;
+
+use bollard::models::{Ipam, IpamConfig, Network, SystemInfo};
+
+use super::check::{Facts, Finding, Local, Mark, all};
+use super::local::{HostRoute, Listening, Space};
+use crate::engine::{EngineVersion, ListedContainer, ListedPort};
+use crate::fleet::Ports;
+
+fn facts() -> Facts {
+    let api = |minor| crate::engine::Api { major: 1, minor };
+    Facts {
+        version: EngineVersion {
+            version: "28.2.2".into(),
+            api: api(50),
+            server_api: api(50),
+            min_api: api(24),
+            os: "linux".into(),
+            arch: "amd64".into(),
+        },
+        info: SystemInfo {
+            driver: Some("overlay2".into()),
+            live_restore_enabled: Some(true),
+            ..Default::default()
+        },
+        containers: Vec::new(),
+        networks: Vec::new(),
+        local: Some(Local::default()),
+        skew: Some(1),
+        ports: Ports::default(),
+        subnet: None,
+    }
+}
+
+fn one(facts: &Facts, check: &str) -> Finding {
+    let mut found = all(facts);
+    found.sort_by_key(|f| std::cmp::Reverse(f.mark));
+    let found = found.into_iter().find(|f| f.check == check);
+    found.unwrap_or_else(|| panic!("nothing said about {check}"))
+}
+
+fn listening(port: u16, process: &str) -> Listening {
+    Listening {
+        address: Ipv4Addr::UNSPECIFIED.into(),
+        port,
+        process: Some(process.into()),
+    }
+}
+
+#[test]
+fn a_sound_host_has_nothing_to_mend() {
+    for finding in all(&facts()) {
+        assert_eq!(finding.mark, Mark::Ok, "{finding:?}");
+    }
+}
+
+#[test]
+fn every_finding_that_is_not_well_has_a_remedy() {
+    let mut facts = facts();
+    facts.info.security_options = Some(vec!["name=rootless".into()]);
+    facts.info.memory_limit = Some(false);
+    facts.info.driver = Some("vfs".into());
+    facts.info.live_restore_enabled = Some(false);
+    facts.info.os_type = Some("windows".into());
+    facts.skew = Some(-90);
+    facts.local = Some(Local {
+        listening: vec![listening(80, "nginx (pid 1)"), listening(2375, "dockerd (pid 2)")],
+        routes: vec![HostRoute { subnet: "10.0.0.0/8".parse().unwrap(), interface: "wg0".into() }],
+        space: vec![("/srv".into(), Space { size: 1 << 40, free: 1 << 20 })],
+    });
+    let bad = all(&facts).into_iter().filter(|f| f.mark >= Mark::Warn);
+    let bad: Vec<Finding> = bad.collect();
+    assert_eq!(bad.len(), 10, "{bad:#?}");
+    assert!(bad.iter().all(|f| f.remedy.is_some()), "{bad:#?}");
+}
+
+#[test]
+fn a_container_on_the_port_is_named() {
+    let mut facts = facts();
+    facts.containers = vec![ListedContainer {
+        names: vec!["nginx-proxy".into()],
+        ports: vec![ListedPort { public_port: Some(80), protocol: "tcp".into(), ..Default::default() }],
+        ..Default::default()
+    }];
+    let found = one(&facts, "ports");
+    assert_eq!(found.mark, Mark::Fail);
+    assert!(found.text.contains("80 is held by the container nginx-proxy"), "{}", found.text);
+}
+
+#[test]
+fn our_own_router_may_hold_the_ports() {
+    let mut facts = facts();
+    facts.containers = vec![ListedContainer {
+        names: vec!["ostler-x-router".into()],
+        state: "running".into(),
+        labels: [("ostler.role".to_owned(), "router".to_owned())].into(),
+        ..Default::default()
+    }];
+    let local = facts.local.as_mut().unwrap();
+    local.listening = vec![listening(80, "haproxy (pid 9)"), listening(443, "haproxy (pid 9)")];
+    assert_eq!(one(&facts, "ports").mark, Mark::Ok);
+    facts.local.as_mut().unwrap().listening = vec![listening(80, "apache2 (pid 9)")];
+    assert_eq!(one(&facts, "ports").mark, Mark::Fail);
+}
+
+#[test]
+fn from_afar_what_cannot_be_known_is_said_to_be_unknown() {
+    let mut facts = facts();
+    facts.local = None;
+    assert_eq!(one(&facts, "ports").mark, Mark::Unknown);
+    assert_eq!(one(&facts, "disk").mark, Mark::Unknown);
+}
+
+#[test]
+fn a_network_over_a_vpn_is_found() {
+    let mut facts = facts();
+    facts.networks = vec![Network {
+        name: Some("shop_default".into()),
+        ipam: Some(Ipam {
+            config: Some(vec![IpamConfig { subnet: Some("172.20.0.0/16".into()), ..Default::default() }]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }];
+    let route = |interface: &str| HostRoute {
+        subnet: "172.20.0.0/16".parse().unwrap(),
+        interface: interface.into(),
+    };
+    facts.local.as_mut().unwrap().routes = vec![route("br-0123456789ab")];
+    assert_eq!(one(&facts, "addresses").mark, Mark::Ok);
+    facts.local.as_mut().unwrap().routes = vec![route("tun0")];
+    let found = one(&facts, "addresses");
+    assert_eq!(found.mark, Mark::Warn);
+    assert!(found.text.contains("shop_default"), "{}", found.text);
+}
+
+#[test]
+fn an_api_that_the_engine_itself_warns_of_is_shown() {
+    let mut facts = facts();
+    facts.info.warnings = Some(vec![
+        "WARNING: API is accessible on http://0.0.0.0:2375 without encryption.\n         Access to the remote API is equivalent to root access on the host.".into(),
+    ]);
+    assert_eq!(one(&facts, "api").mark, Mark::Fail);
+}

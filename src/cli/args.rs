@@ -63,9 +63,32 @@ pub struct EngineArg {
     pub address: Option<String>,
 }
 
+impl EngineArg {
+    /// This one, or the one given before the command.
+    pub fn or(self, above: EngineArg) -> EngineArg {
+        EngineArg {
+            address: self.address.or(above.address),
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say all that is wrong or doubtful in the fleet file; looks at no host
+    Check {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Write a site's log; with --host, any container's
+    Logs(LogArgs),
+    /// Say what would get in the way on a host, with the remedy
+    Doctor {
+        #[command(flatten)]
+        engine: EngineArg,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Write the completion script of a shell
     Completions {
         /// Which shell
@@ -73,4 +96,100 @@ pub enum Command {
     },
     /// Write the manual page
     Man,
+}
+
+/// For commands whose answer programs read too.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Json {
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// The site; with --host, a container
+    pub site: String,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArg,
+    /// Go on as the log grows
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines [default: 100 with --follow, else all]
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub tail: Option<u32>,
+    /// Only from then on: 10m, 2h, 3d ago, or a time such as 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    /// Begin each line with its time
+    #[arg(short, long)]
+    pub timestamps: bool,
+    /// Write the bytes as they are, escape sequences included
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// A time in the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So many seconds ago.
+    Ago(i64),
+    /// Unix seconds.
+    At(i64),
+}
+
+impl Since {
+    /// Unix seconds, as seen from `now`.
+    pub fn at(self, now: i64) -> i64 {
+        match self {
+            Since::Ago(seconds) => now - seconds,
+            Since::At(time) => time,
+        }
+    }
+}
+
+impl std::str::FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FORMS: &str = "a time is 30s, 10m, 2h, 3d, 1w ago, or 2026-11-21T08:00:00Z";
+        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+            return Ok(Since::At(time.timestamp()));
+        }
+        let unit = match text.chars().last() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86_400,
+            Some('w') => 604_800,
+            _ => return Err(FORMS.into()),
+        };
+        let count = text[..text.len() - 1].parse::<u32>();
+        let count = count.map_err(|_| FORMS.to_owned())?;
+        Ok(Since::Ago(i64::from(count) * unit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!("10m".parse(), Ok(Since::Ago(600)));
+        assert_eq!("2d".parse(), Ok(Since::Ago(172_800)));
+        assert_eq!("1970-01-01T00:01:00Z".parse(), Ok(Since::At(60)));
+        for wrong in ["", "m", "5", "-3h", "1.5h", "yesterday", "5µ"] {
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
+        }
+    }
 }

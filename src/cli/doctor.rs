@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use check::{Facts, Finding, Local, Mark};
 
+use super::args::EngineArg;
+use super::context::Context;
 use super::out::{Out, Style};
 use super::{Exit, Failure, text};
 use crate::engine::{Client, Error, Gate};
@@ -39,6 +41,31 @@ struct Report {
     findings: Vec<Finding>,
 }
 
+/// The one engine that was named; else the hosts of the fleet file; else the engine found here.
+pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, Failure> {
+    let asked = engine.address.as_deref();
+    if asked.is_none() && context.find_fleet().is_ok() {
+        let hosts = context.load()?.fleet.hosts;
+        return Ok(hosts
+            .into_values()
+            .map(|host| Patient {
+                name: host.name.to_string(),
+                engine: host.engine,
+                ports: host.ports,
+                root: host.root,
+                subnet: host.subnet,
+            })
+            .collect());
+    }
+    Ok(vec![Patient {
+        name: "this engine".into(),
+        engine: super::engine::here(asked)?,
+        ports: Ports::default(),
+        root: "/srv/ostler".into(),
+        subnet: None,
+    }])
+}
+
 /// Examines the hosts, all at once, and ends with 1 when anything fails.
 pub async fn run(out: &Out, patients: Vec<Patient>, json: bool) -> Result<Exit, Failure> {
     let reports = futures_util::future::join_all(patients.into_iter().map(report)).await;
@@ -52,7 +79,11 @@ pub async fn run(out: &Out, patients: Vec<Patient>, json: bool) -> Result<Exit, 
             show(out, report)?;
         }
     }
-    let worst = reports.iter().flat_map(|r| &r.findings).map(|f| f.mark).max();
+    let worst = reports
+        .iter()
+        .flat_map(|r| &r.findings)
+        .map(|f| f.mark)
+        .max();
     Ok(match worst {
         Some(Mark::Fail) => Exit::Error,
         _ => Exit::Done,
@@ -86,7 +117,9 @@ async fn examine(patient: &Patient) -> Result<Facts, Error> {
         routes: local::routes(),
         space: space(&info, &patient.root),
     });
-    let skew = client.daemon_now().map(|now| now - chrono::Utc::now().timestamp());
+    let skew = client
+        .daemon_now()
+        .map(|now| now - chrono::Utc::now().timestamp());
     Ok(Facts {
         version: client.version().clone(),
         info,
@@ -101,7 +134,9 @@ async fn examine(patient: &Patient) -> Result<Facts, Error> {
 
 /// Whether what this machine says is true of the engine's.
 fn is_local(engine: &EngineAddress, info: &SystemInfo) -> bool {
-    matches!(engine, EngineAddress::Unix { .. }) && info.name.is_some() && info.name == local::hostname()
+    matches!(engine, EngineAddress::Unix { .. })
+        && info.name.is_some()
+        && info.name == local::hostname()
 }
 
 /// The folders that are written to, each file system once.
@@ -133,7 +168,11 @@ fn show(out: &Out, report: &Report) -> Result<(), Failure> {
             Some(remedy) => format!(" → {}", text::line(remedy)),
             None => String::new(),
         };
-        out.line(&format!(" {mark}  {:9}  {}{remedy}", finding.check, text::line(&finding.text)))?;
+        out.line(&format!(
+            " {mark}  {:9}  {}{remedy}",
+            finding.check,
+            text::line(&finding.text)
+        ))?;
     }
     Ok(())
 }

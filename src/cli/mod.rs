@@ -1,15 +1,19 @@
 //! The command line: one file per command, each a thin face on the same walk that the console
 //! takes (see [`context`]).
 
-pub mod args;
+mod args;
 pub mod config;
 pub mod exit;
 pub mod out;
 pub mod table;
 pub mod text;
 
+mod check;
 mod completions;
+pub mod context;
 mod doctor;
+pub mod engine;
+mod logs;
 mod man;
 
 use std::ffi::OsString;
@@ -18,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use context::{Context, block_on};
 pub use exit::{Exit, Failure};
 use out::Out;
 
@@ -49,7 +54,18 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
+    let context = Context::new(cli.global, *out)?;
+    let above = cli.engine;
     match cli.command {
+        Some(Command::Check { json }) => check::run(&context, json.json),
+        Some(Command::Logs(args)) => {
+            let engine = args.engine.clone().or(above);
+            block_on(logs::run(&context, &engine, &args))?
+        }
+        Some(Command::Doctor { engine, json }) => {
+            let patients = doctor::patients(&context, &engine.or(above))?;
+            block_on(doctor::run(out, patients, json.json))?
+        }
         Some(Command::Completions { shell }) => completions::run(out, shell),
         Some(Command::Man) => man::run(out),
         None => Err(Failure::new("which command?").help("see `ostler --help`")),

@@ -24,6 +24,14 @@ pub fn lines(text: &str) -> String {
     shown
 }
 
+/// `1 site`, `2 sites`.
+pub fn count(n: usize, noun: &str) -> String {
+    match n {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
 fn push(shown: &mut String, c: char) {
     match c {
         '\u{0}'..='\u{1f}' => {

@@ -141,18 +141,27 @@ fn storage(info: &SystemInfo) -> Finding {
     match driver {
         _ if d_type => line("storage", Mark::Fail, format!("{said} without d_type"))
             .remedy("put Docker's data on ext4, or on xfs made with ftype=1"),
-        "vfs" => line("storage", Mark::Warn, format!("{said}: every container is a full copy of its image"))
-            .remedy("use overlay2: put Docker's data on ext4 or xfs"),
-        "devicemapper" | "aufs" | "overlay" => {
-            line("storage", Mark::Warn, format!("{said} is no longer developed"))
-                .remedy("move to overlay2 before the next major Docker release")
-        }
+        "vfs" => line(
+            "storage",
+            Mark::Warn,
+            format!("{said}: every container is a full copy of its image"),
+        )
+        .remedy("use overlay2: put Docker's data on ext4 or xfs"),
+        "devicemapper" | "aufs" | "overlay" => line(
+            "storage",
+            Mark::Warn,
+            format!("{said} is no longer developed"),
+        )
+        .remedy("move to overlay2 before the next major Docker release"),
         _ => line("storage", Mark::Ok, said),
     }
 }
 
 fn cgroups(info: &SystemInfo) -> Finding {
-    let version = info.cgroup_version.as_ref().map_or(String::new(), |v| format!(" v{v}"));
+    let version = info
+        .cgroup_version
+        .as_ref()
+        .map_or(String::new(), |v| format!(" v{v}"));
     let said = format!("cgroups{version}");
     let missing = |has: Option<bool>, what: &'static str| (has == Some(false)).then_some(what);
     let lacking: Vec<&str> = [
@@ -170,10 +179,18 @@ fn cgroups(info: &SystemInfo) -> Finding {
         );
     }
     if info.swap_limit == Some(false) {
-        return line("limits", Mark::Warn, format!("{said}; swap is not limited with memory"))
-            .remedy("boot with `cgroup_enable=memory swapaccount=1`, or do without swap");
+        return line(
+            "limits",
+            Mark::Warn,
+            format!("{said}; swap is not limited with memory"),
+        )
+        .remedy("boot with `cgroup_enable=memory swapaccount=1`, or do without swap");
     }
-    line("limits", Mark::Ok, format!("{said}; memory, cpu and pids can be limited"))
+    line(
+        "limits",
+        Mark::Ok,
+        format!("{said}; memory, cpu and pids can be limited"),
+    )
 }
 
 fn users(info: &SystemInfo) -> Finding {
@@ -185,8 +202,12 @@ fn users(info: &SystemInfo) -> Finding {
         line("users", Mark::Fail, "Docker runs rootless: sites cannot have user ids of their own, nor the router ports below 1024")
             .remedy("use the machine's own Docker for sites")
     } else if option("userns") {
-        line("users", Mark::Fail, "Docker remaps users: user ids from 200000 up do not exist in its containers")
-            .remedy("remove userns-remap from /etc/docker/daemon.json, or use another engine for sites")
+        line(
+            "users",
+            Mark::Fail,
+            "Docker remaps users: user ids from 200000 up do not exist in its containers",
+        )
+        .remedy("remove userns-remap from /etc/docker/daemon.json, or use another engine for sites")
     } else {
         line("users", Mark::Ok, "user ids are the machine's own")
     }
@@ -210,20 +231,33 @@ fn port(facts: &Facts, port: u16) -> Finding {
     });
     let Some(local) = &facts.local else {
         return match router {
-            Some(router) => line(name, Mark::Ok, format!("{port}: the router {} runs", router.name())),
+            Some(router) => line(
+                name,
+                Mark::Ok,
+                format!("{port}: the router {} runs", router.name()),
+            ),
             None => line(
                 name,
                 Mark::Unknown,
-                format!("{port} is published by no container; other processes cannot be seen from here"),
+                format!(
+                    "{port} is published by no container; other processes cannot be seen from here"
+                ),
             )
             .remedy("apply looks before it changes anything"),
         };
     };
-    let holder = local.listening.iter().find(|l| l.port == port && !l.address.is_loopback());
+    let holder = local
+        .listening
+        .iter()
+        .find(|l| l.port == port && !l.address.is_loopback());
     match (holder, router) {
         (None, _) => line(name, Mark::Ok, format!("{port} is free")),
         (Some(l), Some(router)) if l.process.as_ref().is_none_or(|p| p.starts_with("haproxy")) => {
-            line(name, Mark::Ok, format!("{port} is held by the router {}", router.name()))
+            line(
+                name,
+                Mark::Ok,
+                format!("{port} is held by the router {}", router.name()),
+            )
         }
         (Some(l), _) => {
             let who = l.process.as_deref().unwrap_or("a process of another user");
@@ -236,15 +270,26 @@ fn port(facts: &Facts, port: u16) -> Finding {
 fn addresses(facts: &Facts) -> Finding {
     let name = "addresses";
     let Some(local) = &facts.local else {
-        return line(name, Mark::Unknown, "the machine's own routes cannot be seen from here");
+        return line(
+            name,
+            Mark::Unknown,
+            "the machine's own routes cannot be seen from here",
+        );
     };
     let docker_made = |interface: &str| {
-        interface.starts_with("br-") || interface.starts_with("docker") || interface.starts_with("veth")
+        interface.starts_with("br-")
+            || interface.starts_with("docker")
+            || interface.starts_with("veth")
     };
     let bridges: Vec<&str> = facts
         .networks
         .iter()
-        .filter_map(|n| n.options.as_ref()?.get("com.docker.network.bridge.name").map(String::as_str))
+        .filter_map(|n| {
+            n.options
+                .as_ref()?
+                .get("com.docker.network.bridge.name")
+                .map(String::as_str)
+        })
         .collect();
     let routes = || {
         let mut routes = local.routes.iter();
@@ -274,7 +319,10 @@ fn addresses(facts: &Facts) -> Finding {
         return line(
             name,
             Mark::Warn,
-            format!("sites would get addresses in {wanted}, which the route {} of {} claims", route.subnet, route.interface),
+            format!(
+                "sites would get addresses in {wanted}, which the route {} of {} claims",
+                route.subnet, route.interface
+            ),
         )
         .remedy("give this host a free network of its own, such as `subnet: 172.29.0.0/20`");
     }
@@ -282,21 +330,34 @@ fn addresses(facts: &Facts) -> Finding {
 }
 
 fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
-    let configs = network.ipam.iter().filter_map(|i| i.config.as_ref()).flatten();
+    let configs = network
+        .ipam
+        .iter()
+        .filter_map(|i| i.config.as_ref())
+        .flatten();
     configs.filter_map(|c| c.subnet.as_deref()?.parse().ok())
 }
 
 /// `icc=false` is enforced by the firewall only where bridged packets pass it.
 fn isolation(facts: &Facts) -> Option<Finding> {
     let apart = facts.networks.iter().find(|n| {
-        let icc = n.options.as_ref().and_then(|o| o.get("com.docker.network.bridge.enable_icc"));
+        let icc = n
+            .options
+            .as_ref()
+            .and_then(|o| o.get("com.docker.network.bridge.enable_icc"));
         icc.is_some_and(|v| v == "false")
     });
     let network = apart.and_then(|n| n.name.as_deref())?;
     let passes = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
     (facts.local.is_some() && passes.is_ok_and(|v| v.trim() == "0")).then(|| {
-        line("isolation", Mark::Fail, format!("containers in {network} can reach each other: bridged packets pass no firewall"))
-            .remedy("sysctl net.bridge.bridge-nf-call-iptables=1")
+        line(
+            "isolation",
+            Mark::Fail,
+            format!(
+                "containers in {network} can reach each other: bridged packets pass no firewall"
+            ),
+        )
+        .remedy("sysctl net.bridge.bridge-nf-call-iptables=1")
     })
 }
 
@@ -306,17 +367,29 @@ fn bridges(facts: &Facts) -> Option<Finding> {
         containers.filter(|c| c.networks.contains_key(name)).count()
     };
     let bridge = |n: &&Network| n.driver.as_deref() == Some("bridge");
-    let names = facts.networks.iter().filter(bridge).filter_map(|n| n.name.as_deref());
+    let names = facts
+        .networks
+        .iter()
+        .filter(bridge)
+        .filter_map(|n| n.name.as_deref());
     let (name, used) = names.map(|n| (n, count(n))).max_by_key(|(_, used)| *used)?;
     (used > BRIDGE_PORTS * 9 / 10).then(|| {
-        line("network", Mark::Warn, format!("{used} containers in {name}; a Linux bridge takes {BRIDGE_PORTS}"))
-            .remedy("put further sites on another host")
+        line(
+            "network",
+            Mark::Warn,
+            format!("{used} containers in {name}; a Linux bridge takes {BRIDGE_PORTS}"),
+        )
+        .remedy("put further sites on another host")
     })
 }
 
 fn disk(facts: &Facts) -> Vec<Finding> {
     let Some(local) = &facts.local else {
-        return vec![line("disk", Mark::Unknown, "free space cannot be seen from here")];
+        return vec![line(
+            "disk",
+            Mark::Unknown,
+            "free space cannot be seen from here",
+        )];
     };
     let judge = |(path, space): &(String, Space)| {
         const GIB: u64 = 1 << 30;
@@ -350,14 +423,23 @@ fn exposed_api(facts: &Facts) -> Finding {
     let mut warnings = facts.info.warnings.iter().flatten();
     if let Some(warning) = warnings.find(|w| w.to_lowercase().contains("api is accessible on")) {
         let text = warning.split(" Access to").next().unwrap_or(warning);
-        let text = text.trim_start_matches("WARNING: ").trim_start_matches("[DEPRECATION NOTICE]: ");
+        let text = text
+            .trim_start_matches("WARNING: ")
+            .trim_start_matches("[DEPRECATION NOTICE]: ");
         return line(name, Mark::Fail, text.trim().to_owned()).remedy(remedy);
     }
     let Some(local) = &facts.local else {
-        return line(name, Mark::Ok, "the engine does not say that its API is open on the network");
+        return line(
+            name,
+            Mark::Ok,
+            "the engine does not say that its API is open on the network",
+        );
     };
     let reachable = |a: &IpAddr| !a.is_loopback();
-    let open = local.listening.iter().find(|l| l.port == 2375 && reachable(&l.address));
+    let open = local
+        .listening
+        .iter()
+        .find(|l| l.port == 2375 && reachable(&l.address));
     match open {
         Some(l) => line(name, Mark::Fail, format!("something listens on {}:2375, the port of a Docker API without TLS; every container reaches it", l.address))
             .remedy(remedy),
@@ -369,7 +451,11 @@ fn clock(facts: &Facts) -> Option<Finding> {
     let skew = facts.skew.filter(|s| s.abs() > 5)?;
     let which = if skew > 0 { "ahead" } else { "behind" };
     Some(
-        line("clock", Mark::Warn, format!("the host's clock is {} s {which}", skew.abs()))
-            .remedy("let the host keep time: `timedatectl set-ntp true`"),
+        line(
+            "clock",
+            Mark::Warn,
+            format!("the host's clock is {} s {which}", skew.abs()),
+        )
+        .remedy("let the host keep time: `timedatectl set-ntp true`"),
     )
 }

@@ -175,7 +175,10 @@ mod tests {
         let v4 = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0\n\
             1: 0100007F:1F90 0100007F:C000 01 00000000:00000000 00:00000000 00000000     0        0 4243 1 0\n";
-        assert_eq!(parse_tcp(v4), [(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80, 4242)]);
+        assert_eq!(
+            parse_tcp(v4),
+            [(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80, 4242)]
+        );
         let v6 = "  sl  local\n\
             0: 00000000000000000000000001000000:01BB 0:0 0A 0:0 0:0 0 0 0 7 1\n";
         assert_eq!(parse_tcp(v6), [(IpAddr::V6(Ipv6Addr::LOCALHOST), 443, 7)]);

@@ -64,9 +64,21 @@ fn every_finding_that_is_not_well_has_a_remedy() {
     facts.info.os_type = Some("windows".into());
     facts.skew = Some(-90);
     facts.local = Some(Local {
-        listening: vec![listening(80, "nginx (pid 1)"), listening(2375, "dockerd (pid 2)")],
-        routes: vec![HostRoute { subnet: "10.0.0.0/8".parse().unwrap(), interface: "wg0".into() }],
-        space: vec![("/srv".into(), Space { size: 1 << 40, free: 1 << 20 })],
+        listening: vec![
+            listening(80, "nginx (pid 1)"),
+            listening(2375, "dockerd (pid 2)"),
+        ],
+        routes: vec![HostRoute {
+            subnet: "10.0.0.0/8".parse().unwrap(),
+            interface: "wg0".into(),
+        }],
+        space: vec![(
+            "/srv".into(),
+            Space {
+                size: 1 << 40,
+                free: 1 << 20,
+            },
+        )],
     });
     let bad = all(&facts).into_iter().filter(|f| f.mark >= Mark::Warn);
     let bad: Vec<Finding> = bad.collect();
@@ -79,12 +91,22 @@ fn a_container_on_the_port_is_named() {
     let mut facts = facts();
     facts.containers = vec![ListedContainer {
         names: vec!["nginx-proxy".into()],
-        ports: vec![ListedPort { public_port: Some(80), protocol: "tcp".into(), ..Default::default() }],
+        ports: vec![ListedPort {
+            public_port: Some(80),
+            protocol: "tcp".into(),
+            ..Default::default()
+        }],
         ..Default::default()
     }];
     let found = one(&facts, "ports");
     assert_eq!(found.mark, Mark::Fail);
-    assert!(found.text.contains("80 is held by the container nginx-proxy"), "{}", found.text);
+    assert!(
+        found
+            .text
+            .contains("80 is held by the container nginx-proxy"),
+        "{}",
+        found.text
+    );
 }
 
 #[test]
@@ -97,7 +119,10 @@ fn our_own_router_may_hold_the_ports() {
         ..Default::default()
     }];
     let local = facts.local.as_mut().unwrap();
-    local.listening = vec![listening(80, "haproxy (pid 9)"), listening(443, "haproxy (pid 9)")];
+    local.listening = vec![
+        listening(80, "haproxy (pid 9)"),
+        listening(443, "haproxy (pid 9)"),
+    ];
     assert_eq!(one(&facts, "ports").mark, Mark::Ok);
     facts.local.as_mut().unwrap().listening = vec![listening(80, "apache2 (pid 9)")];
     assert_eq!(one(&facts, "ports").mark, Mark::Fail);
@@ -117,7 +142,10 @@ fn a_network_over_a_vpn_is_found() {
     facts.networks = vec![Network {
         name: Some("shop_default".into()),
         ipam: Some(Ipam {
-            config: Some(vec![IpamConfig { subnet: Some("172.20.0.0/16".into()), ..Default::default() }]),
+            config: Some(vec![IpamConfig {
+                subnet: Some("172.20.0.0/16".into()),
+                ..Default::default()
+            }]),
             ..Default::default()
         }),
         ..Default::default()

@@ -1,0 +1,160 @@
+//! `ostler logs SITE`
+
+use std::io::{IsTerminal, Write};
+
+use futures_util::{Stream, StreamExt};
+
+use super::args::{EngineArg, LogArgs};
+use super::context::Context;
+use super::text::{self, LogCleaner};
+use super::{Exit, Failure};
+use crate::engine::{Client, Error, Gate, ListedContainer, LogChunk, LogOptions, Out};
+use crate::fleet::{self, Recipe};
+
+/// Finds the container and writes its log.
+pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
+    let (client, container) = match &engine.address {
+        Some(address) => {
+            let engine = super::engine::here(Some(address))?;
+            let client = Client::connect(&engine, Gate::on_call()).await?;
+            let container = any(&client, &args.site).await?;
+            (client, container)
+        }
+        None => of_site(context, &args.site).await?,
+    };
+    follow(&client, &container, args).await
+}
+
+/// Writes a container's log: its standard output to ours, its standard error to ours.
+async fn follow(client: &Client, container: &str, args: &LogArgs) -> Result<Exit, Failure> {
+    // The engine's clock counts: the log's times are its own.
+    let now = client
+        .daemon_now()
+        .unwrap_or_else(|| chrono::Utc::now().timestamp());
+    let options = LogOptions {
+        follow: args.follow,
+        tail: args.tail.or(args.follow.then_some(FOLLOW_FROM)),
+        since: args.since.map(|since| since.at(now)),
+        timestamps: args.timestamps,
+    };
+    let stream = std::pin::pin!(client.logs(container, options));
+    tokio::select! {
+        ended = copy(stream, args.raw) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
+    }
+}
+
+/// Lines shown before following, unless told otherwise.
+const FOLLOW_FROM: u32 = 100;
+
+async fn copy(
+    mut stream: std::pin::Pin<&mut impl Stream<Item = Result<LogChunk, Error>>>,
+    raw: bool,
+) -> Result<Exit, Failure> {
+    let mut cleaners = [LogCleaner::default(), LogCleaner::default()];
+    let mut lines = [Vec::new(), Vec::new()];
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        let which = usize::from(chunk.stream == Out::Err);
+        if raw {
+            write(which, &chunk.bytes)?;
+            continue;
+        }
+        let line = &mut lines[which];
+        cleaners[which].clean(&chunk.bytes, line);
+        // Whole lines are written: what a character is made of may come in two pieces.
+        if let Some(end) = line.iter().rposition(|b| *b == b'\n') {
+            write(which, text::decoded(&line[..=end]).as_bytes())?;
+            line.drain(..=end);
+        } else if line.len() > LONGEST {
+            write(which, text::decoded(line).as_bytes())?;
+            line.clear();
+        }
+    }
+    for (which, line) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+    {
+        write(which, text::decoded(line).as_bytes())?;
+        // A prompt after an unfinished line would stand in its middle.
+        if std::io::stdout().is_terminal() {
+            write(which, b"\n")?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A line longer than this is written before its end has come.
+const LONGEST: usize = 64 * 1024;
+
+fn write(which: usize, bytes: &[u8]) -> Result<(), Failure> {
+    let written = match which {
+        0 => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        _ => std::io::stderr().lock().write_all(bytes),
+    };
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::said(Exit::Done),
+        _ => Failure::caused("cannot write the log", &error),
+    })
+}
+
+/// Any container of an engine, by name or id.
+async fn any(client: &Client, name: &str) -> Result<String, Failure> {
+    match client.inspect(name).await {
+        Ok(found) => Ok(found.id.unwrap_or_else(|| name.to_owned())),
+        Err(error) if error.is_not_found() => {
+            let containers = client.containers().await?;
+            let near = fleet::nearest(name, containers.iter().map(|c| c.name()));
+            let failure = Failure::new(format!("no container {name} on {}", client.address()));
+            Err(match near {
+                Some(near) => failure.help(format!("did you mean {near}?")),
+                None => failure,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The container of a site of the fleet file. Of several the one that runs, then the newest: the
+/// others are being replaced.
+async fn of_site(context: &Context, name: &str) -> Result<(Client, String), Failure> {
+    let fleet = context.load()?.fleet;
+    let Some(site) = fleet.sites.get(name) else {
+        let near = fleet::nearest(name, fleet.sites.keys().map(|n| n.as_str()));
+        let failure = Failure::new(format!("no site {name} in the fleet file"));
+        return Err(match near {
+            Some(near) => failure.help(format!("did you mean {near}?")),
+            None => failure.help("`ostler sites` lists them; --host ADDRESS takes any container"),
+        });
+    };
+    if let Recipe::Proxy { .. } = site.recipe {
+        return Err(Failure::new(format!(
+            "{name} is a proxy: ostler does not own what it leads to"
+        ))
+        .help("`ostler logs --host ADDRESS CONTAINER` reads any container's log"));
+    }
+    let host = &fleet.hosts[&site.host];
+    let client = Client::connect(&host.engine, Gate::on_call()).await?;
+    let mine = |c: &ListedContainer| {
+        let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);
+        label("ostler.fleet", fleet.name.as_str())
+            && label("ostler.site", name)
+            && label("ostler.role", "site")
+    };
+    let mut containers = client.containers().await?;
+    containers.retain(mine);
+    match containers
+        .iter()
+        .max_by_key(|c| (c.state == "running", c.created))
+    {
+        Some(container) => Ok((client, container.id.clone())),
+        None => Err(
+            Failure::new(format!("{name} has no container on {}", host.name))
+                .help("`ostler plan` says what apply would do about it"),
+        ),
+    }
+}

@@ -1,0 +1,115 @@
+//! `check`, and what every command does with a fleet file that is not there or not right.
+
+mod cli;
+
+use std::fs;
+
+use cli::{command, ostler, ostler_in, run};
+
+const GOOD: &str = "fleet: t\nhosts:\n  lab: { engine: \"unix:///var/run/docker.sock\" }\nsites:\n  blog: { host: lab, recipe: static, domains: [blog.localhost] }\n";
+const BROKEN: &str = "fleet: t\nhosts:\n  lab: { engine: \"unix:///var/run/docker.sock\" }\nsites:\n  blog: { host: lba, recipe: static, domains: [\"x y\"] }\n";
+
+fn folder(file: &str, text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(file), text).unwrap();
+    folder
+}
+
+#[test]
+fn a_good_file_is_said_to_be_good() {
+    let folder = folder("fleet.yml", GOOD);
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.out, "fleet.yml: fleet t, 1 host, 1 site\n");
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn all_errors_are_told_at_once_with_place_and_remedy() {
+    let folder = folder("fleet.yml", BROKEN);
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.out, "");
+    assert!(ran.err.contains("fleet.yml:5:17"), "{}", ran.err);
+    assert!(ran.err.contains("did you mean `lab`?"), "{}", ran.err);
+    assert!(ran.err.contains("x y"), "{}", ran.err);
+    assert!(
+        ran.err.ends_with("error: 2 errors in fleet.yml\n"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn findings_are_told_to_programs_too() {
+    let folder = folder("fleet.yml", BROKEN);
+    let ran = ostler_in(folder.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 1);
+    let report = ran.json();
+    assert_eq!(report["errors"], 2);
+    assert_eq!(report["findings"][0]["line"], 5);
+    assert_eq!(report["findings"][0]["level"], "error");
+}
+
+#[test]
+fn the_fleet_file_is_found_in_this_order() {
+    let folder = folder("fleet.yml", GOOD);
+    let other = folder.path().join("other.yml");
+    fs::write(&other, GOOD.replace("fleet: t", "fleet: other")).unwrap();
+    let config = folder.path().join("config/ostler");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(
+        config.join("fleet.yml"),
+        GOOD.replace("fleet: t", "fleet: home"),
+    )
+    .unwrap();
+
+    let named = run(command(folder.path())
+        .args(["check", "--fleet", "other.yml"])
+        .env("OSTLER_FLEET", "fleet.yml"));
+    assert!(named.out.contains("fleet other"), "{named:?}");
+    let variable = run(command(folder.path())
+        .arg("check")
+        .env("OSTLER_FLEET", &other));
+    assert!(variable.out.contains("fleet other"), "{variable:?}");
+    let here = run(command(folder.path()).arg("check"));
+    assert!(here.out.contains("fleet t"), "{here:?}");
+    fs::remove_file(folder.path().join("fleet.yml")).unwrap();
+    let home = run(command(folder.path()).arg("check"));
+    assert!(home.out.contains("fleet home"), "{home:?}");
+}
+
+#[test]
+fn no_fleet_file_is_one_line_and_a_remedy() {
+    let ran = ostler(&["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.starts_with("error: no fleet file"), "{}", ran.err);
+    assert!(ran.err.contains("help: `ostler init`"), "{}", ran.err);
+    let named = ostler(&["check", "--fleet", "none.yml"]);
+    assert_eq!(named.code, 1);
+    assert!(named.err.contains("cannot read none.yml"), "{}", named.err);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_named_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("fleet.yml"), b"fleet: t\nhosts: \xff\n").unwrap();
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("fleet.yml:2: this is not UTF-8"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_understood_stops_everything() {
+    let folder = folder("fleet.yml", GOOD);
+    let config = folder.path().join("config/ostler");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.yml"), "mode: oncall\n").unwrap();
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("config.yml"), "{}", ran.err);
+}

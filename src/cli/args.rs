@@ -80,6 +80,25 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Say how the fleet is, on one screen
+    Status {
+        #[command(flatten)]
+        engine: EngineArg,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the sites: what should be and what is
+    Sites {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the hosts
+    Hosts {
+        #[command(flatten)]
+        engine: EngineArg,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Write a site's log; with --host, any container's
     Logs(LogArgs),
     /// Say what would get in the way on a host, with the remedy

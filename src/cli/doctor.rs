@@ -13,7 +13,7 @@ use serde::Serialize;
 use check::{Facts, Finding, Local, Mark};
 
 use super::args::EngineArg;
-use super::context::Context;
+use super::context::{Context, DEFAULT_ROOT};
 use super::out::{Out, Style};
 use super::{Exit, Failure, text};
 use crate::engine::{Client, Error, Gate};
@@ -61,7 +61,7 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
         name: "this engine".into(),
         engine: super::engine::here(asked)?,
         ports: Ports::default(),
-        root: "/srv/ostler".into(),
+        root: DEFAULT_ROOT.into(),
         subnet: None,
     }])
 }

@@ -13,8 +13,12 @@ mod completions;
 pub mod context;
 mod doctor;
 pub mod engine;
+mod hosts;
 mod logs;
 mod man;
+pub mod rows;
+mod sites;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -58,6 +62,13 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
     let above = cli.engine;
     match cli.command {
         Some(Command::Check { json }) => check::run(&context, json.json),
+        Some(Command::Status { engine, json }) => {
+            block_on(status::run(&context, &engine.or(above), json.json))?
+        }
+        Some(Command::Sites { json }) => block_on(sites::run(&context, json.json))?,
+        Some(Command::Hosts { engine, json }) => {
+            block_on(hosts::run(&context, &engine.or(above), json.json))?
+        }
         Some(Command::Logs(args)) => {
             let engine = args.engine.clone().or(above);
             block_on(logs::run(&context, &engine, &args))?

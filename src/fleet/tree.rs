@@ -14,7 +14,7 @@ use super::finding::Report;
 
 mod meaning;
 
-pub(crate) use meaning::Meaning;
+pub(crate) use meaning::{Meaning, Raw, reread};
 
 /// A value in the file.
 #[derive(Debug, Clone)]

@@ -43,6 +43,11 @@ pub(crate) fn read(source: &str) -> Result<Raw, serde_yaml::Error> {
     serde_yaml::from_str(source)
 }
 
+/// The same where errors do not matter.
+pub(crate) fn reread(source: &str) -> Option<Raw> {
+    read(source).ok()
+}
+
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RawVisitor)

@@ -16,3 +16,11 @@ pub use finding::{Finding, Level, render};
 pub use load::{Loaded, load};
 pub use model::*;
 pub use near::nearest;
+
+/// Hash of a fleet file's bytes, by which hosts and operators tell its versions apart: sha256, in
+/// full, as hex.
+pub fn file_hash(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,11 +1,106 @@
 //! The difference between what should be and what is, as operations. Pure: no I/O, no clock.
+//!
+//! [`plan`] goes through the hosts of the fleet file. [`host`](self) lays the ground that sites
+//! stand on (network, toolbox, router), `site` brings each site's containers, files and routes to
+//! what the file says, whatever state an earlier apply left them in. What a plan chooses, such as
+//! addresses and user ids, is written into its operations.
 
+pub mod basis;
+pub mod cause;
 pub mod graph;
+pub mod intent;
+pub mod names;
 pub mod operation;
+pub mod recipe;
 pub mod router;
+pub mod show;
 pub mod spec;
 
+mod address;
+mod describe;
+mod draft;
+mod ground;
+mod host;
+mod image;
+mod index;
+mod limits;
+mod lineage;
+mod route;
+mod site;
+mod uid;
+
+use std::collections::BTreeSet;
+
 pub use graph::{Notice, Plan, Problem};
+pub use intent::Intent;
 pub use operation::{
     Class, ContainerRef, Interruption, Operation, OperationId, OperationKind, Undo,
 };
+
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::Observed;
+
+/// What narrows or widens a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlanOptions {
+    /// Only these sites, and of hosts only what they stand on. `None`: everything.
+    pub only: Option<BTreeSet<Name>>,
+    /// Also stop sites that no fleet file in this operator's history ever named.
+    pub stop_unknown: bool,
+}
+
+impl PlanOptions {
+    /// Whether `site` is to be planned.
+    pub(crate) fn selects(&self, site: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(site))
+    }
+}
+
+/// What has to be done so that the hosts are as `fleet` says. `fleet_hash` is the hash of the fleet
+/// file's bytes, `now` in Unix seconds.
+pub fn plan(
+    fleet: &Fleet,
+    fleet_hash: &str,
+    observed: &Observed,
+    intents: &[Intent],
+    now: i64,
+) -> Plan {
+    plan_with(
+        fleet,
+        fleet_hash,
+        observed,
+        intents,
+        now,
+        &PlanOptions::default(),
+    )
+}
+
+/// [`plan`], narrowed or widened by `options`.
+pub fn plan_with(
+    fleet: &Fleet,
+    fleet_hash: &str,
+    observed: &Observed,
+    intents: &[Intent],
+    now: i64,
+    options: &PlanOptions,
+) -> Plan {
+    let mut plan = Plan {
+        fleet: fleet.name.to_string(),
+        fleet_hash: fleet_hash.to_owned(),
+        ..Plan::default()
+    };
+    let wish = host::Wish {
+        fleet,
+        fleet_hash,
+        observed,
+        intents,
+        now,
+        options,
+        claims: route::Claims::of(fleet),
+    };
+    for host in fleet.hosts.values() {
+        host::plan(&wish, host, &mut plan);
+    }
+    intent::check(&wish, &mut plan);
+    plan
+}

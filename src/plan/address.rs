@@ -1,0 +1,105 @@
+//! Which address a new container gets: one that nothing holds, not even a stopped container.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::names;
+use super::router::{RouteEntry, RouteTarget};
+use crate::fleet::Subnet;
+use crate::observe::model::{HostState, ObservedHost};
+
+/// Addresses below this one are kept for what is not a site.
+const FIRST: u32 = 10;
+/// A Linux bridge takes 1,023 ports.
+const MOST: usize = 1000;
+
+/// The addresses of one network, and who holds them.
+pub(crate) struct Addresses {
+    subnet: Subnet,
+    used: BTreeSet<Ipv4Addr>,
+    members: usize,
+    next: u32,
+}
+
+impl Addresses {
+    /// Every container's address counts, stopped ones included, and every address that a route or
+    /// a record names: a container that nobody lists may still be asked for there.
+    pub fn of(host: &ObservedHost, state: &HostState, network: &str, subnet: Subnet) -> Addresses {
+        let mut used = BTreeSet::new();
+        let mut members = 0;
+        for container in &host.containers {
+            let live = container.addresses.get(network);
+            members += usize::from(live.is_some());
+            used.extend(live);
+            used.extend(
+                container
+                    .labels
+                    .get(names::ADDRESS)
+                    .and_then(|text| text.parse::<Ipv4Addr>().ok()),
+            );
+        }
+        used.extend(state.router.routes.values().filter_map(held));
+        for record in state.sites.values() {
+            used.extend(record.address);
+            used.extend(record.route.as_ref().and_then(held));
+        }
+        Addresses {
+            subnet,
+            used,
+            members,
+            next: FIRST,
+        }
+    }
+
+    /// The lowest free one; says what is wrong when there is none.
+    pub fn take(&mut self) -> Result<Ipv4Addr, String> {
+        if self.members >= MOST {
+            return Err(format!(
+                "the network {} has {} containers; a bridge takes no more",
+                self.subnet, self.members
+            ));
+        }
+        while let Some(address) = self.subnet.address(self.next) {
+            self.next += 1;
+            if self.used.insert(address) {
+                self.members += 1;
+                return Ok(address);
+            }
+        }
+        Err(format!("no address is free in {}", self.subnet))
+    }
+}
+
+fn held(entry: &RouteEntry) -> Option<Ipv4Addr> {
+    match entry.target {
+        RouteTarget::Address { ip, .. } => Some(ip),
+        RouteTarget::Resolve { .. } | RouteTarget::Stopped => None,
+    }
+}
+
+/// The first /20 from 10.90.0.0 upward that overlaps no network of the host.
+pub(crate) fn free_subnet(taken: &[Subnet]) -> Option<Subnet> {
+    (90..=255u8)
+        .flat_map(|second| {
+            (0..=240u8)
+                .step_by(16)
+                .map(move |third| Ipv4Addr::new(10, second, third, 0))
+        })
+        .map(|base| Subnet { base, prefix: 20 })
+        .find(|subnet| !taken.iter().any(|other| other.overlaps(subnet)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_subnet_overlaps_nothing() {
+        let taken: Vec<Subnet> = ["10.90.0.0/16", "172.17.0.0/16", "10.91.0.0/20"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        assert_eq!(free_subnet(&taken).unwrap().to_string(), "10.91.16.0/20");
+        assert_eq!(free_subnet(&["10.0.0.0/8".parse().unwrap()]), None);
+    }
+}

@@ -1,0 +1,372 @@
+//! Why: what differs, field by field, in the words of the fleet file.
+
+use std::collections::BTreeMap;
+
+use super::router::{RouteEntry, RouteTarget};
+use super::spec::{Bind, ContainerSpec};
+use crate::fleet::{Limits, SiteState};
+use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
+
+/// Why a site changes: its state, its spec, the limits that only a new container can have.
+pub(crate) fn of_site(
+    record: Option<&SiteRecord>,
+    spec: Option<&ContainerSpec>,
+    limits: &Limits,
+    keep: Option<&ObservedContainer>,
+) -> Vec<String> {
+    let Some(record) = record else {
+        return vec!["new site".to_owned()];
+    };
+    let mut causes: Vec<String> = of_state(record.state, SiteState::Running)
+        .into_iter()
+        .collect();
+    match (&record.spec, spec) {
+        (Some(was), Some(now)) => causes.extend(of_spec(was, now)),
+        (None, Some(_)) if record.state == RecordedState::Wanted(SiteState::Running) => {
+            causes.push("recipe: gets a container of its own".to_owned());
+        }
+        (Some(_), None) => causes.push("recipe: proxy, its container goes".to_owned()),
+        _ => {}
+    }
+    if keep.is_none() && spec.is_some() {
+        causes.extend(of_limits(&record.limits, &record.limits, limits));
+    }
+    causes
+}
+
+/// Why a state changes.
+pub(crate) fn of_state(was: RecordedState, now: SiteState) -> Option<String> {
+    match was {
+        RecordedState::Wanted(was) if was == now => None,
+        RecordedState::Wanted(was) => Some(format!("state: {} → {}", was.word(), now.word())),
+        RecordedState::Leftover => Some("back in the file".to_owned()),
+    }
+}
+
+/// Why a container must be made although the file did not change.
+pub(crate) fn of_missing(found: &[&ObservedContainer], known: &[String]) -> Option<String> {
+    if !known.is_empty() {
+        return None;
+    }
+    Some(match found.first() {
+        None => "its container is missing".to_owned(),
+        Some(one) if matches!(one.run, RunState::Dead | RunState::Removing) => {
+            "the engine gave up on its container".to_owned()
+        }
+        Some(_) => "its container is not the one that was applied".to_owned(),
+    })
+}
+
+/// Why a container is started that was found not running. `now` in Unix seconds.
+pub(crate) fn of_halt(container: &ObservedContainer, now: i64) -> String {
+    if container.run == RunState::Created {
+        return "its container was never started".to_owned();
+    }
+    let Some(inspected) = &container.inspected else {
+        return "its container does not run".to_owned();
+    };
+    let mut words = Vec::new();
+    if let Some(code) = inspected.exit_code {
+        words.push(code.to_string());
+    }
+    if inspected.oom_killed {
+        words.push("out of memory".to_owned());
+    }
+    let why = if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words.join(", "))
+    };
+    let ago = inspected
+        .finished_at
+        .as_deref()
+        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+        .map(|then| now - then.timestamp())
+        .filter(|seconds| *seconds >= 0)
+        .map(|seconds| format!(" {} ago", duration(seconds)))
+        .unwrap_or_default();
+    format!("container exited{why}{ago}")
+}
+
+fn duration(seconds: i64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// What differs between two specs.
+pub(crate) fn of_spec(was: &ContainerSpec, now: &ContainerSpec) -> Vec<String> {
+    let mut causes = Vec::new();
+    if was.image != now.image {
+        causes.push(format!("image: {} → {}", was.image, now.image));
+    }
+    of_map("env", &was.env, &now.env, &mut causes);
+    of_files(was, now, &mut causes);
+    of_binds(&was.binds, &now.binds, &mut causes);
+    if was.user != now.user || was.root != now.root {
+        let word = |user: &Option<String>| user.clone().unwrap_or_else(|| "the image's".into());
+        causes.push(format!("user: {} → {}", word(&was.user), word(&now.user)));
+    }
+    if was.health != now.health {
+        causes.push("health command: changed".into());
+    }
+    let rest = [
+        (
+            "command",
+            was.command != now.command || was.entrypoint != now.entrypoint,
+        ),
+        ("network", was.network != now.network),
+        ("host name", was.hostname != now.hostname),
+        ("memory folders", was.tmpfs != now.tmpfs),
+        ("capabilities", was.cap_add != now.cap_add),
+        (
+            "way to stop",
+            was.stop_signal != now.stop_signal || was.stop_grace_s != now.stop_grace_s,
+        ),
+        ("read-only", was.read_only != now.read_only),
+    ];
+    for (what, differs) in rest {
+        if differs {
+            causes.push(format!("{what}: changed"));
+        }
+    }
+    causes
+}
+
+fn of_map(
+    what: &str,
+    was: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+    causes: &mut Vec<String>,
+) {
+    for (key, value) in now {
+        match was.get(key) {
+            None => causes.push(format!("{what}: added {key}")),
+            Some(old) if old != value => causes.push(format!("{what}: changed {key}")),
+            Some(_) => {}
+        }
+    }
+    for key in was.keys().filter(|key| !now.contains_key(*key)) {
+        causes.push(format!("{what}: removed {key}"));
+    }
+}
+
+fn of_files(was: &ContainerSpec, now: &ContainerSpec, causes: &mut Vec<String>) {
+    let ini = |spec: &ContainerSpec| spec.files.get("php/20-site.ini").cloned();
+    let (ini_was, ini_now) = (ini(was), ini(now));
+    if ini_was != ini_now {
+        let lines = |text: Option<String>| -> BTreeMap<String, String> {
+            text.unwrap_or_default()
+                .lines()
+                .filter_map(|line| line.split_once(" = "))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect()
+        };
+        let (was, now) = (lines(ini_was), lines(ini_now));
+        for key in was
+            .keys()
+            .chain(now.keys().filter(|k| !was.contains_key(*k)))
+        {
+            match (was.get(key), now.get(key)) {
+                (Some(a), Some(b)) if a != b => causes.push(format!("ini: {key} {a} → {b}")),
+                (None, Some(b)) => causes.push(format!("ini: added {key} = {b}")),
+                (Some(_), None) => causes.push(format!("ini: removed {key}")),
+                _ => {}
+            }
+        }
+    }
+    let others = |spec: &ContainerSpec| {
+        spec.files
+            .iter()
+            .filter(|(path, _)| *path != "php/20-site.ini")
+            .map(|(path, text)| (path.clone(), text.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    of_map("configuration", &others(was), &others(now), causes);
+}
+
+fn of_binds(was: &[Bind], now: &[Bind], causes: &mut Vec<String>) {
+    let secrets = |binds: &[Bind]| binds.iter().any(|bind| bind.inside == "/run/secrets");
+    match (secrets(was), secrets(now)) {
+        (false, true) => causes.push("secrets: the first ones".into()),
+        (true, false) => causes.push("secrets: none any more".into()),
+        _ => {}
+    }
+    let rest = |binds: &[Bind]| -> Vec<Bind> {
+        binds
+            .iter()
+            .filter(|bind| bind.inside != "/run/secrets")
+            .cloned()
+            .collect()
+    };
+    if rest(was) != rest(now) {
+        causes.push("folders: changed".into());
+    }
+}
+
+/// Why limits change. `recorded`: as last applied; `live`: as found; `wanted`: as the file says.
+pub(crate) fn of_limits(recorded: &Limits, live: &Limits, wanted: &Limits) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut field = |what: &str, recorded: String, live: String, wanted: String| {
+        if live != recorded {
+            causes.push(format!("{what} {recorded}→{live} by hand"));
+        }
+        if recorded != wanted {
+            causes.push(format!("{what}: {recorded} → {wanted}"));
+        }
+    };
+    field(
+        "memory",
+        size(recorded.memory),
+        size(live.memory),
+        size(wanted.memory),
+    );
+    field(
+        "cpus",
+        cpus(recorded.nano_cpus),
+        cpus(live.nano_cpus),
+        cpus(wanted.nano_cpus),
+    );
+    field(
+        "pids",
+        pids(recorded.pids),
+        pids(live.pids),
+        pids(wanted.pids),
+    );
+    causes
+}
+
+/// Bytes as the file writes them: `128M`.
+pub fn size(bytes: Option<u64>) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+    match bytes {
+        None => "none".to_owned(),
+        Some(bytes) => UNITS
+            .iter()
+            .find(|(unit, _)| bytes >= *unit && bytes % unit == 0)
+            .map_or_else(
+                || bytes.to_string(),
+                |(unit, letter)| format!("{}{letter}", bytes / unit),
+            ),
+    }
+}
+
+/// Billionths of a CPU as the file writes them: `0.5`.
+pub fn cpus(nano: Option<u64>) -> String {
+    match nano {
+        None => "none".to_owned(),
+        Some(nano) => {
+            let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+    }
+}
+
+fn pids(count: Option<u32>) -> String {
+    count.map_or_else(|| "none".to_owned(), |count| count.to_string())
+}
+
+/// Why a route changes, as far as the operator decided it: another address alone is no cause.
+pub(crate) fn of_route(was: Option<&RouteEntry>, now: &RouteEntry) -> Vec<String> {
+    let Some(was) = was else { return Vec::new() };
+    let mut causes = Vec::new();
+    for domain in now.domains.iter().filter(|d| !was.domains.contains(d)) {
+        causes.push(format!("domains: added {domain}"));
+    }
+    for domain in was.domains.iter().filter(|d| !now.domains.contains(d)) {
+        causes.push(format!("domains: removed {domain}"));
+    }
+    if causes.is_empty() && was.domains != now.domains {
+        causes.push("domains: another order".into());
+    }
+    for (domain, to) in &now.redirects {
+        match was.redirects.get(domain) {
+            None => causes.push(format!("redirects: added {domain} → {to}")),
+            Some(old) if old != to => {
+                causes.push(format!("redirects: {domain} → {to}, was {old}"));
+            }
+            Some(_) => {}
+        }
+    }
+    for domain in was.redirects.keys() {
+        if !now.redirects.contains_key(domain) {
+            causes.push(format!("redirects: removed {domain}"));
+        }
+    }
+    if was.connections != now.connections {
+        causes.push(format!(
+            "connections: {} → {}",
+            was.connections, now.connections
+        ));
+    }
+    let moved = match (&was.target, &now.target) {
+        (RouteTarget::Address { ip: a, port: p }, RouteTarget::Address { ip: b, port: q }) => {
+            (p != q).then(|| format!("port: {a}:{p} → {b}:{q}"))
+        }
+        (RouteTarget::Resolve { host: a, port: p }, RouteTarget::Resolve { host: b, port: q }) => {
+            (a != b || p != q).then(|| format!("to: {a}:{p} → {b}:{q}"))
+        }
+        _ => None,
+    };
+    causes.extend(moved);
+    causes
+}
+
+/// Which secrets change.
+pub(crate) fn of_secrets(
+    was: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut causes = Vec::new();
+    of_map("secrets", was, now, &mut causes);
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_told_as_the_file_writes_them() {
+        let mega = |m: u64| Limits {
+            memory: Some(m << 20),
+            nano_cpus: Some(500_000_000),
+            pids: None,
+        };
+        let none = Limits::default();
+        assert_eq!(
+            of_limits(&mega(128), &mega(128), &mega(256)),
+            ["memory: 128M → 256M"]
+        );
+        assert_eq!(
+            of_limits(&mega(128), &mega(256), &mega(128)),
+            ["memory 128M→256M by hand"]
+        );
+        assert_eq!(
+            of_limits(&mega(1024), &none, &mega(1024)),
+            ["memory 1G→none by hand", "cpus 0.5→none by hand"]
+        );
+    }
+
+    #[test]
+    fn an_end_is_told_with_its_code_and_age() {
+        let mut container = ObservedContainer {
+            run: RunState::Exited,
+            ..ObservedContainer::default()
+        };
+        assert_eq!(of_halt(&container, 0), "its container does not run");
+        container.inspected = Some(crate::observe::model::Inspected {
+            exit_code: Some(137),
+            oom_killed: true,
+            finished_at: Some("1970-01-01T00:00:10Z".into()),
+            ..Default::default()
+        });
+        assert_eq!(
+            of_halt(&container, 850),
+            "container exited (137, out of memory) 14 min ago"
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Operations in words.
+
+use super::cause::{cpus, size};
+use super::operation::{Class, Interruption, OperationKind, Undo};
+use super::router::RouteTarget;
+use crate::fleet::Limits;
+
+impl OperationKind {
+    /// Its name as a word, the same as in a saved plan.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::PullImage { .. } => "pull_image",
+            Self::BuildToolbox { .. } => "build_toolbox",
+            Self::CreateNetwork { .. } => "create_network",
+            Self::PrepareHost { .. } => "prepare_host",
+            Self::CheckPorts { .. } => "check_ports",
+            Self::WriteRouter { .. } => "write_router",
+            Self::CreateFolders { .. } => "create_folders",
+            Self::TakeOwnership { .. } => "take_ownership",
+            Self::WriteConf { .. } => "write_conf",
+            Self::CleanConf { .. } => "clean_conf",
+            Self::WriteSecrets { .. } => "write_secrets",
+            Self::CreateContainer { .. } => "create_container",
+            Self::StartContainer { .. } => "start_container",
+            Self::AwaitReady { .. } => "await_ready",
+            Self::AwaitRouter { .. } => "await_router",
+            Self::Route { .. } => "route",
+            Self::Unroute { .. } => "unroute",
+            Self::Drain { .. } => "drain",
+            Self::StopContainer { .. } => "stop_container",
+            Self::RestartContainer { .. } => "restart_container",
+            Self::RemoveContainer { .. } => "remove_container",
+            Self::RenameContainer { .. } => "rename_container",
+            Self::SetLimits { .. } => "set_limits",
+            Self::WriteRecord { .. } => "write_record",
+            Self::RecordFleet { .. } => "record_fleet",
+        }
+    }
+
+    /// What it does, in a few words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::PullImage { image } => format!("pull image {image}"),
+            Self::BuildToolbox { image, base } => format!("build image {image} from {base}"),
+            Self::CreateNetwork { name, subnet, .. } => format!("create network {name} {subnet}"),
+            Self::PrepareHost { .. } => "make ostler's folders".to_owned(),
+            Self::CheckPorts { ports } => format!("check that ports {} are free", list(ports)),
+            Self::WriteRouter { .. } => "write the router's configuration".to_owned(),
+            Self::CreateFolders { placeholder, .. } => if *placeholder {
+                "make folders and a placeholder page"
+            } else {
+                "make folders"
+            }
+            .to_owned(),
+            Self::TakeOwnership { from, uid, .. } => {
+                format!(
+                    "give its files from {}:{} to {uid}:{uid}",
+                    from.uid, from.gid
+                )
+            }
+            Self::WriteConf { files, .. } => {
+                let names: Vec<&str> = files.keys().map(String::as_str).collect();
+                format!("write {}", names.join(", "))
+            }
+            Self::CleanConf { .. } => "remove old configuration".to_owned(),
+            Self::WriteSecrets { digests, .. } => {
+                let names: Vec<&str> = digests.keys().map(String::as_str).collect();
+                if names.is_empty() {
+                    "remove secrets".to_owned()
+                } else {
+                    format!("write secrets {}", names.join(", "))
+                }
+            }
+            Self::CreateContainer { container } => {
+                let address = container
+                    .address
+                    .map(|address| format!(" at {address}"))
+                    .unwrap_or_default();
+                format!("create container from {}{address}", container.spec.image)
+            }
+            Self::StartContainer { container } => format!("start {}", container.name),
+            Self::AwaitReady {
+                address,
+                port,
+                path,
+                ..
+            } => {
+                format!("wait for an answer from {address}:{port}{path}")
+            }
+            Self::AwaitRouter { port, .. } => format!("wait for the router on port {port}"),
+            Self::Route { entry } => match &entry.target {
+                RouteTarget::Address { ip, port } => format!("route to {ip}:{port}"),
+                RouteTarget::Resolve { host, port } => format!("route to {host}:{port}"),
+                RouteTarget::Stopped => "route to the page that says it is stopped".to_owned(),
+            },
+            Self::Unroute { .. } => "take its routes away".to_owned(),
+            Self::Drain { address, at_most_s } => {
+                format!("let requests to {address} end, {at_most_s} s at most")
+            }
+            Self::StopContainer { container, .. } => format!("stop {}", container.name),
+            Self::RestartContainer { container, .. } => format!("restart {}", container.name),
+            Self::RemoveContainer { container, .. } => format!("remove {}", container.name),
+            Self::RenameContainer { container, to } => format!("rename {} to {to}", container.name),
+            Self::SetLimits { limits, was, .. } => limits_change(was, limits),
+            Self::WriteRecord { .. } => "record what was applied".to_owned(),
+            Self::RecordFleet { .. } => "keep the fleet file on the host".to_owned(),
+        }
+    }
+}
+
+fn limits_change(was: &Limits, now: &Limits) -> String {
+    let mut parts = Vec::new();
+    if was.memory != now.memory {
+        parts.push(format!("memory {}", size(now.memory)));
+    }
+    if was.nano_cpus != now.nano_cpus {
+        parts.push(format!("cpus {}", cpus(now.nano_cpus)));
+    }
+    if was.pids != now.pids {
+        let pids = now.pids.map_or("none".to_owned(), |pids| pids.to_string());
+        parts.push(format!("pids {pids}"));
+    }
+    format!("set {} in place", parts.join(", "))
+}
+
+fn list(ports: &[u16]) -> String {
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    ports.join(" and ")
+}
+
+impl Class {
+    /// One character beside an operation; not by colour alone.
+    pub fn mark(self) -> char {
+        match self {
+            Class::Read => '·',
+            Class::Write => '+',
+            Class::Destructive => '!',
+        }
+    }
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Read => "read",
+            Class::Write => "write",
+            Class::Destructive => "destructive",
+        }
+    }
+}
+
+impl Interruption {
+    /// In words; empty when nobody notices.
+    pub fn describe(self) -> String {
+        match self {
+            Interruption::None => String::new(),
+            Interruption::Seconds(seconds) => format!("interrupts about {seconds} s"),
+            Interruption::Lasting => "takes it off the net".to_owned(),
+        }
+    }
+}
+
+impl Undo {
+    /// In words.
+    pub fn describe(&self) -> String {
+        match self {
+            Undo::Nothing => "nothing to take back".to_owned(),
+            Undo::By(kind) => kind.describe(),
+            Undo::Impossible(why) => format!("cannot be taken back: {why}"),
+        }
+    }
+}

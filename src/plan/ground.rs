@@ -1,0 +1,274 @@
+//! What sites stand on: the network, the toolbox with the folders it looks after, the router.
+
+mod router;
+mod toolbox;
+
+use super::address::{Addresses, free_subnet};
+use super::draft::{Draft, Step};
+use super::host::Wish;
+use super::index::Index;
+use super::names;
+use super::operation::{ContainerRef, OperationId, OperationKind};
+use super::recipe::Setting;
+use super::uid::Uids;
+use crate::fleet::{Host, Name, Subnet};
+use crate::host::layout::Layout;
+use crate::observe::model::{HostState, ObservedContainer, ObservedHost};
+
+/// One host, ready to be stood on once the named operations are done.
+pub(crate) struct Ground<'a> {
+    pub wish: &'a Wish<'a>,
+    pub host: &'a Host,
+    pub seen: &'a ObservedHost,
+    pub state: &'a HostState,
+    pub index: Index<'a>,
+    pub layout: Layout,
+    pub network: String,
+    pub subnet: Subnet,
+    pub addresses: Addresses,
+    pub uids: Uids,
+    /// What makes the network.
+    pub network_ready: Option<OperationId>,
+    /// What makes the folders and the toolbox that works in them.
+    pub prepared: Option<OperationId>,
+    /// What makes the router answer.
+    pub router_ready: Option<OperationId>,
+}
+
+impl<'a> Ground<'a> {
+    /// Plans the ground; `None` when something is in the way, which is then among the problems.
+    pub fn lay(
+        wish: &'a Wish<'a>,
+        host: &'a Host,
+        seen: &'a ObservedHost,
+        state: &'a HostState,
+        index: Index<'a>,
+        draft: &mut Draft,
+    ) -> Option<Ground<'a>> {
+        let layout = Layout::new(&host.root);
+        let network = names::network(&wish.fleet.name);
+        if !toolbox::can_be_read(host, seen, &index, &layout, draft)
+            || !router::can_listen(host, seen, draft)
+        {
+            return None;
+        }
+        // The toolbox of a host whose state could not be read comes back first, alone.
+        let blind = seen.state.read().is_none() && !index.nothing_of_ours();
+        if blind {
+            toolbox::plan(wish, host, seen, state, &index, &layout, draft)?;
+            draft.problem(
+                None,
+                "its toolbox is missing, so what ostler keeps there could not be read",
+                "apply this plan: it brings the toolbox back; then plan again",
+            );
+            return None;
+        }
+        let (subnet, network_ready) = lay_network(wish, host, seen, &network, draft)?;
+        let prepared = toolbox::plan(wish, host, seen, state, &index, &layout, draft)?;
+        let router = router::plan(
+            wish,
+            host,
+            seen,
+            state,
+            &index,
+            &layout,
+            prepared.as_ref(),
+            draft,
+        )?;
+        Some(Ground {
+            addresses: Addresses::of(seen, state, &network, subnet),
+            uids: Uids::of(seen, state, &index),
+            wish,
+            host,
+            seen,
+            state,
+            index,
+            layout,
+            network,
+            subnet,
+            network_ready,
+            prepared: router.checked.or(prepared),
+            router_ready: router.answers,
+        })
+    }
+
+    /// What recipes may use.
+    pub fn setting(&self) -> Setting<'_> {
+        Setting {
+            layout: &self.layout,
+            network: &self.network,
+            gateway: self.subnet.gateway(),
+            images: &self.host.images,
+        }
+    }
+}
+
+fn lay_network(
+    wish: &Wish,
+    host: &Host,
+    seen: &ObservedHost,
+    name: &str,
+    draft: &mut Draft,
+) -> Option<(Subnet, Option<OperationId>)> {
+    if let Some(found) = seen.networks.iter().find(|network| network.name == name) {
+        let ours =
+            found.labels.get(names::FLEET).map(String::as_str) == Some(wish.fleet.name.as_str());
+        if !ours {
+            draft.problem(
+                None,
+                format!("there is a network {name} that is not ours"),
+                "remove or rename that network",
+            );
+            return None;
+        }
+        if found.icc || found.ipv6 {
+            let open = if found.icc {
+                "lets containers reach each other"
+            } else {
+                "has IPv6, over which containers reach each other"
+            };
+            draft.problem(
+                None,
+                format!("the network {name} {open}: sites would not be kept apart"),
+                "stop its containers and remove the network; the next apply makes it anew",
+            );
+            return None;
+        }
+        let Some(subnet) = found.subnets.first().copied() else {
+            draft.problem(
+                None,
+                format!("the network {name} has no IPv4 subnet"),
+                "stop its containers and remove the network; the next apply makes it anew",
+            );
+            return None;
+        };
+        if let Some(wanted) = host.subnet
+            && wanted != subnet
+        {
+            draft.notice(
+                None,
+                format!("the network {name} is {subnet}, the file says {wanted}: a network's subnet cannot be changed while it is there"),
+            );
+        }
+        return Some((subnet, None));
+    }
+    let taken: Vec<Subnet> = seen
+        .networks
+        .iter()
+        .flat_map(|network| network.subnets.iter().copied())
+        .collect();
+    let subnet = match host.subnet {
+        Some(wanted) => {
+            if let Some(other) = seen
+                .networks
+                .iter()
+                .find(|n| n.subnets.iter().any(|subnet| subnet.overlaps(&wanted)))
+            {
+                draft.problem(
+                    None,
+                    format!("the subnet {wanted} overlaps the network {}", other.name),
+                    "choose another `subnet:`, or leave it out: a free one is then taken",
+                );
+                return None;
+            }
+            wanted
+        }
+        None => match free_subnet(&taken) {
+            Some(free) => free,
+            None => {
+                draft.problem(
+                    None,
+                    "no /20 from 10.90.0.0 to 10.255.255.255 is free for the sites' network",
+                    "name one that is free with `subnet:`",
+                );
+                return None;
+            }
+        },
+    };
+    let kind = OperationKind::CreateNetwork {
+        name: name.to_owned(),
+        subnet,
+        labels: names::network_labels(&wish.fleet.name),
+    };
+    let step = Step::new("network", kind, &[]).because("the sites' network is missing");
+    Some((subnet, Some(draft.push(step, &[]))))
+}
+
+/// Among containers of one role: the one that is as wanted, and the others.
+fn settle<'a>(
+    containers: &[&'a ObservedContainer],
+    hash: &str,
+    name: &str,
+) -> (Option<&'a ObservedContainer>, Vec<&'a ObservedContainer>) {
+    let keep = containers
+        .iter()
+        .copied()
+        .filter(|c| c.labels.get(names::HASH).map(String::as_str) == Some(hash) && is_usable(c))
+        .min_by_key(|c| (!c.is_running(), c.name != name, &c.id));
+    let mut others: Vec<&ObservedContainer> = containers
+        .iter()
+        .copied()
+        .filter(|c| keep.is_none_or(|keep| keep.id != c.id))
+        .collect();
+    others.sort_by(|a, b| a.id.cmp(&b.id));
+    (keep, others)
+}
+
+/// Not one that the engine gave up on or is removing.
+pub(crate) fn is_usable(container: &ObservedContainer) -> bool {
+    use crate::observe::model::RunState as R;
+    !matches!(container.run, R::Dead | R::Removing)
+}
+
+/// Not one that has ended: its process is there, even if paused or between two attempts.
+pub(crate) fn is_active(container: &ObservedContainer) -> bool {
+    use crate::observe::model::RunState as R;
+    matches!(container.run, R::Running | R::Paused | R::Restarting)
+}
+
+/// Names an existing container.
+pub(crate) fn existing(container: &ObservedContainer) -> ContainerRef {
+    ContainerRef {
+        name: container.name.clone(),
+        id: Some(container.id.clone()),
+    }
+}
+
+/// Names a container that the plan creates.
+pub(crate) fn planned(name: &str) -> ContainerRef {
+    ContainerRef {
+        name: name.to_owned(),
+        id: None,
+    }
+}
+
+/// The first digits of an id, as Docker shows it.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+/// The name a new container gets: `name`, or the temporary one next to it while `name` is taken by
+/// one of ours. Where both are, `spare` is to be removed first. A container of someone else under
+/// a name of ours is a problem.
+pub(crate) fn free_name<'a>(
+    index: &Index<'a>,
+    fleet: &Name,
+    name: &str,
+    serving: Option<&str>,
+) -> Result<(String, Option<&'a ObservedContainer>), String> {
+    let next = names::next(name);
+    for taken in [name, &next] {
+        if index.taken_by_other(taken, fleet).is_some() {
+            return Err(format!(
+                "a container named {taken} is there that is not ours"
+            ));
+        }
+    }
+    let holder = |name: &str| index.by_name.get(name).copied();
+    Ok(match (holder(name), holder(&next)) {
+        (None, _) => (name.to_owned(), None),
+        (Some(_), None) => (next, None),
+        (Some(_), Some(spare)) if serving != Some(spare.id.as_str()) => (next, Some(spare)),
+        (Some(spare), Some(_)) => (name.to_owned(), Some(spare)),
+    })
+}

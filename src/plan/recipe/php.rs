@@ -1,0 +1,151 @@
+//! `php`: Apache with PHP serves the site's `www` and may write to it.
+
+use std::collections::BTreeMap;
+
+use super::{FILES_AT, Setting, Wanted, base, memory_folder, words, www};
+use crate::fleet::Site;
+
+/// Included behind the image's own configuration. `{gateway}` is where the router's requests come
+/// from: only from there is X-Forwarded-For believed.
+const APACHE_CONF: &str = r"
+ServerName localhost
+ServerTokens Prod
+ServerSignature Off
+TraceEnable Off
+<IfModule !rewrite_module>
+    LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so
+</IfModule>
+<IfModule !headers_module>
+    LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
+</IfModule>
+<IfModule !expires_module>
+    LoadModule expires_module /usr/lib/apache2/modules/mod_expires.so
+</IfModule>
+<IfModule !remoteip_module>
+    LoadModule remoteip_module /usr/lib/apache2/modules/mod_remoteip.so
+</IfModule>
+RemoteIPHeader X-Forwarded-For
+RemoteIPInternalProxy {gateway}
+SetEnvIf X-Forwarded-Proto ^https$ HTTPS=on
+# Workers that wait for the next request of a browser do nothing else meanwhile.
+KeepAliveTimeout 2
+ServerLimit 150
+StartServers 2
+MinSpareServers 1
+MaxSpareServers 4
+MaxConnectionsPerChild 2000
+<Directory /var/www/html>
+    AllowOverride All
+    Require all granted
+</Directory>
+<DirectoryMatch /\.(?!well-known)>
+    Require all denied
+</DirectoryMatch>
+<FilesMatch ^\.(?!well-known)>
+    Require all denied
+</FilesMatch>
+";
+
+/// Counts workers from the memory limit the container really has, so that a limit changed in place
+/// is followed at the next start: 24 MB each after 32 MB for Apache itself, 3 to 150.
+const START: &str = r#"
+limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null) ||
+    limit=$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null) || limit=max
+case $limit in
+    '' | *[!0-9]* | ?????????????*) workers=150 ;;
+    *) workers=$(( (limit / 1048576 - 32) / 24 )) ;;
+esac
+[ "$workers" -ge 3 ] || workers=3
+[ "$workers" -le 150 ] || workers=150
+exec apache2-foreground -c "Include /etc/ostler/apache/*.conf" -c "MaxRequestWorkers $workers"
+"#;
+
+/// What a server in production says about itself and its errors; the site's own `ini` comes after.
+const PHP_INI: &str = "\
+expose_php = Off
+display_errors = Off
+log_errors = On
+";
+
+pub(super) fn container(
+    site: &Site,
+    uid: u32,
+    setting: &Setting,
+    version: &str,
+    ini: &BTreeMap<String, String>,
+) -> Wanted {
+    let image = setting.images.php.replace("{php}", version);
+    let mut spec = base(site, uid, setting, image);
+    let conf = APACHE_CONF.replace("{gateway}", &setting.gateway.to_string());
+    spec.files.insert("apache/ostler.conf".into(), conf);
+    spec.files
+        .insert("php/10-ostler.ini".into(), PHP_INI.into());
+    if !ini.is_empty() {
+        spec.files.insert("php/20-site.ini".into(), ini_text(ini));
+    }
+    spec.files_at = Some(FILES_AT.into());
+    // A leading colon keeps the image's own folder in front.
+    spec.env
+        .insert("PHP_INI_SCAN_DIR".into(), ":/etc/ostler/php".into());
+    spec.command = Some(words(&["sh", "-c", START.trim(), "ostler-php"]));
+    spec.binds = vec![www(site, setting, "/var/www/html", false)];
+    spec.tmpfs
+        .extend(["/run/apache2", "/run/lock/apache2"].map(memory_folder));
+    spec.read_only = true;
+    // SIGTERM would cut running requests, SIGWINCH lets them finish.
+    spec.stop_signal = Some("SIGWINCH".into());
+    spec.stop_grace_s = 30;
+    Wanted {
+        spec,
+        port: 80,
+        serves_www: true,
+    }
+}
+
+/// php.ini lines. What php.ini would read as something else than the text is put in quotes;
+/// expressions of its constants (`E_ALL & ~E_NOTICE`) are not.
+fn ini_text(ini: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    for (key, value) in ini {
+        let plain = value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._/:,-+".contains(c));
+        let constants = value.starts_with("E_")
+            && value
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || "_ &|~^()".contains(c));
+        let value = if plain || constants {
+            value.clone()
+        } else {
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{escaped}\"")
+        };
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ini_values_mean_what_they_say() {
+        let ini = [
+            ("upload_max_filesize", "64M"),
+            ("error_reporting", "E_ALL & ~E_DEPRECATED"),
+            ("date.timezone", "Europe/Paris"),
+            ("mail.log", "a;b"),
+            ("x", "say \"hi\""),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(
+            ini_text(&BTreeMap::from(ini)),
+            "date.timezone = Europe/Paris\n\
+             error_reporting = E_ALL & ~E_DEPRECATED\n\
+             mail.log = \"a;b\"\n\
+             upload_max_filesize = 64M\n\
+             x = \"say \\\"hi\\\"\"\n"
+        );
+    }
+}

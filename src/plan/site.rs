@@ -1,0 +1,271 @@
+//! One site: from whatever state an earlier apply left it in to what the file says.
+
+mod halted;
+mod proxy;
+mod running;
+
+pub(crate) use halted::leftover;
+
+use std::net::Ipv4Addr;
+
+use super::draft::{Chain, Draft, Step};
+use super::ground::{Ground, existing, is_active, planned, short};
+use super::names;
+use super::operation::{ContainerRef, Interruption, OperationId, OperationKind};
+use super::router::{RouteEntry, RouteTarget};
+use crate::fleet::{Name, Recipe, Site, SiteState};
+use crate::observe::model::{ObservedContainer, SiteRecord};
+
+/// Seconds that running requests have before a container that is no longer routed is stopped.
+const DRAIN_S: u32 = 30;
+
+/// Plans `site`; returns the last of its operations.
+pub(crate) fn plan(ground: &mut Ground, draft: &mut Draft, site: &Site) -> Option<OperationId> {
+    let view = View::of(ground, &site.name);
+    let mut chain = Chain::new(draft.host, &site.name);
+    match (site.state, &site.recipe) {
+        (SiteState::Archived, _) => halted::archived(ground, &mut chain, site, &view),
+        (SiteState::Stopped, _) => halted::stopped(ground, &mut chain, site, &view),
+        (SiteState::Running, Recipe::Proxy { to }) => {
+            proxy::running(ground, draft, &mut chain, site, to, &view);
+        }
+        (SiteState::Running, _) => running::plan(ground, draft, &mut chain, site, &view),
+    }
+    finish(draft, chain)
+}
+
+fn finish(draft: &mut Draft, chain: Chain) -> Option<OperationId> {
+    let last = chain.operations.last().map(|last| last.id.clone());
+    draft.operations.extend(chain.operations);
+    last
+}
+
+/// What is there of one site.
+struct View<'a> {
+    record: Option<&'a SiteRecord>,
+    containers: Vec<&'a ObservedContainer>,
+    routed: Option<&'a RouteEntry>,
+    /// Final name of its container.
+    name: String,
+    network: String,
+}
+
+impl<'a> View<'a> {
+    fn of(ground: &Ground<'a>, site: &Name) -> View<'a> {
+        let mut containers = ground
+            .index
+            .sites
+            .get(site.as_str())
+            .cloned()
+            .unwrap_or_default();
+        containers.sort_by(|a, b| a.id.cmp(&b.id));
+        View {
+            record: ground.state.sites.get(site),
+            containers,
+            routed: ground.state.router.routes.get(site),
+            name: names::site(&ground.wish.fleet.name, site.as_str()),
+            network: ground.network.clone(),
+        }
+    }
+
+    /// The address a container was given, running or not.
+    fn address(&self, container: &ObservedContainer) -> Option<Ipv4Addr> {
+        container
+            .labels
+            .get(names::ADDRESS)
+            .and_then(|text| text.parse().ok())
+            .or_else(|| container.addresses.get(&self.network).copied())
+    }
+
+    /// Whether the router sends requests to it.
+    fn is_routed(&self, container: &ObservedContainer) -> bool {
+        match self.routed.map(|entry| &entry.target) {
+            Some(RouteTarget::Address { ip, .. }) => self.address(container) == Some(*ip),
+            _ => false,
+        }
+    }
+
+    /// Of those that `fits`, the one to keep: the routed one first, then the one that has the final
+    /// name, then one that runs.
+    fn best(&self, fits: impl Fn(&ObservedContainer) -> bool) -> Option<&'a ObservedContainer> {
+        self.containers
+            .iter()
+            .copied()
+            .filter(|c| super::ground::is_usable(c) && fits(c))
+            .min_by_key(|c| {
+                (
+                    !self.is_routed(c),
+                    c.name != self.name,
+                    !c.is_running(),
+                    &c.id,
+                )
+            })
+    }
+
+    fn others(&self, keep: Option<&ObservedContainer>) -> Vec<&'a ObservedContainer> {
+        self.containers
+            .iter()
+            .copied()
+            .filter(|c| keep.is_none_or(|keep| keep.id != c.id))
+            .collect()
+    }
+}
+
+/// Lets a container's requests end and stops it.
+fn stop(
+    chain: &mut Chain,
+    view: &View,
+    container: &ObservedContainer,
+    tag: &str,
+    cause: &[String],
+    ground: &Ground,
+) {
+    if container.is_running()
+        && let Some(address) = view.address(container)
+    {
+        let kind = OperationKind::Drain {
+            address,
+            at_most_s: DRAIN_S,
+        };
+        let needs = [ground.router_ready.as_ref(), ground.prepared.as_ref()];
+        chain.push(Step::new(format!("drain{tag}"), kind, cause), &needs);
+    }
+    if is_active(container) {
+        let kind = OperationKind::StopContainer {
+            container: existing(container),
+            grace_s: DRAIN_S,
+        };
+        let step =
+            Step::new(format!("stop{tag}"), kind, cause).undone_by(OperationKind::StartContainer {
+                container: existing(container),
+            });
+        chain.push(step, &[]);
+    }
+}
+
+/// Removes a container that another one replaced or that is no longer wanted.
+fn retire(
+    chain: &mut Chain,
+    view: &View,
+    container: &ObservedContainer,
+    cause: &[String],
+    ground: &Ground,
+) {
+    let tag = format!("-{}", short(&container.id));
+    stop(chain, view, container, &tag, cause, ground);
+    let kind = OperationKind::RemoveContainer {
+        container: existing(container),
+        force: false,
+    };
+    let step = Step::new(format!("remove{tag}"), kind, cause)
+        .no_way_back("the container is gone; files and state stay");
+    chain.push(step, &[]);
+}
+
+/// Gives the container that stays its final name.
+fn rename(chain: &mut Chain, view: &View, current: &ContainerRef) {
+    if current.name == view.name {
+        return;
+    }
+    let kind = OperationKind::RenameContainer {
+        container: current.clone(),
+        to: view.name.clone(),
+    };
+    let step = Step::new("rename", kind, &[])
+        .because("it is the only one now")
+        .undone_by(OperationKind::RenameContainer {
+            container: planned(&view.name),
+            to: current.name.clone(),
+        });
+    chain.push(step, &[]);
+}
+
+/// Tells the router where the site is, unless it knows.
+fn route(
+    chain: &mut Chain,
+    view: &View,
+    entry: &RouteEntry,
+    interrupts: Interruption,
+    cause: &[String],
+    ground: &Ground,
+) {
+    if view.routed == Some(entry) {
+        return;
+    }
+    let kind = OperationKind::Route {
+        entry: entry.clone(),
+    };
+    let step = Step::new("route", kind, cause).interrupts(interrupts);
+    let step = match view.routed {
+        Some(was) => step.undone_by(OperationKind::Route { entry: was.clone() }),
+        None => step.undone_by(OperationKind::Unroute {
+            site: entry.site.clone(),
+        }),
+    };
+    let needs = [ground.router_ready.as_ref(), ground.prepared.as_ref()];
+    chain.push(step, &needs);
+}
+
+/// Takes the site's routes away, unless there are none.
+fn unroute(chain: &mut Chain, view: &View, site: &Name, cause: &[String], ground: &Ground) {
+    let Some(was) = view.routed else { return };
+    let kind = OperationKind::Unroute { site: site.clone() };
+    let step = Step::new("unroute", kind, cause)
+        .interrupts(Interruption::Lasting)
+        .undone_by(OperationKind::Route { entry: was.clone() });
+    let needs = [ground.router_ready.as_ref(), ground.prepared.as_ref()];
+    chain.push(step, &needs);
+}
+
+/// Makes the site's folders, after taking over files that were there before it.
+fn folders(
+    chain: &mut Chain,
+    site: &Name,
+    uid: u32,
+    placeholder: bool,
+    cause: &[String],
+    ground: &Ground,
+) {
+    let needs = [ground.prepared.as_ref()];
+    if let Some(from) = ground.seen.folders.get(site)
+        && (from.uid != uid || from.gid != uid)
+    {
+        let kind = OperationKind::TakeOwnership {
+            site: site.clone(),
+            from: *from,
+            uid,
+        };
+        let step = Step::new("own", kind, &[])
+            .because(format!(
+                "owner of its files: {}:{} → {uid}:{uid}",
+                from.uid, from.gid
+            ))
+            .no_way_back("whose each file was is not kept");
+        chain.push(step, &needs);
+    }
+    let kind = OperationKind::CreateFolders {
+        site: site.clone(),
+        uid,
+        placeholder,
+    };
+    chain.push(Step::new("folders", kind, cause), &needs);
+}
+
+/// Removes configuration that no container uses any more.
+fn clean(chain: &mut Chain, site: &Name, keep: Option<String>, ground: &Ground) {
+    let kind = OperationKind::CleanConf {
+        site: site.clone(),
+        keep,
+    };
+    let step = Step::new("clean", kind, &[]).because("no container reads the old configuration");
+    chain.push(step, &[ground.prepared.as_ref()]);
+}
+
+/// Writes the site's record where it is not as it should be.
+fn record(chain: &mut Chain, record: SiteRecord, cause: &[String], ground: &Ground) {
+    let kind = OperationKind::WriteRecord {
+        record: Box::new(record),
+    };
+    let step = Step::new("record", kind, cause);
+    chain.push(step, &[ground.prepared.as_ref()]);
+}

@@ -1,0 +1,261 @@
+//! A site that should not run: stopped, archived, or gone from the file. Its files stay in all
+//! three.
+
+use super::{View, clean, finish, folders, rename, retire, route, stop, unroute};
+use crate::fleet::{Limits, Name, Recipe, Site, SiteState};
+use crate::observe::model::{ObservedContainer, RecordedState, SiteRecord};
+use crate::plan::draft::{Chain, Draft};
+use crate::plan::ground::{Ground, existing, is_active, is_usable};
+use crate::plan::lineage;
+use crate::plan::names;
+use crate::plan::operation::{Interruption, OperationId};
+use crate::plan::recipe;
+use crate::plan::router::{RouteEntry, RouteTarget};
+use crate::plan::{cause, route as routes};
+
+/// Container stopped and kept, domains answered with a plain page.
+pub(super) fn stopped(ground: &mut Ground, chain: &mut Chain, site: &Site, view: &View) {
+    let uid = uid(ground, view, &site.name);
+    let entry = routes::entry(&ground.wish.claims, site, RouteTarget::Stopped);
+    let mut causes = state_causes(view, SiteState::Stopped);
+    let route_causes = cause::of_route(view.routed, &entry);
+    let wanted = recipe::container(site, uid, &ground.setting());
+    if view.record.is_none()
+        && let Some(wanted) = &wanted
+    {
+        folders(chain, &site.name, uid, wanted.serves_www, &causes, ground);
+    }
+    let all: Vec<String> = causes.iter().chain(&route_causes).cloned().collect();
+    let interrupts = if view.containers.iter().any(|c| c.is_running()) {
+        Interruption::Lasting
+    } else {
+        Interruption::None
+    };
+    let why = if all.is_empty() {
+        vec!["the router does not say that it is stopped".to_owned()]
+    } else {
+        all.clone()
+    };
+    route(chain, view, &entry, interrupts, &why, ground);
+    if causes.is_empty() {
+        causes.push("state: stopped, but its container runs".into());
+    }
+    // A route of its own takes the place of a container.
+    let keeps_one = !matches!(site.recipe, Recipe::Proxy { .. });
+    let keep = view.best(|c| keeps_one && recorded_hash(view).is_none_or(|hash| has_hash(c, hash)));
+    let keep = keep.or_else(|| view.best(|_| keeps_one));
+    halt(chain, view, &site.name, keep, &causes, ground);
+    let record = halted_record(
+        view,
+        &site.name,
+        uid,
+        keep,
+        Some(entry),
+        RecordedState::Wanted(SiteState::Stopped),
+    );
+    record_if_changed(chain, view, record, &why, ground);
+}
+
+/// Route and container gone; files, user id and state stay.
+pub(super) fn archived(ground: &mut Ground, chain: &mut Chain, site: &Site, view: &View) {
+    if view.record.is_none() && view.containers.is_empty() && view.routed.is_none() {
+        return;
+    }
+    let uid = uid(ground, view, &site.name);
+    let mut causes = state_causes(view, SiteState::Archived);
+    if causes.is_empty() {
+        causes.push("state: archived, but something of it is there".into());
+    }
+    unroute(chain, view, &site.name, &causes, ground);
+    for container in &view.containers {
+        retire(chain, view, container, &causes, ground);
+    }
+    let archived = RecordedState::Wanted(SiteState::Archived);
+    let was_archived = view.record.is_some_and(|record| record.state == archived);
+    if !view.containers.is_empty() || !was_archived {
+        clean(chain, &site.name, None, ground);
+    }
+    let record = halted_record(view, &site.name, uid, None, None, archived);
+    record_if_changed(chain, view, record, &causes, ground);
+}
+
+/// Plans a site of which something is on this host and that the file has elsewhere or not at all;
+/// returns the last of its operations.
+pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> Option<OperationId> {
+    let view = View::of(ground, name);
+    let moved = ground.wish.fleet.sites.get(name.as_str());
+    let settled = view.routed.is_none()
+        && view.containers.len() <= 1
+        && !view
+            .containers
+            .iter()
+            .any(|c| is_active(c) || !is_usable(c) || c.name != view.name)
+        && view.record.is_some_and(|record| match record.state {
+            RecordedState::Leftover => true,
+            RecordedState::Wanted(state) => {
+                state == SiteState::Archived && view.containers.is_empty()
+            }
+        });
+    if settled {
+        let what = match (moved, view.containers.is_empty()) {
+            (Some(site), _) => format!("it lives on {} now; its files are still here", site.host),
+            (None, true) => "no longer in the file; its files are still here".to_owned(),
+            (None, false) => {
+                "no longer in the file; its stopped container and its files are still here"
+                    .to_owned()
+            }
+        };
+        draft.notice(Some(name), what);
+        return None;
+    }
+    let options = ground.wish.options;
+    if moved.is_none()
+        && !options.stop_unknown
+        && lineage::refuses(&ground.wish.observed.lineage, name)
+    {
+        draft.problem(
+            Some(name),
+            "it runs here, and no version of your fleet file ever named it: it is not stopped",
+            "get your colleague's fleet file, or write the site into yours",
+        );
+        return None;
+    }
+    if let Some(site) = moved
+        && ground
+            .wish
+            .observed
+            .hosts
+            .get(&site.host)
+            .is_none_or(|host| host.reached().is_none())
+    {
+        draft.notice(
+            Some(name),
+            format!("stays up here until {} can be reached", site.host),
+        );
+        return None;
+    }
+    let cause = match moved {
+        Some(site) => format!("host: {} → {}", ground.host.name, site.host),
+        None => "removed from the file".to_owned(),
+    };
+    let causes = [cause];
+    draft.notice(
+        Some(name),
+        match moved {
+            Some(site) => format!("its files stay here: they are not copied to {}", site.host),
+            None => "its files and its stopped container stay here".to_owned(),
+        },
+    );
+    let mut chain = Chain::new(draft.host, name);
+    let uid = uid(ground, &view, name);
+    unroute(&mut chain, &view, name, &causes, ground);
+    let keep = view
+        .best(|c| recorded_hash(&view).is_none_or(|hash| has_hash(c, hash)))
+        .or_else(|| view.best(|_| true));
+    halt(&mut chain, &view, name, keep, &causes, ground);
+    if view.record.is_some() || keep.is_some() {
+        let record = halted_record(&view, name, uid, keep, None, RecordedState::Leftover);
+        record_if_changed(&mut chain, &view, record, &causes, ground);
+    }
+    finish(draft, chain)
+}
+
+/// Stops the container that is kept and removes all others.
+fn halt(
+    chain: &mut Chain,
+    view: &View,
+    site: &Name,
+    keep: Option<&ObservedContainer>,
+    causes: &[String],
+    ground: &Ground,
+) {
+    if let Some(keep) = keep {
+        stop(chain, view, keep, "", causes, ground);
+    }
+    let others = view.others(keep);
+    for other in &others {
+        retire(chain, view, other, causes, ground);
+    }
+    if let Some(keep) = keep {
+        rename(chain, view, &existing(keep));
+    }
+    if !others.is_empty() {
+        let hash = keep.and_then(|keep| keep.labels.get(names::HASH)).cloned();
+        clean(chain, site, hash, ground);
+    }
+}
+
+/// The record of a site that does not run: what its kept container was made from stays in it.
+fn halted_record(
+    view: &View,
+    site: &Name,
+    uid: u32,
+    keep: Option<&ObservedContainer>,
+    route: Option<RouteEntry>,
+    state: RecordedState,
+) -> SiteRecord {
+    let mut record = view.record.cloned().unwrap_or(SiteRecord {
+        schema: 1,
+        site: site.clone(),
+        uid,
+        spec: None,
+        hash: None,
+        limits: Limits::default(),
+        address: None,
+        route: None,
+        secrets: Default::default(),
+        state,
+        image_id: None,
+    });
+    match keep {
+        Some(keep) if recorded_hash(view).is_none_or(|hash| !has_hash(keep, hash)) => {
+            // The one that was recorded is gone; of this one only the hash is known.
+            record.hash = keep.labels.get(names::HASH).cloned();
+            record.spec = None;
+            record.limits = crate::plan::limits::of(keep, view.record).unwrap_or_default();
+            record.image_id = Some(keep.image_id.clone());
+            record.address = view.address(keep);
+        }
+        Some(_) => {}
+        None => record.address = None,
+    }
+    record.route = route;
+    record.state = state;
+    record
+}
+
+fn record_if_changed(
+    chain: &mut Chain,
+    view: &View,
+    record: SiteRecord,
+    causes: &[String],
+    ground: &Ground,
+) {
+    if view.record != Some(&record) {
+        super::record(chain, record, causes, ground);
+    }
+}
+
+fn state_causes(view: &View, to: SiteState) -> Vec<String> {
+    match view.record {
+        None => vec![format!("new site, state: {}", to.word())],
+        Some(record) => cause::of_state(record.state, to).into_iter().collect(),
+    }
+}
+
+fn uid(ground: &mut Ground, view: &View, site: &Name) -> u32 {
+    match view.record {
+        Some(record) => record.uid,
+        None => ground
+            .uids
+            .take(site, ground.seen, ground.state, &ground.index),
+    }
+}
+
+fn recorded_hash<'a>(view: &View<'a>) -> Option<&'a str> {
+    view.record.and_then(|record| record.hash.as_deref())
+}
+
+fn has_hash(container: &ObservedContainer, hash: &str) -> bool {
+    container.labels.get(names::HASH).map(String::as_str) == Some(hash)
+}

@@ -1,0 +1,70 @@
+//! Which user id a new site gets: one that no site on the host has or had while its files exist.
+
+use std::collections::BTreeSet;
+
+use super::index::Index;
+use super::names;
+use crate::fleet::Name;
+use crate::observe::model::{HostState, ObservedHost, Owner};
+
+/// The first user id that sites get.
+pub(crate) const FIRST: u32 = 200_000;
+
+/// The user ids of one host.
+pub(crate) struct Uids {
+    used: BTreeSet<u32>,
+    next: u32,
+}
+
+impl Uids {
+    pub fn of(host: &ObservedHost, state: &HostState, index: &Index) -> Uids {
+        let mut used: BTreeSet<u32> = state.sites.values().map(|record| record.uid).collect();
+        used.extend(host.folders.values().map(|owner| owner.uid));
+        used.extend(index.sites.values().flatten().filter_map(|c| label(c)));
+        Uids { used, next: FIRST }
+    }
+
+    /// The user id of a site without a record: what its container or its folder already has where
+    /// that is one of ours and nobody else's, else the lowest that is free.
+    pub fn take(
+        &mut self,
+        site: &Name,
+        host: &ObservedHost,
+        state: &HostState,
+        index: &Index,
+    ) -> u32 {
+        let by_label = index
+            .sites
+            .get(site.as_str())
+            .and_then(|containers| containers.iter().find_map(|c| label(c)));
+        let by_folder = host
+            .folders
+            .get(site)
+            .filter(|owner| is_ours(owner))
+            .map(|owner| owner.uid);
+        let of_other = |uid: u32| {
+            state.sites.values().any(|record| record.uid == uid)
+                || host.folders.iter().any(|(n, o)| n != site && o.uid == uid)
+                || index
+                    .sites
+                    .iter()
+                    .any(|(n, cs)| *n != site.as_str() && cs.iter().any(|c| label(c) == Some(uid)))
+        };
+        if let Some(uid) = by_label.or(by_folder).filter(|uid| !of_other(*uid)) {
+            return uid;
+        }
+        while !self.used.insert(self.next) {
+            self.next += 1;
+        }
+        self.next
+    }
+}
+
+/// Whether a folder's owner is one that ostler gives out.
+fn is_ours(owner: &Owner) -> bool {
+    owner.uid >= FIRST && owner.uid == owner.gid
+}
+
+fn label(container: &crate::observe::model::ObservedContainer) -> Option<u32> {
+    container.labels.get(names::UID)?.parse().ok()
+}

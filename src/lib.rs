@@ -4,6 +4,7 @@
 //! Read the modules in this order to read what the program does.
 
 pub mod cli;
+pub mod console;
 pub mod engine;
 pub mod fleet;
 pub mod host;

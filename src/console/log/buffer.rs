@@ -1,0 +1,533 @@
+//! Lines of one or several containers: taken in as they come, filtered and searched on arrival.
+//!
+//! Chunks of bytes need not end where lines do; each stream's unfinished line waits until its end
+//! comes. When filters or the search change, what is already there is judged anew from the newest
+//! chunk to the oldest, one chunk per [`LogBuffer::work`], so that nobody waits for it.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::clean::{plain, strip};
+use super::pattern::Pattern;
+use super::ring::{LINE_MOST, RawLine, Ring, flag};
+
+/// What one view of logs may take unless told otherwise, in bytes.
+pub const DEFAULT_MEMORY: usize = 8 << 20;
+
+/// One container (or other origin) whose lines come in. Given out by [`LogBuffer::add_source`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceId(pub(super) u16);
+
+/// Which of the two streams a line came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // each is what its name says
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    stamped: bool,
+    /// The unfinished lines of standard output and standard error.
+    open: [Open; 2],
+}
+
+/// A line whose end has not come yet.
+#[derive(Debug, Default)]
+struct Open {
+    bytes: Vec<u8>,
+}
+
+/// One filter: lines that hold the pattern are kept, or left out.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// What to look for.
+    pub pattern: Pattern,
+    /// Whether lines that hold it are left out.
+    pub out: bool,
+}
+
+/// A line to be drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a>(RawLine<'a>);
+
+impl<'a> Line<'a> {
+    /// The text as it came, without the timestamp.
+    pub fn text(&self) -> &'a [u8] {
+        self.0.text()
+    }
+
+    /// The timestamp that the engine put in front of it; empty if none was asked for.
+    pub fn stamp(&self) -> &'a [u8] {
+        self.0.stamp()
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> SourceId {
+        SourceId(self.0.source)
+    }
+
+    /// Whether it came on standard error.
+    pub fn stderr(&self) -> bool {
+        self.0.is(flag::STDERR)
+    }
+
+    /// Whether the end of it is missing because it was too long.
+    pub fn cut(&self) -> bool {
+        self.0.is(flag::CUT)
+    }
+
+    /// Whether it is a remark of ostler's own.
+    pub fn note(&self) -> bool {
+        self.0.is(flag::NOTE)
+    }
+
+    /// Whether the search finds it.
+    pub fn hit(&self) -> bool {
+        self.0.is(flag::HIT)
+    }
+}
+
+/// The lines of a Logs screen. Numbers of lines are for life: they do not move when old lines go.
+#[derive(Debug)]
+pub struct LogBuffer {
+    ring: Ring,
+    sources: Vec<Source>,
+    judge: Judge,
+    /// Chunks from the oldest on that the filters have not judged yet.
+    unfiltered: usize,
+    /// Chunks from the oldest on that have not been searched yet.
+    unsearched: usize,
+    /// Bytes taken in since the start.
+    taken: u64,
+}
+
+impl Default for LogBuffer {
+    fn default() -> Self {
+        Self::new(DEFAULT_MEMORY)
+    }
+}
+
+impl LogBuffer {
+    /// A buffer that takes at most `memory` bytes for finished lines, index included.
+    pub fn new(memory: usize) -> Self {
+        Self {
+            ring: Ring::new(memory),
+            sources: Vec::new(),
+            judge: Judge::default(),
+            unfiltered: 0,
+            unsearched: 0,
+            taken: 0,
+        }
+    }
+
+    /// Announces an origin of lines. `stamped`: its lines begin with a timestamp (RFC 3339) and a
+    /// space. At most 65,536 can be told apart.
+    pub fn add_source(&mut self, name: &str, stamped: bool) -> SourceId {
+        let id = self.sources.len().min(usize::from(u16::MAX));
+        if id == self.sources.len() {
+            let open = Default::default();
+            self.sources.push(Source {
+                name: plain(name.as_bytes()),
+                stamped,
+                open,
+            });
+        }
+        SourceId(id as u16)
+    }
+
+    /// How many origins there are.
+    pub fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// The name of an origin.
+    pub fn source_name(&self, id: SourceId) -> &str {
+        self.sources.get(usize::from(id.0)).map_or("", |s| &s.name)
+    }
+
+    /// Cells that the longest of their names takes.
+    pub(super) fn longest_name(&self) -> usize {
+        self.sources
+            .iter()
+            .map(|s| s.name.width())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Takes in bytes of one stream, cut anywhere.
+    pub fn append(&mut self, id: SourceId, stream: Stream, bytes: &[u8]) {
+        let Some(source) = self.sources.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        self.taken += bytes.len() as u64;
+        let mut intake = Intake {
+            ring: &mut self.ring,
+            judge: &self.judge,
+            source: id.0,
+            flags: if stream == Stream::Stderr {
+                flag::STDERR
+            } else {
+                0
+            },
+            stamped: source.stamped,
+            gone: 0,
+        };
+        let open = &mut source.open[stream as usize];
+        // Looking once for escapes in all of it saves looking in each line.
+        let escapes = bytes.contains(&0x1b);
+        let mut rest = bytes;
+        while let Some((line, after)) = split(rest) {
+            if open.bytes.is_empty() {
+                let (line, cut) = kept(line);
+                intake.line(line, escapes, cut);
+            } else {
+                open.add(line);
+                open.finish(&mut intake);
+            }
+            rest = after;
+        }
+        if !rest.is_empty() {
+            open.add(rest);
+        }
+        let gone = intake.gone;
+        self.forget_chunks(gone);
+    }
+
+    /// A stream has ended: its unfinished lines are as finished as they will be.
+    pub fn end(&mut self, id: SourceId) {
+        let Some(source) = self.sources.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        let mut gone = 0;
+        for (stream, open) in source.open.iter_mut().enumerate() {
+            if open.bytes.is_empty() {
+                continue;
+            }
+            let mut intake = Intake {
+                ring: &mut self.ring,
+                judge: &self.judge,
+                source: id.0,
+                flags: if stream == 1 { flag::STDERR } else { 0 },
+                stamped: source.stamped,
+                gone: 0,
+            };
+            open.finish(&mut intake);
+            gone += intake.gone;
+        }
+        self.forget_chunks(gone);
+    }
+
+    /// Puts a remark of ostler's own between the lines. Filters do not touch it.
+    pub fn note(&mut self, id: SourceId, text: &str) {
+        let (text, _) = kept(text.as_bytes());
+        let gone = self.ring.push(text, id.0, 0, flag::NOTE);
+        self.forget_chunks(usize::from(gone));
+    }
+
+    /// The unfinished lines that have something in them: origin, stream, bytes so far.
+    pub fn open_lines(&self) -> impl Iterator<Item = (SourceId, Stream, &[u8])> {
+        self.sources.iter().enumerate().flat_map(|(id, source)| {
+            let id = SourceId(id as u16);
+            let [out, err] = &source.open;
+            [
+                (id, Stream::Stdout, &out.bytes[..]),
+                (id, Stream::Stderr, &err.bytes[..]),
+            ]
+            .into_iter()
+            .filter(|(_, _, bytes)| !bytes.is_empty())
+        })
+    }
+
+    /// Forgets all lines.
+    pub fn clear(&mut self) {
+        self.ring.clear();
+        for source in &mut self.sources {
+            source.open = Default::default();
+        }
+        (self.unfiltered, self.unsearched) = (0, 0);
+    }
+
+    /// The filters in force.
+    pub fn filters(&self) -> &[Filter] {
+        &self.judge.filters
+    }
+
+    /// Sets the filters; lines already there are judged by [`Self::work`].
+    pub fn set_filters(&mut self, filters: Vec<Filter>) {
+        self.judge.filters = filters;
+        if self.judge.filters.is_empty() {
+            self.ring.flag_all(0, flag::HIDDEN);
+            self.unfiltered = 0;
+        } else {
+            self.ring.flag_all(flag::HIDDEN, 0);
+            self.unfiltered = self.ring.chunks();
+            self.work();
+        }
+    }
+
+    /// The search in force.
+    pub fn search(&self) -> Option<&Pattern> {
+        self.judge.search.as_ref()
+    }
+
+    /// Sets the search; lines already there are searched by [`Self::work`].
+    pub fn set_search(&mut self, search: Option<Pattern>) {
+        self.ring.flag_all(0, flag::HIT);
+        self.unsearched = if search.is_some() {
+            self.ring.chunks()
+        } else {
+            0
+        };
+        self.judge.search = search;
+        self.work();
+    }
+
+    /// Judges one more chunk (64 KiB) of old lines. Says whether there is more to do.
+    pub fn work(&mut self) -> bool {
+        let at = self.unfiltered.max(self.unsearched);
+        if at == 0 {
+            return false;
+        }
+        let (filter, search) = (self.unfiltered == at, self.unsearched == at);
+        let judge = &self.judge;
+        self.ring.judge(at - 1, |line| {
+            let mut flags = line.flags;
+            if flags & flag::NOTE == 0 {
+                let text = judge.readable(line.text(), flags & flag::ESCAPES != 0);
+                if filter {
+                    flags = (flags & !flag::HIDDEN) | judge.hidden(&text);
+                }
+                if search {
+                    flags = (flags & !flag::HIT) | judge.hit(&text);
+                }
+            }
+            flags
+        });
+        self.unfiltered -= usize::from(filter);
+        self.unsearched -= usize::from(search);
+        self.unfiltered.max(self.unsearched) > 0
+    }
+
+    /// How far the judging of old lines is, in percent; nothing while there is none to do.
+    pub fn progress(&self) -> Option<u8> {
+        let todo = self.unfiltered.max(self.unsearched);
+        let all = self.ring.chunks().max(1);
+        (todo > 0).then(|| (100 * (all - todo.min(all)) / all) as u8)
+    }
+
+    /// The line with that number, if it is still there.
+    pub fn line(&self, number: u64) -> Option<Line<'_>> {
+        self.ring.line(number).map(Line)
+    }
+
+    /// The first line to be shown at or after `number`.
+    pub fn shown_down(&self, number: u64) -> Option<u64> {
+        self.ring.seek_down(number, 0)
+    }
+
+    /// The last line to be shown at or before `number`.
+    pub fn shown_up(&self, number: u64) -> Option<u64> {
+        self.ring.seek_up(number, 0)
+    }
+
+    /// The first line that the search finds at or after `number`.
+    pub fn hit_down(&self, number: u64) -> Option<u64> {
+        self.ring.seek_down(number, flag::HIT)
+    }
+
+    /// The last line that the search finds at or before `number`.
+    pub fn hit_up(&self, number: u64) -> Option<u64> {
+        self.ring.seek_up(number, flag::HIT)
+    }
+
+    /// How many lines are to be shown from `number` on.
+    pub fn shown_from(&self, number: u64) -> u64 {
+        self.ring.count_from(number, 0)
+    }
+
+    /// How many lines the search finds from `number` on.
+    pub fn hits_from(&self, number: u64) -> u64 {
+        self.ring.count_from(number, flag::HIT)
+    }
+
+    /// How many lines pass the filters.
+    pub fn shown(&self) -> u64 {
+        self.ring.shown()
+    }
+
+    /// How many lines are kept.
+    pub fn kept(&self) -> u64 {
+        self.ring.next() - self.ring.first()
+    }
+
+    /// How many of the lines that pass the filters the search finds.
+    pub fn hits(&self) -> u64 {
+        self.ring.hits()
+    }
+
+    /// How many lines had to go, for memory, since the start or the last `clear`.
+    pub fn dropped(&self) -> u64 {
+        self.ring.dropped()
+    }
+
+    /// Number of the oldest line kept.
+    pub fn first(&self) -> u64 {
+        self.ring.first()
+    }
+
+    /// Number of the next line to come.
+    pub fn next(&self) -> u64 {
+        self.ring.next()
+    }
+
+    /// Bytes taken in since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Bytes that finished lines take now, index included.
+    pub fn memory(&self) -> usize {
+        self.ring.memory()
+    }
+
+    fn forget_chunks(&mut self, gone: usize) {
+        self.unfiltered = self.unfiltered.saturating_sub(gone);
+        self.unsearched = self.unsearched.saturating_sub(gone);
+    }
+}
+
+/// Splits off the first line. Slices are readers, and theirs is the fastest search for one byte
+/// that the standard library has.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    use std::io::BufRead;
+    let mut rest = bytes;
+    let len = rest.skip_until(b'\n').ok()?; // reading from a slice does not fail
+    let line = bytes[..len].strip_suffix(b"\n")?;
+    Some((line, rest))
+}
+
+/// What is kept of a line, and whether that is not all of it.
+fn kept(line: &[u8]) -> (&[u8], bool) {
+    let line = match line.strip_suffix(b"\r") {
+        Some(line) if line.len() <= LINE_MOST => line,
+        _ => line,
+    };
+    (&line[..line.len().min(LINE_MOST)], line.len() > LINE_MOST)
+}
+
+impl Open {
+    fn add(&mut self, bytes: &[u8]) {
+        // Two bytes more than a line may have: one for a final CR, one that says it was too long.
+        let room = (LINE_MOST + 2).saturating_sub(self.bytes.len());
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn finish(&mut self, intake: &mut Intake<'_>) {
+        // If more came than is kept, the byte that makes it so is there.
+        let (line, cut) = kept(&self.bytes);
+        intake.line(line, line.contains(&0x1b), cut);
+        self.bytes.clear();
+        if self.bytes.capacity() > LINE_MOST / 4 {
+            self.bytes = Vec::new(); // long lines are rare; many sources would hoard
+        }
+    }
+}
+
+/// Where finished lines of one stream go.
+struct Intake<'a> {
+    ring: &'a mut Ring,
+    judge: &'a Judge,
+    source: u16,
+    flags: u8,
+    stamped: bool,
+    /// Chunks that had to go.
+    gone: usize,
+}
+
+impl Intake<'_> {
+    #[inline]
+    fn line(&mut self, line: &[u8], escapes: bool, cut: bool) {
+        let mut flags = self.flags;
+        if cut {
+            flags |= flag::CUT;
+        }
+        if escapes && line.contains(&0x1b) {
+            flags |= flag::ESCAPES;
+        }
+        let stamp = if self.stamped { stamp(line) } else { 0 };
+        if self.judge.active() {
+            let text = &line[usize::from(stamp)..];
+            let text = self.judge.readable(text, flags & flag::ESCAPES != 0);
+            flags |= self.judge.hidden(&text) | self.judge.hit(&text);
+        }
+        self.gone += usize::from(self.ring.push(line, self.source, stamp, flags));
+    }
+}
+
+/// Length of the timestamp (and its space) in front of a line; 0 if there is none.
+fn stamp(line: &[u8]) -> u8 {
+    // The engine's own form has a fixed length: 2026-11-21T21:51:45.123456789Z and a space.
+    const FIXED: usize = 30;
+    if line.len() > 10 && line[4] == b'-' && line[10] == b'T' {
+        if line.get(FIXED) == Some(&b' ') {
+            return FIXED as u8 + 1;
+        }
+        if let Some(space) = line.iter().take(40).position(|&b| b == b' ') {
+            return space as u8 + 1;
+        }
+    }
+    0
+}
+
+/// What decides whether a line is shown and found.
+#[derive(Debug, Default)]
+struct Judge {
+    filters: Vec<Filter>,
+    search: Option<Pattern>,
+}
+
+impl Judge {
+    fn active(&self) -> bool {
+        !self.filters.is_empty() || self.search.is_some()
+    }
+
+    /// The text as it is read on screen: colours in the middle of a word do not hide it.
+    fn readable<'a>(&self, text: &'a [u8], escapes: bool) -> std::borrow::Cow<'a, [u8]> {
+        if escapes {
+            strip(text).text
+        } else {
+            text.into()
+        }
+    }
+
+    /// A line is shown if it holds one of the "in" patterns (where there are any) and none of the
+    /// "out" ones.
+    fn hidden(&self, text: &[u8]) -> u8 {
+        let mut wanted = true;
+        let mut found = false;
+        for filter in &self.filters {
+            if filter.out {
+                if filter.pattern.matches(text) {
+                    return flag::HIDDEN;
+                }
+            } else {
+                wanted = false;
+                found = found || filter.pattern.matches(text);
+            }
+        }
+        if wanted || found { 0 } else { flag::HIDDEN }
+    }
+
+    fn hit(&self, text: &[u8]) -> u8 {
+        match &self.search {
+            Some(pattern) if pattern.matches(text) => flag::HIT,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The Logs screen: follow, pause, scroll back, search, filter in and out, over a bounded store.
+//!
+//! [`LogBuffer`] takes the bytes of any number of containers as they come; [`LogScreen`] says which
+//! of its lines are looked at; `view` draws them, and cleans only what it draws.
+
+mod action;
+mod buffer;
+mod clean;
+mod level;
+mod pattern;
+mod pretty;
+mod prompt;
+mod ring;
+mod row;
+mod screen;
+mod style;
+mod view;
+
+pub use action::LogAction;
+pub use buffer::{DEFAULT_MEMORY, Filter, Line, LogBuffer, SourceId, Stream};
+pub use clean::{Glyph, Glyphs, Hue, Sgr, Stripped, glyphs, plain, strip};
+pub use level::{Level, level};
+pub use pattern::{Pattern, Reading};
+pub use pretty::{Piece, Tone, pretty};
+pub use ring::LINE_MOST;
+pub use screen::{LogEffect, LogMessage, LogScreen};
+pub use style::LogStyles;

@@ -1,0 +1,3 @@
+//! The terminal interface: one state, changed by messages only, drawn when something changed.
+
+pub mod log;

@@ -119,6 +119,11 @@ impl<T: Into<Value>> From<Vec<T>> for Value {
     }
 }
 
+/// `key: value` at the left margin, in the usual manner: blocks, two spaces.
+pub(super) fn block(key: &str, value: &Value) -> String {
+    scalar::block(key, value, 0, 2, "\n")
+}
+
 /// A fleet file after edits.
 #[derive(Debug, Clone)]
 pub struct Edited {

@@ -47,7 +47,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let edge = |c: char| c.is_whitespace() || "-?:,[]{}#&*!|>'\"%@`=<~".contains(c);
     let first_is_fine = text.chars().next().is_some_and(|c| !edge(c));
     let last_is_fine = !text.ends_with(|c: char| c.is_whitespace() || c == ':');
-    let inner = |c: char| !needs_escape(c) && !(flow && ",[]{}:".contains(c));
+    let inner = |c: char| !(needs_escape(c) || flow && ",[]{}:".contains(c));
     // Octal and base 60 are numbers in YAML 1.1 only.
     let number = text.starts_with(|c: char| c.is_ascii_digit() || "+.".contains(c))
         && text

@@ -1,0 +1,211 @@
+//! The table of keys as a JSON Schema, for editors, and as a reference, for people.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Kind, Table};
+
+const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+
+/// JSON Schema (draft 2020-12) of the fleet file.
+pub fn schema() -> Value {
+    let mut schema = table(&keys::FILE);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("ostler fleet file");
+    schema["properties"]["fleet"]["pattern"] = json!(NAME);
+    schema["properties"]["fleet"]["maxLength"] = json!(keys::FLEET_NAME_MAX);
+    schema
+}
+
+fn table(of: &'static Table) -> Value {
+    let mut properties = Map::new();
+    for key in of.keys {
+        let mut schema = kind(&key.kind);
+        let mut doc = key.doc.to_owned();
+        if !key.recipes.is_empty() {
+            doc.push_str(&format!(" Recipes: {}.", key.recipes.join(", ")));
+        }
+        schema["description"] = json!(doc);
+        schema["examples"] = json!([key.example]);
+        properties.insert(key.name.to_owned(), schema);
+    }
+    // `defaults` may give a site its host and recipe.
+    let given = |key: &&Key| !matches!(key.kind, Kind::Reference(_) | Kind::Word(_));
+    let required: Vec<_> = of
+        .keys
+        .iter()
+        .filter(|key| key.required && key.recipes.is_empty())
+        .filter(given)
+        .map(|key| key.name)
+        .collect();
+    let mut schema = json!({
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    if of.keys.iter().any(|key| key.name == "recipe") && of.key("domains").is_some() {
+        schema["allOf"] = keys::RECIPES
+            .iter()
+            .map(|recipe| of_recipe(of, recipe))
+            .collect();
+    }
+    schema
+}
+
+/// What one recipe forbids and asks for.
+fn of_recipe(of: &Table, recipe: &str) -> Value {
+    let foreign = of.keys.iter().filter(|key| !key.belongs_to(recipe));
+    let forbidden: Map<_, _> = foreign
+        .map(|key| (key.name.to_owned(), json!(false)))
+        .collect();
+    let own = of
+        .keys
+        .iter()
+        .filter(|k| k.required && k.recipes.contains(&recipe));
+    let required: Vec<_> = own.map(|key| key.name).collect();
+    json!({
+        "if": { "properties": { "recipe": { "const": recipe } }, "required": ["recipe"] },
+        "then": { "properties": forbidden, "required": required },
+    })
+}
+
+fn kind(kind: &Kind) -> Value {
+    let number_or_none = |number: Value| json!({ "anyOf": [number, { "const": "none" }] });
+    let words = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
+    match kind {
+        Kind::Text => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Reference(_) => json!({ "type": "string", "pattern": NAME }),
+        Kind::Size => json!({
+            "anyOf": [
+                { "type": "integer", "minimum": 6_291_456 },
+                { "type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?[kKmMgGtT]?|none)$" },
+            ]
+        }),
+        Kind::Cpus => number_or_none(json!({ "type": "number", "minimum": 0.01 })),
+        Kind::Count(least, most) => {
+            let number = json!({ "type": "integer", "minimum": least, "maximum": most });
+            // Of the counts only `pids` can be taken away.
+            if *most > 1_000_000 {
+                number_or_none(number)
+            } else {
+                number
+            }
+        }
+        Kind::Seconds => json!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 3600 },
+                { "type": "string", "pattern": "^[0-9]+[sm]?$" },
+            ]
+        }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Word(words) => json!({ "enum": words }),
+        Kind::Folder => json!({ "type": "string", "pattern": "^/[^:]" }),
+        Kind::Domains => {
+            json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "uniqueItems": true })
+        }
+        Kind::Command => words,
+        Kind::Texts => json!({
+            "type": ["object", "null"],
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
+        Kind::Secrets => {
+            let mut secret = table(&keys::SECRET);
+            secret["type"] = json!("object");
+            secret["minProperties"] = json!(1);
+            secret["maxProperties"] = json!(1);
+            json!({ "type": ["object", "null"], "additionalProperties": secret })
+        }
+        Kind::Redirects => json!({
+            "type": ["object", "null"],
+            "additionalProperties": { "type": "string", "pattern": "^https?://" },
+        }),
+        Kind::Mapping(of) => table(of),
+        Kind::Named(of) => json!({
+            "type": ["object", "null"],
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": table(of),
+        }),
+    }
+}
+
+/// The reference of the fleet file as Markdown, for the README.
+pub fn reference() -> String {
+    let mut text = String::new();
+    let tables: [(&str, &Table); 8] = [
+        ("The file", &keys::FILE),
+        ("`hosts.NAME`", &keys::HOST),
+        ("`hosts.NAME.ports`", &keys::PORTS),
+        ("`hosts.NAME.images`", &keys::IMAGES),
+        ("`accounts.NAME`", &keys::ACCOUNT),
+        ("`sites.NAME`", &keys::SITE),
+        ("`sites.NAME.health`", &keys::HEALTH),
+        ("`sites.NAME.secrets.SECRET`", &keys::SECRET),
+    ];
+    for (title, table) in tables {
+        text.push_str(&format!(
+            "#### {title}\n\n| key | what it does | default | example |\n|---|---|---|---|\n"
+        ));
+        for key in table.keys {
+            let mut doc = key.doc.to_owned();
+            if !key.recipes.is_empty() {
+                doc.push_str(&format!(" (Recipes: {}.)", key.recipes.join(", ")));
+            }
+            let default = match (key.required, key.default) {
+                (true, _) => "**required**",
+                (false, default) => default,
+            };
+            let cell = |text: &str| text.replace('|', "\\|");
+            text.push_str(&format!(
+                "| `{}` | {} | {} | `{}` |\n",
+                key.name,
+                cell(&doc),
+                cell(default),
+                cell(key.example)
+            ));
+        }
+        text.push('\n');
+    }
+    let names: Vec<_> = keys::DEFAULTS
+        .keys
+        .iter()
+        .map(|key| format!("`{}`", key.name))
+        .collect();
+    text.push_str(&format!(
+        "`defaults` knows these keys of a site: {}.\n",
+        names.join(", ")
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_there() {
+        let schema = schema();
+        let site = &schema["properties"]["sites"]["additionalProperties"];
+        for key in keys::SITE.keys {
+            assert!(
+                site["properties"][key.name]["description"].is_string(),
+                "{}",
+                key.name
+            );
+            assert!(
+                reference().contains(&format!("| `{}` |", key.name)),
+                "{}",
+                key.name
+            );
+        }
+        assert_eq!(site["required"], json!(["domains"]));
+        let proxy = &site["allOf"][2];
+        assert_eq!(proxy["then"]["properties"]["memory"], json!(false));
+        assert_eq!(proxy["then"]["required"], json!(["to"]));
+        assert_eq!(
+            schema["properties"]["hosts"]["additionalProperties"]["required"],
+            json!(["engine"])
+        );
+    }
+}

@@ -203,11 +203,10 @@ fn route(entry: &RouteEntry) -> Result<String, Unfit> {
 
 fn redirect(domain: &Domain, url: &str) -> Result<String, Unfit> {
     let bad = |why| Err(unfit(format!("the redirect of {domain} to"), url, why));
-    let Some(rest) = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-    else {
-        return bad("it begins with neither http:// nor https://");
+    // Without a scheme it is the request's own.
+    let schemes = ["https://", "http://", "//"];
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        return bad("it begins with none of https://, http:// and //");
     };
     if url.len() > 2000 {
         return bad("it is longer than 2000 characters");
@@ -308,10 +307,11 @@ mod tests {
     fn redirects_that_could_break_a_header_a_map_or_a_command_are_refused() {
         let domain: Domain = "old.example".parse().unwrap();
         for bad in [
-            "//new.example",
+            "/new",
             "javascript:alert(1)",
             "https://",
             "https:///x",
+            "///x",
             "https://user:secret@new.example/",
             "https://new.example/a b",
             "https://new.example/a\r\nSet-Cookie: x",
@@ -327,6 +327,7 @@ mod tests {
         }
         for (good, kind) in [
             ("https://new.example", "keep"),
+            ("//new.example", "keep"),
             ("http://new.example:8080", "keep"),
             ("https://new.example/", "to"),
             ("https://new.example?a=1", "to"),

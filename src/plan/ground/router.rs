@@ -13,11 +13,8 @@ use crate::plan::image;
 use crate::plan::index::Index;
 use crate::plan::names::{self, Labels};
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
-use crate::plan::router::RouterConfig;
-use crate::plan::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork, short_hash};
-
-/// Raised when the text of the router's configuration changes, so that routers get it.
-pub const TEMPLATE: u32 = 1;
+use crate::plan::router::{self, RouterConfig};
+use crate::plan::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
 
 /// Seconds that running requests have when the router itself is replaced.
 const GRACE: u32 = 30;
@@ -31,7 +28,7 @@ fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
     };
     ContainerSpec {
         image: host.images.router.clone(),
-        command: Some(vec!["haproxy".into(), "-f".into(), layout.router_cfg()]),
+        command: Some(router::command(layout.root())),
         // Started as root for the ports and the certificates; HAProxy drops to its own user.
         user: Some("0:0".into()),
         env: BTreeMap::from([("OSTLER_CONFIG".into(), config.to_owned())]),
@@ -41,9 +38,7 @@ fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
             bind(layout.certs(), true),
         ],
         network: SpecNetwork::Host,
-        cap_add: ["CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
-            .map(str::to_owned)
-            .to_vec(),
+        cap_add: router::CAPABILITIES.map(str::to_owned).to_vec(),
         stop_signal: Some("SIGUSR1".into()),
         stop_grace_s: GRACE,
         ..ContainerSpec::default()
@@ -98,11 +93,8 @@ pub(super) fn plan(
 ) -> Option<Ready> {
     let fleet = &wish.fleet.name;
     let name = names::router(fleet);
-    let config = RouterConfig {
-        ports: host.ports,
-        template: TEMPLATE,
-    };
-    let config_hash = short_hash(&serde_json::to_vec(&config).unwrap_or_default());
+    let config = RouterConfig::new(host.ports);
+    let config_hash = config.hash();
     let mut spec = spec(host, layout, &config_hash);
     let hash = spec.hash();
     let (keep, others) = settle(&index.routers, &hash, &name);

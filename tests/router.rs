@@ -547,10 +547,15 @@ async fn the_router_itself_is_replaced_under_load() {
     router::write(&stage.toolbox, &stage.config, &all)
         .await
         .unwrap();
-    stage.start_router("router-next").await;
-    // The socket's path is the new one's from the moment it is ready.
+    // Long enough that their ages cannot be confused.
+    let age = async || router::info(&stage.toolbox).await.unwrap().uptime_s;
+    while age().await < 3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(router::serves(&stage.toolbox, &old).await.unwrap());
+    let next = stage.start_router("router-next").await;
     let until = Instant::now() + Duration::from_secs(10);
-    while router::info(&stage.toolbox).await.unwrap().uptime_s > 0 {
+    while !router::serves(&stage.toolbox, &next).await.unwrap() {
         assert!(Instant::now() < until, "the new router does not come up");
     }
     stage
@@ -600,4 +605,29 @@ async fn a_certificate_is_added_while_it_runs() {
         curl(&stage, &["--cacert", &ca, "--resolve", &to, &url]).await,
         "a"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_among_two_thousand() {
+    let engine = engine!();
+    let _alone = alone().await;
+    let a = Backend::start("a").await;
+    let stage = Stage::set(&engine, &table([])).await;
+    let many = (0..2000).map(|n| {
+        let domains = [format!("www{n}.example"), format!("site{n}.example")];
+        let domains = domains.each_ref().map(String::as_str);
+        site(&format!("site-{n}"), &domains, a.at)
+    });
+    let mut all = table(many);
+    let begun = Instant::now();
+    stage.route(&all).await;
+    println!("2000 sites at once: {:?}", begun.elapsed());
+    assert_eq!(stage.ask("www1999.example", "/").await.text(), "a");
+    put(&mut all, site("one-more", &["one-more.example"], a.at));
+    let begun = Instant::now();
+    stage.route(&all).await;
+    let took = begun.elapsed();
+    println!("one more: {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(stage.ask("one-more.example", "/").await.text(), "a");
 }

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use chrono::DateTime;
+
 pub use check::Unanswered;
 pub use runtime::{RouterInfo, SiteTraffic};
 pub use table::{Table, Unfit, put};
@@ -199,6 +201,29 @@ pub async fn info(toolbox: &Toolbox) -> Result<RouterInfo, RouterError> {
     Ok(runtime::parse_info(
         &one(toolbox, runtime::SHOW_INFO).await?,
     )?)
+}
+
+/// Whether the process behind the runtime socket is the one of this container. While a router is
+/// replaced two of them answer on the same ports, so that an answer alone says nothing of the new
+/// one; the socket's path is the new one's once it has loaded everything.
+pub async fn serves(toolbox: &Toolbox, container: &str) -> Result<bool, RouterError> {
+    let facts = toolbox.client.inspect(container).await;
+    let facts = facts.map_err(ToolboxError::from)?;
+    let state = facts.state.unwrap_or_default();
+    let started = state.started_at.as_deref().unwrap_or_default();
+    let (Some(true), Ok(started)) = (state.running, DateTime::parse_from_rfc3339(started)) else {
+        return Ok(false);
+    };
+    let info = match info(toolbox).await {
+        Ok(info) => info,
+        // Nothing listens there yet.
+        Err(RouterError::Toolbox(ToolboxError::Script { .. })) => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    // Both clocks are the host's; each is cut to seconds.
+    let now = toolbox.client.daemon_now().unwrap_or_default();
+    let age = u64::try_from(now - started.timestamp()).unwrap_or(0);
+    Ok(!info.stopping && info.uptime_s <= age + 1)
 }
 
 /// Traffic by site. A site that had no request for an hour, or since the router started, is absent.

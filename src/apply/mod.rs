@@ -1,0 +1,18 @@
+//! Making it so: runs a plan, operation by operation, and says how each ended. It decides nothing
+//! that the plan has decided.
+
+pub mod body;
+pub mod fleet_file;
+pub mod journal;
+pub mod lineage;
+pub mod lock;
+pub mod progress;
+pub mod run;
+pub mod saved;
+pub mod secret;
+mod step;
+mod undo;
+
+pub use lock::{Holder, Lock, LockError};
+pub use progress::{Ended, Failure, HostProgress, OperationOutcome, Outcome, Progress};
+pub use run::{Context, Operator, Pace, run};

@@ -1,0 +1,315 @@
+//! What apply says while it runs, and how it ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::Holder;
+use crate::engine;
+use crate::fleet::Name;
+use crate::host::ToolboxError;
+use crate::plan::OperationId;
+
+/// One thing that happened. Sent in the order it happened; the receiver may be slow or gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A host as a whole.
+    Host {
+        /// Which.
+        host: Name,
+        /// What it is doing.
+        state: HostProgress,
+    },
+    /// An operation began.
+    Started {
+        /// Which.
+        id: OperationId,
+    },
+    /// A running operation says how far it is, such as a layer being pulled.
+    Step {
+        /// Which.
+        id: OperationId,
+        /// One line.
+        text: String,
+    },
+    /// An operation ended, or will not be started.
+    Finished {
+        /// Which.
+        id: OperationId,
+        /// How.
+        outcome: OperationOutcome,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// Something worth a line that belongs to no operation.
+    Note {
+        /// Where.
+        host: Option<Name>,
+        /// One line.
+        text: String,
+    },
+}
+
+/// What a host as a whole is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostProgress {
+    /// The lock is being taken.
+    Locking,
+    /// Someone else holds the lock.
+    Waiting {
+        /// Who.
+        holder: Holder,
+    },
+    /// Operations run.
+    Running,
+    /// All its operations ended, one way or the other.
+    Done,
+    /// Nothing more can be done there.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum OperationOutcome {
+    /// Done.
+    Done {
+        /// What is worth knowing about it.
+        note: Option<String>,
+    },
+    /// Failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Not started.
+    Skipped {
+        /// Why not.
+        because: String,
+    },
+    /// Done, and taken back since a later operation of the same site failed.
+    Undone,
+}
+
+/// Why something failed: for people. Nothing in it can drive a terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Failure {
+    /// One line.
+    pub why: String,
+    /// What would mend it.
+    pub remedy: Option<String>,
+    /// The last lines of a container's output, where they tell more.
+    pub lines: Vec<String>,
+    /// The engine did not answer: nothing else can be done on that host either.
+    #[serde(default)]
+    pub unreachable: bool,
+}
+
+impl Failure {
+    /// A failure in one line.
+    pub fn new(why: impl Into<String>) -> Failure {
+        Failure {
+            why: why.into(),
+            ..Failure::default()
+        }
+    }
+    /// Adds what would mend it.
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Failure {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Failure {
+        // One call that takes too long says nothing about the others.
+        let slow = matches!(
+            error,
+            engine::Error::Deadline { .. } | engine::Error::Cut { .. }
+        );
+        Failure {
+            why: plain(&error.to_string()),
+            remedy: error.remedy(),
+            lines: Vec::new(),
+            unreachable: error.is_unreachable() && !slow,
+        }
+    }
+}
+
+impl From<ToolboxError> for Failure {
+    fn from(error: ToolboxError) -> Failure {
+        match error {
+            ToolboxError::Engine(e) => e.into(),
+            other => Failure::new(plain(&other.to_string())),
+        }
+    }
+}
+
+/// Text without anything that could drive a terminal: escape sequences are taken out whole, other
+/// control characters but the newline become spaces.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => match chars.peek() {
+                Some('[') => {
+                    chars.next();
+                    while let Some(c) = chars.next() {
+                        if ('\u{40}'..='\u{7e}').contains(&c) {
+                            break;
+                        }
+                    }
+                }
+                Some(']' | 'P' | 'X' | '^' | '_') => {
+                    chars.next();
+                    while let Some(c) = chars.next() {
+                        if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
+                            break;
+                        }
+                    }
+                }
+                _ => {
+                    chars.next();
+                }
+            },
+            '\n' => out.push('\n'),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// How one operation ended, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    #[serde(flatten)]
+    pub outcome: OperationOutcome,
+    /// Milliseconds.
+    pub took_ms: u64,
+}
+
+/// How an apply ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Name of this run in the journals.
+    pub run: String,
+    /// Every operation of the plan.
+    pub operations: BTreeMap<OperationId, Ended>,
+    /// Hosts on which nothing more could be done.
+    pub hosts: BTreeMap<Name, Failure>,
+    /// Sites that failed and whose done operations were taken back, as far as possible.
+    pub rolled_back: Vec<(Name, Name)>,
+    /// It was asked to stop before it was through.
+    pub cancelled: bool,
+    /// Milliseconds.
+    pub took_ms: u64,
+}
+
+impl Outcome {
+    /// How many operations are done for good.
+    pub fn done(&self) -> usize {
+        self.count(|o| matches!(o, OperationOutcome::Done { .. }))
+    }
+    /// How many failed.
+    pub fn failed(&self) -> usize {
+        self.count(|o| matches!(o, OperationOutcome::Failed { .. }))
+    }
+    /// How many were not started or taken back.
+    pub fn left(&self) -> usize {
+        self.operations.len() - self.done() - self.failed()
+    }
+    fn count(&self, is: impl Fn(&OperationOutcome) -> bool) -> usize {
+        self.operations.values().filter(|e| is(&e.outcome)).count()
+    }
+    /// Whether everything was done.
+    pub fn is_complete(&self) -> bool {
+        self.done() == self.operations.len() && self.hosts.is_empty()
+    }
+    /// The exit code: 0 all done, 3 a part, 1 when no host could even be begun with.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_complete() {
+            0
+        } else if self.done() == 0 && self.failed() == 0 {
+            1
+        } else {
+            3
+        }
+    }
+    /// One word for the journal.
+    pub fn word(&self) -> &'static str {
+        match self.exit_code() {
+            _ if self.cancelled => "cancelled",
+            0 => "done",
+            1 => "failed",
+            _ => "partial",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_taken_out_whole() {
+        for (given, wanted) in [
+            ("a\u{1b}[1;31mred\u{1b}[0m", "ared"),
+            ("\u{1b}]0;title\u{7}x", "x"),
+            ("\u{1b}]8;;http://e\u{1b}\\link", "link"),
+            ("\u{1b}c\u{1b}", ""),
+            ("tab\tcr\rnul\0\nnext\u{9b}2J", "tab cr nul \nnext 2J"),
+            ("\u{1b}[31", ""),
+        ] {
+            assert_eq!(plain(given), wanted, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_says_how_much_was_done() {
+        let ended = |outcome| Ended {
+            outcome,
+            took_ms: 0,
+        };
+        let done = || ended(OperationOutcome::Done { note: None });
+        let failed = || {
+            ended(OperationOutcome::Failed {
+                failure: Failure::new("x"),
+            })
+        };
+        let skipped = || {
+            ended(OperationOutcome::Skipped {
+                because: String::new(),
+            })
+        };
+        let code = |list: Vec<Ended>| {
+            let operations = list
+                .into_iter()
+                .enumerate()
+                .map(|(n, e)| (OperationId(n.to_string()), e))
+                .collect();
+            Outcome {
+                operations,
+                ..Outcome::default()
+            }
+            .exit_code()
+        };
+        assert_eq!(code(vec![]), 0);
+        assert_eq!(code(vec![done()]), 0);
+        assert_eq!(code(vec![done(), failed()]), 3);
+        assert_eq!(code(vec![failed()]), 3);
+        assert_eq!(code(vec![skipped(), skipped()]), 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! Containers: create, start, stop, rename, remove, limits.
+
+use std::time::Duration;
+
+use super::{Answer, Ground, gone_is_fine, known_as};
+use crate::apply::body;
+use crate::apply::progress::Failure;
+use crate::fleet::Limits;
+use crate::plan::ContainerRef;
+use crate::plan::spec::NewContainer;
+
+/// Creates a container, unless this very one is there: an apply that was cut off made it.
+pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
+    let body = body::create(container, &ground.toolbox.layout)?;
+    let error = match ground.client.create(&container.name, &body).await {
+        Ok(_) => return Ok(None),
+        Err(e) if e.is_conflict() => e,
+        Err(e) => return Err(e.into()),
+    };
+    let found = ground.client.inspect(&container.name).await?;
+    let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
+    let same = container
+        .labels
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value));
+    if same && container.labels.contains_key("ostler.hash") {
+        return Ok(Some("it was there already".into()));
+    }
+    Err(Failure::from(error).remedy("plan again: the host has changed since"))
+}
+
+/// Starts a container. One that runs is fine.
+pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
+    match ground.client.start(known_as(container)).await {
+        Ok(()) => Ok(None),
+        Err(e)
+            if e.to_string()
+                .to_lowercase()
+                .contains("address already in use") =>
+        {
+            Err(Failure::from(e).remedy(
+                "something else has its address or port; plan again, and look at `ostler doctor`",
+            ))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Stops a container with its own signal.
+pub async fn stop(ground: &Ground, container: &ContainerRef, grace_s: u32) -> Answer {
+    let grace = Duration::from_secs(u64::from(grace_s));
+    gone_is_fine(ground.client.stop(known_as(container), grace).await)
+}
+
+/// Restarts a container in place.
+pub async fn restart(ground: &Ground, container: &ContainerRef, grace_s: u32) -> Answer {
+    let grace = Duration::from_secs(u64::from(grace_s));
+    ground.client.restart(known_as(container), grace).await?;
+    Ok(None)
+}
+
+/// Removes a container.
+pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> Answer {
+    let id = known_as(container);
+    match ground.client.remove(id, force).await {
+        // Somebody's removal is under way, ours of a cut-off apply perhaps.
+        Err(e)
+            if e.is_conflict()
+                && ground
+                    .client
+                    .inspect(id)
+                    .await
+                    .is_err_and(|e| e.is_not_found()) =>
+        {
+            Ok(None)
+        }
+        result => gone_is_fine(result),
+    }
+}
+
+/// Renames a container.
+pub async fn rename(ground: &Ground, container: &ContainerRef, to: &str) -> Answer {
+    let id = known_as(container);
+    let Err(error) = ground.client.rename(id, to).await else {
+        return Ok(None);
+    };
+    // The engine refuses to give a container the name it has, and one of a cut-off apply has it.
+    if let Ok(holder) = ground.client.inspect(to).await {
+        let holder_id = holder.id.unwrap_or_default();
+        let renamed = match &container.id {
+            Some(id) => *id == holder_id,
+            None => ground
+                .client
+                .inspect(id)
+                .await
+                .is_err_and(|e| e.is_not_found()),
+        };
+        if renamed {
+            return Ok(Some("it had the name already".into()));
+        }
+    }
+    Err(error.into())
+}
+
+/// Changes limits in place.
+pub async fn set_limits(
+    ground: &Ground,
+    container: &ContainerRef,
+    limits: &Limits,
+    was: &Limits,
+) -> Answer {
+    let body = body::limits(limits, was)?;
+    match ground.client.update(known_as(container), &body).await {
+        Ok(()) => Ok(None),
+        Err(e) => {
+            let failure = Failure::from(e);
+            Err(match limits.memory < was.memory {
+                true => failure.remedy(
+                    "the site may be using more than the new limit: restart it, then apply again",
+                ),
+                false => failure,
+            })
+        }
+    }
+}

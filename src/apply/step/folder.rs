@@ -1,0 +1,244 @@
+//! A site's folders and the files of its container's spec.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use bollard::models::{ContainerCreateBody, HostConfig};
+
+use super::{Answer, Ground, Say};
+use crate::apply::progress::{Failure, plain};
+use crate::fleet::Name;
+use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
+use crate::host::{Entry, Kind};
+use crate::observe::model::Owner;
+
+/// What visitors see until the customer's own files are there.
+const PLACEHOLDER: &str = include_str!("placeholder.html");
+
+/// Makes a site's folders. A new site's are prepared aside and get their name when complete.
+pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -> Answer {
+    let layout = &ground.toolbox.layout;
+    let www = layout.www(site);
+    let found = ground.toolbox.head(&www).await?;
+    let mut note = None;
+    match &found {
+        Some(entry) if entry.kind != Kind::Folder => {
+            return Err(Failure::new(format!("{www} is not a folder"))
+                .remedy("move it away; what is in it belongs to somebody"));
+        }
+        Some(entry) if entry.uid != uid => {
+            return Err(Failure::new(format!(
+                "{www} belongs to {}:{} and not to the site's {uid}",
+                entry.uid, entry.gid
+            ))
+            .remedy("plan again: the plan then says that its owner will be changed"));
+        }
+        Some(_) => note = Some("its files were there already".to_owned()),
+        None if ground.toolbox.head(&layout.site(site)).await?.is_some() => {
+            // The rest is there, `www` is not: only that is made, in the same way.
+            let parent = layout.site(site);
+            let new = format!("{parent}/.new-www");
+            ground.toolbox.run(&REMOVE, &[&new], None).await?;
+            let entries = www_entries(".new-www", site, uid, placeholder);
+            ground.toolbox.put(&parent, &entries).await?;
+            ground.toolbox.run(&PUBLISH, &[&new, &www], None).await?;
+        }
+        None => {
+            let new = layout.new_site(site);
+            ground.toolbox.run(&REMOVE, &[&new], None).await?;
+            let name = format!(".new-{site}");
+            let mut entries = vec![Entry::folder(&name, 0o711, 0)];
+            entries.extend(www_entries(&format!("{name}/www"), site, uid, placeholder));
+            ground.toolbox.put(&layout.sites(), &entries).await?;
+            ground
+                .toolbox
+                .run(&PUBLISH, &[&new, &layout.site(site)], None)
+                .await?;
+        }
+    }
+    // Parents belong to root, so that nobody can put a link in the place of one of these.
+    let owner = format!("{uid}:{uid}");
+    let (folder, logs, private, secrets) = (
+        layout.site(site),
+        layout.logs(site),
+        layout.private(site),
+        layout.secrets(site),
+    );
+    let args = [
+        "711", "0:0", &folder, "750", &owner, &logs, "711", "0:0", &private, "700", &owner,
+        &secrets,
+    ];
+    ground.toolbox.run(&TREE, &args, None).await?;
+    Ok(note)
+}
+
+fn www_entries(path: &str, site: &Name, uid: u32, placeholder: bool) -> Vec<Entry> {
+    let mut entries = vec![Entry::folder(path, 0o755, uid)];
+    if placeholder {
+        let page = PLACEHOLDER.replace("{site}", site.as_str());
+        entries.push(Entry::file(&format!("{path}/index.html"), 0o644, uid, page));
+    }
+    entries
+}
+
+/// Gives everything in `www` to the site's uid: in a container that sees nothing else, so that no
+/// link in there leads anywhere.
+pub async fn own(ground: &Ground, site: &Name, from: Owner, uid: u32, say: &Say) -> Answer {
+    let www = ground.toolbox.layout.www(site);
+    match ground.toolbox.head(&www).await? {
+        Some(entry) if entry.kind == Kind::Folder && entry.uid == uid => {
+            // Begun before, perhaps not finished: `www` itself is changed first.
+        }
+        Some(entry) if entry.kind == Kind::Folder && entry.uid == from.uid => {}
+        Some(entry) => {
+            return Err(Failure::new(format!(
+                "{www} belongs to {}:{} now and not to {}:{} as when this was planned",
+                entry.uid, entry.gid, from.uid, from.gid
+            ))
+            .remedy("plan again"));
+        }
+        None => return Err(Failure::new(format!("{www} is gone")).remedy("plan again")),
+    }
+    let helper = Helper::start(ground, site, &www).await?;
+    say.step(format!("changing the owner of everything in {www}"));
+    let owner = format!("{uid}:{uid}");
+    let name = OWN.name();
+    let argv = OWN.argv(&name, &[&owner, "/www"]);
+    let result = ground
+        .client
+        .exec(&helper.name, &argv, None, OWN.deadline)
+        .await;
+    helper.remove(ground).await;
+    let out = result?;
+    if out.code != 0 {
+        let words = plain(&String::from_utf8_lossy(&out.stderr));
+        let mut lines: Vec<String> = words.lines().map(str::to_owned).collect();
+        lines.truncate(20);
+        return Err(Failure {
+            lines,
+            ..Failure::new(format!("not everything in {www} could be given to {uid}"))
+        });
+    }
+    Ok(None)
+}
+
+/// A throw-away container that mounts the `www` of one site and nothing else.
+struct Helper {
+    name: String,
+}
+
+/// Seconds after which a helper ends and is gone, whatever became of us.
+const HELPER_S: u64 = 3600;
+
+impl Helper {
+    async fn start(ground: &Ground, site: &Name, www: &str) -> Result<Helper, Failure> {
+        let name = format!(
+            "ostler-{}-helper-{}",
+            ground.fleet.name,
+            &crate::plan::spec::short_hash(site.as_str().as_bytes())[..10]
+        );
+        let toolbox = ground.client.inspect(&ground.toolbox.id).await?;
+        let image = toolbox.config.and_then(|c| c.image);
+        let body = ContainerCreateBody {
+            image,
+            entrypoint: Some(Vec::new()),
+            cmd: Some(vec!["sleep".into(), HELPER_S.to_string()]),
+            user: Some("0:0".into()),
+            labels: Some(HashMap::from([
+                ("ostler.fleet".to_owned(), ground.fleet.name.to_string()),
+                ("ostler.role".to_owned(), "helper".to_owned()),
+            ])),
+            host_config: Some(HostConfig {
+                binds: Some(vec![format!("{www}:/www:rw")]),
+                network_mode: Some("none".into()),
+                auto_remove: Some(true),
+                readonly_rootfs: Some(true),
+                cap_drop: Some(vec!["ALL".into()]),
+                cap_add: Some(vec!["CHOWN".into(), "DAC_OVERRIDE".into(), "FOWNER".into()]),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let helper = Helper { name };
+        if let Err(e) = ground.client.create(&helper.name, &body).await {
+            if !e.is_conflict() {
+                return Err(e.into());
+            }
+            // Left by a run that was cut off.
+            helper.remove(ground).await;
+            ground.client.create(&helper.name, &body).await?;
+        }
+        if let Err(e) = ground.client.start(&helper.name).await {
+            helper.remove(ground).await;
+            return Err(e.into());
+        }
+        Ok(helper)
+    }
+
+    async fn remove(&self, ground: &Ground) {
+        // It ends and goes by itself when this fails.
+        let _ = tokio::time::timeout(
+            Duration::from_secs(30),
+            ground.client.remove(&self.name, true),
+        )
+        .await;
+    }
+}
+
+/// Writes the files of a spec into a folder that is named by the spec's hash.
+pub async fn write_conf(
+    ground: &Ground,
+    site: &Name,
+    hash: &str,
+    files: &BTreeMap<String, String>,
+) -> Answer {
+    let layout = &ground.toolbox.layout;
+    let conf = layout.conf(site, hash);
+    if ground.toolbox.head(&conf).await?.is_some() {
+        return Ok(Some("it was there already".into()));
+    }
+    let new = crate::host::layout::temporary(&conf);
+    let name = format!(".new-conf-{hash}");
+    let mut folders = BTreeSet::new();
+    for path in files.keys() {
+        if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(Failure::new(format!(
+                "{path} is not a path within a folder"
+            )));
+        }
+        let mut at = path.as_str();
+        while let Some((parent, _)) = at.rsplit_once('/') {
+            folders.insert(parent.to_owned());
+            at = parent;
+        }
+    }
+    let mut entries = vec![Entry::folder(&name, 0o755, 0)];
+    // In order of their names parents come first.
+    entries.extend(
+        folders
+            .iter()
+            .map(|f| Entry::folder(&format!("{name}/{f}"), 0o755, 0)),
+    );
+    entries.extend(
+        files
+            .iter()
+            .map(|(path, text)| Entry::file(&format!("{name}/{path}"), 0o644, 0, text.as_bytes())),
+    );
+    ground.toolbox.run(&REMOVE, &[&new], None).await?;
+    ground.toolbox.put(&layout.private(site), &entries).await?;
+    ground.toolbox.run(&PUBLISH, &[&new, &conf], None).await?;
+    Ok(None)
+}
+
+/// Removes the files of specs that are not used any more.
+pub async fn clean_conf(ground: &Ground, site: &Name, keep: Option<&str>) -> Answer {
+    let private = ground.toolbox.layout.private(site);
+    let keep = keep.map(|hash| format!("conf-{hash}"));
+    for prefix in ["conf-", ".new-conf-"] {
+        let mut args = vec![private.as_str(), prefix];
+        args.extend(keep.as_deref());
+        ground.toolbox.run(&KEEP_ONLY, &args, None).await?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,58 @@
+//! What was applied, written down on the host: last of all that is done for a site or a host.
+
+use chrono::{SecondsFormat, Utc};
+
+use super::{Answer, Ground};
+use crate::apply::progress::Failure;
+use crate::fleet::{Name, file_hash};
+use crate::host::state;
+use crate::observe::model::SiteRecord;
+
+/// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
+/// were written before the host had a key, the id of an image that was brought by this plan.
+pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) -> Answer {
+    let mut record = record.clone();
+    if let Some(site) = site
+        && let Ok(written) = ground.written.lock()
+        && let Some(digests) = written.get(site)
+    {
+        record.secrets = digests.clone();
+    }
+    if record.image_id.is_none()
+        && let Some(spec) = &record.spec
+    {
+        match ground.client.inspect_image(&spec.image).await {
+            Ok(image) => record.image_id = image.id,
+            // Removed meanwhile: the container goes on without it, and so does the record.
+            Err(e) if e.is_not_found() => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    state::write_site(&ground.toolbox, &record).await?;
+    Ok(None)
+}
+
+/// Keeps the fleet file applied, and who applied it.
+pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
+    let found = file_hash(&ground.fleet_bytes);
+    if found != hash {
+        return Err(
+            Failure::new("the plan was made from another version of the fleet file")
+                .remedy("plan again"),
+        );
+    }
+    let mut record = match state::read_host(&ground.toolbox).await? {
+        Some(record) => record,
+        None => state::new_host(&ground.fleet.name, &ground.name)?,
+    };
+    record.fleet_hash = hash.to_owned();
+    record.commit = ground.commit.clone();
+    record.applied_by = Some(format!(
+        "{} at {}, {}",
+        ground.operator.who,
+        ground.operator.whence,
+        Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+    ));
+    state::write_host(&ground.toolbox, &record, Some(&ground.fleet_bytes)).await?;
+    Ok(None)
+}

@@ -1,0 +1,250 @@
+//! Routes. Changes of one host's router are made one after the other; those that come while one is
+//! being made are made together.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::Instant;
+
+use super::{Answer, Ground};
+use crate::apply::progress::{Failure, plain};
+use crate::fleet::{Name, Recipe};
+use crate::host::router::{self, RouterError, Table, Unanswered};
+use crate::host::{ToolboxError, state};
+use crate::observe::model::{RouterRecord, StateRead};
+use crate::plan::router::{RouteEntry, RouterConfig};
+
+/// Where changes of routes queue up.
+#[derive(Default)]
+pub struct Desk {
+    waiting: std::sync::Mutex<Vec<Waiting>>,
+    /// What the router was last told, as far as this run knows. Whoever holds it changes the
+    /// router.
+    told: Mutex<Option<RouterRecord>>,
+}
+
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Answer>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Put(RouteEntry),
+    Remove(Name),
+}
+
+impl Change {
+    fn site(&self) -> &Name {
+        match self {
+            Change::Put(entry) => &entry.site,
+            Change::Remove(site) => site,
+        }
+    }
+    fn make(&self, table: &mut Table) {
+        match self {
+            Change::Put(entry) => router::put(table, entry.clone()),
+            Change::Remove(site) => {
+                table.remove(site);
+            }
+        }
+    }
+}
+
+impl From<RouterError> for Failure {
+    fn from(error: RouterError) -> Failure {
+        match error {
+            RouterError::Toolbox(e) => e.into(),
+            other => Failure::new(plain(&other.to_string())),
+        }
+    }
+}
+
+/// Writes the router's files; a router that runs goes on with what it has.
+pub async fn write(ground: &Ground, config: &RouterConfig, hash: &str) -> Answer {
+    let mut told = ground.desk.told.lock().await;
+    let mut record = read(ground, &told).await?;
+    router::write(&ground.toolbox, config, &record.routes).await?;
+    record.schema = state::SCHEMA;
+    record.config_hash = hash.to_owned();
+    state::write_router(&ground.toolbox, &record).await?;
+    *told = Some(record);
+    Ok(None)
+}
+
+/// Tells the router a site's route.
+pub async fn put(ground: &Ground, entry: &RouteEntry) -> Answer {
+    change(ground, Change::Put(entry.clone())).await
+}
+
+/// Takes a site's routes away.
+pub async fn remove(ground: &Ground, site: &Name) -> Answer {
+    change(ground, Change::Remove(site.clone())).await
+}
+
+async fn read(ground: &Ground, told: &Option<RouterRecord>) -> Result<RouterRecord, Failure> {
+    if let Some(record) = told {
+        return Ok(record.clone());
+    }
+    match state::read(&ground.toolbox).await? {
+        StateRead::Read(state) => Ok(state.router),
+        StateRead::Damaged { why } => Err(Failure::new(why)),
+        StateRead::NoToolbox => Err(Failure::new("there is no toolbox")),
+    }
+}
+
+async fn change(ground: &Ground, change: Change) -> Answer {
+    let (answer, mut answered) = oneshot::channel();
+    let waiting = Waiting { change, answer };
+    match ground.desk.waiting.lock() {
+        Ok(mut queue) => queue.push(waiting),
+        Err(poisoned) => poisoned.into_inner().push(waiting),
+    }
+    let mut told = ground.desk.told.lock().await;
+    // Whoever held the desk before may have made this change along with its own.
+    if let Ok(answer) = answered.try_recv() {
+        return answer;
+    }
+    let batch = match ground.desk.waiting.lock() {
+        Ok(mut queue) => std::mem::take(&mut *queue),
+        Err(poisoned) => std::mem::take(&mut *poisoned.into_inner()),
+    };
+    make_all(ground, &mut told, batch).await;
+    answered
+        .try_recv()
+        .unwrap_or_else(|_| Err(Failure::new("the change of routes was lost")))
+}
+
+/// Makes changes together; where that fails, one by one, so that the one that is at fault fails
+/// alone.
+async fn make_all(ground: &Ground, told: &mut Option<RouterRecord>, batch: Vec<Waiting>) {
+    let changes: Vec<&Change> = batch.iter().map(|w| &w.change).collect();
+    match make(ground, told, &changes).await {
+        Ok(silent) => {
+            for waiting in batch {
+                let answer = match silent
+                    .iter()
+                    .find(|(site, _)| site == waiting.change.site())
+                {
+                    Some((_, answer)) => answer.clone(),
+                    None => Ok(None),
+                };
+                let _ = waiting.answer.send(answer);
+            }
+        }
+        Err(failure) if batch.len() == 1 => {
+            for waiting in batch {
+                let _ = waiting.answer.send(Err(failure.clone()));
+            }
+        }
+        Err(_) => {
+            for waiting in batch {
+                let answer = match make(ground, told, &[&waiting.change]).await {
+                    Ok(mut silent) => silent.pop().map_or(Ok(None), |(_, answer)| answer),
+                    Err(failure) => Err(failure),
+                };
+                let _ = waiting.answer.send(answer);
+            }
+        }
+    }
+}
+
+/// Makes changes and writes them down. On failure the router is told again what it was told
+/// before. Gives the sites that are routed and did not answer, with what that means for them; the
+/// routes of those that should have answered are put back.
+async fn make(
+    ground: &Ground,
+    told: &mut Option<RouterRecord>,
+    changes: &[&Change],
+) -> Result<Vec<(Name, Answer)>, Failure> {
+    let before = read(ground, told).await?;
+    let config = RouterConfig::new(ground.host.ports);
+    let mut after = before.clone();
+    for change in changes {
+        change.make(&mut after.routes);
+    }
+    let unanswered = match router::apply_table(&ground.toolbox, &config, &after.routes).await {
+        Ok(unanswered) => unanswered,
+        Err(error) => {
+            // As good as it can be done; the next apply finds out what is left to do.
+            let _ = router::apply_table(&ground.toolbox, &config, &before.routes).await;
+            return Err(error.into());
+        }
+    };
+    let silent = silent(ground, changes, &unanswered);
+    let mut put_back = false;
+    for (site, answer) in &silent {
+        if answer.is_err() {
+            put_back = true;
+            match before.routes.get(site) {
+                Some(entry) => router::put(&mut after.routes, entry.clone()),
+                None => {
+                    after.routes.remove(site);
+                }
+            }
+        }
+    }
+    if put_back {
+        router::apply_table(&ground.toolbox, &config, &after.routes).await?;
+    }
+    after.schema = state::SCHEMA;
+    if after != before {
+        state::write_router(&ground.toolbox, &after).await?;
+    }
+    *told = Some(after);
+    Ok(silent)
+}
+
+/// Which of the changed sites did not answer. A site that ostler runs was ready a moment ago and
+/// should have; what a `proxy` leads to is not ours to judge.
+fn silent(ground: &Ground, changes: &[&Change], unanswered: &[Unanswered]) -> Vec<(Name, Answer)> {
+    changes
+        .iter()
+        .filter_map(|change| {
+            let Change::Put(entry) = change else {
+                return None;
+            };
+            let found = unanswered
+                .iter()
+                .find(|u| entry.domains.iter().any(|d| d.as_str() == u.domain))?;
+            let words = format!("{} through the router: {}", found.domain, found.why);
+            let foreign = ground
+                .fleet
+                .sites
+                .get(&entry.site)
+                .is_none_or(|site| matches!(site.recipe, Recipe::Proxy { .. }));
+            let answer = match foreign {
+                true => Ok(Some(words)),
+                false => Err(Failure::new(words)),
+            };
+            Some((entry.site.clone(), answer))
+        })
+        .collect()
+}
+
+/// Waits until the router has no request left to an address. Where it cannot be asked, by the
+/// clock.
+pub async fn drain(ground: &Ground, address: Ipv4Addr, at_most_s: u32) -> Answer {
+    let at_most = Duration::from_secs(u64::from(at_most_s));
+    let end = Instant::now() + at_most;
+    let waiting = router::drain(&ground.toolbox, IpAddr::V4(address), at_most);
+    let left = tokio::select! {
+        left = waiting => left,
+        () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+    };
+    match left {
+        Ok(0) => Ok(None),
+        Ok(left) => Ok(Some(format!("{left} requests were still under way"))),
+        Err(RouterError::Toolbox(ToolboxError::Engine(e))) if e.is_unreachable() => Err(e.into()),
+        Err(_) => {
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => {}
+                () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+            }
+            Ok(Some(
+                "the router could not be asked; waited by the clock".into(),
+            ))
+        }
+    }
+}

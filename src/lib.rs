@@ -11,3 +11,4 @@ pub mod fleet;
 pub mod host;
 pub mod observe;
 pub mod plan;
+pub mod sim;

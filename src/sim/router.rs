@@ -1,0 +1,503 @@
+//! A simulated HAProxy: maps that are read from files at its start and changed through its socket,
+//! and what it answers to requests.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::behaviour::Answer;
+use super::clock::SECOND;
+use super::container::Container;
+use super::program::{Program, Server};
+use super::visits::Crowd;
+use super::world::World;
+
+/// A map's entries, in their order; a key may be there twice.
+type Map = Vec<(String, String)>;
+
+/// One running HAProxy.
+#[derive(Debug, Clone)]
+pub struct Router {
+    /// Unix nanoseconds.
+    started: i64,
+    /// Ports for plain HTTP and TLS, as its configuration names them.
+    ports: Vec<u16>,
+    /// Path of its runtime socket on the host.
+    socket: String,
+    /// Maps by their file.
+    maps: BTreeMap<String, Map>,
+    /// Requests asked of it on purpose.
+    requests: u64,
+}
+
+/// What the router answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Routed {
+    /// Status; 0 where no answer comes.
+    pub status: u16,
+    /// The mark of its own pages.
+    pub mark: &'static str,
+    /// How long the answer takes.
+    pub after: Duration,
+}
+
+impl World {
+    /// Starts the router that a container runs, from its configuration; or says why it cannot.
+    pub(super) fn start_router(&mut self, now: i64, id: &str) -> Result<(), String> {
+        let container = &self.containers[id];
+        let argv = &container.argv;
+        let path = match argv
+            .iter()
+            .position(|word| word == "ostler-router" || word == "-f")
+        {
+            Some(at) => argv.get(at + 1).cloned(),
+            None => None,
+        };
+        let path = path.unwrap_or_else(|| "/usr/local/etc/haproxy/haproxy.cfg".to_owned());
+        let alert = |text: String| format!("[ALERT]    (1) : {text}\n");
+        let text = self.read_file(id, &path).ok_or_else(|| {
+            alert(format!(
+                "Cannot open configuration file/directory {path} : No such file or directory"
+            ))
+        })?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut router = Router {
+            started: now,
+            ports: Vec::new(),
+            socket: String::new(),
+            maps: BTreeMap::new(),
+            requests: 0,
+        };
+        for line in text.lines().map(str::trim) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["stats", "socket", path, ..] => {
+                    let place = self.locate(id, path, true);
+                    router.socket = place
+                        .filter(|place| place.on_host)
+                        .map(|place| place.path)
+                        .unwrap_or_default();
+                }
+                ["bind", address, rest @ ..] => {
+                    if let Some(port) = address
+                        .rsplit(':')
+                        .next()
+                        .and_then(|port| port.parse().ok())
+                    {
+                        router.ports.push(port);
+                    }
+                    if let Some(at) = rest.iter().position(|word| *word == "crt-list") {
+                        self.check_certificates(id, rest.get(at + 1).copied().unwrap_or_default())
+                            .map_err(alert)?;
+                    }
+                }
+                _ => {}
+            }
+            for part in line.split("map_str(").skip(1) {
+                let file = part.split([')', ',']).next().unwrap_or_default();
+                if !router.maps.contains_key(file) {
+                    let bytes = self.read_file(id, file).ok_or_else(|| {
+                        alert(format!(
+                            "failed to open pattern file <{file}>: No such file or directory"
+                        ))
+                    })?;
+                    router
+                        .maps
+                        .insert(file.to_owned(), map(&String::from_utf8_lossy(&bytes)));
+                }
+            }
+        }
+        for port in &router.ports {
+            let held = self.machine.ports.contains(port)
+                || self.containers.values().any(|other| {
+                    other.is_running()
+                        && other
+                            .published()
+                            .iter()
+                            .any(|(_, public, _)| public == port)
+                });
+            if held {
+                return Err(alert(format!(
+                    "Binding for frontend router: cannot bind socket (Address already in use) for [0.0.0.0:{port}]"
+                )));
+            }
+        }
+        self.routers.insert(id.to_owned(), router);
+        Ok(())
+    }
+
+    fn check_certificates(&self, id: &str, list: &str) -> Result<(), String> {
+        let bytes = self
+            .read_file(id, list)
+            .ok_or_else(|| format!("unable to open crt-list '{list}'"))?;
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let Some(file) = line.split_whitespace().next() else {
+                continue;
+            };
+            if self.read_file(id, file).is_none() {
+                return Err(format!(
+                    "unable to stat SSL certificate from file '{file}' : No such file or directory"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The router that got its socket last.
+    fn router_at(&mut self, socket: &str) -> Option<&mut Router> {
+        self.routers
+            .values_mut()
+            .filter(|router| router.socket == socket)
+            .max_by_key(|router| router.started)
+    }
+
+    /// The answer of a runtime socket to what is written to it; `None` where nothing listens.
+    pub fn ask_socket(&mut self, now: i64, socket: &str, input: &str) -> Option<String> {
+        self.router_at(socket)?;
+        let mut output = String::new();
+        let mut prompt = false;
+        for line in input.lines() {
+            let words = words(line);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                [] => continue,
+                ["quit"] => break,
+                ["prompt"] => prompt = true,
+                words => {
+                    let said = self.command(now, socket, words);
+                    output.push_str(&said);
+                    if !said.is_empty() && !said.ends_with('\n') {
+                        output.push('\n');
+                    }
+                }
+            }
+            output.push('\n');
+            if prompt {
+                output.push_str("> ");
+            } else {
+                // Without a prompt one line is all that it takes.
+                break;
+            }
+        }
+        Some(output)
+    }
+
+    fn command(&mut self, now: i64, socket: &str, words: &[&str]) -> String {
+        const UNKNOWN: &str = "Unknown map identifier. Please use #<id> or <file>.\n";
+        if let ["show", "table", "traffic", ..] = words {
+            return self.traffic(now, socket);
+        }
+        let Some(router) = self.router_at(socket) else {
+            return String::new();
+        };
+        match words {
+            ["show", "map", file] => match router.maps.get(*file) {
+                Some(map) => {
+                    map.iter()
+                        .enumerate()
+                        .fold(String::new(), |mut all, (at, (key, value))| {
+                            // Writing to a string cannot fail.
+                            let _ = writeln!(all, "0x{:x} {key} {value}", 0x7f00_0000 + at * 64);
+                            all
+                        })
+                }
+                None => UNKNOWN.to_owned(),
+            },
+            ["add", "map", file, key, value] => match router.maps.get_mut(*file) {
+                Some(map) => {
+                    map.push(((*key).to_owned(), (*value).to_owned()));
+                    String::new()
+                }
+                None => UNKNOWN.to_owned(),
+            },
+            ["set", "map", file, key, value] => match router.maps.get_mut(*file) {
+                Some(map) => {
+                    let mut found = false;
+                    for entry in map.iter_mut().filter(|entry| entry.0 == *key) {
+                        entry.1 = (*value).to_owned();
+                        found = true;
+                    }
+                    if found {
+                        String::new()
+                    } else {
+                        "entry not found.\n".to_owned()
+                    }
+                }
+                None => UNKNOWN.to_owned(),
+            },
+            ["del", "map", file, key] => match router.maps.get_mut(*file) {
+                Some(map) => {
+                    let before = map.len();
+                    map.retain(|entry| entry.0 != *key);
+                    if map.len() < before {
+                        String::new()
+                    } else {
+                        "Key not found.\n".to_owned()
+                    }
+                }
+                None => UNKNOWN.to_owned(),
+            },
+            ["clear", "map", file] => match router.maps.get_mut(*file) {
+                Some(map) => {
+                    map.clear();
+                    String::new()
+                }
+                None => UNKNOWN.to_owned(),
+            },
+            ["show", "table", "addresses", ..] => {
+                "# table: addresses, type: string, size:20480, used:0\n".to_owned()
+            }
+            ["show", "info", ..] => {
+                let up = (now - router.started) / SECOND;
+                let requests = router.requests;
+                format!(
+                    "Name: HAProxy\nVersion: 3.0.11\nRelease_date: 2025/06/03\nNbthread: 2\nPid: 8\nUptime_sec: {up}\nMaxconn: 24960\nCurrConns: 1\nCumConns: {requests}\nCumReq: {requests}\nStopping: 0\n"
+                )
+            }
+            _ => "Unknown command, but maybe one of the following ones is a better match:\n"
+                .to_owned(),
+        }
+    }
+
+    /// The table of traffic by site.
+    fn traffic(&mut self, now: i64, socket: &str) -> String {
+        let Some(router) = self.router_at(socket).cloned() else {
+            return String::new();
+        };
+        let mut rows = String::new();
+        let mut count = 0;
+        for (site, route) in router.map("routes") {
+            let Some(crowd) = self.crowd(route) else {
+                continue;
+            };
+            let seconds = (now - router.started) as f64 / SECOND as f64;
+            let lately: usize = (1..=10)
+                .map(|ago| crowd.second(now / SECOND - ago).len())
+                .sum();
+            let all = (crowd.rate() * seconds) as u64;
+            let errors = |requests: f64| (requests * crowd.errors()) as u64;
+            let missing = |requests: f64| (requests * 0.1) as u64;
+            let minute = crowd.rate() * seconds.min(60.0);
+            count += 1;
+            let _ = writeln!(
+                rows,
+                "0x{:x}: key={site} use=0 exp=3599995 shard=0 conn_cur={} http_req_cnt={all} http_req_rate(10000)={lately} bytes_out_rate(60000)={} gpc0={} gpc1={} gpc0_rate(60000)={} gpc1_rate(60000)={}",
+                0x7fec_0000 + count * 256,
+                (crowd.rate() / 20.0) as u64,
+                (minute * 9_000.0) as u64,
+                missing(all as f64),
+                errors(all as f64),
+                missing(minute),
+                errors(minute),
+            );
+        }
+        format!("# table: traffic, type: string, size:10240, used:{count}\n{rows}")
+    }
+
+    /// The visitors of the site that a route leads to.
+    fn crowd(&self, route: &str) -> Option<Crowd> {
+        let address = route.strip_prefix("ip|")?.split('|').next()?.parse().ok()?;
+        let crowd = Crowd::of(self.seed, self.container_at(address)?);
+        (crowd.rate() > 0.0).then_some(crowd)
+    }
+
+    /// Site, a domain of it and its visitors, for every route of a router.
+    pub fn crowds(&self, router: &str) -> Vec<(String, String, Crowd)> {
+        let Some(router) = self.routers.get(router) else {
+            return Vec::new();
+        };
+        let domains = router.map("domains");
+        let mut crowds = Vec::new();
+        for (site, route) in router.map("routes") {
+            let Some(crowd) = self.crowd(route) else {
+                continue;
+            };
+            let domain = domains
+                .iter()
+                .find(|(_, of)| of == site)
+                .map(|(domain, _)| domain.clone());
+            crowds.push((
+                site.clone(),
+                domain.unwrap_or_else(|| "-".to_owned()),
+                crowd,
+            ));
+        }
+        crowds
+    }
+
+    fn container_at(&self, address: Ipv4Addr) -> Option<&Container> {
+        self.containers.values().find(|container| {
+            container.is_running()
+                && container
+                    .endpoints
+                    .values()
+                    .any(|endpoint| endpoint.ip == Some(address))
+        })
+    }
+
+    /// What a request to an address and port meets.
+    pub fn ask_address(&self, now: i64, address: Ipv4Addr, port: u16, path: &str) -> Answer {
+        let container = if address.is_loopback() {
+            self.containers.values().find(|container| {
+                let held = container
+                    .published()
+                    .iter()
+                    .any(|(_, public, _)| *public == port)
+                    || (container.on_host_network() && container.port() == Some(port));
+                container.is_running() && held
+            })
+        } else {
+            self.container_at(address)
+                .filter(|container| container.port() == Some(port))
+        };
+        let Some(container) = container.filter(|it| matches!(it.program, Program::Server(_)))
+        else {
+            return Answer::Refused;
+        };
+        let behaviour = &container.behaviour;
+        let age = now - container.started().unwrap_or(now);
+        if age < behaviour.ready_after.as_nanos() as i64 {
+            return Answer::Refused;
+        }
+        if behaviour.hangs || path.starts_with("/hang") {
+            return Answer::Silence;
+        }
+        if container.starves() {
+            return Answer::Closed;
+        }
+        let asked = path
+            .strip_prefix("/status/")
+            .and_then(|status| status.parse().ok());
+        let test = container.program == Program::Server(Server::Web);
+        Answer::Status(
+            asked.filter(|_| test).unwrap_or(behaviour.status),
+            behaviour.latency,
+        )
+    }
+
+    /// What a request from outside meets: at the host's port, for a domain.
+    pub fn ask_host(&mut self, now: i64, port: u16, domain: &str, path: &str) -> Routed {
+        let said = |status: u16, mark: &'static str| Routed {
+            status,
+            mark,
+            after: Duration::ZERO,
+        };
+        let serving = self
+            .routers
+            .iter_mut()
+            .filter(|(_, router)| router.ports.contains(&port));
+        let Some((_, router)) = serving.max_by_key(|(_, router)| router.started) else {
+            return match self.ask_address(now, Ipv4Addr::LOCALHOST, port, path) {
+                Answer::Status(status, after) => Routed {
+                    status,
+                    mark: "",
+                    after,
+                },
+                Answer::Silence => Routed {
+                    status: 0,
+                    mark: "",
+                    after: Duration::MAX,
+                },
+                Answer::Closed | Answer::Refused => said(0, ""),
+            };
+        };
+        router.requests += 1;
+        let router = router.clone();
+        let domain = domain
+            .split(':')
+            .next()
+            .unwrap_or(domain)
+            .to_ascii_lowercase();
+        let domain = domain.trim_end_matches('.');
+        if let Some(text) = path.strip_prefix("/.well-known/acme-challenge/")
+            && router.find("acme", text).is_some()
+        {
+            return said(200, "");
+        }
+        let Some(site) = router.find("domains", domain) else {
+            return said(404, "unknown-domain");
+        };
+        if router.find("redirects", domain).is_some() {
+            return said(301, "");
+        }
+        let route: Vec<&str> = router
+            .find("routes", site)
+            .unwrap_or_default()
+            .split('|')
+            .collect();
+        match route.as_slice() {
+            ["ip", address, port, ..] => {
+                let (Ok(address), Ok(port)) = (address.parse(), port.parse()) else {
+                    return said(503, "unreachable");
+                };
+                match self.ask_address(now, address, port, path) {
+                    Answer::Refused => said(503, "unreachable"),
+                    Answer::Closed => said(502, "broken-answer"),
+                    Answer::Silence => Routed {
+                        status: 504,
+                        mark: "no-answer",
+                        after: Duration::from_secs(60),
+                    },
+                    Answer::Status(status, after) => Routed {
+                        status,
+                        mark: "",
+                        after,
+                    },
+                }
+            }
+            ["name", ..] => said(503, "unresolved"),
+            _ => said(503, "stopped"),
+        }
+    }
+}
+
+impl Router {
+    fn map(&self, name: &str) -> &[(String, String)] {
+        let end = format!("/{name}.map");
+        self.maps
+            .iter()
+            .find(|(file, _)| file.ends_with(&end))
+            .map_or(&[], |(_, map)| map)
+    }
+
+    /// The ports that it holds.
+    pub fn listens(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().copied()
+    }
+
+    fn find(&self, name: &str, key: &str) -> Option<&str> {
+        self.map(name)
+            .iter()
+            .find(|entry| entry.0 == key)
+            .map(|entry| entry.1.as_str())
+    }
+}
+
+/// A map's file.
+fn map(text: &str) -> Map {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            (key.to_owned(), value.trim().to_owned())
+        })
+        .collect()
+}
+
+/// The words of a command, backslashes taken off.
+fn words(line: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => word.get_or_insert_default().extend(letters.next()),
+            ' ' => words.extend(word.take()),
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}

@@ -226,17 +226,18 @@ impl LogBuffer {
         self.forget_chunks(usize::from(gone));
     }
 
-    /// The unfinished lines that have something in them: origin, stream, bytes so far.
-    pub fn open_lines(&self) -> impl Iterator<Item = (SourceId, Stream, &[u8])> {
-        self.sources.iter().enumerate().flat_map(|(id, source)| {
-            let id = SourceId(id as u16);
+    /// The unfinished lines that have something in them and pass the filters so far.
+    pub fn open_lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let streams = self.sources.iter().enumerate().flat_map(|(id, source)| {
             let [out, err] = &source.open;
-            [
-                (id, Stream::Stdout, &out.bytes[..]),
-                (id, Stream::Stderr, &err.bytes[..]),
-            ]
-            .into_iter()
-            .filter(|(_, _, bytes)| !bytes.is_empty())
+            [(id, source, out, 0), (id, source, err, flag::STDERR)]
+        });
+        streams.filter_map(|(id, source, open, flags)| {
+            let bytes = &open.bytes[..];
+            let stamp = if source.stamped { stamp(bytes) } else { 0 };
+            let line = RawLine::loose(bytes, id as u16, stamp, flags);
+            let text = self.judge.readable(line.text(), bytes.contains(&0x1b));
+            (!line.text().is_empty() && self.judge.hidden(&text) == 0).then_some(Line(line))
         })
     }
 

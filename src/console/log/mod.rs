@@ -4,10 +4,12 @@
 //! of its lines are looked at; `view` draws them, and cleans only what it draws.
 
 mod action;
+mod bars;
 mod buffer;
 mod clean;
 mod level;
 mod pattern;
+mod place;
 mod pretty;
 mod prompt;
 mod ring;

@@ -41,6 +41,8 @@ struct Access {
     bytes: Option<u64>,
     /// How the connection ended, in the router's letters, if not well.
     end: String,
+    /// What was wrong with a connection that never became a request.
+    error: String,
     agent: String,
 }
 
@@ -74,8 +76,13 @@ impl Access {
         if let Some(took) = self.took {
             put(format!("{:>6}", millis(took)), Tone::Faint);
         }
-        put(format!("{:<4}", self.method), Tone::Plain);
-        put(format!("{}{}", self.host, self.target), Tone::Plain);
+        if !self.method.is_empty() {
+            put(format!("{:<4}", self.method), Tone::Plain);
+            put(format!("{}{}", self.host, self.target), Tone::Plain);
+        }
+        if !self.error.is_empty() {
+            put(self.error.clone(), Tone::Failed);
+        }
         if let Some(bytes) = self.bytes {
             put(size(bytes), Tone::Faint);
         }
@@ -90,43 +97,36 @@ impl Access {
     }
 }
 
-/// One line of the router: see the log format in its configuration.
+/// One line of the router: the names are those of the log format in its configuration.
 fn router(line: &[u8]) -> Option<Access> {
     let Value::Object(map) = serde_json::from_slice(line).ok()? else {
         return None;
     };
-    let text = |names: &[&str]| {
-        let found = names.iter().find_map(|name| map.get(*name)?.as_str());
+    let text = |name: &str| {
+        let found = map.get(name).and_then(Value::as_str);
         found.filter(|s| *s != "-").unwrap_or_default().to_owned()
     };
-    let number = |names: &[&str]| {
-        names.iter().find_map(|name| match map.get(*name)? {
-            Value::Number(n) => n.as_i64(),
-            Value::String(s) => s.parse().ok(),
-            _ => None,
-        })
-    };
-    // Without both of these it is some other program's JSON.
-    let status = number(&["status"])?;
-    let method = text(&["method"]);
-    if method.is_empty() {
+    // -1 is how the router says that it does not know.
+    let number = |name: &str| map.get(name).and_then(Value::as_i64);
+    let known = |name: &str| number(name).and_then(|n| u64::try_from(n).ok());
+    let status = number("status")?;
+    // Without these it is some other program's JSON.
+    if !map.contains_key("client") || !map.contains_key("end") {
         return None;
     }
-    let end = text(&["end", "flags", "term"]);
+    let end = text("end");
+    let normal = end.chars().all(|c| c == '-');
     Some(Access {
         status: u16::try_from(status).unwrap_or(0),
-        method,
-        target: text(&["target", "uri", "path"]),
-        host: text(&["host", "domain"]),
-        client: text(&["client", "src", "ip"]),
-        took: number(&["ms", "time", "total_ms"]).and_then(|n| u64::try_from(n).ok()),
-        bytes: number(&["bytes", "size"]).and_then(|n| u64::try_from(n).ok()),
-        end: if end.chars().all(|c| c == '-') {
-            String::new()
-        } else {
-            end
-        },
-        agent: String::new(),
+        method: text("method"),
+        target: text("path"),
+        host: text("domain"),
+        client: text("client"),
+        took: known("total_ms"),
+        bytes: known("bytes"),
+        end: if normal { String::new() } else { end },
+        error: text("error"),
+        agent: text("agent"),
     })
 }
 
@@ -218,11 +218,15 @@ mod tests {
 
     #[test]
     fn a_router_line_in_short() {
-        let line = r#"{"site":"alice-blog","status":200,"method":"GET","host":"blog.alice.example","target":"/x","client":"203.0.113.7","ms":12,"bytes":812,"end":"----"}"#;
+        let line = r#"{"time":1795298222.739,"site":"b","domain":"blog.alice.example","client":"203.0.113.7","method":"GET","path":"/x","status":200,"bytes":812,"connect_ms":0,"answer_ms":9,"total_ms":12,"end":"--","agent":"curl/8.5"}"#;
         assert_eq!(
             text(line).unwrap(),
-            "200   12ms GET  blog.alice.example/x 812B 203.0.113.7"
+            "200   12ms GET  blog.alice.example/x 812B 203.0.113.7 curl/8.5"
         );
+        let line = r#"{"time":1795298222.739,"site":"-","domain":"-","client":"::1","method":"GET","path":"\/\"\\%0a","status":-1,"bytes":0,"connect_ms":-1,"answer_ms":-1,"total_ms":-1,"end":"CR","agent":"-"}"#;
+        assert_eq!(text(line).unwrap(), r#"--- GET  /"\%0a 0B CR ::1"#);
+        let line = r#"{"time":1795298222.740,"client":"1.2.3.4","status":400,"end":"PR","error":"not understood"}"#;
+        assert_eq!(text(line).unwrap(), "400 not understood PR 1.2.3.4");
     }
 
     #[test]

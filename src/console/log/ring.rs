@@ -113,6 +113,16 @@ pub(super) struct RawLine<'a> {
 }
 
 impl<'a> RawLine<'a> {
+    /// A line that is in no ring yet.
+    pub fn loose(whole: &'a [u8], source: u16, stamp: u8, flags: u8) -> Self {
+        Self {
+            source,
+            flags,
+            whole,
+            stamp: usize::from(stamp),
+        }
+    }
+
     /// The text, without its timestamp.
     pub fn text(&self) -> &'a [u8] {
         &self.whole[self.stamp..]

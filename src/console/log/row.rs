@@ -38,6 +38,8 @@ pub(super) struct Manner<'a> {
     pub raw: bool,
     /// No more cells than this are needed.
     pub columns: usize,
+    /// Its end has not come yet.
+    pub open: bool,
 }
 
 pub(super) fn ready(line: &Line<'_>, manner: Manner<'_>) -> Ready {
@@ -76,6 +78,9 @@ pub(super) fn ready(line: &Line<'_>, manner: Manner<'_>) -> Ready {
     let mut glyphs = glyphs(&text, manner.columns);
     if line.cut() && glyphs.columns() < manner.columns {
         glyphs.remark(" … cut at 16 KiB");
+    }
+    if manner.open {
+        glyphs.remark(" …");
     }
     Ready {
         glyphs,

@@ -1,5 +1,4 @@
-//! How the Logs screen is drawn: a line that says where one is, the log, and, when there is
-//! something to say, a line for prompt, search and filters.
+//! How the lines of a log are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,9 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::buffer::Line;
 use super::clean::{Glyphs, glyphs, plain};
 use super::level::Level;
-use super::pattern::Reading;
 use super::pretty::Tone;
-use super::prompt::Asked;
 use super::row::{Look, Manner, Ready, ready, rows};
 use super::screen::LogScreen;
 use super::style::LogStyles;
@@ -68,7 +65,7 @@ impl LogScreen {
         )
     }
 
-    fn has_foot(&self) -> bool {
+    pub(super) fn has_foot(&self) -> bool {
         self.prompt.is_some()
             || self.notice.is_some()
             || self.buffer.search().is_some()
@@ -103,6 +100,26 @@ impl LogScreen {
         (width, body): (usize, usize),
     ) -> Option<u64> {
         let here = self.here();
+        let body = body.min(usize::from(area.height) - 1);
+        // What has no end yet is seen too, as it would be in a terminal.
+        let open: Vec<Line<'_>> = match self.follow {
+            true => self
+                .buffer
+                .open_lines()
+                .take(body.clamp(1, 4) - 1)
+                .collect(),
+            false => Vec::new(),
+        };
+        let body = body - open.len();
+        let mut page = Page {
+            area,
+            cells,
+            styles,
+            margin,
+            width,
+            y: area.y + 1,
+        };
+        let end = page.y + body as u16;
         if here.is_none() {
             let words = if self.buffer.kept() == 0 {
                 "no lines yet"
@@ -111,80 +128,84 @@ impl LogScreen {
             } else {
                 "no line passes the filters"
             };
-            let words: String = words.chars().take(width).collect();
-            write(
-                cells,
-                area.x + GUTTER as u16,
-                area.y + 1,
-                &words,
-                width,
-                styles.faint,
-            );
-            return None;
+            if open.is_empty() && body > 0 {
+                let x = area.x + GUTTER as u16;
+                write(page.cells, x, page.y, words, width, styles.faint);
+            }
         }
         let top = self.top_for((width, body));
-        let (mut y, end) = (area.y + 1, area.y + 1 + body as u16);
-        let end = end.min(area.bottom());
-        let mut number = Some(top.line);
+        let mut number = here.map(|_| top.line);
         let mut skip = top.row;
         let mut last = None;
-        while let (Some(at), true) = (number, y < end) {
+        while let (Some(at), true) = (number, page.y < end) {
             let Some(line) = self.buffer.line(at) else {
                 break;
             };
             last = Some(at);
-            let room = usize::from(end - y);
-            let columns = if self.wrap {
-                width * (skip + room) + 1
-            } else {
-                self.shift + width + 1
-            };
-            let manner = Manner {
-                search: self.buffer.search(),
-                raw: self.raw,
-                columns,
-            };
-            let ready = ready(&line, manner);
             let under_cursor = here == Some(at) && !self.follow;
-            let row = Row {
-                line,
-                ready: &ready,
-                styles,
-                under_cursor,
-            };
-            let left = area.x + margin.width() as u16;
-            let right = area.right();
-            if self.wrap {
-                let starts = rows(&ready.glyphs, width);
-                for (index, start) in starts.iter().enumerate().skip(skip).take(room) {
-                    self.draw_margin(area.x, y, cells, &row, margin, index == 0);
-                    row.draw(cells, y, (left, right), *start, 0);
-                    y += 1;
-                }
-            } else {
-                self.draw_margin(area.x, y, cells, &row, margin, true);
-                row.draw(cells, y, (left, right), 0, self.shift);
-                if ready.glyphs.columns() > self.shift + width && right > left {
-                    set(cells, right - 1, y, "›", styles.faint);
-                }
-                y += 1;
-            }
+            self.draw_line(&mut page, line, end, skip, under_cursor, false);
             skip = 0;
             number = self.buffer.shown_down(at + 1);
+        }
+        for line in open {
+            let end = page.y + 1;
+            self.draw_line(&mut page, line, end, 0, false, true);
         }
         last
     }
 
-    fn draw_margin(
+    /// Draws one line, from row `skip` of it on, on rows before `end`.
+    fn draw_line(
         &self,
-        x: u16,
-        y: u16,
-        cells: &mut Buffer,
-        row: &Row<'_>,
-        margin: Margin,
-        first: bool,
+        page: &mut Page<'_>,
+        line: Line<'_>,
+        end: u16,
+        skip: usize,
+        under_cursor: bool,
+        open: bool,
     ) {
-        let styles = row.styles;
+        let (width, styles) = (page.width, page.styles);
+        let room = usize::from(end - page.y);
+        let columns = if self.wrap {
+            width * (skip + room) + 1
+        } else {
+            self.shift + width + 1
+        };
+        let manner = Manner {
+            search: self.buffer.search(),
+            raw: self.raw,
+            columns,
+            open,
+        };
+        let ready = ready(&line, manner);
+        let row = Row {
+            line,
+            ready: &ready,
+            styles,
+            under_cursor,
+        };
+        let right = page.area.right();
+        let span = (page.area.x + page.margin.width() as u16, right);
+        if self.wrap {
+            let starts = rows(&ready.glyphs, width);
+            for (index, start) in starts.iter().enumerate().skip(skip).take(room) {
+                self.draw_margin(page, &row, index == 0);
+                row.draw(page.cells, page.y, span, *start, 0);
+                page.y += 1;
+            }
+        } else {
+            self.draw_margin(page, &row, true);
+            row.draw(page.cells, page.y, span, 0, self.shift);
+            if ready.glyphs.columns() > self.shift + width && right > span.0 {
+                set(page.cells, right - 1, page.y, "›", styles.faint);
+            }
+            page.y += 1;
+        }
+    }
+
+    fn draw_margin(&self, page: &mut Page<'_>, row: &Row<'_>, first: bool) {
+        let (x, y, margin) = (page.area.x, page.y, page.margin);
+        let (cells, styles) = (&mut *page.cells, page.styles);
         if row.under_cursor {
             set(cells, x, y, "▌", styles.cursor);
         }
@@ -216,141 +237,18 @@ impl LogScreen {
             write(cells, x, y, &name, margin.name - 1, style);
         }
     }
+}
 
-    fn draw_status(&self, area: Rect, cells: &mut Buffer, styles: &LogStyles, last: Option<u64>) {
-        cells.set_style(area, styles.status);
-        let buffer = &self.buffer;
-        let state = if self.follow {
-            "● following"
-        } else {
-            "‖ paused"
-        };
-        // What comes first stays longest when there is little room.
-        let mut parts = vec![
-            (self.title.clone(), styles.strong),
-            (state.into(), Style::new()),
-        ];
-        match self.new_below(last) {
-            0 => {}
-            new => parts.push((format!("▼ {} new below", thousands(new)), styles.strong)),
-        }
-        if let Some(percent) = buffer.progress() {
-            parts.push((format!("looking {percent} %"), Style::new()));
-        }
-        if buffer.dropped() > 0 {
-            let lines = if buffer.dropped() == 1 {
-                "line"
-            } else {
-                "lines"
-            };
-            let words = format!("{} earlier {lines} dropped", thousands(buffer.dropped()));
-            parts.push((words, Style::new()));
-        }
-        let (shown, kept) = (buffer.shown(), buffer.kept());
-        let count = if shown == kept {
-            format!("{} lines", thousands(kept))
-        } else {
-            format!("{} of {} lines", thousands(shown), thousands(kept))
-        };
-        parts.push((count, Style::new()));
-        if let (false, Some(here)) = (self.follow, self.here()) {
-            let at = shown + 1 - buffer.shown_from(here).min(shown);
-            parts.push((format!("at {}", thousands(at)), Style::new()));
-        }
-        if self.times {
-            parts.push(("times in UTC".into(), Style::new()));
-        }
-        draw_parts(area, cells, styles.status, &parts);
-    }
-
-    fn draw_foot(&self, area: Rect, cells: &mut Buffer, styles: &LogStyles) {
-        if let Some(prompt) = &self.prompt {
-            cells.set_style(area, styles.input);
-            let what = match prompt.asked {
-                Asked::Search => "search",
-                Asked::FilterIn => "only lines with",
-                Asked::FilterOut => "no lines with",
-            };
-            let how = match prompt.reading {
-                Reading::Text => "text",
-                Reading::Regex => "regex",
-            };
-            let (before, after) = prompt.around();
-            let help = match &prompt.error {
-                Some(why) => format!("✖ {}", plain(why.as_bytes())),
-                None => "tab: text or regex".into(),
-            };
-            let lead = format!(" {what} ({how}): ");
-            // The cursor stays in sight: the start of a long text gives way.
-            let room = usize::from(area.width).saturating_sub(lead.width() + 2);
-            let mut text = plain(before.as_bytes());
-            while text.width() > room {
-                text.remove(0);
-            }
-            let x = write(
-                cells,
-                area.x,
-                area.y,
-                &lead,
-                usize::from(area.width),
-                styles.faint,
-            );
-            let left = usize::from(area.right().saturating_sub(x));
-            let x = write(cells, x, area.y, &text, left, styles.input);
-            let after = format!("{} ", plain(after.as_bytes()));
-            let left = usize::from(area.right().saturating_sub(x));
-            let end = write(cells, x, area.y, &after, left, styles.input);
-            if x < area.right() {
-                let at = Rect {
-                    x,
-                    width: 1,
-                    ..area
-                };
-                cells.set_style(
-                    at,
-                    Style::new().add_modifier(ratatui::style::Modifier::REVERSED),
-                );
-            }
-            let style = if prompt.error.is_some() {
-                styles.error
-            } else {
-                styles.faint
-            };
-            let left = usize::from(area.right().saturating_sub(end + 2));
-            if left >= help.width() {
-                write(cells, end + 2, area.y, &help, left, style);
-            }
-            return;
-        }
-        let mut parts = Vec::new();
-        if let Some(notice) = &self.notice {
-            parts.push((notice.clone(), styles.strong));
-        }
-        if let Some(search) = self.buffer.search() {
-            let hits = self.buffer.hits();
-            let count = match (self.is_busy(), hits) {
-                (true, _) => "…".into(),
-                (false, 0) => "not found".into(),
-                (false, 1) => "1 line".into(),
-                (false, hits) => match self.here().filter(|_| !self.follow) {
-                    Some(here) if self.buffer.line(here).is_some_and(|l| l.hit()) => {
-                        let at = hits + 1 - self.buffer.hits_from(here).min(hits);
-                        format!("{} of {} lines", thousands(at), thousands(hits))
-                    }
-                    _ => format!("{} lines", thousands(hits)),
-                },
-            };
-            let found = format!("{}: {count}", quote(search.text(), search.reading()));
-            parts.push((found, styles.text));
-        }
-        for filter in self.buffer.filters() {
-            let word = if filter.out { "without" } else { "only" };
-            let pattern = &filter.pattern;
-            let words = format!("{word} {}", quote(pattern.text(), pattern.reading()));
-            parts.push((words, styles.faint));
-        }
-        draw_parts(area, cells, styles.text, &parts);
-    }
+/// Where lines are being drawn.
+struct Page<'a> {
+    area: Rect,
+    cells: &'a mut Buffer,
+    styles: &'a LogStyles,
+    margin: Margin,
+    /// Columns of text.
+    width: usize,
+    /// The row that is next.
+    y: u16,
 }
 
 /// One line on its way to the screen.
@@ -429,34 +327,22 @@ fn set(cells: &mut Buffer, x: u16, y: u16, symbol: &str, style: Style) {
 }
 
 /// Writes text where there is a screen; gives the column behind it.
-fn write(cells: &mut Buffer, x: u16, y: u16, text: &str, room: usize, style: Style) -> u16 {
+pub(super) fn write(
+    cells: &mut Buffer,
+    x: u16,
+    y: u16,
+    text: &str,
+    room: usize,
+    style: Style,
+) -> u16 {
     if cells.cell((x, y)).is_none() {
         return x; // writing outside of the buffer would panic
     }
     cells.set_stringn(x, y, text, room, style).0
 }
 
-/// Draws as many parts as fit, from the first on, two spaces between them.
-fn draw_parts(area: Rect, cells: &mut Buffer, base: Style, parts: &[(String, Style)]) {
-    let mut x = area.x + 1;
-    for (index, (text, style)) in parts.iter().enumerate() {
-        let room = usize::from(area.right().saturating_sub(x + 1));
-        // The first part is shortened rather than left out.
-        let text = if index == 0 {
-            fitting(text, room)
-        } else {
-            text.clone()
-        };
-        if text.width() > room {
-            return;
-        }
-        let end = write(cells, x, area.y, &text, room, base.patch(*style));
-        x = end + 2;
-    }
-}
-
 /// As much of a text as fits, with an ellipsis where something is missing.
-fn fitting(text: &str, room: usize) -> String {
+pub(super) fn fitting(text: &str, room: usize) -> String {
     let text = plain(text.as_bytes());
     if text.width() <= room {
         return text;
@@ -468,14 +354,6 @@ fn fitting(text: &str, room: usize) -> String {
     out
 }
 
-fn quote(text: &str, reading: Reading) -> String {
-    let text = fitting(text, 40);
-    match reading {
-        Reading::Text => format!("“{text}”"),
-        Reading::Regex => format!("/{text}/"),
-    }
-}
-
 /// The time in a timestamp to the millisecond; its date too where there is room.
 fn clock(stamp: &[u8], date: bool) -> String {
     let stamp = plain(stamp);
@@ -484,16 +362,4 @@ fn clock(stamp: &[u8], date: bool) -> String {
     };
     let time: String = time.trim_end_matches('Z').chars().take(12).collect();
     if date { format!("{day} {time}") } else { time }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -265,6 +265,39 @@ fn long_lines_are_marked_shifted_and_wrapped() {
 }
 
 #[test]
+fn a_line_without_an_end_is_seen_while_following() {
+    let (mut screen, id) = screen(50);
+    feed(&mut screen, id, b"Continue? [y/n]");
+    let rows = body(&screen);
+    assert_eq!(rows[21..], ["   line 49", "   Continue? [y/n] …"]);
+    act(&mut screen, &[LogAction::Pause]);
+    assert_eq!(body(&screen)[22], "▌  line 49");
+    feed(&mut screen, id, b" y\n");
+    act(&mut screen, &[LogAction::Follow]);
+    assert_eq!(body(&screen)[22], "   Continue? [y/n] y");
+}
+
+#[test]
+fn a_screen_draws_in_its_own_area_only() {
+    let (mut screen, id) = screen(50);
+    feed(&mut screen, id, "日本".repeat(60).as_bytes());
+    for height in 0..6 {
+        let mut cells = Buffer::empty(Rect::new(0, 0, 60, 12));
+        let area = Rect::new(10, 3, 33, height);
+        screen.view(area, &mut cells, &LogStyles::sixteen());
+        for y in 0..12 {
+            for x in 0..60 {
+                let inside = area.contains((x, y).into());
+                assert!(
+                    inside || cells[(x, y)] == Default::default(),
+                    "{height}: {x} {y}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_screen_without_room_draws_what_it_can() {
     let (mut screen, id) = screen(3);
     screen.add_source("another", true);
@@ -288,8 +321,8 @@ fn sample() -> LogScreen {
         feed(&mut screen, site, line.as_bytes());
     }
     let rest: [(SourceId, Stream, &[u8]); 9] = [
-        (router, Stream::Stdout, br#"{"status":200,"method":"GET","host":"shop.bob.example","target":"/cart","client":"203.0.113.7","ms":12,"bytes":5120,"end":"----"}"#),
-        (router, Stream::Stdout, br#"{"status":502,"method":"POST","host":"shop.bob.example","target":"/pay","client":"203.0.113.7","ms":31005,"bytes":120,"end":"sH--"}"#),
+        (router, Stream::Stdout, br#"{"time":1795298222.739,"site":"bob-shop","domain":"shop.bob.example","client":"203.0.113.7","method":"GET","path":"/cart","status":200,"bytes":5120,"connect_ms":0,"answer_ms":9,"total_ms":12,"end":"--","agent":"curl/8.5"}"#),
+        (router, Stream::Stdout, br#"{"time":1795298223.739,"site":"bob-shop","domain":"shop.bob.example","client":"203.0.113.7","method":"POST","path":"/pay","status":502,"bytes":120,"connect_ms":0,"answer_ms":-1,"total_ms":31005,"end":"sH","agent":"-"}"#),
         (site, Stream::Stdout, br#"203.0.113.7 - - [21/Nov/2026:21:51:45 +0000] "GET /wp-login.php HTTP/1.1" 404 196 "-" "curl/8.5""#),
         (site, Stream::Stderr, b"PHP Warning:  Undefined variable $cart in /var/www/html/cart.php on line 12"),
         (site, Stream::Stderr, b"PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted (tried to allocate 65536 bytes) in /var/www/html/pay.php on line 40"),
@@ -391,7 +424,7 @@ fn wild_text() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|chars| chars.into_iter().collect::<String>().into_bytes()),
         "\x1b[\\[\\]PX^_()#0-9;:?mHJKh\x07\\\\]{0,12}".prop_map(String::into_bytes),
         "[\u{80}-\u{a0}\u{200b}-\u{2070}\u{300}-\u{310}]{0,9}".prop_map(String::into_bytes),
-        Just(br#"{"status":500,"method":"\u001b[2J","host":"\u202e\u0007","target":"\n","client":"x"}"#.to_vec()),
+        Just(br#"{"status":500,"method":"\u001b[2J","domain":"\u202e\u0007","path":"\n","client":"x","end":"\u009b"}"#.to_vec()),
         Just(b"\x1b[31m\xe2\x80\xae\r\n".to_vec()),
         Just(b"\n".to_vec()),
     ];
@@ -435,6 +468,7 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..40),
     ) {
         let mut screen = LogScreen::with_buffer(&name, LogBuffer::new(1));
+        screen.update(LogMessage::Resize(80, 24));
         let first = screen.add_source(&name, true);
         let second = screen.add_source("other", false);
         let mut size = (80, 24);

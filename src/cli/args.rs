@@ -80,6 +80,8 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Show what apply would do, and why; exit code 2 when there is something
+    Plan(PlanArgs),
     /// Say how the fleet is, on one screen
     Status {
         #[command(flatten)]
@@ -108,6 +110,10 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Write a fleet file for the engine found here
+    Init(InitArgs),
+    /// Write the JSON Schema of the fleet file, for editors
+    Schema,
     /// Write the completion script of a shell
     Completions {
         /// Which shell
@@ -123,6 +129,27 @@ pub struct Json {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+    /// Also stop sites that no version of this fleet file ever named
+    #[arg(long)]
+    pub stop_unknown: bool,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Where to write [default: ./fleet.yml]
+    pub file: Option<PathBuf>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArg,
 }
 
 /// Arguments of `logs`.

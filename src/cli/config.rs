@@ -32,6 +32,15 @@ pub fn directory() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "ostler").map(|d| d.config_dir().to_path_buf())
 }
 
+/// Where this operator's own records go: `$XDG_STATE_HOME/ostler` or its like.
+pub fn state_directory() -> Option<PathBuf> {
+    let directories = directories::ProjectDirs::from("", "", "ostler")?;
+    let state = directories
+        .state_dir()
+        .unwrap_or(directories.data_local_dir());
+    Some(state.to_path_buf())
+}
+
 /// Reads the configuration; a file that is not there says nothing.
 pub fn load() -> Result<Config, Failure> {
     match directory() {

@@ -10,7 +10,8 @@ use super::config;
 use super::out::Out;
 use super::{Exit, Failure};
 use crate::engine::{self, Client, Gate, Mode};
-use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports};
+use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports, Selection};
+use crate::host::secret::SecretSource;
 use crate::observe::model::Observed;
 use crate::observe::scan::{Inspect, scan_fleet};
 
@@ -35,6 +36,16 @@ pub struct FleetFile {
     pub source: String,
     /// What it says.
     pub fleet: Fleet,
+}
+
+impl FleetFile {
+    /// The folder it is in: where relative paths in it start.
+    pub fn folder(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        }
+    }
 }
 
 impl Context {
@@ -111,41 +122,10 @@ impl Context {
     }
 }
 
-/// Which part of the fleet a run is about.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Sites; `None`: all.
-    pub sites: Option<BTreeSet<Name>>,
-    /// Hosts; `None`: all.
-    pub hosts: Option<BTreeSet<Name>>,
-}
-
-impl Selection {
-    /// Whether a site is meant.
-    pub fn takes(&self, site: &Name) -> bool {
-        self.sites.as_ref().is_none_or(|sites| sites.contains(site))
-    }
-
-    /// Whether a host is meant.
-    pub fn takes_host(&self, host: &Name) -> bool {
-        self.hosts.as_ref().is_none_or(|hosts| hosts.contains(host))
-    }
-}
-
-/// What was found on the hosts, and the connections to them.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// What was found.
-    pub observed: Observed,
-    /// Connections to the hosts that answered.
-    pub clients: BTreeMap<Name, Client>,
-}
-
 impl Context {
     /// The part of the fleet that `--only` names.
-    pub fn select(&self, file: &FleetFile) -> Result<Selection, Failure> {
-        let _ = file;
-        Ok(Selection::default())
+    pub fn select(&self) -> Result<Selection, Failure> {
+        Selection::parse(&self.global.only).map_err(|invalid| Failure::new(invalid.to_string()))
     }
 
     /// A fleet of one host and no sites, for looking at an engine without a fleet file.
@@ -170,18 +150,109 @@ impl Context {
         })
     }
 
-    /// Looks at the hosts of a selection, all at once. A host that does not answer is part of what
-    /// was found.
-    pub async fn look(&self, file: &FleetFile, selection: &Selection, inspect: &Inspect) -> Seen {
-        let mode = self.mode;
+    /// Looks at the hosts that a selection is about, all at once. A host that does not answer is
+    /// part of what was found.
+    ///
+    /// # Errors
+    /// The selection names what is neither in the file nor left over on a host.
+    pub async fn look(
+        &self,
+        file: &FleetFile,
+        selection: &Selection,
+        look: Look<'_>,
+    ) -> Result<Seen, Failure> {
         let mut fleet = file.fleet.clone();
-        fleet.hosts.retain(|name, _| selection.takes_host(name));
+        // A name that the file does not know may be a leftover's, on any host.
+        let all = selection.check(&file.fleet, &[]).is_err();
+        fleet
+            .hosts
+            .retain(|name, _| all || selection.reaches_host(&file.fleet, name.as_str()));
+        let mode = self.mode;
         let connect = |host: &Host| {
             let engine = host.engine.clone();
             async move { Client::connect(&engine, Gate::new(mode)).await }
         };
-        let (observed, clients) = scan_fleet(&fleet, connect, None, inspect).await;
-        Seen { observed, clients }
+        let (observed, clients) = scan_fleet(&fleet, connect, look.secrets, look.inspect).await;
+        let hosts = fleet.hosts.into_keys().collect();
+        let seen = Seen {
+            sites: None,
+            hosts,
+            observed,
+            clients,
+        };
+        seen.settle(file, selection)
+    }
+}
+
+/// How closely hosts are looked at.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// Which containers are inspected.
+    pub inspect: &'a Inspect,
+    /// Where the bytes of secrets come from; `None`: they are taken to be unchanged.
+    pub secrets: Option<&'a dyn SecretSource>,
+}
+
+impl<'a> Look<'a> {
+    /// Without asking for secrets.
+    pub fn at(inspect: &'a Inspect) -> Self {
+        Look {
+            inspect,
+            secrets: None,
+        }
+    }
+}
+
+/// What was found on the hosts, and the connections to them.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The sites it is about, leftovers included; `None`: all.
+    pub sites: Option<BTreeSet<Name>>,
+    /// The hosts that were looked at, reached or not.
+    pub hosts: BTreeSet<Name>,
+    /// What was found.
+    pub observed: Observed,
+    /// Connections to the hosts that answered.
+    pub clients: BTreeMap<Name, Client>,
+}
+
+impl Seen {
+    /// Whether a site is meant.
+    pub fn takes(&self, site: &Name) -> bool {
+        self.sites.as_ref().is_none_or(|sites| sites.contains(site))
+    }
+
+    fn settle(mut self, file: &FleetFile, selection: &Selection) -> Result<Seen, Failure> {
+        if selection.is_all() {
+            return Ok(self);
+        }
+        let reached = self
+            .observed
+            .hosts
+            .iter()
+            .filter_map(|(n, h)| Some((n, h.reached()?)));
+        let states = reached.filter_map(|(name, host)| Some((name, host.state.read()?)));
+        let leftovers: Vec<(&Name, &Name)> = states
+            .flat_map(|(host, state)| state.sites.keys().map(move |site| (host, site)))
+            .filter(|(_, site)| !file.fleet.sites.contains_key(*site))
+            .collect();
+        let names: Vec<&str> = leftovers.iter().map(|(_, site)| site.as_str()).collect();
+        selection
+            .check(&file.fleet, &names)
+            .map_err(|invalid| Failure::new(invalid.to_string()))?;
+        let known = file
+            .fleet
+            .sites
+            .values()
+            .filter(|s| selection.matches(s))
+            .map(|s| &s.name);
+        let left = leftovers
+            .iter()
+            .filter(|(host, site)| selection.matches_names(site.as_str(), host.as_str(), None))
+            .map(|(_, site)| *site);
+        let sites: BTreeSet<Name> = known.chain(left).cloned().collect();
+        self.sites = Some(sites);
+        Ok(self)
     }
 }
 

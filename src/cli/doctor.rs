@@ -132,6 +132,32 @@ async fn examine(patient: &Patient) -> Result<Facts, Error> {
     })
 }
 
+/// TCP ports of the host that are taken, and by whom, as far as can be known from here.
+pub async fn taken_ports(
+    client: &Client,
+    engine: &EngineAddress,
+) -> Result<Vec<(u16, String)>, Error> {
+    let (info, containers) = futures_util::try_join!(client.info(), client.containers())?;
+    let mut taken = Vec::new();
+    for container in &containers {
+        for port in container.ports.iter().filter(|p| p.protocol != "udp") {
+            if let Some(port) = port.public_port {
+                taken.push((port, format!("the container {}", container.name())));
+            }
+        }
+    }
+    if is_local(engine, &info) {
+        for socket in local::listening()
+            .into_iter()
+            .filter(|l| !l.address.is_loopback())
+        {
+            let who = socket.process.unwrap_or_else(|| "another process".into());
+            taken.push((socket.port, who));
+        }
+    }
+    Ok(taken)
+}
+
 /// Whether what this machine says is true of the engine's.
 fn is_local(engine: &EngineAddress, info: &SystemInfo) -> bool {
     matches!(engine, EngineAddress::Unix { .. })

@@ -1,7 +1,7 @@
 //! `ostler hosts`
 
 use super::args::EngineArg;
-use super::context::Context;
+use super::context::{Context, Look};
 use super::out::Style;
 use super::rows::{self, HostRow};
 use super::table::{Cell, Table};
@@ -14,10 +14,11 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
         Some(address) => context.lone(address)?,
         None => context.load()?,
     };
-    let selection = context.select(&file)?;
-    let seen = context.look(&file, &selection, &Inspect::Needed).await;
+    let seen = context
+        .look(&file, &context.select()?, Look::at(&Inspect::Needed))
+        .await?;
     let rows = rows::hosts(&file.fleet, &seen.observed, |host| {
-        selection.takes_host(host)
+        seen.hosts.contains(host)
     });
     match json {
         true => context.out.json(&rows)?,

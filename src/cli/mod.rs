@@ -7,6 +7,7 @@ pub mod exit;
 pub mod out;
 pub mod table;
 pub mod text;
+pub mod walk;
 
 mod check;
 mod completions;
@@ -14,9 +15,13 @@ pub mod context;
 mod doctor;
 pub mod engine;
 mod hosts;
+mod init;
 mod logs;
 mod man;
+mod plan;
+mod planned;
 pub mod rows;
+mod schema;
 mod sites;
 mod status;
 
@@ -62,6 +67,12 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
     let above = cli.engine;
     match cli.command {
         Some(Command::Check { json }) => check::run(&context, json.json),
+        Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
+        Some(Command::Init(mut args)) => {
+            args.engine = args.engine.or(above);
+            block_on(init::run(&context, &args))?
+        }
+        Some(Command::Schema) => schema::run(out),
         Some(Command::Status { engine, json }) => {
             block_on(status::run(&context, &engine.or(above), json.json))?
         }

@@ -1,6 +1,6 @@
 //! `ostler sites`
 
-use super::context::Context;
+use super::context::{Context, Look};
 use super::out::Style;
 use super::rows::{self, SiteRow};
 use super::table::{Cell, Table};
@@ -11,9 +11,10 @@ use crate::observe::scan::Inspect;
 /// Lists the sites: what should be and what is.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
-    let selection = context.select(&file)?;
-    let seen = context.look(&file, &selection, &Inspect::Ours).await;
-    let rows = rows::sites(&file.fleet, &seen.observed, |site| selection.takes(site));
+    let seen = context
+        .look(&file, &context.select()?, Look::at(&Inspect::Ours))
+        .await?;
+    let rows = rows::sites(&file.fleet, &seen.observed, |site| seen.takes(site));
     if json {
         context.out.json(&rows)?;
         return Ok(Exit::Done);

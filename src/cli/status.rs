@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::EngineArg;
-use super::context::Context;
+use super::context::{Context, Look};
 use super::out::Style;
 use super::rows::{self, HostRow, SiteRow};
 use super::table::Table;
@@ -27,10 +27,11 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
         Some(address) => context.lone(address)?,
         None => context.load()?,
     };
-    let selection = context.select(&file)?;
-    let seen = context.look(&file, &selection, &Inspect::Ours).await;
-    let hosts = rows::hosts(&file.fleet, &seen.observed, |h| selection.takes_host(h));
-    let sites = rows::sites(&file.fleet, &seen.observed, |s| selection.takes(s));
+    let seen = context
+        .look(&file, &context.select()?, Look::at(&Inspect::Ours))
+        .await?;
+    let hosts = rows::hosts(&file.fleet, &seen.observed, |h| seen.hosts.contains(h));
+    let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));
     let status = Status {
         fleet: file.fleet.name.as_str(),
         hosts: &hosts,

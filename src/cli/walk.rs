@@ -1,0 +1,54 @@
+//! From a fleet file to a plan: look at the hosts it is about, then plan.
+
+use super::Failure;
+use super::context::{Context, FleetFile, Look, Seen};
+use crate::fleet::{Selection, file_hash};
+use crate::observe::scan::Inspect;
+use crate::plan::{self, Intent, Plan, PlanOptions};
+
+/// A plan, and all that it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    /// What was found, and the connections to the hosts.
+    pub seen: Seen,
+    /// What apply would do.
+    pub plan: Plan,
+}
+
+/// What a plan is about besides the fleet file.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// The part of the fleet.
+    pub selection: Selection,
+    /// What no line of the file says.
+    pub intents: Vec<Intent>,
+    /// Also stop sites that no fleet file of this operator's ever named.
+    pub stop_unknown: bool,
+}
+
+/// Looks at the hosts and plans.
+pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Planned, Failure> {
+    let look = Look {
+        inspect: &Inspect::Needed,
+        secrets: None,
+    };
+    let seen = context.look(file, &wish.selection, look).await?;
+    let options = PlanOptions {
+        only: seen.sites.clone(),
+        stop_unknown: wish.stop_unknown,
+    };
+    let now = chrono::Utc::now().timestamp();
+    let hash = file_hash(file.source.as_bytes());
+    let mut plan = plan::plan_with(
+        &file.fleet,
+        &hash,
+        &seen.observed,
+        &wish.intents,
+        now,
+        &options,
+    );
+    // Hosts that were left out on purpose are no problem of this plan's.
+    plan.problems
+        .retain(|problem| seen.hosts.contains(&problem.host));
+    Ok(Planned { seen, plan })
+}

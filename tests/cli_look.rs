@@ -1,0 +1,209 @@
+//! Commands that look at a real engine and change nothing.
+
+mod cli;
+#[path = "common/tier.rs"]
+mod tier;
+
+use std::fs;
+
+use cli::{ostler, ostler_in};
+
+/// A fleet of a reachable and an unreachable host.
+fn folder(engine: &tier::Engine) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    // Its own name, root and ports: nothing of it is on the host.
+    let text = format!(
+        "fleet: looked-at-{pid}\nhosts:\n  here: {{ engine: \"{engine}\", root: /srv/ostler-test-{pid}, ports: {{ http: 18080, https: 18443 }} }}\n  gone: {{ engine: \"unix:///nowhere/docker.sock\" }}\naccounts:\n  alice: {{ email: alice@example.net }}\nsites:\n  blog: {{ account: alice, host: here, recipe: static, domains: [blog.localhost], memory: 64M }}\n  shop: {{ account: alice, host: gone, recipe: php, domains: [shop.localhost] }}\n",
+        pid = std::process::id(),
+        engine = engine.address,
+    );
+    fs::write(folder.path().join("fleet.yml"), text).unwrap();
+    folder
+}
+
+#[test]
+fn a_plan_with_changes_ends_with_2_and_tells_why() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let ran = ostler_in(folder.path(), &["plan"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.out.contains("create blog on here"), "{}", ran.out);
+    assert!(ran.out.contains("new site"), "{}", ran.out);
+    assert!(ran.out.contains("✖ gone"), "{}", ran.out);
+}
+
+#[test]
+fn a_plan_for_programs_has_every_promised_key() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let ran = ostler_in(folder.path(), &["plan", "--json", "--only", "site=blog"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let plan = ran.json();
+    let operations = plan["operations"].as_array().unwrap();
+    assert!(!operations.is_empty());
+    for operation in operations {
+        for key in [
+            "id",
+            "host",
+            "site",
+            "kind",
+            "class",
+            "cause",
+            "interrupts",
+            "undo",
+        ] {
+            assert!(operation.get(key).is_some(), "no {key} in {operation}");
+        }
+        assert_eq!(operation["host"], "here");
+    }
+    assert_eq!(
+        plan["problems"],
+        serde_json::json!([]),
+        "the other host is not its business"
+    );
+}
+
+#[test]
+fn plans_are_made_in_on_call_mode_too() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let ran = ostler_in(
+        folder.path(),
+        &["--read-only", "plan", "--only", "site=blog"],
+    );
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}
+
+#[test]
+fn sites_for_programs_have_every_promised_key() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let ran = ostler_in(folder.path(), &["sites", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let sites = ran.json();
+    let names: Vec<&str> = sites
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["blog", "shop"]);
+    for key in [
+        "name",
+        "account",
+        "host",
+        "recipe",
+        "state",
+        "drift",
+        "domains",
+        "address",
+        "image",
+        "memory_limit",
+    ] {
+        assert!(sites[0].get(key).is_some(), "no {key} in {}", sites[0]);
+    }
+    assert_eq!(sites[0]["state"], "missing");
+    assert_eq!(sites[1]["state"], "unreachable");
+    assert_eq!(sites[0]["memory_limit"], 64 << 20);
+}
+
+#[test]
+fn hosts_and_status_say_which_host_does_not_answer_and_why() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let hosts = ostler_in(folder.path(), &["hosts", "--json"]);
+    assert_eq!(hosts.code, 0, "{}", hosts.err);
+    let rows = hosts.json();
+    assert_eq!(rows[0]["reachable"], true);
+    assert_eq!(rows[1]["reachable"], false);
+    assert!(
+        rows[1]["why"]
+            .as_str()
+            .unwrap()
+            .contains("/nowhere/docker.sock")
+    );
+    let status = ostler_in(folder.path(), &["status"]);
+    assert_eq!(status.code, 0, "{}", status.err);
+    assert!(status.out.contains("1 of 2 hosts ready"), "{}", status.out);
+}
+
+#[test]
+fn a_selection_that_names_nothing_is_an_error_with_a_suggestion() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = folder(&engine);
+    let ran = ostler_in(folder.path(), &["plan", "--only", "site=blgo"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("did you mean blog?"), "{}", ran.err);
+}
+
+#[test]
+fn init_writes_a_file_that_checks_and_plans_and_never_over_another() {
+    let Some(engine) = tier::engine() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let first = ostler_in(folder.path(), &["init", "--host", &engine.address]);
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(
+        first
+            .out
+            .contains("curl -H 'Host: blog.localhost' http://localhost"),
+        "{}",
+        first.out
+    );
+    let check = ostler_in(folder.path(), &["check"]);
+    assert_eq!((check.code, check.err.as_str()), (0, ""));
+    let before = fs::read(folder.path().join("fleet.yml")).unwrap();
+    let again = ostler_in(folder.path(), &["init"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("exists already"), "{}", again.err);
+    assert_eq!(fs::read(folder.path().join("fleet.yml")).unwrap(), before);
+}
+
+#[test]
+fn a_socket_that_is_not_there_is_named_as_what_it_is() {
+    for arguments in [
+        &["doctor", "--host", "unix:///nowhere/docker.sock"][..],
+        &["init", "--host", "unix:///nowhere/docker.sock"],
+        &["logs", "--host", "unix:///nowhere/docker.sock", "x"],
+    ] {
+        let ran = ostler(arguments);
+        assert_eq!(ran.code, 1, "{arguments:?}");
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(
+            said.contains("no Docker socket at /nowhere/docker.sock"),
+            "{said}"
+        );
+        assert!(said.contains("systemctl start docker"), "{said}");
+    }
+}
+
+#[test]
+fn the_doctor_looks_at_an_engine_without_a_fleet_file() {
+    let Some(engine) = tier::engine() else { return };
+    let ran = ostler(&["doctor", "--json", "--host", &engine.address]);
+    let report = ran.json();
+    assert_eq!(report[0]["findings"][0]["check"], "engine");
+    assert_eq!(report[0]["findings"][0]["mark"], "ok");
+    let before = ostler(&["--host", &engine.address, "doctor"]);
+    assert!(
+        before.out.contains("engine"),
+        "--host works before the command too: {before:?}"
+    );
+}
+
+#[test]
+fn an_address_that_is_no_engine_is_refused() {
+    let ran = ostler(&["doctor", "--host", "/var/run/docker.sock"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("write unix:///var/run/docker.sock"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn the_schema_is_json() {
+    let ran = ostler(&["schema"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.json()["properties"]["sites"].is_object());
+}

@@ -1,0 +1,307 @@
+//! A fleet of one host on a real engine, under a folder and on ports of its own.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use ostler::apply::{self, Context, Operator, Outcome, Pace, Progress, secret::Sources};
+use ostler::engine::{Client, Gate};
+use ostler::fleet::{EngineAddress, Fleet, Name, file_hash, load};
+use ostler::host::{Layout, Toolbox};
+use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer, ObservedHost};
+use ostler::observe::scan::{Inspect, scan};
+use ostler::plan::{Intent, Plan, plan};
+use tokio_util::sync::CancellationToken;
+
+use crate::load as requests;
+use crate::tier::Engine;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A fleet, its host, and all that it leaves on the engine; removed when it goes out of scope.
+pub struct World {
+    pub client: Client,
+    pub name: Name,
+    pub root: String,
+    /// Where visitors connect.
+    pub front: SocketAddr,
+    pub folder: tempfile::TempDir,
+    address: EngineAddress,
+    ports: (u16, u16),
+    sites: BTreeMap<String, String>,
+    /// Fleet files applied so far: what this operator's copy descends from.
+    ancestors: Vec<(String, Vec<Name>)>,
+    pub pace: Pace,
+}
+
+/// What a run answered, with all it said.
+pub struct Ran {
+    pub outcome: Outcome,
+    pub said: Vec<Progress>,
+}
+
+impl World {
+    pub async fn new(engine: &Engine) -> World {
+        let address: EngineAddress = engine.address.parse().unwrap();
+        let client = Client::connect(&address, Gate::full()).await.unwrap();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let unique = format!(
+            "t{}-{number}-{:04x}",
+            std::process::id(),
+            getrandom::u32().unwrap() & 0xffff
+        );
+        let ports = (free_port(), free_port());
+        World {
+            client,
+            name: unique.parse().unwrap(),
+            root: format!("/tmp/ostler-test-{unique}"),
+            front: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.0)),
+            folder: tempfile::tempdir().unwrap(),
+            address,
+            ports,
+            sites: BTreeMap::new(),
+            ancestors: Vec::new(),
+            pace: Pace {
+                heartbeat: Duration::from_secs(1),
+                stale: Duration::from_secs(2),
+                retry: Duration::from_millis(200),
+                ..Pace::default()
+            },
+        }
+    }
+
+    /// Sets a site: the lines below its name, without indentation.
+    pub fn site(&mut self, name: &str, lines: &str) {
+        self.sites.insert(name.to_owned(), lines.to_owned());
+    }
+    /// Takes a site out of the file.
+    pub fn without(&mut self, name: &str) {
+        self.sites.remove(name);
+    }
+
+    /// The fleet file.
+    pub fn text(&self) -> String {
+        let (http, https) = self.ports;
+        let mut text = format!(
+            "fleet: {}\nhosts:\n  here:\n    engine: \"{}\"\n    ports: {{ http: {http}, https: {https} }}\n    root: {}\nsites:\n",
+            self.name, self.address, self.root
+        );
+        for (name, lines) in &self.sites {
+            text.push_str(&format!("  {name}:\n    host: here\n"));
+            for line in lines.lines() {
+                text.push_str(&format!("    {line}\n"));
+            }
+        }
+        if self.sites.is_empty() {
+            text = text.replace("sites:\n", "sites: {}\n");
+        }
+        text
+    }
+
+    pub fn fleet(&self) -> Fleet {
+        let text = self.text();
+        match load(&text, Path::new("fleet.yml")) {
+            Ok(loaded) => loaded.fleet,
+            Err(findings) => panic!("{findings:#?}\n{text}"),
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        Sources {
+            folder: self.folder.path().to_owned(),
+        }
+    }
+
+    pub async fn look(&self) -> ObservedHost {
+        let fleet = self.fleet();
+        let host = &fleet.hosts["here"];
+        let sources = self.sources();
+        scan(&self.client, host, &fleet, Some(&sources), &Inspect::Needed)
+            .await
+            .unwrap()
+    }
+
+    pub async fn plan(&self) -> Plan {
+        self.plan_with(&[]).await
+    }
+
+    pub async fn plan_with(&self, intents: &[Intent]) -> Plan {
+        let fleet = self.fleet();
+        let hash = file_hash(self.text().as_bytes());
+        let mut lineage = Lineage {
+            ancestors: [hash.clone()].into(),
+            known_sites: fleet.sites.keys().cloned().collect(),
+            ..Lineage::default()
+        };
+        for (hash, sites) in &self.ancestors {
+            lineage.ancestors.insert(hash.clone());
+            lineage.known_sites.extend(sites.iter().cloned());
+        }
+        let mut observed = Observed {
+            lineage,
+            ..Observed::default()
+        };
+        observed.hosts.insert(
+            "here".parse().unwrap(),
+            HostObservation::Reached(Box::new(self.look().await)),
+        );
+        plan(&fleet, &hash, &observed, intents, 1_800_000_000)
+    }
+
+    pub fn context(&self) -> Context {
+        Context {
+            fleet: Arc::new(self.fleet()),
+            fleet_bytes: Arc::new(self.text().into_bytes()),
+            commit: None,
+            clients: [("here".parse().unwrap(), self.client.clone())].into(),
+            secrets: Arc::new(self.sources()),
+            operator: Operator::current(),
+            pace: self.pace.clone(),
+            wait_for_lock: Duration::from_secs(20),
+            journal: Some(self.journal()),
+            stop_after: None,
+        }
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    pub async fn run(&mut self, plan: &Plan, stop_after: Option<usize>) -> Ran {
+        let context = Context {
+            stop_after,
+            ..self.context()
+        };
+        let sites = context.fleet.sites.keys().cloned().collect();
+        self.ancestors.push((plan.fleet_hash.clone(), sites));
+        let (to, mut from) = tokio::sync::mpsc::unbounded_channel();
+        let outcome = apply::run(plan, &context, to, CancellationToken::new()).await;
+        let mut said = Vec::new();
+        while let Ok(progress) = from.try_recv() {
+            said.push(progress);
+        }
+        Ran { outcome, said }
+    }
+
+    /// Plans and applies; everything must go well, and a second plan must be empty.
+    pub async fn apply(&mut self) -> Plan {
+        let plan = self.plan().await;
+        assert!(plan.problems.is_empty(), "{:#?}", plan.problems);
+        let ran = self.run(&plan, None).await;
+        assert!(
+            ran.outcome.is_complete(),
+            "{:#?}\n{:#?}",
+            ran.outcome,
+            ran.said
+        );
+        self.assert_settled().await;
+        plan
+    }
+
+    /// Nothing is left to do, and nothing of ours is there that does not belong.
+    pub async fn assert_settled(&self) {
+        let again = self.plan().await;
+        assert!(again.is_empty(), "{again:#?}");
+        let ours = self.ours().await;
+        let strays: Vec<_> = ours
+            .iter()
+            .filter(|c| {
+                c.name.ends_with("-next")
+                    || !matches!(c.ours("role"), Some("site" | "router" | "toolbox"))
+            })
+            .map(|c| &c.name)
+            .collect();
+        assert!(strays.is_empty(), "{strays:?}");
+        for role in ["router", "toolbox"] {
+            let count = ours.iter().filter(|c| c.ours("role") == Some(role)).count();
+            assert!(count <= 1, "{count} containers for the {role}");
+        }
+        for site in self.sites.keys() {
+            let count = ours.iter().filter(|c| c.ours("site") == Some(site)).count();
+            assert!(count <= 1, "{count} containers for {site}");
+        }
+    }
+
+    /// Containers of this fleet.
+    pub async fn ours(&self) -> Vec<ObservedContainer> {
+        self.look()
+            .await
+            .containers
+            .into_iter()
+            .filter(|c| c.ours("fleet") == Some(self.name.as_str()))
+            .collect()
+    }
+
+    /// The container of a site.
+    pub async fn container(&self, site: &str) -> ObservedContainer {
+        let ours = self.ours().await;
+        let found = ours.into_iter().find(|c| c.ours("site") == Some(site));
+        found.unwrap_or_else(|| panic!("no container for {site}"))
+    }
+
+    pub fn toolbox(&self) -> Toolbox {
+        Toolbox {
+            client: self.client.clone(),
+            id: ostler::host::layout::toolbox_name(&self.name),
+            layout: Layout::new(&self.root),
+        }
+    }
+
+    pub async fn ask(&self, host: &str, path: &str) -> requests::Reply {
+        requests::ask(self.front, host, path).await.unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let (address, name, root) = (&self.address, &self.name, &self.root);
+        let clean = || async move {
+            let client = Client::connect(address, Gate::full()).await?;
+            let toolbox = ostler::host::layout::toolbox_name(name);
+            let rm = ["sh", "-c", "rm -rf -- \"$1\"/*", "clean", root];
+            let emptied = client
+                .exec(&toolbox, &rm, None, Duration::from_secs(20))
+                .await;
+            if let Err(e) = emptied
+                && !e.is_not_found()
+            {
+                eprintln!("left behind in {root}: {e}");
+            }
+            for container in client.containers().await? {
+                if container.labels.get("ostler.fleet").map(String::as_str) == Some(name.as_str()) {
+                    client.remove(&container.id, true).await?;
+                }
+            }
+            for network in client.networks().await? {
+                if network.name == Some(format!("ostler-{name}")) {
+                    client
+                        .remove_network(&network.id.unwrap_or_default())
+                        .await?;
+                }
+            }
+            Ok::<_, ostler::engine::Error>(())
+        };
+        // The test's own runtime may be on its way out.
+        std::thread::scope(|scope| {
+            let cleaned = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(clean())
+            });
+            if let Ok(Err(e)) = cleaned.join() {
+                eprintln!("left behind, {name}: {e}");
+            }
+        });
+        let _ = std::fs::remove_dir_all(root);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

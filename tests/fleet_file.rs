@@ -47,3 +47,141 @@ fn broken_files_say_what_is_wrong() {
         settings.bind(|| insta::assert_snapshot!(name, text));
     }
 }
+
+#[test]
+fn the_demo_fleet_loads_without_a_word() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo/fleet.yml");
+    let source = std::fs::read_to_string(&path).unwrap();
+    let loaded = fleet::load(&source, &path)
+        .unwrap_or_else(|f| panic!("{}", fleet::render(&f, &source, &path, false)));
+    assert!(
+        loaded.warnings.is_empty(),
+        "{}",
+        fleet::render(&loaded.warnings, &source, &path, false)
+    );
+    let fleet = loaded.fleet;
+    assert_eq!(
+        (fleet.hosts.len(), fleet.accounts.len(), fleet.sites.len()),
+        (3, 12, 41)
+    );
+    for recipe in fleet::keys::RECIPES {
+        assert!(
+            fleet
+                .sites
+                .values()
+                .any(|site| site.recipe.word() == *recipe),
+            "{recipe}"
+        );
+    }
+    for state in [fleet::SiteState::Stopped, fleet::SiteState::Archived] {
+        assert!(
+            fleet.sites.values().any(|site| site.state == state),
+            "{state:?}"
+        );
+    }
+}
+
+#[test]
+fn defaults_are_merged() {
+    let (path, source) = fixtures("valid")
+        .into_iter()
+        .find(|(p, _)| p.ends_with("everything.yml"))
+        .unwrap();
+    let fleet = fleet::load(&source, &path).unwrap().fleet;
+    let plain = &fleet.sites["plain"];
+    assert_eq!(
+        (plain.host.as_str(), plain.recipe.word()),
+        ("web1", "static")
+    );
+    assert_eq!(plain.limits.memory, Some(64 << 20));
+    assert_eq!(plain.limits.nano_cpus, Some(500_000_000));
+    assert_eq!((plain.limits.pids, plain.connections), (Some(50), 20));
+    assert_eq!(
+        (plain.health.path.as_str(), plain.health.timeout_s),
+        ("/up", 120)
+    );
+    assert_eq!(plain.redirect_www, Some(fleet::RedirectWww::ToWww));
+    assert_eq!(plain.env["B"], "from defaults");
+    let own = &fleet.sites["own"];
+    assert_eq!(own.limits, fleet::Limits::default());
+    assert_eq!(
+        (own.health.path.as_str(), own.health.timeout_s),
+        ("/up", 30)
+    );
+    assert_eq!(
+        (own.env["A"].as_str(), own.env["B"].as_str()),
+        ("from defaults", "its own")
+    );
+    let domains: Vec<_> = own.domains.iter().map(|d| d.as_str()).collect();
+    assert_eq!(domains, ["own.example", "xn--bcher-kva.own.example"]);
+    let fleet::Recipe::Php { php, ini } = &own.recipe else {
+        panic!()
+    };
+    assert_eq!(
+        (php.as_str(), ini["expose_php"].as_str(), ini.len()),
+        ("8.3", "off", 2)
+    );
+    let routed = &fleet.sites["routed"];
+    assert!(routed.env.is_empty() && routed.limits == fleet::Limits::default());
+    assert_eq!(fleet.hosts["web1"].root, "/data/ostler");
+    // Written out and read again it is the same.
+    let again = fleet::load(&fleet::to_yaml(&fleet), &path).unwrap().fleet;
+    assert_eq!(again, fleet);
+}
+
+#[test]
+fn every_manner_of_writing_can_be_edited() {
+    use fleet::Edit;
+    for (path, source) in fixtures("valid") {
+        let before = fleet::load(&source, &path).unwrap().fleet;
+        let host = before.hosts.keys().next().unwrap().to_string();
+        let site = before.sites.keys().next().unwrap().to_string();
+        let edits = vec![
+            Edit::CreateSite {
+                name: "brand-new".into(),
+                fields: vec![
+                    ("host".into(), host.into()),
+                    ("recipe".into(), "static".into()),
+                    ("domains".into(), vec!["brand-new.example"].into()),
+                ],
+            },
+            Edit::SetSite {
+                site: site.clone(),
+                key: "memory".into(),
+                value: "96M".into(),
+            },
+            Edit::SetState {
+                site: site.clone(),
+                state: fleet::SiteState::Stopped,
+            },
+            Edit::AddDomain {
+                site: site.clone(),
+                domain: "more.example".into(),
+            },
+        ];
+        let edited = fleet::apply_edits(&source, &path, &edits)
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(edited.fleet.sites.len(), before.sites.len() + 1);
+        let name = format!("edit-{}", path.file_stem().unwrap().to_str().unwrap());
+        let shown: Vec<_> = fleet::diff(&source, &edited.text)
+            .iter()
+            .map(|l| l.to_string())
+            .collect();
+        insta::with_settings!({ snapshot_path => "../fixtures/fleets/valid", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, shown.join("\n"));
+        });
+        // And back again.
+        let back = vec![
+            Edit::RemoveSite {
+                site: "brand-new".into(),
+            },
+            Edit::RemoveDomain {
+                site,
+                domain: "more.example".into(),
+            },
+        ];
+        let back = fleet::apply_edits(&edited.text, &path, &back)
+            .unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), edited.text));
+        assert_eq!(back.fleet.sites.len(), before.sites.len());
+    }
+}

@@ -473,14 +473,12 @@ impl Page<'_> {
         let Some(last) = spans.last() else {
             return Vec::new();
         };
-        let before = spans.len().checked_sub(2).map(|i| spans[i].end);
-        let in_lines = before.is_some_and(|end| self.source[end..last.start].contains('\n'));
         let rest = &self.source[last.end..self.line_end(last.end)];
         let after = rest.trim_start();
         let comma = after.starts_with(',');
         let closes =
             after.starts_with([']', '}']) || comma && after[1..].trim().starts_with([']', '}']);
-        if in_lines && !closes && self.begins_line(last.start) {
+        if self.begins_line(last.start) && !closes {
             let end = self.line_end(last.end);
             let indent = " ".repeat(self.column(last.start));
             let line = format!("{}{indent}{text}{}", self.eol, if comma { "," } else { "" });

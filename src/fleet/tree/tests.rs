@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn tree(source: &str) -> Node {
@@ -114,4 +116,56 @@ fn meanings_are_those_of_yaml_1_2() {
             ("1_000", true),
         ]
     );
+}
+
+/// Values as serde_yaml writes them.
+fn values() -> impl Strategy<Value = serde_yaml::Value> {
+    use serde_yaml::Value;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f32>()
+            .prop_filter("a number", |f| f.is_finite())
+            .prop_map(|f| Value::from(f64::from(f))),
+        "[a-zA-Z0-9 :#,{}\\[\\]&*!|>'\"%@`/=~._\\\\\n-]{0,16}".prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        let key = "[a-zA-Z0-9 :#~-]{0,8}".prop_map(Value::from);
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Sequence),
+            proptest::collection::vec((key, inner), 0..5)
+                .prop_map(|entries| Value::Mapping(entries.into_iter().collect())),
+        ]
+    })
+}
+
+fn raw(node: &Node) -> Raw {
+    match &node.kind {
+        Kind::Scalar(s) if s.meaning == Meaning::Text => Raw::Scalar(Meaning::Text, s.text.clone()),
+        Kind::Scalar(s) => Raw::Scalar(s.meaning.clone(), String::new()),
+        Kind::Sequence { items, .. } => Raw::Sequence(items.iter().map(raw).collect()),
+        Kind::Mapping { entries, .. } => Raw::Mapping(
+            entries
+                .iter()
+                .map(|e| (raw(&e.key), raw(&e.value)))
+                .collect(),
+        ),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_readers_read_alike(value in values()) {
+        let mapping = serde_yaml::Mapping::from_iter([("top".into(), value)]);
+        let source = serde_yaml::to_string(&mapping).unwrap();
+        let mut report = Report::new(&source, Path::new("fleet.yml"));
+        let tree = parse(&source, &mut report);
+        let findings = report.finish();
+        prop_assert!(findings.is_empty(), "{}\n{:#?}", source, findings);
+        prop_assert_eq!(raw(&tree.unwrap()), reread(&source).unwrap());
+    }
 }

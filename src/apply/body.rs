@@ -54,10 +54,7 @@ pub fn create(container: &NewContainer, layout: &Layout) -> Result<ContainerCrea
             tmpfs: Some(spec.tmpfs.clone().into_iter().collect()),
             readonly_rootfs: Some(spec.read_only),
             network_mode: Some(network_mode),
-            restart_policy: Some(RestartPolicy {
-                name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
-                maximum_retry_count: None,
-            }),
+            restart_policy: Some(policy(RestartPolicyNameEnum::ALWAYS)),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".into()),
                 config: Some(HashMap::from([
@@ -77,6 +74,25 @@ pub fn create(container: &NewContainer, layout: &Layout) -> Result<ContainerCrea
         networking_config,
         ..ContainerCreateBody::default()
     })
+}
+
+/// Only the restart policy, for what is there already.
+///
+/// Containers that should run have `always`, not `unless-stopped`: a daemon that was killed stops
+/// its containers when it comes back and takes that for a stop by hand (seen with 20.10), and
+/// `unless-stopped` then leaves every site down. What is stopped on purpose has `no`.
+pub fn restart_policy(name: RestartPolicyNameEnum) -> ContainerUpdateBody {
+    ContainerUpdateBody {
+        restart_policy: Some(policy(name)),
+        ..ContainerUpdateBody::default()
+    }
+}
+
+fn policy(name: RestartPolicyNameEnum) -> RestartPolicy {
+    RestartPolicy {
+        name: Some(name),
+        maximum_retry_count: None,
+    }
 }
 
 fn own_network(name: &str, address: String) -> NetworkingConfig {

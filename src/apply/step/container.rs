@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bollard::models::RestartPolicyNameEnum;
+
 use super::{Answer, Ground, gone_is_fine, known_as};
 use crate::apply::body;
 use crate::apply::progress::Failure;
@@ -29,8 +31,13 @@ pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
     Err(Failure::from(error).remedy("plan again: the host has changed since"))
 }
 
-/// Starts a container. One that runs is fine.
+/// Starts a container, and has the engine keep it up. One that runs is fine.
 pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
+    // One that this plan creates has its policy from the start.
+    if container.id.is_some() {
+        let always = body::restart_policy(RestartPolicyNameEnum::ALWAYS);
+        ground.client.update(known_as(container), &always).await?;
+    }
     match ground.client.start(known_as(container)).await {
         Ok(()) => Ok(None),
         Err(e)
@@ -46,8 +53,10 @@ pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
     }
 }
 
-/// Stops a container with its own signal.
+/// Stops a container with its own signal, to stay stopped when the daemon restarts.
 pub async fn stop(ground: &Ground, container: &ContainerRef, grace_s: u32) -> Answer {
+    let no = body::restart_policy(RestartPolicyNameEnum::NO);
+    gone_is_fine(ground.client.update(known_as(container), &no).await)?;
     let grace = Duration::from_secs(u64::from(grace_s));
     gone_is_fine(ground.client.stop(known_as(container), grace).await)
 }

@@ -1,0 +1,229 @@
+//! The one table of actions. Footer, help, palette, key bindings and KEYS.md are made from it.
+
+/// A screen, as far as actions care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The list of sites.
+    Sites,
+    /// The list of hosts.
+    Hosts,
+    /// One site's page.
+    Site,
+    /// A site's log.
+    Logs,
+    /// The plan.
+    Plan,
+    /// What is being applied, and was in this run.
+    Activity,
+    /// What containers did.
+    Events,
+    /// The list of actions.
+    Help,
+}
+
+/// How far an action reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Moves, or shows something else.
+    Look,
+    /// Changes a host; asks first.
+    Change,
+    /// Stops or removes; asks for the name.
+    Danger,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Which.
+    pub action: Action,
+    /// Its name in the palette and in the configuration.
+    pub name: &'static str,
+    /// Keys it is bound to at first; none: only by name.
+    pub keys: &'static [&'static str],
+    /// What it does, in a few words.
+    pub what: &'static str,
+    /// How far it reaches.
+    pub class: Class,
+    /// On which screens.
+    pub places: &'static [Place],
+    /// Its word in the footer; empty: not there.
+    pub footer: &'static str,
+}
+
+use Class::{Change, Danger, Look};
+use Place as P;
+
+const ANY: &[Place] = &[
+    P::Sites,
+    P::Hosts,
+    P::Site,
+    P::Logs,
+    P::Plan,
+    P::Activity,
+    P::Events,
+    P::Help,
+];
+const LISTS: &[Place] = &[P::Sites, P::Hosts];
+const FILTERED: &[Place] = &[P::Sites, P::Hosts, P::Logs, P::Plan, P::Events, P::Help];
+const ON_SITE: &[Place] = &[P::Sites, P::Site, P::Logs, P::Plan, P::Events];
+const SITES: &[Place] = &[P::Sites];
+
+macro_rules! actions {
+    ($($action:ident, $name:literal, [$($key:literal),*], $class:ident, $places:ident, $footer:literal, $what:literal;)*) => {
+        /// Everything that can be asked of the console.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $(#[doc = $what] $action),* }
+        /// The table, in the order of help and footer.
+        pub const TABLE: &[Entry] = &[$(Entry {
+            action: Action::$action, name: $name, keys: &[$($key),*], what: $what,
+            class: $class, places: $places, footer: $footer,
+        }),*];
+    };
+}
+actions! {
+    Open, "why", ["enter"], Look, LISTS, "why", "what is the matter with it: open its page";
+    Logs, "logs", ["l"], Look, ON_SITE, "logs", "read the site's log";
+    Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs from the file, field by field";
+    Filter, "filter", ["/"], Look, FILTERED, "filter", "show only lines that contain the words typed";
+    Broken, "broken", ["!"], Look, SITES, "broken", "show only what is not well";
+    Palette, "command", [":"], Look, ANY, "command", "do anything by its name";
+    Help, "help", ["?"], Look, ANY, "help", "this list";
+    Back, "back", ["q", "esc"], Look, ANY, "back", "one screen back; from the first screen, leave";
+    Down, "down", ["j", "down"], Look, ANY, "", "one line down";
+    Up, "up", ["k", "up"], Look, ANY, "", "one line up";
+    Top, "top", ["g", "home"], Look, ANY, "", "to the first line";
+    Bottom, "bottom", ["G", "end"], Look, ANY, "", "to the last line";
+    PageDown, "page-down", ["ctrl-d", "pagedown"], Look, ANY, "", "half a page down";
+    PageUp, "page-up", ["ctrl-u", "pageup"], Look, ANY, "", "half a page up";
+    Next, "next", ["n"], Look, FILTERED, "", "next that is not well; in a log, next match";
+    Previous, "previous", ["N"], Look, FILTERED, "", "previous that is not well; in a log, previous match";
+    Mark, "mark", ["space"], Look, SITES, "", "mark the site, to act on several at once";
+    Unmark, "unmark", [], Look, SITES, "", "take all marks away";
+    Sort, "sort", ["s"], Look, SITES, "", "next order: severity, name, host, traffic, memory";
+    Foreign, "foreign", ["f"], Look, SITES, "", "show or hide containers that are not ostler's";
+    Events, "events", ["e"], Look, ON_SITE, "", "what its container did";
+    Changes, "changes", ["c"], Look, ON_SITE, "", "what was applied to it in this run";
+    Host, "host", ["h"], Look, ON_SITE, "", "the host it runs on";
+    Plan, "plan", ["p"], Look, ANY, "plan", "what apply would do";
+    Activity, "activity", ["a"], Look, ANY, "", "what is being applied, and was in this run";
+    Sites, "sites", ["1"], Look, ANY, "", "all sites";
+    Hosts, "hosts", ["2"], Look, ANY, "", "all hosts";
+    Copy, "copy", ["y"], Look, ON_SITE, "", "copy the site's first domain to the clipboard";
+    Refresh, "refresh", ["r"], Look, ANY, "", "read the hosts again now; retry those that are away";
+    Theme, "theme", [], Look, ANY, "", "next theme";
+    Redraw, "redraw", ["ctrl-l"], Look, ANY, "", "draw the screen afresh";
+    Suspend, "suspend", ["ctrl-z"], Look, ANY, "", "back to the shell; `fg` returns";
+    Quit, "quit", ["ctrl-c"], Look, ANY, "", "leave; asks while something is being applied";
+    Restart, "restart", ["R"], Change, ON_SITE, "Restart", "restart the site's container";
+    Apply, "apply", ["A"], Change, ON_SITE, "Apply", "make the site, or all that are marked, match the file";
+    ApplyAll, "apply-all", [], Change, ANY, "", "make the whole fleet match the file";
+    Create, "create", ["C"], Change, LISTS, "Create", "create a site";
+    Start, "start", ["S"], Change, ON_SITE, "", "start the site: `state: running`";
+    Stop, "stop", [], Danger, ON_SITE, "", "stop the site: `state: stopped`";
+    Archive, "archive", [], Danger, ON_SITE, "", "archive the site: route and container go, files stay";
+}
+
+impl Action {
+    /// Its line in the table.
+    pub fn entry(self) -> &'static Entry {
+        // The table and the enum are made by one macro, in one order.
+        &TABLE[self as usize]
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Action> {
+        TABLE.iter().find(|e| e.name == name).map(|e| e.action)
+    }
+}
+
+impl Entry {
+    /// Whether it changes hosts.
+    pub fn changes(&self) -> bool {
+        self.class != Class::Look
+    }
+    /// Whether it can be used on a screen.
+    pub fn at(&self, place: Place) -> bool {
+        self.places.contains(&place)
+    }
+}
+
+/// The text of KEYS.md.
+pub fn keys_page() -> String {
+    use std::fmt::Write;
+    let mut out = String::from(
+        "# Keys\n\nMade from the table of actions in `src/console/action.rs`; \
+         `UPDATE=1 cargo test keys_page` writes it again.\n\n\
+         Lower case never changes a host. Upper case changes one site, shows what it would do, and asks. \
+         What stops or removes is reached by its name, after `:`, and asks for the site's name.\n\n\
+         Any key can be changed in the configuration directory's `config.yml`:\n\n\
+         ```yaml\nkeys:\n  logs: [l, L]\n  broken: [\"!\", b]\n```\n",
+    );
+    for (class, title) in [
+        (Look, "Look and move"),
+        (Change, "Change (asks; not bound in on-call mode)"),
+        (Danger, "Stop and remove (by name only; asks for the site's name; not bound in on-call mode)"),
+    ] {
+        let _ = writeln!(out, "\n## {title}\n\n| name | keys | what | where |\n|---|---|---|---|");
+        for entry in TABLE.iter().filter(|e| e.class == class) {
+            let keys: Vec<String> = entry.keys.iter().map(|k| format!("`{k}`")).collect();
+            let places = if entry.places.len() == ANY.len() {
+                "everywhere".to_owned()
+            } else {
+                let words: Vec<String> = entry
+                    .places
+                    .iter()
+                    .map(|p| format!("{p:?}").to_lowercase())
+                    .collect();
+                words.join(", ")
+            };
+            let _ = writeln!(
+                out,
+                "| `{}` | {} | {} | {places} |",
+                entry.name,
+                keys.join(" "),
+                entry.what.replace('|', "\\|"),
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_enum() {
+        for (at, entry) in TABLE.iter().enumerate() {
+            assert_eq!(entry.action as usize, at, "{}", entry.name);
+            assert_eq!(Action::named(entry.name), Some(entry.action));
+        }
+    }
+
+    #[test]
+    fn lower_case_never_changes_a_host_and_danger_has_no_key() {
+        for entry in TABLE {
+            match entry.class {
+                Class::Look => {}
+                Class::Change => assert!(
+                    entry.keys.iter().all(|k| k.len() == 1 && k.chars().all(char::is_uppercase)),
+                    "{}",
+                    entry.name
+                ),
+                Class::Danger => assert!(entry.keys.is_empty(), "{}", entry.name),
+            }
+        }
+    }
+
+    #[test]
+    fn keys_page_says_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/KEYS.md");
+        let page = keys_page();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(found, page, "KEYS.md is old: UPDATE=1 cargo test keys_page");
+    }
+}

@@ -1,0 +1,174 @@
+//! What is being applied, and was in this run of the console.
+
+use std::collections::HashMap;
+
+use super::text::clean;
+use crate::plan::Plan;
+use crate::plan::operation::OperationId;
+
+/// What an apply tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// An operation began.
+    Started(String),
+    /// It says how far it is.
+    Says(String, String),
+    /// It ended.
+    Finished(String, End),
+    /// Something about the whole.
+    Note(String),
+    /// The apply ended; what to do next, in words.
+    Ended(Outcome),
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Done.
+    Done,
+    /// It failed; why.
+    Failed(String),
+    /// Not begun, because one before it failed.
+    Skipped(String),
+    /// Done, then taken back.
+    Undone(String),
+}
+
+/// How an apply ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// 0, 1 or 3.
+    pub exit: u8,
+    /// One line.
+    pub text: String,
+    /// What to do next, a line each.
+    pub next: Vec<String>,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Not begun.
+    Waiting,
+    /// Begun.
+    Running,
+    /// Ended.
+    Ended(End),
+}
+
+/// One operation of an apply.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Host.
+    pub host: String,
+    /// Site; empty: the host itself.
+    pub site: String,
+    /// What it does.
+    pub what: String,
+    /// Where it stands.
+    pub progress: Progress,
+    /// What it said last.
+    pub says: String,
+    /// When it began, milliseconds.
+    pub began: i64,
+    /// When it ended.
+    pub ended: i64,
+}
+
+/// One apply.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its number.
+    pub id: u64,
+    /// What was asked.
+    pub title: String,
+    /// Its operations, in the plan's order.
+    pub lines: Vec<Line>,
+    by_id: HashMap<String, usize>,
+    /// Notes.
+    pub notes: Vec<String>,
+    /// When it began, milliseconds.
+    pub began: i64,
+    /// When it ended.
+    pub ended: Option<i64>,
+    /// How.
+    pub outcome: Option<Outcome>,
+}
+
+impl Run {
+    /// An apply that begins now.
+    pub fn new(id: u64, title: String, plan: &Plan, now: i64) -> Run {
+        let mut lines = Vec::with_capacity(plan.operations.len());
+        let mut by_id = HashMap::new();
+        for operation in &plan.operations {
+            let OperationId(name) = &operation.id;
+            by_id.insert(name.clone(), lines.len());
+            lines.push(Line {
+                host: operation.host.to_string(),
+                site: operation.site.as_ref().map(|s| s.to_string()).unwrap_or_default(),
+                what: super::words::what(&operation.kind),
+                progress: Progress::Waiting,
+                says: String::new(),
+                began: 0,
+                ended: 0,
+            });
+        }
+        Run {
+            id,
+            title,
+            lines,
+            by_id,
+            notes: Vec::new(),
+            began: now,
+            ended: None,
+            outcome: None,
+        }
+    }
+
+    /// Takes a step. Operations that the plan did not name are ignored.
+    pub fn step(&mut self, step: Step, now: i64) {
+        match step {
+            Step::Started(id) => {
+                if let Some(line) = self.line(&id) {
+                    line.progress = Progress::Running;
+                    line.began = now;
+                }
+            }
+            Step::Says(id, text) => {
+                if let Some(line) = self.line(&id) {
+                    line.says = clean(&text).into_owned();
+                }
+            }
+            Step::Finished(id, end) => {
+                if let Some(line) = self.line(&id) {
+                    if line.began == 0 {
+                        line.began = now;
+                    }
+                    line.ended = now;
+                    line.progress = Progress::Ended(end);
+                }
+            }
+            Step::Note(text) => self.notes.push(clean(&text).into_owned()),
+            Step::Ended(outcome) => {
+                self.ended = Some(now);
+                self.outcome = Some(outcome);
+            }
+        }
+    }
+
+    fn line(&mut self, id: &str) -> Option<&mut Line> {
+        let at = *self.by_id.get(id)?;
+        self.lines.get_mut(at)
+    }
+
+    /// Operations ended and all.
+    pub fn done(&self) -> (usize, usize) {
+        let ended = |l: &&Line| matches!(l.progress, Progress::Ended(_));
+        (self.lines.iter().filter(ended).count(), self.lines.len())
+    }
+
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        self.outcome.is_none()
+    }
+}

@@ -1,0 +1,85 @@
+//! What the console asks of the world. `update` returns these; only the runtime carries them out.
+
+use std::sync::Arc;
+
+use crate::fleet::{Name, SiteState};
+
+use super::form::site::NewSite;
+
+/// One wish to the outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Leave the program.
+    Quit,
+    /// Back to the shell until it brings us back.
+    Suspend,
+    /// Draw everything afresh.
+    Redraw,
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
+    /// Compute the plan for what is known now.
+    Plan,
+    /// Work out what a change would do; changes nothing. Answered by `Proposed` with this number.
+    Propose(u64, Request),
+    /// A proposal is not wanted any more.
+    Forget(u64),
+    /// Carry out the proposal with this number: write the file, apply.
+    Apply(u64),
+    /// These numbers are on screen now; others need not be read.
+    Watch(Watch),
+    /// Look at all hosts again, now; retry those that are away.
+    Refresh,
+    /// Make a request to this site from the operator's side.
+    Probe(Name),
+    /// Read a container's last lines for a site's page.
+    Tail {
+        /// Answered under this key.
+        key: Arc<str>,
+        /// Host.
+        host: Name,
+        /// Container's id.
+        container: String,
+    },
+    /// Follow a log, or stop following.
+    Log(super::log::Effect),
+}
+
+impl Effect {
+    /// Whether carrying it out changes a host or the fleet file.
+    pub fn changes(&self) -> bool {
+        matches!(self, Effect::Apply(_))
+    }
+}
+
+/// Which numbers are on screen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// Containers whose use is shown: (host, container id).
+    pub usage: Vec<(String, String)>,
+    /// Hosts whose traffic is shown.
+    pub traffic: Vec<String>,
+}
+
+/// A change to be worked out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// In words, naming what it is bound to: `restart bob-shop on web2`.
+    pub title: String,
+    /// What is asked.
+    pub wish: Wish,
+    /// For which sites; empty: all.
+    pub sites: Vec<Name>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// Make them match the file.
+    Apply,
+    /// Restart their containers.
+    Restart,
+    /// Edit `state:`.
+    State(SiteState),
+    /// Add a site to the file.
+    Create(Box<NewSite>),
+}

@@ -1,0 +1,319 @@
+//! The fleet as the console shows it: plain rows, made from what workers send.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::fleet::{Name, SiteState};
+use crate::observe::model::ObservedHost;
+
+/// All that the lists show.
+#[derive(Debug, Clone, Default)]
+pub struct FleetView {
+    /// The fleet's name, or the host's where there is no fleet file.
+    pub name: String,
+    /// A simulated fleet.
+    pub demo: bool,
+    /// Read-only.
+    pub on_call: bool,
+    /// In the file's order.
+    pub hosts: Vec<HostRow>,
+    /// In the file's order, then leftovers, then foreign containers.
+    pub sites: Vec<SiteRow>,
+}
+
+/// How a host is reached at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// First attempt.
+    #[default]
+    Connecting,
+    /// It answers, and what is shown is current.
+    Ready,
+    /// It answers in part, or slowly.
+    Degraded,
+    /// It does not answer; the next attempt waits.
+    BackingOff,
+}
+
+/// Where a number comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The router's own numbers.
+    Router,
+    /// A request made from the operator's side.
+    Probe,
+    /// A request made by ostler from the host.
+    Verified,
+    /// The Docker Engine.
+    Engine,
+}
+
+impl Source {
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Router => "router",
+            Source::Probe => "probe from here",
+            Source::Verified => "request on the host",
+            Source::Engine => "engine",
+        }
+    }
+}
+
+/// A value with its source and the moment it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading<T> {
+    /// The value.
+    pub value: T,
+    /// Unix seconds.
+    pub at: i64,
+    /// Where from.
+    pub source: Source,
+}
+
+/// What one site is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// It does not answer, or its container is down.
+    Failing,
+    /// The engine keeps restarting it.
+    Restarting,
+    /// It answers, but something wants a look.
+    Warning,
+    /// It is not as it was last applied.
+    Drift,
+    /// The file was changed since it was last applied, or it never was.
+    Pending,
+    /// Coming up.
+    Starting,
+    /// Its host has not answered yet.
+    Unknown,
+    /// Removed from the file; its container is stopped and kept.
+    Leftover,
+    /// As it should be.
+    Ok,
+    /// A foreign container that runs.
+    Running,
+    /// Stopped, as the file says; or a foreign container that ended well.
+    Stopped,
+    /// Archived, as the file says.
+    Archived,
+}
+
+impl State {
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Failing => "failing",
+            State::Restarting => "restarting",
+            State::Warning => "warning",
+            State::Drift => "drift",
+            State::Pending => "to apply",
+            State::Starting => "starting",
+            State::Unknown => "not known",
+            State::Leftover => "leftover",
+            State::Ok => "ok",
+            State::Running => "running",
+            State::Stopped => "stopped",
+            State::Archived => "archived",
+        }
+    }
+
+    /// How much it matters: 0 first.
+    pub fn severity(self) -> u8 {
+        match self {
+            State::Failing | State::Restarting => 0,
+            State::Warning => 1,
+            State::Drift => 2,
+            State::Pending | State::Starting => 3,
+            State::Unknown => 4,
+            State::Leftover => 5,
+            State::Ok | State::Running => 6,
+            State::Stopped => 7,
+            State::Archived => 8,
+        }
+    }
+
+    /// Whether nothing wants attention.
+    pub fn is_well(self) -> bool {
+        self.severity() >= 6
+    }
+}
+
+/// One line of the list of sites.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SiteRow {
+    /// What it is bound to: unique over the fleet, stable while the row lives.
+    pub key: Arc<str>,
+    /// The site's name, or a foreign container's.
+    pub name: String,
+    /// A container without a label of ours.
+    pub foreign: bool,
+    /// In the fleet file.
+    pub in_file: bool,
+    /// Compose project of a foreign container.
+    pub project: String,
+    /// Customer.
+    pub account: String,
+    /// Host.
+    pub host: String,
+    /// Recipe's word.
+    pub recipe: String,
+    /// Image reference.
+    pub image: String,
+    /// Domains it answers for.
+    pub domains: Vec<String>,
+    /// What the file wants.
+    pub wanted: Option<SiteState>,
+    /// What it is doing.
+    pub state: State,
+    /// Unix seconds since when, where known.
+    pub since: Option<i64>,
+    /// Last HTTP status.
+    pub http: Option<Reading<u16>>,
+    /// Requests per second.
+    pub requests: Option<Reading<f64>>,
+    /// Answers of 500 and above per minute.
+    pub errors: Option<Reading<f64>>,
+    /// Connections held at the router.
+    pub connections: Option<Reading<u32>>,
+    /// Bytes in use.
+    pub memory_used: Option<Reading<u64>>,
+    /// Bytes allowed.
+    pub memory_limit: Option<u64>,
+    /// Share of one CPU in use, 1.0 = one whole.
+    pub cpu: Option<Reading<f64>>,
+    /// Restarts made by the engine.
+    pub restarts: u64,
+    /// Times the kernel killed a process of it for memory, as far as seen.
+    pub oom: u32,
+    /// Container that serves it.
+    pub container: Option<String>,
+    /// That container's name.
+    pub container_name: String,
+    /// Its address on the sites' network.
+    pub address: String,
+    /// What is the matter, or worth knowing.
+    pub why: String,
+    /// Its host does not answer: all of this is from `seen`.
+    pub stale: bool,
+    /// When its host was last read.
+    pub seen: Option<i64>,
+}
+
+/// One line of the list of hosts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HostRow {
+    /// The host.
+    pub name: String,
+    /// How its engine is reached.
+    pub address: String,
+    /// Whether it answers.
+    pub link: Link,
+    /// Unix seconds since when.
+    pub since: i64,
+    /// When it was last read in full.
+    pub seen: Option<i64>,
+    /// When the next attempt is made.
+    pub retry_at: Option<i64>,
+    /// What is the matter.
+    pub why: String,
+    /// Engine version.
+    pub version: String,
+    /// API version.
+    pub api: String,
+    /// Operating system.
+    pub os: String,
+    /// CPUs.
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+    /// Containers there, all and running.
+    pub containers: (usize, usize),
+    /// Containers that are not ostler's.
+    pub foreign: usize,
+    /// Sites of the file there, and how many are not well.
+    pub sites: (usize, usize),
+    /// Sum of the sites' requests per second.
+    pub requests: Option<f64>,
+    /// Who applied last, as recorded there.
+    pub applied_by: String,
+}
+
+/// What is known of one host, as it came in.
+#[derive(Debug, Clone, Default)]
+pub struct HostData {
+    /// Whether it answers.
+    pub link: Link,
+    /// Since when.
+    pub link_since: i64,
+    /// Why not.
+    pub why: String,
+    /// When the next attempt is made.
+    pub retry_at: Option<i64>,
+    /// Last observation; stays when the host goes away.
+    pub observed: Option<Arc<ObservedHost>>,
+    /// When.
+    pub observed_at: Option<i64>,
+    /// Router's numbers by site.
+    pub traffic: HashMap<Name, Traffic>,
+    /// Numbers of the engine, by container.
+    pub stats: HashMap<String, Usage>,
+    /// What was seen of each container since the console runs.
+    pub history: HashMap<String, History>,
+}
+
+/// The router's numbers of one site.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Traffic {
+    /// When they were read, unix seconds.
+    pub at: i64,
+    /// Requests per second.
+    pub requests: f64,
+    /// Answers of 500 and above per minute.
+    pub errors: f64,
+    /// Connections held.
+    pub connections: u32,
+    /// Status of the last answer, where known.
+    pub status: Option<u16>,
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// When it was read.
+    pub at: i64,
+    /// Bytes.
+    pub memory: u64,
+    /// Bytes allowed; 0: no limit.
+    pub memory_limit: u64,
+    /// Share of one CPU since the reading before; `None` at the first.
+    pub cpu: Option<f64>,
+    /// CPU time so far, to take the next difference from.
+    pub cpu_total_ns: u64,
+}
+
+/// What happened to a container while the console watched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// Kills for memory.
+    pub ooms: u32,
+    /// The last of them.
+    pub last_oom: i64,
+    /// When it last changed between running and not.
+    pub changed: Option<i64>,
+}
+
+/// What a request from the operator's side found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// When, unix seconds.
+    pub at: i64,
+    /// Addresses the domain resolves to, or why not.
+    pub dns: Result<Vec<String>, String>,
+    /// Status of the answer, or why there was none.
+    pub http: Result<u16, String>,
+}
+
+/// Data of all hosts.
+pub type Hosts = BTreeMap<Name, HostData>;

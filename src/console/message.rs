@@ -1,0 +1,95 @@
+//! What reaches the console: keys, time, and what workers found. Nothing else changes the model.
+
+use std::sync::Arc;
+
+use crossterm::event::KeyEvent;
+
+use super::activity::Step;
+use super::fleet_view::{Link, Probe, Traffic, Usage};
+use super::proposal::Proposal;
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::ObservedHost;
+use crate::plan::Plan;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// The time: milliseconds since 1970.
+    Clock(i64),
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this size now.
+    Resize(u16, u16),
+    /// The fleet file was read again: after an edit, or because it changed on disk.
+    Fleet(Arc<Fleet>),
+    /// The fleet file on disk cannot be read; what was read before stays.
+    FleetBroken(String),
+    /// Something about a host.
+    Host(Name, HostNews),
+    /// The plan for what is known now.
+    Planned(Result<Arc<Plan>, String>),
+    /// The answer to [`super::Effect::Propose`].
+    Proposed(u64, Result<Box<Proposal>, String>),
+    /// A step of the apply with this number.
+    Step(u64, Step),
+    /// A request from the operator's side ended.
+    Probed(Name, Probe),
+    /// The last lines of a container, for a site's page.
+    Tail(Arc<str>, Result<Vec<String>, String>),
+    /// A line for the operator.
+    Note(Tone, String),
+    /// Asked to end by a signal.
+    Terminate,
+}
+
+/// How a note is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It worked.
+    Good,
+    /// For information.
+    Plain,
+    /// It did not work.
+    Bad,
+}
+
+/// Something about a host.
+#[derive(Debug, Clone)]
+pub enum HostNews {
+    /// Whether it answers; why not, and when the next attempt is made (unix seconds).
+    Link {
+        /// State.
+        link: Link,
+        /// Why not.
+        why: String,
+        /// Next attempt.
+        retry_at: Option<i64>,
+    },
+    /// It was looked at.
+    Observed(Arc<ObservedHost>),
+    /// The router's numbers, by site.
+    Traffic(Vec<(Name, Traffic)>),
+    /// A container's numbers.
+    Usage(String, Usage),
+    /// A container did something.
+    Event(ContainerEvent),
+}
+
+/// What a container did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerEvent {
+    /// When, unix seconds.
+    pub at: i64,
+    /// Which.
+    pub container: String,
+    /// Its name.
+    pub name: String,
+    /// Its site, where it carries our label.
+    pub site: Option<String>,
+    /// What, in the engine's word: `start`, `die`, `oom`, …
+    pub action: String,
+    /// More: an exit code, a health state.
+    pub detail: String,
+}

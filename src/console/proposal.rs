@@ -1,0 +1,122 @@
+//! A change that was worked out and not yet made: shown, then confirmed or left.
+
+use std::sync::Arc;
+
+use super::effect::Request;
+use super::widget::input::Input;
+use crate::plan::{Class, Plan};
+
+/// What a change would do.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// What was asked.
+    pub request: Request,
+    /// How the fleet file would change; empty when it does not.
+    pub diff: Vec<DiffLine>,
+    /// What would be done.
+    pub plan: Arc<Plan>,
+}
+
+/// A line of a diff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiffLine {
+    /// `+`, `-`, ` ` or `@`.
+    pub sign: char,
+    /// Text.
+    pub text: String,
+}
+
+/// How a proposal is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirm {
+    /// By a key.
+    Key,
+    /// By typing this.
+    Type(String),
+}
+
+/// A proposal on screen.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// Its number.
+    pub id: u64,
+    /// It.
+    pub proposal: Box<Proposal>,
+    /// What is asked for.
+    pub confirm: Confirm,
+    /// What was typed.
+    pub input: Input,
+    /// First line on screen.
+    pub top: usize,
+}
+
+/// From how many sites on the number is asked for.
+pub const MANY: usize = 5;
+
+impl Proposal {
+    /// Whether there is nothing to write and nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.diff.is_empty() && self.plan.operations.is_empty()
+    }
+
+    /// How it wants to be confirmed: by the name when it stops or removes a site, by the number of
+    /// sites when there are many.
+    pub fn confirm(&self) -> Confirm {
+        use super::effect::Wish;
+        let stops = matches!(
+            self.request.wish,
+            Wish::State(crate::fleet::SiteState::Stopped | crate::fleet::SiteState::Archived)
+        );
+        let touched = self.touched();
+        let dangerous = stops || self.stops_sites();
+        match (&touched[..], dangerous) {
+            (many, _) if many.len() > MANY => Confirm::Type(many.len().to_string()),
+            ([one], true) => Confirm::Type(one.clone()),
+            (many, true) if many.len() > 1 => Confirm::Type(many.len().to_string()),
+            ([], true) => match &self.request.sites[..] {
+                [one] => Confirm::Type(one.to_string()),
+                many => Confirm::Type(many.len().to_string()),
+            },
+            _ => Confirm::Key,
+        }
+    }
+
+    /// Names of the sites that operations touch, each once.
+    pub fn touched(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for site in self.plan.operations.iter().filter_map(|o| o.site.as_ref()) {
+            if !names.iter().any(|n| n == site.as_str()) {
+                names.push(site.to_string());
+            }
+        }
+        names
+    }
+
+    /// Whether a site is left without what it had: an operation that is destructive and lasting.
+    fn stops_sites(&self) -> bool {
+        self.plan.operations.iter().any(|o| {
+            o.class == Class::Destructive && o.interrupts == crate::plan::Interruption::Lasting
+        })
+    }
+}
+
+impl Open {
+    /// A proposal, to be shown.
+    pub fn new(id: u64, proposal: Box<Proposal>) -> Open {
+        Open {
+            id,
+            confirm: proposal.confirm(),
+            proposal,
+            input: Input::default(),
+            top: 0,
+        }
+    }
+
+    /// Whether what was typed is what is asked for.
+    pub fn confirmed(&self) -> bool {
+        match &self.confirm {
+            Confirm::Key => true,
+            Confirm::Type(wanted) => self.input.text().trim() == wanted,
+        }
+    }
+}

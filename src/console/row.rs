@@ -1,0 +1,551 @@
+//! Pure functions from what is known to what is shown.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::fleet_view::{HostData, HostRow, Link, Probe, Reading, SiteRow, Source, State};
+use super::text::{clean, size};
+use crate::fleet::{Fleet, Host, Name, Recipe, Site, SiteState};
+use crate::observe::look::look;
+use crate::observe::model::{ObservedContainer, ObservedHost, RecordedState, RunState, SiteRecord};
+use crate::plan::{Operation, Plan};
+
+/// Kills for memory are a warning for this long.
+const OOM_MATTERS_S: i64 = 3600;
+/// A container that started less than this ago and does not answer yet is starting.
+const STARTING_S: i64 = 60;
+
+/// What planning found for each site: the causes of its operations.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// By site.
+    pub sites: HashMap<Name, Vec<String>>,
+}
+
+impl Due {
+    /// Takes the causes out of a plan, each once, in its order.
+    pub fn of(plan: &Plan) -> Due {
+        let mut sites: HashMap<Name, Vec<String>> = HashMap::new();
+        for Operation { site, cause, .. } in &plan.operations {
+            let Some(site) = site else { continue };
+            let causes = sites.entry(site.clone()).or_default();
+            for text in cause {
+                if !causes.iter().any(|c| c == text) {
+                    causes.push(text.clone());
+                }
+            }
+        }
+        for problem in &plan.problems {
+            if let Some(site) = &problem.site {
+                let causes = sites.entry(site.clone()).or_default();
+                causes.insert(0, problem.what.clone());
+            }
+        }
+        Due { sites }
+    }
+}
+
+/// Everything the rows of one fleet are made from.
+pub struct Facts<'a> {
+    /// The file; none when a single host is looked at.
+    pub fleet: Option<&'a Fleet>,
+    /// What planning found.
+    pub due: &'a Due,
+    /// Probes by site.
+    pub probes: &'a HashMap<Name, Probe>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// All rows of one host: its sites of the file, leftovers, foreign containers.
+pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow> {
+    let mut rows = Vec::new();
+    let fleet_name = facts.fleet.map(|f| f.name.as_str()).unwrap_or("");
+    let mut ours: HashMap<&str, Vec<&ObservedContainer>> = HashMap::new();
+    let mut foreign = Vec::new();
+    if let Some(observed) = &data.observed {
+        for container in &observed.containers {
+            let mine = facts.fleet.is_some() && container.ours("fleet") == Some(fleet_name);
+            match (mine, container.ours("role"), container.ours("site")) {
+                (true, Some("site"), Some(site)) => ours.entry(site).or_default().push(container),
+                (true, ..) => {}
+                (false, ..) => foreign.push(container),
+            }
+        }
+    }
+    if let Some(fleet) = facts.fleet {
+        for site in fleet.sites_on(host) {
+            let containers = ours.remove(site.name.as_str()).unwrap_or_default();
+            rows.push(site_row(facts, site, data, &containers));
+        }
+        let mut left: Vec<_> = ours.into_iter().collect();
+        left.sort_by_key(|(name, _)| *name);
+        for (site, containers) in left {
+            if !fleet.sites.get(site).is_some_and(|s| &s.host == host) {
+                rows.push(leftover_row(facts, host, site, data, &containers));
+            }
+        }
+    }
+    rows.extend(
+        foreign
+            .into_iter()
+            .map(|container| foreign_row(facts, host, container, data)),
+    );
+    rows
+}
+
+fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
+    SiteRow {
+        key: Arc::from(format!("{host}/{name}")),
+        name: name.to_owned(),
+        foreign: false,
+        in_file: false,
+        project: String::new(),
+        account: String::new(),
+        host: host.to_string(),
+        recipe: String::new(),
+        image: String::new(),
+        domains: Vec::new(),
+        wanted: None,
+        state: State::Unknown,
+        since: None,
+        http: None,
+        requests: None,
+        errors: None,
+        connections: None,
+        memory_used: None,
+        memory_limit: None,
+        cpu: None,
+        restarts: 0,
+        oom: 0,
+        container: None,
+        container_name: String::new(),
+        address: String::new(),
+        why: String::new(),
+        stale: !matches!(data.link, Link::Ready | Link::Degraded),
+        seen: data.observed_at,
+    }
+}
+
+fn site_row(
+    facts: &Facts,
+    site: &Site,
+    data: &HostData,
+    containers: &[&ObservedContainer],
+) -> SiteRow {
+    let mut row = blank(&site.host, site.name.as_str(), data);
+    row.in_file = true;
+    row.account = site.account.as_ref().map(Name::to_string).unwrap_or_default();
+    row.recipe = site.recipe.word().to_owned();
+    row.domains = site.domains.iter().map(|d| d.to_string()).collect();
+    row.wanted = Some(site.state);
+    row.memory_limit = site.limits.memory;
+    let record = data
+        .observed
+        .as_deref()
+        .and_then(|o| o.state.read())
+        .and_then(|s| s.sites.get(&site.name));
+    let serving = serving(containers, record);
+    if let Some(container) = serving {
+        describe_container(&mut row, container, data);
+    }
+    if let Some(traffic) = data.traffic.get(&site.name) {
+        let at = traffic.at;
+        let source = Source::Router;
+        row.requests = Some(Reading { value: traffic.requests, at, source });
+        row.errors = Some(Reading { value: traffic.errors, at, source });
+        row.connections = Some(Reading { value: traffic.connections, at, source });
+        row.http = traffic.status.map(|value| Reading { value, at, source });
+    }
+    if let Some(probe) = facts.probes.get(&site.name)
+        && let Ok(value) = probe.http
+        && row.http.is_none_or(|h| h.at < probe.at)
+    {
+        row.http = Some(Reading { value, at: probe.at, source: Source::Probe });
+    }
+    let causes = facts.due.sites.get(&site.name).map_or(&[][..], Vec::as_slice);
+    let (state, why) = judge(facts, site, data, serving, record, causes, &row);
+    row.state = state;
+    row.why = why;
+    if row.stale {
+        row.why = away(data, &site.host);
+    }
+    row
+}
+
+/// The container that serves a site: the one whose hash was recorded, else one that runs, else any.
+fn serving<'a>(
+    containers: &[&'a ObservedContainer],
+    record: Option<&SiteRecord>,
+) -> Option<&'a ObservedContainer> {
+    let hash = record.and_then(|r| r.hash.as_deref());
+    let better = |c: &&&ObservedContainer| {
+        (
+            c.is_running(),
+            hash.is_some() && c.ours("hash") == hash,
+            !c.name.ends_with("-next"),
+            c.created,
+        )
+    };
+    containers.iter().max_by_key(better).copied()
+}
+
+fn describe_container(row: &mut SiteRow, container: &ObservedContainer, data: &HostData) {
+    row.image = clean(&container.image).into_owned();
+    row.container = Some(container.id.clone());
+    row.container_name = clean(&container.name).into_owned();
+    row.address = container
+        .addresses
+        .values()
+        .next()
+        .map(|ip| ip.to_string())
+        .unwrap_or_default();
+    let history = data.history.get(&container.id);
+    row.oom = history.map_or(0, |h| h.ooms);
+    if let Some(inspected) = &container.inspected {
+        row.restarts = inspected.restarts;
+        row.memory_limit = inspected.limits.memory.or(row.memory_limit);
+    }
+    row.since = history
+        .and_then(|h| h.changed)
+        .or_else(|| changed_at(container))
+        .or_else(|| {
+            let ago = ago_in_status(&container.status)?;
+            data.observed_at.map(|at| at - ago)
+        });
+    if let Some(usage) = data.stats.get(&container.id) {
+        let source = Source::Engine;
+        row.memory_used = Some(Reading { value: usage.memory, at: usage.at, source });
+        row.cpu = usage.cpu.map(|value| Reading { value, at: usage.at, source });
+        if usage.memory_limit > 0 && row.memory_limit.is_some() {
+            row.memory_limit = Some(usage.memory_limit);
+        }
+    }
+}
+
+/// When a container started, or ended, as an inspect told.
+fn changed_at(container: &ObservedContainer) -> Option<i64> {
+    let inspected = container.inspected.as_ref()?;
+    let text = if container.is_running() {
+        inspected.started_at.as_deref()
+    } else {
+        inspected.finished_at.as_deref()
+    };
+    let at = chrono::DateTime::parse_from_rfc3339(text?).ok()?.timestamp();
+    // The engine writes the year 1 for "never".
+    (at > 0).then_some(at)
+}
+
+/// Seconds out of the engine's words, such as `Up 3 hours` or `Exited (137) 5 minutes ago`.
+pub fn ago_in_status(status: &str) -> Option<i64> {
+    let words: Vec<&str> = status.split_whitespace().collect();
+    let unit_at = words.iter().position(|w| unit(w).is_some())?;
+    let unit = unit(words[unit_at])?;
+    let before = unit_at.checked_sub(1).map(|i| words[i])?;
+    let n = match before {
+        "a" | "an" | "than" => 1,
+        text => text.parse::<i64>().ok()?,
+    };
+    Some(n * unit)
+}
+
+fn unit(word: &str) -> Option<i64> {
+    Some(match word.trim_end_matches('s') {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3600,
+        "day" => 86_400,
+        "week" => 604_800,
+        "month" => 2_592_000,
+        "year" => 31_536_000,
+        _ => return None,
+    })
+}
+
+fn away(data: &HostData, host: &Name) -> String {
+    match (data.link, data.observed_at) {
+        (Link::Connecting, None) => format!("{host}: connecting"),
+        (_, None) => format!("{host} never answered: {}", clean(&data.why)),
+        _ => format!("{host} does not answer: {}", clean(&data.why)),
+    }
+}
+
+/// State and reason of a site of the file.
+fn judge(
+    facts: &Facts,
+    site: &Site,
+    data: &HostData,
+    serving: Option<&ObservedContainer>,
+    record: Option<&SiteRecord>,
+    causes: &[String],
+    row: &SiteRow,
+) -> (State, String) {
+    if data.observed.is_none() {
+        return (State::Unknown, String::new());
+    }
+    let due = || causes.iter().map(|c| clean(c)).collect::<Vec<_>>().join("; ");
+    let applied = record.is_some_and(|r| r.state != RecordedState::Leftover);
+    let pending = |fallback: &str| {
+        let text = if causes.is_empty() { fallback.to_owned() } else { due() };
+        let drifted = applied && serving.is_some() && causes.iter().any(|c| by_hand(c));
+        (if drifted { State::Drift } else { State::Pending }, text)
+    };
+    match site.state {
+        SiteState::Archived if serving.is_none() && causes.is_empty() => {
+            return (State::Archived, String::new());
+        }
+        SiteState::Archived => return pending("to be archived"),
+        SiteState::Stopped => {
+            let up = serving.is_some_and(ObservedContainer::is_running);
+            return if up || !causes.is_empty() {
+                pending("to be stopped")
+            } else {
+                (State::Stopped, String::new())
+            };
+        }
+        SiteState::Running => {}
+    }
+    if matches!(site.recipe, Recipe::Proxy { .. }) {
+        return match row.http {
+            Some(http) if http.value >= 500 => (State::Failing, format!("answers {}", http.value)),
+            _ if !causes.is_empty() => pending(""),
+            _ if !applied => (State::Pending, "not applied yet".into()),
+            _ => (State::Ok, String::new()),
+        };
+    }
+    let Some(container) = serving else {
+        return if applied {
+            (State::Failing, "its container is gone".into())
+        } else {
+            pending("not applied yet")
+        };
+    };
+    let up_for = row.since.map(|at| facts.now - at);
+    let young = up_for.is_some_and(|s| s < STARTING_S);
+    let limit = row
+        .memory_limit
+        .map(|m| format!(", memory {}", size(m)))
+        .unwrap_or_default();
+    let oom_recent = data
+        .history
+        .get(&container.id)
+        .is_some_and(|h| h.ooms > 0 && facts.now - h.last_oom < OOM_MATTERS_S);
+    let oom = || format!("oom ×{}{limit}", row.oom);
+    match container.run {
+        RunState::Running => {}
+        RunState::Restarting => {
+            let why = if oom_recent { oom() } else { exit_words(container, &limit) };
+            return (State::Restarting, why);
+        }
+        RunState::Created if young || facts.now - container.created < STARTING_S => {
+            return (State::Starting, String::new());
+        }
+        RunState::Paused => return (State::Failing, "its container is paused".into()),
+        _ => {
+            let mut why = exit_words(container, &limit);
+            if oom_recent {
+                why = format!("{}; {why}", oom());
+            }
+            return (State::Failing, why);
+        }
+    }
+    let health = container
+        .inspected
+        .as_ref()
+        .and_then(|i| i.health.as_deref())
+        .unwrap_or_else(|| health_in_status(&container.status));
+    if let Some(http) = row.http.filter(|h| h.value >= 500) {
+        if young {
+            return (State::Starting, format!("answers {}", http.value));
+        }
+        let why = if oom_recent { oom() } else { format!("answers {}", http.value) };
+        return (State::Failing, why);
+    }
+    match health {
+        "unhealthy" => return (State::Failing, "its health command fails".into()),
+        "starting" => return (State::Starting, "its health command has not passed yet".into()),
+        _ => {}
+    }
+    if oom_recent {
+        return (State::Warning, oom());
+    }
+    if let Some(errors) = row.errors.filter(|e| e.value >= 1.0) {
+        return (
+            State::Warning,
+            format!("{} answers of 5xx a minute", super::text::rate(errors.value)),
+        );
+    }
+    if let (Some(used), Some(limit)) = (row.memory_used, row.memory_limit)
+        && limit > 0
+        && used.value as f64 >= 0.95 * limit as f64
+    {
+        return (
+            State::Warning,
+            format!("memory {} of {}", size(used.value), size(limit)),
+        );
+    }
+    if !causes.is_empty() {
+        return pending("");
+    }
+    (State::Ok, String::new())
+}
+
+/// Whether a cause says that the host, not the file, was changed.
+fn by_hand(cause: &str) -> bool {
+    cause.contains("by hand") || cause.contains("container ") || cause.contains("drift")
+}
+
+fn health_in_status(status: &str) -> &str {
+    if status.ends_with("(unhealthy)") {
+        "unhealthy"
+    } else if status.ends_with("(health: starting)") {
+        "starting"
+    } else if status.ends_with("(healthy)") {
+        "healthy"
+    } else {
+        ""
+    }
+}
+
+fn exit_words(container: &ObservedContainer, limit: &str) -> String {
+    let code = container
+        .inspected
+        .as_ref()
+        .and_then(|i| i.exit_code)
+        .or_else(|| {
+            let (_, rest) = container.status.split_once('(')?;
+            rest.split_once(')')?.0.parse().ok()
+        });
+    let oom = container.inspected.as_ref().is_some_and(|i| i.oom_killed);
+    let meaning = match code {
+        _ if oom => format!("out of memory{limit}"),
+        Some(0) => "ended by itself".into(),
+        Some(125..=127) => "its command cannot be run".into(),
+        Some(137) => "killed".into(),
+        Some(139) => "crashed".into(),
+        Some(143) => "terminated".into(),
+        _ => "failed".into(),
+    };
+    match code {
+        Some(code) => format!("container exited ({code}): {meaning}"),
+        None => format!("container does not run: {meaning}"),
+    }
+}
+
+fn leftover_row(
+    facts: &Facts,
+    host: &Name,
+    site: &str,
+    data: &HostData,
+    containers: &[&ObservedContainer],
+) -> SiteRow {
+    let name = clean(site).into_owned();
+    let mut row = blank(host, &name, data);
+    let serving = serving(containers, None);
+    if let Some(container) = serving {
+        describe_container(&mut row, container, data);
+    }
+    row.state = State::Leftover;
+    let causes = facts.due.sites.get(site).map_or(&[][..], Vec::as_slice);
+    row.why = if row.stale {
+        away(data, host)
+    } else if !causes.is_empty() {
+        causes.iter().map(|c| clean(c)).collect::<Vec<_>>().join("; ")
+    } else if serving.is_some_and(ObservedContainer::is_running) {
+        "not in the file any more, and still running".into()
+    } else {
+        "not in the file any more; stopped, its data kept".into()
+    };
+    row
+}
+
+fn foreign_row(
+    facts: &Facts,
+    host: &Name,
+    container: &ObservedContainer,
+    data: &HostData,
+) -> SiteRow {
+    let seen = look(container);
+    let name = clean(&container.name).into_owned();
+    let mut row = blank(host, &name, data);
+    // A foreign container may carry the name of a site: its id keeps the two apart.
+    row.key = Arc::from(format!("{host}//{}", container.id));
+    row.foreign = true;
+    row.project = seen.project.map(|p| clean(&p).into_owned()).unwrap_or_default();
+    row.domains = seen.domains.iter().map(|d| clean(d).into_owned()).collect();
+    row.memory_limit = None;
+    describe_container(&mut row, container, data);
+    let oom_recent = data
+        .history
+        .get(&container.id)
+        .is_some_and(|h| h.ooms > 0 && facts.now - h.last_oom < OOM_MATTERS_S);
+    let health = container
+        .inspected
+        .as_ref()
+        .and_then(|i| i.health.as_deref())
+        .unwrap_or_else(|| health_in_status(&container.status));
+    let exit = container.inspected.as_ref().and_then(|i| i.exit_code);
+    let ended_well = exit == Some(0) || container.status.starts_with("Exited (0)");
+    (row.state, row.why) = match container.run {
+        RunState::Running if health == "unhealthy" => (State::Failing, "unhealthy".into()),
+        RunState::Running if health == "starting" => (State::Starting, "health: starting".into()),
+        RunState::Running if oom_recent => (State::Warning, format!("oom ×{}", row.oom)),
+        RunState::Running => (State::Running, String::new()),
+        RunState::Restarting => (State::Restarting, exit_words(container, "")),
+        RunState::Created => (State::Stopped, "created, never started".into()),
+        RunState::Paused => (State::Stopped, "paused".into()),
+        RunState::Exited if ended_well => (State::Stopped, String::new()),
+        _ => (State::Failing, exit_words(container, "")),
+    };
+    if row.stale {
+        row.why = away(data, host);
+    }
+    row
+}
+
+/// The row of a host, its sites' rows given.
+pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
+    let mut row = HostRow {
+        name: host.name.to_string(),
+        address: host.engine.to_string(),
+        link: data.link,
+        since: data.link_since,
+        seen: data.observed_at,
+        retry_at: data.retry_at,
+        why: clean(&data.why).into_owned(),
+        ..HostRow::default()
+    };
+    let mut requests = None;
+    for site in sites.iter().filter(|s| s.host == row.name) {
+        if site.in_file {
+            row.sites.0 += 1;
+            row.sites.1 += usize::from(!site.state.is_well());
+        }
+        row.foreign += usize::from(site.foreign);
+        if let Some(reading) = site.requests {
+            *requests.get_or_insert(0.0) += reading.value;
+        }
+    }
+    row.requests = requests;
+    if let Some(observed) = &data.observed {
+        describe_engine(&mut row, observed);
+    }
+    row
+}
+
+fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
+    row.version = clean(&observed.engine.version).into_owned();
+    row.api = clean(&observed.engine.api).into_owned();
+    row.os = clean(&observed.engine.os).into_owned();
+    row.cpus = observed.engine.cpus;
+    row.memory = observed.engine.memory;
+    let running = observed.containers.iter().filter(|c| c.is_running()).count();
+    row.containers = (observed.containers.len(), running);
+    row.applied_by = observed
+        .state
+        .read()
+        .and_then(|s| s.host.as_ref())
+        .and_then(|h| h.applied_by.as_deref())
+        .map(|t| clean(t).into_owned())
+        .unwrap_or_default();
+}

@@ -162,9 +162,15 @@ pub fn keys_page() -> String {
     for (class, title) in [
         (Look, "Look and move"),
         (Change, "Change (asks; not bound in on-call mode)"),
-        (Danger, "Stop and remove (by name only; asks for the site's name; not bound in on-call mode)"),
+        (
+            Danger,
+            "Stop and remove (by name only; asks for the site's name; not bound in on-call mode)",
+        ),
     ] {
-        let _ = writeln!(out, "\n## {title}\n\n| name | keys | what | where |\n|---|---|---|---|");
+        let _ = writeln!(
+            out,
+            "\n## {title}\n\n| name | keys | what | where |\n|---|---|---|---|"
+        );
         for entry in TABLE.iter().filter(|e| e.class == class) {
             let keys: Vec<String> = entry.keys.iter().map(|k| format!("`{k}`")).collect();
             let places = if entry.places.len() == ANY.len() {
@@ -207,7 +213,10 @@ mod tests {
             match entry.class {
                 Class::Look => {}
                 Class::Change => assert!(
-                    entry.keys.iter().all(|k| k.len() == 1 && k.chars().all(char::is_uppercase)),
+                    entry
+                        .keys
+                        .iter()
+                        .all(|k| k.len() == 1 && k.chars().all(char::is_uppercase)),
                     "{}",
                     entry.name
                 ),

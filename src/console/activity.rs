@@ -105,7 +105,11 @@ impl Run {
             by_id.insert(name.clone(), lines.len());
             lines.push(Line {
                 host: operation.host.to_string(),
-                site: operation.site.as_ref().map(|s| s.to_string()).unwrap_or_default(),
+                site: operation
+                    .site
+                    .as_ref()
+                    .map(|s| s.to_string())
+                    .unwrap_or_default(),
                 what: super::words::what(&operation.kind),
                 progress: Progress::Waiting,
                 says: String::new(),

@@ -40,8 +40,6 @@ pub enum Effect {
         /// Container's id.
         container: String,
     },
-    /// Follow a log, or stop following.
-    Log(super::log::Effect),
 }
 
 impl Effect {

@@ -161,9 +161,10 @@ impl Keymap {
                     continue;
                 }
                 let others = map.bound.entry(key).or_default();
-                let clash = others.iter().copied().find(|a| {
-                    a.entry().places.iter().any(|p| entry.places.contains(p))
-                });
+                let clash = others
+                    .iter()
+                    .copied()
+                    .find(|a| a.entry().places.iter().any(|p| entry.places.contains(p)));
                 if let Some(other) = clash {
                     complaints.push(format!(
                         "keys: {text} is bound to both {} and {}; {} keeps it",
@@ -235,7 +236,9 @@ mod tests {
 
     #[test]
     fn a_key_reads_as_it_is_written() {
-        for text in ["x", "X", "ctrl-d", "alt-x", "f5", "enter", "space", "pagedown", "!"] {
+        for text in [
+            "x", "X", "ctrl-d", "alt-x", "f5", "enter", "space", "pagedown", "!",
+        ] {
             assert!(text.parse::<Key>().is_ok(), "{text}");
         }
         let event = KeyEvent::new(KeyCode::Char('r'), KeyModifiers::SHIFT);

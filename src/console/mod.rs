@@ -1,3 +1,29 @@
-//! The terminal interface: one state, changed by messages only, drawn when something changed.
+//! The terminal interface. `update` takes a message and changes the model, `view` draws the model,
+//! workers send messages; nothing else.
 
+pub mod action;
+pub mod activity;
+pub mod effect;
+pub mod fleet_view;
+pub mod form;
+pub mod keymap;
 pub mod log;
+pub mod message;
+pub mod model;
+pub mod order;
+pub mod palette;
+pub mod pen;
+pub mod proposal;
+pub mod row;
+pub mod screen;
+pub mod settle;
+pub mod text;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod widget;
+pub mod words;
+
+pub use effect::Effect;
+pub use message::Message;
+pub use model::Model;

@@ -28,7 +28,13 @@ impl<'a> Pen<'a> {
         } else {
             (area.y, area.x)
         };
-        Pen { buf, theme, x: area.x, y, right }
+        Pen {
+            buf,
+            theme,
+            x: area.x,
+            y,
+            right,
+        }
     }
 
     /// Cells left on the line.
@@ -50,7 +56,9 @@ impl<'a> Pen<'a> {
     pub fn put_style(&mut self, style: Style, text: &str) -> &mut Self {
         let text = elide(text, self.room());
         if !text.is_empty() {
-            let (x, _) = self.buf.set_stringn(self.x, self.y, &text, self.room(), style);
+            let (x, _) = self
+                .buf
+                .set_stringn(self.x, self.y, &text, self.room(), style);
             self.x = x;
         }
         self
@@ -104,7 +112,12 @@ pub fn spans_width(spans: &[(Role, String)]) -> usize {
 
 /// Draws lines from `top` on; the rest of the area stays as it is.
 pub fn lines(buf: &mut Buffer, theme: &Theme, area: Rect, lines: &[Spans], top: usize) {
-    for (at, line) in lines.iter().skip(top).take(usize::from(area.height)).enumerate() {
+    for (at, line) in lines
+        .iter()
+        .skip(top)
+        .take(usize::from(area.height))
+        .enumerate()
+    {
         Pen::on(buf, theme, area, at as u16).spans(line);
     }
 }
@@ -139,5 +152,10 @@ pub fn frame(buf: &mut Buffer, theme: &Theme, area: Rect, title: &str) -> Rect {
             theme.style(Role::Accent),
         );
     }
-    Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(4), area.height - 2)
+    Rect::new(
+        area.x + 2,
+        area.y + 1,
+        area.width.saturating_sub(4),
+        area.height - 2,
+    )
 }

@@ -135,7 +135,11 @@ fn site_row(
 ) -> SiteRow {
     let mut row = blank(&site.host, site.name.as_str(), data);
     row.in_file = true;
-    row.account = site.account.as_ref().map(Name::to_string).unwrap_or_default();
+    row.account = site
+        .account
+        .as_ref()
+        .map(Name::to_string)
+        .unwrap_or_default();
     row.recipe = site.recipe.word().to_owned();
     row.domains = site.domains.iter().map(|d| d.to_string()).collect();
     row.wanted = Some(site.state);
@@ -152,18 +156,38 @@ fn site_row(
     if let Some(traffic) = data.traffic.get(&site.name) {
         let at = traffic.at;
         let source = Source::Router;
-        row.requests = Some(Reading { value: traffic.requests, at, source });
-        row.errors = Some(Reading { value: traffic.errors, at, source });
-        row.connections = Some(Reading { value: traffic.connections, at, source });
+        row.requests = Some(Reading {
+            value: traffic.requests,
+            at,
+            source,
+        });
+        row.errors = Some(Reading {
+            value: traffic.errors,
+            at,
+            source,
+        });
+        row.connections = Some(Reading {
+            value: traffic.connections,
+            at,
+            source,
+        });
         row.http = traffic.status.map(|value| Reading { value, at, source });
     }
     if let Some(probe) = facts.probes.get(&site.name)
         && let Ok(value) = probe.http
         && row.http.is_none_or(|h| h.at < probe.at)
     {
-        row.http = Some(Reading { value, at: probe.at, source: Source::Probe });
+        row.http = Some(Reading {
+            value,
+            at: probe.at,
+            source: Source::Probe,
+        });
     }
-    let causes = facts.due.sites.get(&site.name).map_or(&[][..], Vec::as_slice);
+    let causes = facts
+        .due
+        .sites
+        .get(&site.name)
+        .map_or(&[][..], Vec::as_slice);
     let (state, why) = judge(facts, site, data, serving, record, causes, &row);
     row.state = state;
     row.why = why;
@@ -215,8 +239,16 @@ fn describe_container(row: &mut SiteRow, container: &ObservedContainer, data: &H
         });
     if let Some(usage) = data.stats.get(&container.id) {
         let source = Source::Engine;
-        row.memory_used = Some(Reading { value: usage.memory, at: usage.at, source });
-        row.cpu = usage.cpu.map(|value| Reading { value, at: usage.at, source });
+        row.memory_used = Some(Reading {
+            value: usage.memory,
+            at: usage.at,
+            source,
+        });
+        row.cpu = usage.cpu.map(|value| Reading {
+            value,
+            at: usage.at,
+            source,
+        });
         if usage.memory_limit > 0 && row.memory_limit.is_some() {
             row.memory_limit = Some(usage.memory_limit);
         }
@@ -231,7 +263,9 @@ fn changed_at(container: &ObservedContainer) -> Option<i64> {
     } else {
         inspected.finished_at.as_deref()
     };
-    let at = chrono::DateTime::parse_from_rfc3339(text?).ok()?.timestamp();
+    let at = chrono::DateTime::parse_from_rfc3339(text?)
+        .ok()?
+        .timestamp();
     // The engine writes the year 1 for "never".
     (at > 0).then_some(at)
 }
@@ -283,12 +317,29 @@ fn judge(
     if data.observed.is_none() {
         return (State::Unknown, String::new());
     }
-    let due = || causes.iter().map(|c| clean(c)).collect::<Vec<_>>().join("; ");
+    let due = || {
+        causes
+            .iter()
+            .map(|c| clean(c))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     let applied = record.is_some_and(|r| r.state != RecordedState::Leftover);
     let pending = |fallback: &str| {
-        let text = if causes.is_empty() { fallback.to_owned() } else { due() };
+        let text = if causes.is_empty() {
+            fallback.to_owned()
+        } else {
+            due()
+        };
         let drifted = applied && serving.is_some() && causes.iter().any(|c| by_hand(c));
-        (if drifted { State::Drift } else { State::Pending }, text)
+        (
+            if drifted {
+                State::Drift
+            } else {
+                State::Pending
+            },
+            text,
+        )
     };
     match site.state {
         SiteState::Archived if serving.is_none() && causes.is_empty() => {
@@ -334,7 +385,11 @@ fn judge(
     match container.run {
         RunState::Running => {}
         RunState::Restarting => {
-            let why = if oom_recent { oom() } else { exit_words(container, &limit) };
+            let why = if oom_recent {
+                oom()
+            } else {
+                exit_words(container, &limit)
+            };
             return (State::Restarting, why);
         }
         RunState::Created if young || facts.now - container.created < STARTING_S => {
@@ -358,12 +413,21 @@ fn judge(
         if young {
             return (State::Starting, format!("answers {}", http.value));
         }
-        let why = if oom_recent { oom() } else { format!("answers {}", http.value) };
+        let why = if oom_recent {
+            oom()
+        } else {
+            format!("answers {}", http.value)
+        };
         return (State::Failing, why);
     }
     match health {
         "unhealthy" => return (State::Failing, "its health command fails".into()),
-        "starting" => return (State::Starting, "its health command has not passed yet".into()),
+        "starting" => {
+            return (
+                State::Starting,
+                "its health command has not passed yet".into(),
+            );
+        }
         _ => {}
     }
     if oom_recent {
@@ -372,7 +436,10 @@ fn judge(
     if let Some(errors) = row.errors.filter(|e| e.value >= 1.0) {
         return (
             State::Warning,
-            format!("{} answers of 5xx a minute", super::text::rate(errors.value)),
+            format!(
+                "{} answers of 5xx a minute",
+                super::text::rate(errors.value)
+            ),
         );
     }
     if let (Some(used), Some(limit)) = (row.memory_used, row.memory_limit)
@@ -450,7 +517,11 @@ fn leftover_row(
     row.why = if row.stale {
         away(data, host)
     } else if !causes.is_empty() {
-        causes.iter().map(|c| clean(c)).collect::<Vec<_>>().join("; ")
+        causes
+            .iter()
+            .map(|c| clean(c))
+            .collect::<Vec<_>>()
+            .join("; ")
     } else if serving.is_some_and(ObservedContainer::is_running) {
         "not in the file any more, and still running".into()
     } else {
@@ -471,7 +542,10 @@ fn foreign_row(
     // A foreign container may carry the name of a site: its id keeps the two apart.
     row.key = Arc::from(format!("{host}//{}", container.id));
     row.foreign = true;
-    row.project = seen.project.map(|p| clean(&p).into_owned()).unwrap_or_default();
+    row.project = seen
+        .project
+        .map(|p| clean(&p).into_owned())
+        .unwrap_or_default();
     row.domains = seen.domains.iter().map(|d| clean(d).into_owned()).collect();
     row.memory_limit = None;
     describe_container(&mut row, container, data);
@@ -539,7 +613,11 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
     row.os = clean(&observed.engine.os).into_owned();
     row.cpus = observed.engine.cpus;
     row.memory = observed.engine.memory;
-    let running = observed.containers.iter().filter(|c| c.is_running()).count();
+    let running = observed
+        .containers
+        .iter()
+        .filter(|c| c.is_running())
+        .count();
     row.containers = (observed.containers.len(), running);
     row.applied_by = observed
         .state

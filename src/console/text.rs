@@ -177,11 +177,17 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_steer_the_terminal() {
-        assert_eq!(clean("plain ascii, ümlaut, 漢字"), "plain ascii, ümlaut, 漢字");
+        assert_eq!(
+            clean("plain ascii, ümlaut, 漢字"),
+            "plain ascii, ümlaut, 漢字"
+        );
         assert_eq!(clean("\u{1b}[31mred\u{7}"), "␛[31mred␇");
         assert_eq!(clean("a\r\nb\tc\nd"), "a b c d");
         assert_eq!(clean("gpj\u{202e}exe.\u{200b}x\u{9b}2J"), "gpj�exe.�x�2J");
-        for c in (0..=0x9fu32).chain(0x2000..0x2070).filter_map(char::from_u32) {
+        for c in (0..=0x9fu32)
+            .chain(0x2000..0x2070)
+            .filter_map(char::from_u32)
+        {
             let out = clean(&c.to_string()).into_owned();
             assert!(!out.chars().any(char::is_control), "{c:?} passed");
         }

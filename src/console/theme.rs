@@ -139,8 +139,7 @@ impl Theme {
     /// # Errors
     /// A line that says what is wrong and what would be right.
     pub fn parse(name: &str, text: &str) -> Result<Theme, String> {
-        let file: File =
-            serde_yaml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
+        let file: File = serde_yaml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
         for word in file.roles.keys() {
             if !Role::ALL.iter().any(|r| r.word() == word) {
                 let known: Vec<_> = Role::ALL.iter().map(|r| r.word()).collect();
@@ -190,9 +189,7 @@ impl Theme {
                 Some(theme) if !theme.needs_more_than_16() => theme,
                 _ => fallback("ansi16"),
             },
-            _ => wanted
-                .unwrap_or_else(|| fallback("dark"))
-                .adapted(profile),
+            _ => wanted.unwrap_or_else(|| fallback("dark")).adapted(profile),
         }
     }
 
@@ -306,7 +303,11 @@ mod tests {
             assert_eq!(theme.styles.len(), Role::ALL.len());
             let file: File = serde_yaml::from_str(text).unwrap();
             for role in Role::ALL {
-                assert!(file.roles.contains_key(role.word()), "{name} lacks {}", role.word());
+                assert!(
+                    file.roles.contains_key(role.word()),
+                    "{name} lacks {}",
+                    role.word()
+                );
             }
         }
     }
@@ -314,8 +315,14 @@ mod tests {
     #[test]
     fn poor_terminals_get_what_they_can_show() {
         let dark = Theme::built_in("dark");
-        assert_eq!(Theme::choose(dark.clone(), TermProfile::NoColor).name, "mono");
-        assert_eq!(Theme::choose(dark.clone(), TermProfile::Ansi16).name, "ansi16");
+        assert_eq!(
+            Theme::choose(dark.clone(), TermProfile::NoColor).name,
+            "mono"
+        );
+        assert_eq!(
+            Theme::choose(dark.clone(), TermProfile::Ansi16).name,
+            "ansi16"
+        );
         let t256 = Theme::choose(dark, TermProfile::Ansi256);
         assert!(matches!(t256.style(Role::Ok).fg, Some(Color::Indexed(_))));
         for style in Theme::choose(None, TermProfile::NoColor).styles {

@@ -22,14 +22,20 @@ pub fn what(kind: &OperationKind) -> String {
         K::WriteConf { .. } => "write its configuration".into(),
         K::CleanConf { .. } => "remove old configuration".into(),
         K::WriteSecrets { digests, .. } => format!("write {} secrets", digests.len()),
-        K::CreateContainer { container } => format!("create container from {}", container.spec.image),
+        K::CreateContainer { container } => {
+            format!("create container from {}", container.spec.image)
+        }
         K::StartContainer { .. } => "start its container".into(),
         K::AwaitReady { .. } => "wait until it answers".into(),
         K::AwaitRouter { .. } => "wait until the router answers".into(),
         K::Route { entry } => match entry.domains.len() {
             0 | 1 => format!(
                 "route {}",
-                entry.domains.first().map(|d| d.as_str()).unwrap_or("nothing")
+                entry
+                    .domains
+                    .first()
+                    .map(|d| d.as_str())
+                    .unwrap_or("nothing")
             ),
             n => format!("route {} and {} more", entry.domains[0], n - 1),
         },
@@ -50,11 +56,19 @@ fn limits_change(was: &Limits, now: &Limits) -> String {
     let mut parts = Vec::new();
     let bytes = |v: Option<u64>| v.map_or("none".into(), size);
     if was.memory != now.memory {
-        parts.push(format!("memory {}→{}", bytes(was.memory), bytes(now.memory)));
+        parts.push(format!(
+            "memory {}→{}",
+            bytes(was.memory),
+            bytes(now.memory)
+        ));
     }
     let cpus = |v: Option<u64>| v.map_or("none".into(), |n| format!("{}", n as f64 / 1e9));
     if was.nano_cpus != now.nano_cpus {
-        parts.push(format!("cpus {}→{}", cpus(was.nano_cpus), cpus(now.nano_cpus)));
+        parts.push(format!(
+            "cpus {}→{}",
+            cpus(was.nano_cpus),
+            cpus(now.nano_cpus)
+        ));
     }
     let pids = |v: Option<u32>| v.map_or("none".into(), |n| n.to_string());
     if was.pids != now.pids {

@@ -20,13 +20,7 @@ pub struct Look {
 
 /// Reads labels, and the environment where the container was inspected.
 pub fn look(container: &ObservedContainer) -> Look {
-    let label = |key: &str| {
-        container
-            .labels
-            .get(key)
-            .filter(|v| !v.is_empty())
-            .cloned()
-    };
+    let label = |key: &str| container.labels.get(key).filter(|v| !v.is_empty()).cloned();
     let empty = BTreeMap::new();
     let env = container.inspected.as_ref().map_or(&empty, |i| &i.env);
     let mut domains = Vec::new();
@@ -55,7 +49,8 @@ pub fn look(container: &ObservedContainer) -> Look {
             })
         });
     Look {
-        project: label("com.docker.compose.project").or_else(|| label("com.docker.stack.namespace")),
+        project: label("com.docker.compose.project")
+            .or_else(|| label("com.docker.stack.namespace")),
         service: label("com.docker.compose.service")
             .or_else(|| label("com.docker.swarm.service.name")),
         domains,
@@ -78,13 +73,18 @@ fn is_rule(key: &str) -> bool {
             .and_then(|rest| rest.strip_suffix(".rule"))
             .is_some()
     };
-    router("traefik.http.routers.") || router("traefik.tcp.routers.") || key == "traefik.frontend.rule"
+    router("traefik.http.routers.")
+        || router("traefik.tcp.routers.")
+        || key == "traefik.frontend.rule"
 }
 
 /// Domains in ``Host(`a`, `b`) || HostSNI(`c`)``, in `Host("a")`, and in version 1's `Host:a,b`.
 fn hosts_in_rule(rule: &str) -> Vec<String> {
     let mut out = Vec::new();
-    for (at, word) in ["HostSNI", "Host"].iter().flat_map(|w| rule.match_indices(w)) {
+    for (at, word) in ["HostSNI", "Host"]
+        .iter()
+        .flat_map(|w| rule.match_indices(w))
+    {
         let before = rule[..at].chars().next_back();
         if before.is_some_and(char::is_alphanumeric) {
             continue;
@@ -131,9 +131,15 @@ mod tests {
     #[test]
     fn nginx_proxy_names_its_domains_in_the_environment() {
         let seen = look(&container(
-            &[("com.docker.compose.project", "blog"), ("com.docker.compose.service", "web")],
             &[
-                ("VIRTUAL_HOST", "Blog.Example.net, www.blog.example.net,~^x.*"),
+                ("com.docker.compose.project", "blog"),
+                ("com.docker.compose.service", "web"),
+            ],
+            &[
+                (
+                    "VIRTUAL_HOST",
+                    "Blog.Example.net, www.blog.example.net,~^x.*",
+                ),
                 ("LETSENCRYPT_HOST", "blog.example.net"),
                 ("VIRTUAL_PORT", "8080"),
             ],
@@ -148,13 +154,22 @@ mod tests {
     fn traefik_names_them_in_rules() {
         for (rule, domains) in [
             ("Host(`a.example`)", vec!["a.example"]),
-            ("Host(`a.example`, `b.example`)", vec!["a.example", "b.example"]),
+            (
+                "Host(`a.example`, `b.example`)",
+                vec!["a.example", "b.example"],
+            ),
             ("Host(`a.example`) && PathPrefix(`/api`)", vec!["a.example"]),
-            ("Host(\"a.example\") || Host(`b.example`)", vec!["a.example", "b.example"]),
+            (
+                "Host(\"a.example\") || Host(`b.example`)",
+                vec!["a.example", "b.example"],
+            ),
             ("HostSNI(`db.example`)", vec!["db.example"]),
             ("HostSNI(`*`)", vec![]),
             ("HostRegexp(`^.+$`)", vec![]),
-            ("Host:a.example,b.example;PathPrefix:/x", vec!["a.example", "b.example"]),
+            (
+                "Host:a.example,b.example;PathPrefix:/x",
+                vec!["a.example", "b.example"],
+            ),
             ("PathPrefix(`/`)", vec![]),
         ] {
             let seen = look(&container(&[("traefik.http.routers.x.rule", rule)], &[]));

@@ -59,7 +59,12 @@ impl Input {
         let chars: Vec<char> = self.text().chars().collect();
         let cell = |c: &char| width(c.encode_utf8(&mut [0; 4]));
         let mut from = 0;
-        while chars[from..cursor.min(chars.len())].iter().map(cell).sum::<usize>() + 1 > room.max(1)
+        while chars[from..cursor.min(chars.len())]
+            .iter()
+            .map(cell)
+            .sum::<usize>()
+            + 1
+            > room.max(1)
         {
             from += 1;
         }

@@ -42,7 +42,10 @@ pub struct Cell<'a> {
 impl<'a> Cell<'a> {
     /// A cell.
     pub fn new(role: Role, text: impl Into<Cow<'a, str>>) -> Cell<'a> {
-        Cell { text: text.into(), role }
+        Cell {
+            text: text.into(),
+            role,
+        }
     }
 }
 
@@ -164,7 +167,16 @@ mod tests {
     use super::*;
 
     fn column(id: u8, min: u16, ideal: u16, grows: bool, priority: u8) -> Column<u8> {
-        Column { id, title: "X", min, ideal, grows, right: false, priority, from: 0 }
+        Column {
+            id,
+            title: "X",
+            min,
+            ideal,
+            grows,
+            right: false,
+            priority,
+            from: 0,
+        }
     }
 
     #[test]

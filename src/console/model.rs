@@ -1,0 +1,361 @@
+//! Everything the console knows and shows. Only `update` changes it; drawing reads it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::activity::Run;
+use super::effect::{Effect, Request, Watch};
+use super::fleet_view::{FleetView, HostRow, Hosts, Probe, SiteRow};
+use super::form::{Form, site};
+use super::keymap::Keymap;
+use super::message::{ContainerEvent, Tone};
+use super::order::Sort;
+use super::palette::Palette;
+use super::proposal::Open;
+use super::row::Due;
+use super::screen::plan::PlanLines;
+use super::theme::Theme;
+use super::widget::input::Input;
+use super::widget::list::List;
+use crate::fleet::{Fleet, Host, Name};
+use crate::plan::Plan;
+
+use super::action::Place;
+
+/// Rows do not move until no key came for this long.
+pub const QUIET_MS: i64 = 2_000;
+/// A note stays this long.
+pub const NOTE_MS: i64 = 8_000;
+/// Events kept for the events screen.
+pub const EVENTS_KEPT: usize = 1_000;
+
+/// The console.
+#[derive(Debug)]
+pub struct Model {
+    /// Milliseconds since 1970, as last told.
+    pub now_ms: i64,
+    /// Columns and lines of the terminal.
+    pub size: (u16, u16),
+    /// Keys in force.
+    pub keymap: Keymap,
+    /// Looks.
+    pub theme: Theme,
+    /// Themes to choose from, the current one included.
+    pub themes: Vec<Theme>,
+
+    /// The fleet file; none: one host is looked at.
+    pub fleet: Option<Arc<Fleet>>,
+    /// What is wrong with the fleet file on disk, if anything.
+    pub fleet_broken: Option<String>,
+    /// The hosts, from the file or the one looked at.
+    pub hosts: Vec<Host>,
+    /// What is known of them.
+    pub data: Hosts,
+    /// What planning found, by site.
+    pub due: Due,
+    /// The last plan.
+    pub plan: Option<Arc<Plan>>,
+    /// Why there is no plan.
+    pub plan_error: Option<String>,
+    /// Probes by site.
+    pub probes: HashMap<Name, Probe>,
+    /// Last lines of containers, by row.
+    pub tails: HashMap<Arc<str>, Result<Vec<String>, String>>,
+    /// What containers did, newest first.
+    pub events: VecDeque<(String, ContainerEvent)>,
+    /// What the lists show.
+    pub view: FleetView,
+
+    /// Screens, the first one lowest. Never empty.
+    pub stack: Vec<Screen>,
+    /// What is open above the screen.
+    pub overlay: Option<Overlay>,
+    /// The list of sites.
+    pub sites: SitesList,
+    /// The list of hosts.
+    pub host_list: List,
+    /// Lines of the plan.
+    pub plan_lines: PlanLines,
+    /// Applies of this run, newest last.
+    pub runs: Vec<Run>,
+    /// A line for the operator, until when (milliseconds).
+    pub note: Option<(Tone, String, i64)>,
+
+    /// When the last key came.
+    pub last_key_ms: i64,
+    /// Hosts whose rows are old.
+    pub stale_hosts: BTreeSet<Name>,
+    /// Rows are not in their order.
+    pub order_old: bool,
+    /// A plan was asked for and has not come.
+    pub planning: bool,
+    /// The plan is of things that have moved on since.
+    pub plan_old: bool,
+    /// What was last asked to be read.
+    pub watched: Watch,
+    /// Numbers given to proposals.
+    pub next_id: u64,
+    /// Effects that came up outside of a message.
+    pub pending: Vec<Effect>,
+}
+
+/// A screen.
+#[derive(Debug, Clone)]
+pub enum Screen {
+    /// The list of sites.
+    Sites,
+    /// The list of hosts.
+    Hosts,
+    /// A site's page, by the row's key.
+    Site(Arc<str>, usize),
+    /// The plan; only one site's part, where named.
+    Plan(PlanScreen),
+    /// What is being applied, and was; one site's part, where named.
+    Activity {
+        /// Only this site's.
+        only: Option<String>,
+        /// First line.
+        top: usize,
+    },
+    /// What containers did; one site's, where named.
+    Events {
+        /// Only this row's container.
+        only: Option<(Arc<str>, String)>,
+        /// Words.
+        filter: String,
+        /// First line.
+        top: usize,
+    },
+    /// The list of actions.
+    Help {
+        /// Words.
+        filter: String,
+        /// Line under the cursor.
+        cursor: usize,
+        /// The screen it was opened on.
+        from: Place,
+    },
+}
+
+/// How the plan is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct PlanScreen {
+    /// Only this site.
+    pub only: Option<String>,
+    /// Words.
+    pub filter: String,
+    /// First line.
+    pub top: usize,
+}
+
+/// What is open above the screen and takes all keys.
+#[derive(Debug)]
+pub enum Overlay {
+    /// Words to filter by are typed.
+    Filter(Input),
+    /// An action is named.
+    Palette(Palette),
+    /// A site is described.
+    Form(Box<Form<site::Id>>),
+    /// A change is being worked out.
+    Working(u64, Request),
+    /// A change is shown and waits to be confirmed.
+    Proposal(Box<Open>),
+    /// Something is being applied: leave all the same?
+    Leave,
+}
+
+/// The list of sites: which rows, in which order.
+#[derive(Debug, Clone)]
+pub struct SitesList {
+    /// Cursor and order.
+    pub list: List,
+    /// Keys of marked rows.
+    pub marks: HashSet<Arc<str>>,
+    /// Words that every shown row contains.
+    pub filter: String,
+    /// Only what is not well.
+    pub broken: bool,
+    /// Containers that are not ostler's are shown.
+    pub foreign: bool,
+    /// Order.
+    pub sort: Sort,
+    /// The longest name, for the column's width.
+    pub name_width: u16,
+    /// The longest host's name.
+    pub host_width: u16,
+}
+
+impl Model {
+    /// A console that knows nothing yet.
+    pub fn new(start: Start) -> Model {
+        let hosts = match &start.fleet {
+            Some(fleet) => fleet.hosts.values().cloned().collect(),
+            None => start.looked_at.into_iter().collect::<Vec<_>>(),
+        };
+        let name = match &start.fleet {
+            Some(fleet) => fleet.name.to_string(),
+            None => hosts
+                .first()
+                .map(|h: &Host| h.engine.to_string())
+                .unwrap_or_default(),
+        };
+        let mut model = Model {
+            now_ms: start.now_ms,
+            size: start.size,
+            keymap: start.keymap,
+            theme: start.theme.clone(),
+            themes: start.themes,
+            data: hosts
+                .iter()
+                .map(|h| {
+                    let data = super::fleet_view::HostData {
+                        link_since: start.now_ms / 1000,
+                        ..Default::default()
+                    };
+                    (h.name.clone(), data)
+                })
+                .collect(),
+            stale_hosts: hosts.iter().map(|h| h.name.clone()).collect(),
+            fleet_broken: None,
+            due: Due::default(),
+            plan: None,
+            plan_error: None,
+            probes: HashMap::new(),
+            tails: HashMap::new(),
+            events: VecDeque::new(),
+            view: FleetView {
+                name,
+                demo: start.demo,
+                on_call: start.on_call,
+                hosts: Vec::new(),
+                sites: Vec::new(),
+            },
+            stack: vec![Screen::Sites],
+            overlay: None,
+            sites: SitesList {
+                list: List::default(),
+                marks: HashSet::new(),
+                filter: String::new(),
+                broken: false,
+                foreign: start.fleet.is_none(),
+                sort: Sort::default(),
+                name_width: 4,
+                host_width: 4,
+            },
+            host_list: List::default(),
+            plan_lines: PlanLines::default(),
+            runs: Vec::new(),
+            note: None,
+            last_key_ms: i64::MIN / 2,
+            order_old: true,
+            planning: false,
+            plan_old: false,
+            watched: Watch::default(),
+            next_id: 1,
+            pending: Vec::new(),
+            fleet: start.fleet,
+            hosts,
+        };
+        if !start.complaints.is_empty() {
+            // What is wrong with the configuration stays until a key is pressed.
+            model.note = Some((Tone::Bad, start.complaints.join(" · "), i64::MAX));
+        }
+        super::settle::settle(&mut model);
+        model
+    }
+
+    /// Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
+
+    /// The screen shown.
+    pub fn screen(&self) -> &Screen {
+        // `stack` is never emptied: `back` keeps the first screen.
+        self.stack.last().unwrap_or(&Screen::Sites)
+    }
+
+    /// The screen shown, as actions see it.
+    pub fn place(&self) -> Place {
+        match self.screen() {
+            Screen::Sites => Place::Sites,
+            Screen::Hosts => Place::Hosts,
+            Screen::Site(..) => Place::Site,
+            Screen::Plan(_) => Place::Plan,
+            Screen::Activity { .. } => Place::Activity,
+            Screen::Events { .. } => Place::Events,
+            Screen::Help { .. } => Place::Help,
+        }
+    }
+
+    /// Lines between header and footer.
+    pub fn body_lines(&self) -> usize {
+        usize::from(self.size.1.saturating_sub(3))
+    }
+
+    /// A row by its key.
+    pub fn row(&self, key: &str) -> Option<&SiteRow> {
+        self.view.sites.iter().find(|r| &*r.key == key)
+    }
+
+    /// The row that an action on the screen shown is about.
+    pub fn subject(&self) -> Option<&SiteRow> {
+        let named = |name: &str| {
+            self.view
+                .sites
+                .iter()
+                .find(|r| r.name == name && !r.foreign)
+        };
+        match self.screen() {
+            Screen::Sites => {
+                let at = self.sites.list.here()?;
+                self.view.sites.get(at)
+            }
+            Screen::Site(key, _) => self.row(key),
+            Screen::Plan(plan) => named(plan.only.as_deref()?),
+            Screen::Activity { only, .. } => named(only.as_deref()?),
+            Screen::Events { only, .. } => self.row(&only.as_ref()?.0),
+            Screen::Hosts | Screen::Help { .. } => None,
+        }
+    }
+
+    /// The host under the cursor of the list of hosts.
+    pub fn host_here(&self) -> Option<&HostRow> {
+        self.view.hosts.get(self.host_list.here()?)
+    }
+
+    /// Whether something is being applied.
+    pub fn is_applying(&self) -> bool {
+        self.runs.iter().any(Run::is_running)
+    }
+
+    /// Tells the operator something.
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.note = Some((tone, text.into(), self.now_ms + NOTE_MS));
+    }
+}
+
+/// What a console starts from.
+pub struct Start {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Columns and lines.
+    pub size: (u16, u16),
+    /// Keys in force.
+    pub keymap: Keymap,
+    /// What is wrong with the configuration.
+    pub complaints: Vec<String>,
+    /// Looks.
+    pub theme: Theme,
+    /// Themes to choose from.
+    pub themes: Vec<Theme>,
+    /// The fleet file.
+    pub fleet: Option<Arc<Fleet>>,
+    /// The host looked at, where there is no file.
+    pub looked_at: Option<Host>,
+    /// Read-only.
+    pub on_call: bool,
+    /// Simulated.
+    pub demo: bool,
+}

@@ -1,0 +1,154 @@
+//! Anything by its name: actions, sites and hosts, found by a few letters.
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use super::action::{Action, Class, Entry, Place, TABLE};
+use super::fleet_view::SiteRow;
+use super::widget::input::Input;
+
+/// How many lines it shows.
+pub const SHOWN: usize = 9;
+
+/// What a line of the palette leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// An action.
+    Do(Action),
+    /// A site's row, by key.
+    Go(std::sync::Arc<str>, String),
+}
+
+/// The palette.
+#[derive(Debug)]
+pub struct Palette {
+    /// What is typed.
+    pub input: Input,
+    /// What fits, best first.
+    pub hits: Vec<Goal>,
+    /// Line under the cursor.
+    pub cursor: usize,
+    /// The screen it was opened on.
+    pub place: Place,
+}
+
+impl Palette {
+    /// Opened on a screen.
+    pub fn new(place: Place, sites: &[SiteRow]) -> Palette {
+        let mut palette = Palette {
+            input: Input::default(),
+            hits: Vec::new(),
+            cursor: 0,
+            place,
+        };
+        palette.find(sites);
+        palette
+    }
+
+    /// Finds again what fits.
+    pub fn find(&mut self, sites: &[SiteRow]) {
+        self.cursor = 0;
+        self.hits = actions(self.input.text(), Some(self.place))
+            .into_iter()
+            .map(|e| Goal::Do(e.action))
+            .collect();
+        let text = self.input.text().trim();
+        if text.chars().count() >= 2 {
+            let mut matcher = Matcher::new(Config::DEFAULT);
+            let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
+            let mut scratch = Vec::new();
+            let mut found: Vec<(u32, &SiteRow)> = sites
+                .iter()
+                .filter_map(|row| {
+                    let name = Utf32Str::new(&row.name, &mut scratch);
+                    Some((pattern.score(name, &mut matcher)?, row))
+                })
+                .collect();
+            found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+            self.hits.extend(
+                found
+                    .into_iter()
+                    .take(SHOWN)
+                    .map(|(_, row)| Goal::Go(row.key.clone(), row.name.clone())),
+            );
+        }
+    }
+
+    /// What is under the cursor.
+    pub fn chosen(&self) -> Option<&Goal> {
+        self.hits.get(self.cursor)
+    }
+}
+
+/// Actions whose name or text fits, best first; all, in the table's order, for no text.
+pub fn actions(text: &str, place: Option<Place>) -> Vec<&'static Entry> {
+    let fitting = TABLE
+        .iter()
+        .filter(|e| place.is_none_or(|p| e.at(p)))
+        // Moving the cursor by its name helps nobody.
+        .filter(|e| place.is_none() || !is_motion(e.action));
+    let text = text.trim();
+    if text.is_empty() {
+        let mut all: Vec<_> = fitting.collect();
+        if place.is_some() {
+            // What has no key comes first: the palette is the only way to it.
+            all.sort_by_key(|e| !(e.keys.is_empty() && e.class == Class::Danger));
+        }
+        return all;
+    }
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
+    let mut scratch = Vec::new();
+    let mut found: Vec<(u32, &Entry)> = fitting
+        .filter_map(|entry| {
+            let name = pattern.score(Utf32Str::new(entry.name, &mut scratch), &mut matcher);
+            // The description counts when its words are there as typed.
+            let what = super::order::words(text)
+                .iter()
+                .all(|w| super::order::contains(entry.what, w))
+                .then_some(1);
+            let exact = if entry.name == text { 10_000 } else { 0 };
+            let begins = if entry.name.starts_with(text) {
+                1_000
+            } else {
+                0
+            };
+            Some((name.map(|n| n + 10 + exact + begins).or(what)?, entry))
+        })
+        .collect();
+    found.sort_by_key(|(score, entry)| (std::cmp::Reverse(*score), entry.action as usize));
+    found.into_iter().map(|(_, entry)| entry).collect()
+}
+
+fn is_motion(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Down
+            | Action::Up
+            | Action::Top
+            | Action::Bottom
+            | Action::PageDown
+            | Action::PageUp
+            | Action::Palette
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_letters_find_the_action() {
+        for (text, name) in [
+            ("arch", "archive"),
+            ("stop", "stop"),
+            ("rst", "restart"),
+            ("apply", "apply"),
+            ("quit", "quit"),
+        ] {
+            let found = actions(text, Some(Place::Sites));
+            assert_eq!(found.first().map(|e| e.name), Some(name), "{text}");
+        }
+        assert!(actions("zzzz", Some(Place::Sites)).is_empty());
+    }
+}

@@ -1,0 +1,73 @@
+//! What containers did while the console watched.
+
+use std::sync::Arc;
+
+use crate::console::model::Model;
+use crate::console::order::{contains, words};
+use crate::console::pen::Spans;
+use crate::console::text::clean;
+use crate::console::theme::Role;
+use crate::console::view::Ages;
+
+/// The lines.
+pub fn lines(
+    model: &Model,
+    only: Option<&(Arc<str>, String)>,
+    filter: &str,
+    _width: usize,
+    ages: &Ages,
+) -> Vec<Spans> {
+    let row = only.and_then(|(key, _)| model.row(key));
+    let words = words(filter);
+    let title = match only {
+        Some((_, name)) => format!(" What the container of {name} did"),
+        None => " What containers did".into(),
+    };
+    let mut out: Vec<Spans> = vec![vec![
+        (Role::Column, title),
+        (
+            Role::Match,
+            if filter.is_empty() {
+                String::new()
+            } else {
+                format!("  /{filter}")
+            },
+        ),
+    ]];
+    for (host, event) in &model.events {
+        if let Some((_, name)) = only {
+            let same = event.site.as_deref() == Some(name.as_str())
+                || row.is_some_and(|r| r.container.as_deref() == Some(&event.container));
+            if !same || row.is_some_and(|r| r.host != *host) {
+                continue;
+            }
+        }
+        let name = event.site.as_deref().unwrap_or(&event.name);
+        let fits =
+            |w: &String| contains(name, w) || contains(&event.action, w) || contains(host, w);
+        if !words.iter().all(fits) {
+            continue;
+        }
+        let role = match event.action.as_str() {
+            "oom" => Role::Bad,
+            "die" | "kill" => Role::Warn,
+            "start" => Role::Ok,
+            _ => Role::Text,
+        };
+        out.push(vec![
+            (Role::Dim, format!(" {:>4} ago  ", ages.ago(event.at))),
+            (Role::Dim, format!("{:<10} ", clean(host))),
+            (Role::Strong, format!("{:<22} ", clean(name))),
+            (role, clean(&event.action).into_owned()),
+            (Role::Dim, format!(" {}", clean(&event.detail))),
+        ]);
+    }
+    if out.len() == 1 {
+        out.push(Vec::new());
+        out.push(vec![(
+            Role::Dim,
+            " nothing since the console was opened".into(),
+        )]);
+    }
+    out
+}

@@ -1,0 +1,34 @@
+//! The screens: each draws one view of the model.
+
+pub mod activity;
+pub mod events;
+pub mod help;
+pub mod hosts;
+pub mod plan;
+pub mod proposal;
+pub mod site;
+pub mod sites;
+
+use super::model::{Model, Screen};
+use super::pen::Spans;
+use super::view::Ages;
+
+/// The lines of a screen made of text.
+pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
+    match model.screen() {
+        Screen::Site(key, _) => site::lines(model, key, width, ages),
+        Screen::Activity { only, .. } => activity::lines(model, only.as_deref(), width, ages),
+        Screen::Events { only, filter, .. } => {
+            events::lines(model, only.as_ref(), filter, width, ages)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// How many lines the screen shown has, as far as it can be scrolled.
+pub fn lines_of(model: &Model) -> usize {
+    match model.screen() {
+        Screen::Plan(plan) => model.plan_lines.shown(plan).len(),
+        _ => lines(model, usize::from(model.size.0), &Ages::new(model.now())).len(),
+    }
+}

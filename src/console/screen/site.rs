@@ -1,0 +1,426 @@
+//! One site: the verdict first, then the chain from the visitor to the application, the last error
+//! lines, the last changes, what it uses, and the next step as a key.
+
+use crate::console::action::Action;
+use crate::console::activity::{End, Progress};
+use crate::console::effect::Effect;
+use crate::console::fleet_view::{Reading, SiteRow, State};
+use crate::console::model::{Model, Screen};
+use crate::console::pen::Spans;
+use crate::console::text::{clean, elide, rate, size, wrap};
+use crate::console::theme::Role;
+use crate::console::view::{Ages, mark};
+use crate::fleet::SiteState;
+
+/// What has to be read when the page is opened.
+pub fn opened(model: &Model) -> Vec<Effect> {
+    let Screen::Site(key, _) = model.screen() else {
+        return Vec::new();
+    };
+    let Some(row) = model.row(key) else {
+        return Vec::new();
+    };
+    let mut effects = Vec::new();
+    let host = row.host.parse();
+    if let (Some(container), Ok(host)) = (&row.container, host) {
+        effects.push(Effect::Tail {
+            key: key.clone(),
+            host,
+            container: container.clone(),
+        });
+    }
+    if row.in_file
+        && let Ok(name) = row.name.parse()
+    {
+        effects.push(Effect::Probe(name));
+    }
+    effects
+}
+
+/// The page.
+pub fn lines(model: &Model, key: &str, room: usize, ages: &Ages) -> Vec<Spans> {
+    let Some(row) = model.row(key) else {
+        return vec![Vec::new(), vec![(Role::Dim, " it is gone".into())]];
+    };
+    let mut out = Vec::new();
+    verdict(model, row, room, ages, &mut out);
+    out.push(Vec::new());
+    chain(model, row, ages, &mut out);
+    out.push(Vec::new());
+    usage(row, ages, &mut out);
+    out.push(Vec::new());
+    tail(model, row, key, room, &mut out);
+    changes(model, row, ages, &mut out);
+    next_step(model, row, &mut out);
+    out
+}
+
+fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Spans>) {
+    let (symbol, role) = mark(model, row.state);
+    let since = row
+        .since
+        .map(|at| format!(" since {}", ages.ago(at)))
+        .unwrap_or_default();
+    let words = match row.state {
+        State::Ok => "is well",
+        State::Running => "runs",
+        State::Failing => "is failing",
+        State::Restarting => "keeps restarting",
+        State::Warning => "answers, but wants a look",
+        State::Drift => "is not as it was applied",
+        State::Pending => "is not yet as the file says",
+        State::Starting => "is starting",
+        State::Unknown => "is not known yet",
+        State::Leftover => "is not in the fleet file any more",
+        State::Stopped => "is stopped",
+        State::Archived => "is archived: its files stay on the host",
+    };
+    let was = if row.stale { "as last seen, " } else { "" };
+    out.push(vec![
+        (role, format!(" {symbol} ")),
+        (Role::Strong, row.name.clone()),
+        (role, format!(" {was}{words}{since}")),
+    ]);
+    for line in wrap(&row.why, room.saturating_sub(4)) {
+        if !line.is_empty() {
+            out.push(vec![(Role::Text, format!("   {line}"))]);
+        }
+    }
+    let mut facts = Vec::new();
+    let mut add = |label: &str, value: &str| {
+        if !value.is_empty() {
+            facts.push(format!("{label}{value}"));
+        }
+    };
+    add("on ", &row.host);
+    add("", &row.recipe);
+    add("account ", &row.account);
+    add("project ", &row.project);
+    add("", &row.image);
+    out.push(vec![(Role::Dim, format!("   {}", facts.join(" · ")))]);
+}
+
+/// From the visitor to the application, each with a mark, what was found, and its age.
+fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
+    let ascii = model.theme.ascii;
+    let mut link = |role: Role, name: &str, text: String, age: String| {
+        let symbol = match (role, ascii) {
+            (Role::Ok, false) => "●",
+            (Role::Bad, false) => "✖",
+            (Role::Warn, false) => "▲",
+            (_, false) => "◌",
+            (Role::Ok, true) => "o",
+            (Role::Bad, true) => "X",
+            (Role::Warn, true) => "!",
+            (_, true) => "?",
+        };
+        out.push(vec![
+            (role, format!("   {symbol} ")),
+            (Role::Text, format!("{name:<12} ")),
+            (
+                if role == Role::Bad {
+                    Role::Bad
+                } else {
+                    Role::Text
+                },
+                text,
+            ),
+            (
+                Role::Dim,
+                if age.is_empty() {
+                    age
+                } else {
+                    format!("  {age} ago")
+                },
+            ),
+        ]);
+    };
+    let domain = row.domains.first().map_or("no domain", String::as_str);
+    let others = row.domains.len().saturating_sub(1);
+    let and = if others > 0 {
+        format!(" and {others} more")
+    } else {
+        String::new()
+    };
+    let probe = row
+        .name
+        .parse::<crate::fleet::Name>()
+        .ok()
+        .and_then(|n| model.probes.get(&n));
+    match probe.map(|p| (&p.dns, p.at)) {
+        Some((Ok(addresses), at)) => link(
+            Role::Ok,
+            "DNS",
+            format!("{domain}{and} → {}", elide(&addresses.join(" "), 40)),
+            ages.ago(at),
+        ),
+        Some((Err(why), at)) => link(
+            Role::Warn,
+            "DNS",
+            format!("{domain}{and}: {}", clean(why)),
+            ages.ago(at),
+        ),
+        None => link(
+            Role::Off,
+            "DNS",
+            format!("{domain}{and}, not asked"),
+            String::new(),
+        ),
+    }
+    if row.foreign {
+        link(Role::Off, "router", "not ostler's".into(), String::new());
+    } else {
+        match (row.requests, row.http) {
+            (_, Some(Reading { value, at, source })) => {
+                let role = if value >= 500 { Role::Bad } else { Role::Ok };
+                let text = format!("answers {value} ({})", source.word());
+                link(role, "router", text, ages.ago(at));
+            }
+            (Some(requests), None) => link(
+                Role::Ok,
+                "router",
+                format!("routed, {} requests/s", rate(requests.value)),
+                ages.ago(requests.at),
+            ),
+            _ if row.wanted == Some(SiteState::Archived) => {
+                link(
+                    Role::Off,
+                    "router",
+                    "no route: archived".into(),
+                    String::new(),
+                );
+            }
+            _ => match probe.map(|p| (&p.http, p.at)) {
+                Some((Err(why), at)) => {
+                    link(Role::Warn, "router", clean(why).into_owned(), ages.ago(at));
+                }
+                _ => link(Role::Off, "router", "not known".into(), String::new()),
+            },
+        }
+    }
+    link(
+        Role::Off,
+        "certificate",
+        "plain HTTP; none is kept".into(),
+        String::new(),
+    );
+    let seen = row.seen.map(|at| ages.ago(at)).unwrap_or_default();
+    match (&row.container, row.state) {
+        (None, State::Failing) => link(Role::Bad, "container", row.why.clone(), seen),
+        (None, _) if row.recipe == "proxy" => {
+            link(
+                Role::Off,
+                "container",
+                "not ostler's: a proxy site".into(),
+                seen,
+            );
+        }
+        (None, _) => link(Role::Off, "container", "none".into(), seen),
+        (Some(id), state) => {
+            let short = id.get(..12).unwrap_or(id);
+            let role = match state {
+                State::Failing | State::Restarting => Role::Bad,
+                State::Stopped | State::Archived | State::Leftover => Role::Off,
+                _ => Role::Ok,
+            };
+            let mut text = format!("{} {short}", row.container_name);
+            if !row.address.is_empty() {
+                text = format!("{text} at {}", row.address);
+            }
+            if row.restarts > 0 {
+                text = format!("{text}, restarted {}×", row.restarts);
+            }
+            link(role, "container", text, seen);
+        }
+    }
+    match (row.oom, row.errors) {
+        (n, _) if n > 0 => link(
+            Role::Warn,
+            "application",
+            format!("killed for memory {n}× since the console was opened"),
+            String::new(),
+        ),
+        (_, Some(e)) if e.value > 0.0 => link(
+            Role::Warn,
+            "application",
+            format!("{} answers of 5xx a minute", rate(e.value)),
+            ages.ago(e.at),
+        ),
+        (_, Some(e)) => link(
+            Role::Ok,
+            "application",
+            "no answer of 5xx".into(),
+            ages.ago(e.at),
+        ),
+        _ => link(Role::Off, "application", "not known".into(), String::new()),
+    }
+}
+
+fn usage(row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
+    let mut parts: Spans = vec![(Role::Column, " Uses  ".into())];
+    match (row.memory_used, row.memory_limit) {
+        (Some(used), Some(limit)) if limit > 0 => {
+            let share = used.value as f64 / limit as f64;
+            let role = if share > 0.9 { Role::Warn } else { Role::Text };
+            parts.push((
+                role,
+                format!(
+                    "memory {} of {} ({:.0}%)",
+                    size(used.value),
+                    size(limit),
+                    share * 100.0
+                ),
+            ));
+            parts.push((Role::Dim, format!(" {} ago", ages.ago(used.at))));
+        }
+        (Some(used), _) => {
+            parts.push((Role::Text, format!("memory {}, no limit", size(used.value))));
+            parts.push((Role::Dim, format!(" {} ago", ages.ago(used.at))));
+        }
+        (None, Some(limit)) => parts.push((Role::Dim, format!("memory limit {}", size(limit)))),
+        (None, None) => parts.push((Role::Dim, "not known".into())),
+    }
+    if let Some(cpu) = row.cpu {
+        parts.push((Role::Text, format!("   cpu {:.0}%", cpu.value * 100.0)));
+    }
+    if let Some(requests) = row.requests {
+        parts.push((
+            Role::Text,
+            format!("   {} requests/s", rate(requests.value)),
+        ));
+    }
+    if let Some(connections) = row.connections {
+        parts.push((Role::Text, format!("   {} connections", connections.value)));
+    }
+    out.push(parts);
+}
+
+/// Last lines of the container that speak of trouble; else its last lines.
+fn tail(model: &Model, row: &SiteRow, key: &str, room: usize, out: &mut Vec<Spans>) {
+    if row.container.is_none() {
+        return;
+    }
+    match model.tails.get(key) {
+        None => out.push(vec![
+            (Role::Column, " Log  ".into()),
+            (Role::Dim, "reading its last lines …".into()),
+        ]),
+        Some(Err(why)) => out.push(vec![
+            (Role::Column, " Log  ".into()),
+            (Role::Dim, clean(why).into_owned()),
+        ]),
+        Some(Ok(lines)) => {
+            let trouble: Vec<&String> = lines.iter().filter(|l| speaks_of_trouble(l)).collect();
+            let (title, chosen) = if trouble.is_empty() {
+                (" Last lines", lines.iter().collect())
+            } else {
+                (" Last error lines", trouble)
+            };
+            out.push(vec![(Role::Column, title.into())]);
+            for line in chosen.iter().rev().take(4).rev() {
+                let text = elide(line, room.saturating_sub(4)).into_owned();
+                out.push(vec![(Role::Text, format!("   {text}"))]);
+            }
+            if chosen.is_empty() {
+                out.push(vec![(Role::Dim, "   it has written nothing".into())]);
+            }
+        }
+    }
+    out.push(Vec::new());
+}
+
+/// Whether a log line reads like an error.
+pub fn speaks_of_trouble(line: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "error",
+        "fatal",
+        "panic",
+        "exception",
+        "denied",
+        "failed",
+        "cannot",
+        "out of memory",
+        "crit",
+    ];
+    let lower = line.to_lowercase();
+    WORDS.iter().any(|w| lower.contains(w))
+}
+
+fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
+    let mut lines: Vec<Spans> = Vec::new();
+    for run in model.runs.iter().rev() {
+        let mine: Vec<_> = run.lines.iter().filter(|l| l.site == row.name).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        let failed = mine
+            .iter()
+            .any(|l| matches!(l.progress, Progress::Ended(End::Failed(_))));
+        let (role, word) = match (run.is_running(), failed) {
+            (true, _) => (Role::Busy, "running"),
+            (_, true) => (Role::Bad, "failed"),
+            _ => (Role::Ok, "done"),
+        };
+        lines.push(vec![
+            (
+                Role::Dim,
+                format!("   {:>4} ago  ", ages.ago(run.began / 1000)),
+            ),
+            (Role::Text, run.title.clone()),
+            (role, format!("  {word}")),
+        ]);
+    }
+    let host = model.view.hosts.iter().find(|h| h.name == row.host);
+    if let Some(by) = host.map(|h| &h.applied_by).filter(|b| !b.is_empty()) {
+        lines.push(vec![(
+            Role::Dim,
+            format!("   {} was last applied by {by}", row.host),
+        )]);
+    }
+    if !lines.is_empty() && !row.foreign {
+        out.push(vec![(Role::Column, " Last changes".into())]);
+        lines.truncate(3);
+        out.extend(lines);
+        out.push(Vec::new());
+    }
+}
+
+/// What to do next, as a key.
+fn next_step(model: &Model, row: &SiteRow, out: &mut Vec<Spans>) {
+    let (action, text) = match row.state {
+        _ if row.stale => (Action::Host, "its host does not answer: look at the host"),
+        State::Failing | State::Restarting if row.container.is_some() => {
+            (Action::Logs, "read what it said before it failed")
+        }
+        State::Failing => (Action::Diff, "see what would bring it back"),
+        State::Warning => (Action::Logs, "read its log"),
+        State::Drift | State::Pending | State::Leftover => {
+            (Action::Diff, "see what differs, and what apply would do")
+        }
+        State::Stopped | State::Archived if row.in_file => (Action::Start, "start it"),
+        _ => (Action::Logs, "read its log"),
+    };
+    let changing = action.entry().changes();
+    if changing && (model.view.on_call || row.foreign) {
+        return;
+    }
+    let key = model
+        .keymap
+        .key(action)
+        .unwrap_or_else(|| format!(":{}", action.entry().name));
+    out.push(vec![
+        (Role::Column, " Next  ".into()),
+        (Role::Key, key),
+        (Role::Text, format!(" {text}")),
+    ]);
+    if matches!(row.state, State::Drift | State::Pending)
+        && !model.view.on_call
+        && let Some(key) = model.keymap.key(Action::Apply)
+    {
+        out.push(vec![
+            (Role::Text, "       ".into()),
+            (Role::Key, key),
+            (Role::Text, " make it as the file says (asks first)".into()),
+        ]);
+    }
+}

@@ -1,0 +1,350 @@
+//! The first screen: what is broken, since when, why, on which host.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::fleet_view::{Reading, SiteRow, State};
+use crate::console::model::Model;
+use crate::console::order::Sort;
+use crate::console::pen::{Pen, Spans};
+use crate::console::text::{count, rate, size};
+use crate::console::theme::Role;
+use crate::console::view::{Ages, mark};
+use crate::console::widget::table::{Cell, Column, Table, fit};
+
+/// A column of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Col {
+    /// Compose project of foreign containers.
+    Project,
+    /// Name.
+    Name,
+    /// Host.
+    Host,
+    /// State.
+    State,
+    /// Last HTTP status.
+    Http,
+    /// Since when.
+    Since,
+    /// Requests per second.
+    Requests,
+    /// What is the matter.
+    Why,
+    /// Customer.
+    Account,
+    /// 5xx per minute.
+    Errors,
+    /// Memory.
+    Memory,
+    /// CPU.
+    Cpu,
+    /// Restarts.
+    Restarts,
+    /// Recipe.
+    Recipe,
+    /// Domains.
+    Domains,
+    /// Image.
+    Image,
+}
+
+/// Columns are shown only where at least this many cells are left to WHY.
+fn columns(model: &Model) -> Vec<Column<Col>> {
+    let list = &model.sites;
+    let col = |id, title, min, ideal, priority, from| Column {
+        id,
+        title,
+        min,
+        ideal,
+        grows: false,
+        right: false,
+        priority,
+        from,
+    };
+    let number = |id, title, min, priority, from| Column {
+        right: true,
+        ..col(id, title, min, min, priority, from)
+    };
+    let name = list.name_width.max(18);
+    let host = list.host_width;
+    let look = model.fleet.is_none();
+    let mut out = Vec::new();
+    if look || list.foreign {
+        out.push(col(
+            Col::Project,
+            "PROJECT",
+            9,
+            14,
+            4,
+            if look { 0 } else { 120 },
+        ));
+    }
+    let title = if look { "CONTAINER" } else { "SITE" };
+    out.push(col(Col::Name, title, 12, name, 0, 0));
+    if !look {
+        out.push(col(Col::Account, "ACCOUNT", 8, 12, 8, 120));
+        out.push(col(Col::Host, "HOST", host.min(8), host.max(5), 2, 0));
+    }
+    out.push(col(Col::State, "STATE", 10, 12, 0, 0));
+    if !look {
+        out.push(number(Col::Http, "HTTP", 4, 3, 0));
+    }
+    out.push(number(Col::Since, "SINCE", 5, 4, 0));
+    if !look {
+        out.push(number(Col::Requests, "REQ/s", 5, 5, 0));
+        out.push(number(Col::Errors, "5XX/m", 5, 7, 120));
+    }
+    out.push(number(
+        Col::Memory,
+        "MEMORY",
+        10,
+        6,
+        if look { 100 } else { 120 },
+    ));
+    out.push(number(Col::Cpu, "CPU", 4, 10, 140));
+    out.push(number(
+        Col::Restarts,
+        "RST",
+        3,
+        11,
+        if look { 100 } else { 140 },
+    ));
+    out.push(col(
+        Col::Recipe,
+        "RECIPE",
+        6,
+        6,
+        12,
+        if look { u16::MAX } else { 160 },
+    ));
+    out.push(Column {
+        grows: true,
+        ..col(
+            Col::Domains,
+            "DOMAINS",
+            18,
+            24,
+            9,
+            if look { 0 } else { 120 },
+        )
+    });
+    out.push(Column {
+        grows: look,
+        ..col(
+            Col::Image,
+            "IMAGE",
+            12,
+            18,
+            13,
+            if look { 120 } else { 160 },
+        )
+    });
+    out.push(Column {
+        grows: true,
+        ..col(Col::Why, "WHY", 16, 30, 1, 0)
+    });
+    out
+}
+
+/// Whether a column is on screen that shows what containers use.
+pub fn shows_usage(model: &Model) -> bool {
+    let room = model.size.0.saturating_sub(1);
+    fit(&columns(model), room)
+        .iter()
+        .any(|(c, _)| matches!(c.id, Col::Memory | Col::Cpu))
+}
+
+/// Draws the list. Returns what there is to say about the row under the cursor.
+pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+    let list = &model.sites.list;
+    let rows = &model.view.sites;
+    let columns = columns(model);
+    Table {
+        columns: &columns,
+        len: list.order.len(),
+        offset: list.offset,
+        cursor: Some(list.cursor),
+        row: &|at| &rows[list.order[at] as usize],
+        cell: &|row, col| cell(model, row, col, ages),
+        marked: &|row| model.sites.marks.contains(&row.key),
+        dimmed: &|row| row.stale,
+    }
+    .draw(buf, &model.theme, area);
+    if list.order.is_empty() {
+        let mut pen = Pen::on(buf, &model.theme, area, 2);
+        pen.skip(1).put(Role::Dim, &nothing(model));
+    }
+    detail(model, ages)
+}
+
+fn nothing(model: &Model) -> String {
+    if !model.sites.filter.is_empty() {
+        return format!("nothing contains {:?}; esc shows all", model.sites.filter);
+    }
+    if model.sites.broken {
+        return "nothing is broken; ! shows all".into();
+    }
+    match (&model.fleet, model.view.sites.is_empty()) {
+        (Some(_), true) if model.view.on_call => "no site yet".into(),
+        (Some(_), true) => "no site yet: C creates one".into(),
+        (None, true) => "no container".into(),
+        _ => "only containers that are not ostler's; f shows them".into(),
+    }
+}
+
+fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> {
+    let text = |t: &'a str| Cell::new(Role::Text, t);
+    let number =
+        |r: Option<Reading<f64>>| Cell::new(Role::Text, r.map_or(String::new(), |r| rate(r.value)));
+    match col {
+        Col::Project => Cell::new(Role::Dim, row.project.as_str()),
+        Col::Name => Cell::new(
+            if row.state.is_well() {
+                Role::Text
+            } else {
+                Role::Strong
+            },
+            row.name.as_str(),
+        ),
+        Col::Host => text(&row.host),
+        Col::Account => Cell::new(Role::Dim, row.account.as_str()),
+        Col::State => {
+            if row.stale && row.seen.is_some() {
+                let symbol = if model.theme.ascii { "?" } else { "◌" };
+                return Cell::new(Role::Dim, format!("{symbol} was {}", row.state.word()));
+            }
+            let (symbol, role) = mark(model, row.state);
+            Cell::new(role, format!("{symbol} {}", row.state.word()))
+        }
+        Col::Http => match row.http {
+            Some(http) => {
+                let role = match http.value {
+                    500.. => Role::Bad,
+                    _ => Role::Text,
+                };
+                Cell::new(role, http.value.to_string())
+            }
+            None => text(""),
+        },
+        Col::Since => {
+            let at = if row.stale { row.seen } else { row.since };
+            Cell::new(Role::Text, at.map_or(String::new(), |at| ages.ago(at)))
+        }
+        Col::Requests => number(row.requests),
+        Col::Errors => match row.errors {
+            Some(e) if e.value > 0.0 => Cell::new(Role::Warn, rate(e.value)),
+            other => number(other),
+        },
+        Col::Memory => {
+            let used = row.memory_used.map(|m| m.value);
+            let limit = row.memory_limit.filter(|l| *l > 0);
+            let role = match (used, limit) {
+                (Some(u), Some(l)) if u as f64 > 0.9 * l as f64 => Role::Warn,
+                _ => Role::Text,
+            };
+            let text = match (used, limit) {
+                (Some(u), Some(l)) => format!("{}/{}", size(u), size(l)),
+                (Some(u), None) => size(u),
+                (None, Some(l)) => format!("–/{}", size(l)),
+                (None, None) => String::new(),
+            };
+            Cell::new(role, text)
+        }
+        Col::Cpu => Cell::new(
+            Role::Text,
+            row.cpu
+                .map_or(String::new(), |c| format!("{:.0}%", c.value * 100.0)),
+        ),
+        Col::Restarts => match row.restarts {
+            0 => text(""),
+            n => Cell::new(Role::Warn, n.to_string()),
+        },
+        Col::Recipe => Cell::new(Role::Dim, row.recipe.as_str()),
+        Col::Domains => match &row.domains[..] {
+            [] => text(""),
+            [one] => Cell::new(Role::Dim, one.as_str()),
+            [one, more @ ..] => Cell::new(Role::Dim, format!("{one} +{}", more.len())),
+        },
+        Col::Image => Cell::new(Role::Dim, row.image.as_str()),
+        Col::Why => {
+            let role = match row.state {
+                State::Failing | State::Restarting | State::Warning | State::Drift => Role::Text,
+                _ => Role::Dim,
+            };
+            Cell::new(role, row.why.as_str())
+        }
+    }
+}
+
+/// Where the numbers of the row under the cursor come from, and how the list is narrowed.
+fn detail(model: &Model, ages: &Ages) -> Spans {
+    let mut out: Spans = Vec::new();
+    let list = &model.sites;
+    let mut narrowed = Vec::new();
+    if !list.filter.is_empty() {
+        narrowed.push(format!("/{}", list.filter));
+    }
+    if list.broken {
+        narrowed.push("broken only".into());
+    }
+    if !narrowed.is_empty() {
+        let text = format!(
+            " {} of {}  {} ",
+            list.list.order.len(),
+            model.view.sites.len(),
+            narrowed.join("  ")
+        );
+        out.push((Role::Match, text));
+    }
+    if !list.marks.is_empty() {
+        out.push((Role::Accent, format!(" {} marked ", list.marks.len())));
+    }
+    if list.sort != Sort::default() {
+        out.push((Role::Dim, format!(" by {} ", list.sort.word())));
+    }
+    let Some(row) = model.subject() else {
+        return out;
+    };
+    let mut parts: Vec<String> = Vec::new();
+    if row.stale {
+        match row.seen {
+            Some(at) => parts.push(format!("as last seen {} ago", ages.ago(at))),
+            None => parts.push("not seen yet".into()),
+        }
+    }
+    if let Some(http) = row.http {
+        parts.push(format!(
+            "HTTP {} by {} {} ago",
+            http.value,
+            http.source.word(),
+            ages.ago(http.at)
+        ));
+    }
+    if let Some(requests) = row.requests {
+        parts.push(format!(
+            "REQ/s by {} {} ago",
+            requests.source.word(),
+            ages.ago(requests.at)
+        ));
+    }
+    if let Some(connections) = row.connections.filter(|c| c.value > 0) {
+        parts.push(count(
+            connections.value as usize,
+            "connection",
+            "connections",
+        ));
+    }
+    if parts.is_empty()
+        && let Some(at) = row.seen
+    {
+        parts.push(format!("engine, {} ago", ages.ago(at)));
+    }
+    let name = if row.domains.is_empty() {
+        &row.name
+    } else {
+        &row.domains[0]
+    };
+    out.push((Role::Dim, format!(" {name}: {}", parts.join(" · "))));
+    out
+}

@@ -1,0 +1,117 @@
+//! `update`: one message in, the model changed, wishes out. No I/O, no clock.
+
+mod act;
+mod keys;
+mod move_cursor;
+mod news;
+
+use super::effect::Effect;
+use super::message::{Message, Tone};
+use super::model::{Model, Overlay};
+use super::proposal::Open;
+use super::settle;
+
+pub use act::perform;
+
+/// Takes one message.
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Clock(now_ms) => {
+            // A clock that was set back must not freeze what waits for a time.
+            if now_ms < model.now_ms {
+                model.last_key_ms = model.last_key_ms.min(now_ms);
+            }
+            model.now_ms = now_ms;
+            Vec::new()
+        }
+        Message::Key(key) => keys::key(model, key),
+        Message::Paste(text) => {
+            keys::paste(model, &text);
+            Vec::new()
+        }
+        Message::Resize(columns, lines) => {
+            model.size = (columns, lines);
+            Vec::new()
+        }
+        Message::Fleet(fleet) => {
+            news::fleet(model, fleet);
+            Vec::new()
+        }
+        Message::FleetBroken(why) => {
+            model.fleet_broken = Some(why);
+            Vec::new()
+        }
+        Message::Host(name, what) => news::host(model, name, what),
+        Message::Planned(plan) => {
+            news::planned(model, plan);
+            Vec::new()
+        }
+        Message::Proposed(id, result) => proposed(model, id, result),
+        Message::Step(id, step) => {
+            news::step(model, id, step);
+            Vec::new()
+        }
+        Message::Probed(site, probe) => {
+            if let Some(host) = model
+                .fleet
+                .as_ref()
+                .and_then(|f| f.sites.get(&site))
+                .map(|s| s.host.clone())
+            {
+                model.stale_hosts.insert(host);
+            }
+            model.probes.insert(site, probe);
+            Vec::new()
+        }
+        Message::Tail(key, lines) => {
+            model.tails.insert(key, lines);
+            Vec::new()
+        }
+        Message::Note(tone, text) => {
+            model.say(tone, super::text::clean(&text).into_owned());
+            Vec::new()
+        }
+        // A signal means it: an apply that runs is left to its own recovery.
+        Message::Terminate => vec![Effect::Quit],
+    }
+}
+
+/// A change was worked out: show it, if it is still waited for.
+fn proposed(
+    model: &mut Model,
+    id: u64,
+    result: Result<Box<super::proposal::Proposal>, String>,
+) -> Vec<Effect> {
+    if !matches!(&model.overlay, Some(Overlay::Working(waiting, _)) if *waiting == id) {
+        return vec![Effect::Forget(id)];
+    }
+    model.overlay = None;
+    match result {
+        Err(why) => {
+            model.say(Tone::Bad, super::text::clean(&why).into_owned());
+            Vec::new()
+        }
+        Ok(proposal) if proposal.is_empty() => {
+            match proposal.plan.problems.first() {
+                Some(problem) => {
+                    let text = format!("{}; {}", problem.what, problem.remedy);
+                    model.say(Tone::Bad, super::text::clean(&text).into_owned());
+                }
+                None => {
+                    let text = format!("{}: nothing to do", proposal.request.title);
+                    model.say(Tone::Plain, text);
+                }
+            }
+            vec![Effect::Forget(id)]
+        }
+        Ok(proposal) => {
+            model.overlay = Some(Overlay::Proposal(Box::new(Open::new(id, proposal))));
+            Vec::new()
+        }
+    }
+}
+
+/// What has to happen before a frame is drawn.
+pub fn before_frame(model: &mut Model) -> Vec<Effect> {
+    settle::settle(model)
+}

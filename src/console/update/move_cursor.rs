@@ -1,0 +1,78 @@
+//! Moving the cursor, on whatever screen there is.
+
+use crate::console::model::{Model, Screen};
+use crate::console::screen;
+
+/// A motion.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Motion {
+    By(isize),
+    /// Half a page, up or down.
+    Page(isize),
+    Top,
+    Bottom,
+    /// To the next, or previous, row that is not well.
+    Unwell(isize),
+}
+
+pub(super) fn go(model: &mut Model, motion: Motion) {
+    let page = (model.body_lines() / 2).max(1) as isize;
+    match model.stack.last() {
+        Some(Screen::Sites) => {
+            let rows = &model.view.sites;
+            let key = |i: u32| &rows[i as usize].key;
+            let list = &mut model.sites.list;
+            match motion {
+                Motion::By(n) => list.go(n, key),
+                Motion::Page(n) => list.go(n * page, key),
+                Motion::Top => list.go_to(0, key),
+                Motion::Bottom => list.go_to(usize::MAX, key),
+                Motion::Unwell(step) => {
+                    let count = list.order.len() as isize;
+                    let found = (1..count)
+                        .map(|n| (list.cursor as isize + n * step).rem_euclid(count) as usize)
+                        .find(|at| !rows[list.order[*at] as usize].state.is_well());
+                    if let Some(at) = found {
+                        list.go_to(at, key);
+                    }
+                }
+            }
+        }
+        Some(Screen::Hosts) => {
+            let last = model.view.hosts.len().saturating_sub(1);
+            let at = model.host_list.cursor;
+            model.host_list.cursor = moved(at, motion, page, last);
+        }
+        Some(Screen::Help { filter, cursor, .. }) => {
+            let last = screen::help::entries(filter).len().saturating_sub(1);
+            let at = moved(*cursor, motion, page, last);
+            if let Some(Screen::Help { cursor, .. }) = model.stack.last_mut() {
+                *cursor = at;
+            }
+        }
+        Some(_) => {
+            let last = screen::lines_of(model).saturating_sub(model.body_lines());
+            if let Some(
+                Screen::Site(_, top)
+                | Screen::Plan(crate::console::model::PlanScreen { top, .. })
+                | Screen::Activity { top, .. }
+                | Screen::Events { top, .. },
+            ) = model.stack.last_mut()
+            {
+                *top = moved(*top, motion, page, last);
+            }
+        }
+        None => {}
+    }
+}
+
+fn moved(at: usize, motion: Motion, page: isize, last: usize) -> usize {
+    match motion {
+        Motion::By(n) => at.saturating_add_signed(n),
+        Motion::Page(n) => at.saturating_add_signed(n * page),
+        Motion::Top => 0,
+        Motion::Bottom => last,
+        Motion::Unwell(_) => at,
+    }
+    .min(last)
+}

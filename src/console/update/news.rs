@@ -1,0 +1,124 @@
+//! What workers found.
+
+use std::sync::Arc;
+
+use crate::console::activity::{Run, Step};
+use crate::console::effect::Effect;
+use crate::console::fleet_view::{HostData, Link};
+use crate::console::message::{ContainerEvent, HostNews, Tone};
+use crate::console::model::{EVENTS_KEPT, Model};
+use crate::console::row::Due;
+use crate::fleet::{Fleet, Name};
+use crate::plan::Plan;
+
+pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect> {
+    let now = model.now();
+    let Some(data) = model.data.get_mut(&name) else {
+        // A host that was taken out of the file since.
+        return Vec::new();
+    };
+    match news {
+        HostNews::Link {
+            link,
+            why,
+            retry_at,
+        } => {
+            if data.link != link {
+                data.link = link;
+                data.link_since = now;
+            }
+            data.why = why;
+            data.retry_at = retry_at;
+            model.plan_old = true;
+        }
+        HostNews::Observed(observed) => {
+            data.observed = Some(observed);
+            data.observed_at = Some(now);
+            forget_gone(data);
+            model.plan_old = true;
+        }
+        HostNews::Traffic(numbers) => data.traffic.extend(numbers),
+        HostNews::Usage(container, usage) => {
+            data.stats.insert(container, usage);
+        }
+        HostNews::Event(event) => {
+            note_event(data, &event);
+            model.events.push_front((name.to_string(), event));
+            model.events.truncate(EVENTS_KEPT);
+        }
+    }
+    model.stale_hosts.insert(name);
+    Vec::new()
+}
+
+/// Numbers of containers that are gone are not kept.
+fn forget_gone(data: &mut HostData) {
+    let Some(observed) = &data.observed else {
+        return;
+    };
+    let alive: std::collections::HashSet<&str> =
+        observed.containers.iter().map(|c| c.id.as_str()).collect();
+    data.stats.retain(|id, _| alive.contains(id.as_str()));
+    data.history.retain(|id, _| alive.contains(id.as_str()));
+}
+
+fn note_event(data: &mut HostData, event: &ContainerEvent) {
+    let history = data.history.entry(event.container.clone()).or_default();
+    match event.action.as_str() {
+        "oom" => {
+            history.ooms += 1;
+            history.last_oom = event.at;
+        }
+        "start" | "die" | "pause" | "unpause" => history.changed = Some(event.at),
+        _ => {}
+    }
+}
+
+/// The fleet file was read again: hosts may come and go.
+pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
+    let now = model.now();
+    model.hosts = fleet.hosts.values().cloned().collect();
+    model.data.retain(|name, _| fleet.hosts.contains_key(name));
+    for host in fleet.hosts.keys() {
+        model.data.entry(host.clone()).or_insert_with(|| HostData {
+            link: Link::Connecting,
+            link_since: now,
+            ..HostData::default()
+        });
+    }
+    model.view.name = fleet.name.to_string();
+    model.stale_hosts.extend(fleet.hosts.keys().cloned());
+    model.fleet = Some(fleet);
+    model.fleet_broken = None;
+    model.plan_old = true;
+}
+
+pub(super) fn planned(model: &mut Model, plan: Result<Arc<Plan>, String>) {
+    model.planning = false;
+    match plan {
+        Ok(plan) => {
+            model.due = Due::of(&plan);
+            model.plan_lines.set(&plan);
+            model.plan = Some(plan);
+            model.plan_error = None;
+            model.stale_hosts.extend(model.data.keys().cloned());
+        }
+        Err(why) => model.plan_error = Some(why),
+    }
+}
+
+pub(super) fn step(model: &mut Model, id: u64, step: Step) {
+    let now = model.now_ms;
+    let said = match &step {
+        Step::Ended(outcome) => Some((outcome.exit, outcome.text.clone())),
+        _ => None,
+    };
+    if let Some(run) = model.runs.iter_mut().find(|r: &&mut Run| r.id == id) {
+        run.step(step, now);
+    }
+    if let Some((exit, text)) = said {
+        let tone = if exit == 0 { Tone::Good } else { Tone::Bad };
+        model.say(tone, text);
+        model.plan_old = true;
+    }
+}

@@ -1,0 +1,328 @@
+//! `view`: the model as a frame. Reads only; what of it will look different later without any
+//! message (ages) it tells by [`Ages`].
+
+use std::cell::Cell;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Place, TABLE};
+use super::fleet_view::{HostRow, Link, SiteRow, State};
+use super::message::Tone;
+use super::model::{Model, Overlay, Screen};
+use super::pen::{Pen, Spans, clear, fill, spans_width};
+use super::screen;
+use super::text::{age, age_changes_in, count, width};
+use super::theme::Role;
+
+/// Turns moments into ages, and remembers when the first of them reads differently.
+#[derive(Debug)]
+pub struct Ages {
+    now: i64,
+    next: Cell<Option<i64>>,
+}
+
+impl Ages {
+    /// At unix second `now`.
+    pub fn new(now: i64) -> Ages {
+        Ages {
+            now,
+            next: Cell::new(None),
+        }
+    }
+
+    /// How long ago.
+    pub fn ago(&self, at: i64) -> String {
+        let seconds = (self.now - at).max(0);
+        self.within(age_changes_in(seconds));
+        age(seconds)
+    }
+
+    /// How long until.
+    pub fn until(&self, at: i64) -> String {
+        let seconds = (at - self.now).max(0);
+        if seconds > 0 {
+            self.within(1);
+        }
+        age(seconds)
+    }
+
+    fn within(&self, seconds: i64) {
+        let next = self.now + seconds;
+        self.next
+            .set(Some(self.next.get().map_or(next, |n| n.min(next))));
+    }
+
+    /// The unix second at which something on screen reads differently.
+    pub fn next(&self) -> Option<i64> {
+        self.next.get()
+    }
+}
+
+/// Smallest terminal that the screens are made for.
+pub const SMALLEST: (u16, u16) = (40, 10);
+
+/// Draws the model. Returns the unix second at which what was drawn gets old by itself.
+pub fn view(model: &Model, frame: &mut Frame) -> Option<i64> {
+    let area = frame.area();
+    draw(model, frame.buffer_mut(), area)
+}
+
+/// Draws the model into a buffer.
+pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
+    let ages = Ages::new(model.now());
+    clear(buf, &model.theme, area);
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let text = format!("ostler needs {}×{}", SMALLEST.0, SMALLEST.1);
+        Pen::on(buf, &model.theme, area, 0).put(Role::Text, &text);
+        return None;
+    }
+    header(model, buf, Rect { height: 1, ..area }, &ages);
+    let body = Rect::new(area.x, area.y + 1, area.width, area.height - 3);
+    let detail = Rect::new(area.x, area.bottom() - 2, area.width, 1);
+    let foot = Rect::new(area.x, area.bottom() - 1, area.width, 1);
+    let mut line: Spans = Vec::new();
+    match model.screen() {
+        Screen::Sites => line = screen::sites::draw(model, buf, body, &ages),
+        Screen::Hosts => line = screen::hosts::draw(model, buf, body, &ages),
+        Screen::Help { .. } => screen::help::draw(model, buf, body),
+        Screen::Plan(plan) => screen::plan::draw(model, plan, buf, body),
+        Screen::Site(_, top) | Screen::Activity { top, .. } | Screen::Events { top, .. } => {
+            let lines = screen::lines(model, usize::from(body.width), &ages);
+            super::pen::lines(buf, &model.theme, body, &lines, *top);
+            line = more(lines.len(), *top, usize::from(body.height));
+        }
+    }
+    if let Some((tone, text, _)) = &model.note {
+        let role = match tone {
+            Tone::Good => Role::Ok,
+            Tone::Plain => Role::Accent,
+            Tone::Bad => Role::Bad,
+        };
+        line = vec![(role, format!(" {text}"))];
+    }
+    Pen::on(buf, &model.theme, detail, 0).spans(&line);
+    footer(model, buf, foot);
+    overlay(model, buf, body, detail, foot);
+    ages.next()
+}
+
+fn more(lines: usize, top: usize, height: usize) -> Spans {
+    let below = lines.saturating_sub(top + height);
+    if below == 0 {
+        return Vec::new();
+    }
+    vec![(
+        Role::Dim,
+        format!(" {} below", count(below, "line", "lines")),
+    )]
+}
+
+/// A state's mark and role.
+pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
+    let (symbol, letter, role) = match state {
+        State::Failing => ("✖", "X", Role::Bad),
+        State::Restarting => ("↻", "X", Role::Bad),
+        State::Warning => ("▲", "!", Role::Warn),
+        State::Drift => ("◐", "~", Role::Drift),
+        State::Pending => ("△", "+", Role::Busy),
+        State::Starting => ("◔", ".", Role::Busy),
+        State::Unknown => ("◌", "?", Role::Off),
+        State::Leftover => ("▽", "-", Role::Off),
+        State::Ok | State::Running => ("●", "o", Role::Ok),
+        State::Stopped => ("○", "_", Role::Off),
+        State::Archived => ("▫", "_", Role::Off),
+    };
+    (if model.theme.ascii { letter } else { symbol }, role)
+}
+
+/// A host's mark and role.
+pub fn link_mark(model: &Model, link: Link) -> (&'static str, Role) {
+    let (symbol, letter, role) = match link {
+        Link::Ready => ("●", "o", Role::Ok),
+        Link::Degraded => ("▲", "!", Role::Warn),
+        Link::Connecting => ("◌", ".", Role::Busy),
+        Link::BackingOff => ("◌", "?", Role::Bad),
+    };
+    (if model.theme.ascii { letter } else { symbol }, role)
+}
+
+/// Fleet, hosts, how many sites are in which trouble, and the mode.
+fn header(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
+    let theme = &model.theme;
+    fill(buf, area, theme.style(Role::Header));
+    let mut badge = Vec::new();
+    if model.view.demo {
+        badge.push((Role::Demo, " DEMO "));
+    }
+    if model.view.on_call {
+        badge.push((Role::OnCall, " ON-CALL "));
+    }
+    let badges: usize = badge.iter().map(|(_, t)| width(t)).sum();
+    let room = usize::from(area.width).saturating_sub(badges + 1);
+    let mut left = head_left(model, ages, false);
+    if spans_width(&left) > room {
+        left = head_left(model, ages, true);
+    }
+    Pen::on(
+        buf,
+        theme,
+        Rect {
+            width: room as u16,
+            ..area
+        },
+        0,
+    )
+    .spans(&left);
+    let mut pen = Pen::on(buf, theme, area, 0);
+    pen.skip(usize::from(area.width) - badges);
+    for (role, text) in badge {
+        pen.put(role, text);
+    }
+}
+
+fn head_left(model: &Model, ages: &Ages, short: bool) -> Spans {
+    let mut out: Spans = vec![(Role::Strong, format!(" {} ", model.view.name))];
+    let ready = |h: &&HostRow| h.link == Link::Ready;
+    if short {
+        let up = model.view.hosts.iter().filter(ready).count();
+        let (symbol, role) = link_mark(model, Link::Ready);
+        out.push((role, symbol.into()));
+        out.push((Role::Header, format!("{} ", count(up, "host", "hosts"))));
+    }
+    for host in &model.view.hosts {
+        if short && ready(&host) {
+            continue;
+        }
+        let (symbol, role) = link_mark(model, host.link);
+        out.push((role, symbol.into()));
+        let text = match host.link {
+            Link::Ready => format!("{} ", host.name),
+            _ => format!("{} {} ", host.name, ages.ago(host.since)),
+        };
+        out.push((Role::Header, text));
+    }
+    let of_file: Vec<&SiteRow> = model
+        .view
+        .sites
+        .iter()
+        .filter(|r| !r.foreign || model.fleet.is_none())
+        .collect();
+    let (one, many) = match model.fleet {
+        Some(_) => ("site", "sites"),
+        None => ("container", "containers"),
+    };
+    out.push((
+        Role::Header,
+        format!(" {} ", count(of_file.len(), one, many)),
+    ));
+    let tally = |states: &[State]| of_file.iter().filter(|r| states.contains(&r.state)).count();
+    for states in [
+        &[State::Failing, State::Restarting][..],
+        &[State::Warning],
+        &[State::Drift],
+        &[State::Pending],
+    ] {
+        let n = tally(states);
+        if n > 0 {
+            let (symbol, role) = mark(model, states[0]);
+            out.push((role, format!("{symbol}{n} ")));
+        }
+    }
+    if let Some(run) = model.runs.iter().rfind(|r| r.is_running()) {
+        let (done, all) = run.done();
+        out.push((Role::Busy, format!(" applying {done}/{all} ")));
+    }
+    if model.fleet_broken.is_some() {
+        out.push((Role::Bad, " fleet file cannot be read ".into()));
+    }
+    out
+}
+
+/// Keys that matter on the screen shown; only what fits, whole.
+fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
+    let mut pen = Pen::on(buf, &model.theme, area, 0);
+    pen.skip(1);
+    let place = model.place();
+    let mut entries: Vec<_> = TABLE
+        .iter()
+        .filter(|e| e.at(place) && !e.footer.is_empty())
+        .filter(|e| !(e.changes() && (model.view.on_call || model.fleet.is_none())))
+        .filter(|e| e.action != Action::Diff || model.fleet.is_some())
+        .filter(|e| e.action != Action::Plan || model.fleet.is_some())
+        .filter(|e| e.action != Action::Back || place != Place::Sites)
+        .filter(|e| e.action != Action::Plan || place != Place::Plan)
+        .filter(|e| e.action != Action::Help || place != Place::Help)
+        .collect();
+    // What changes is named last, but help and palette are never pushed out by it.
+    entries.sort_by_key(|e| match e.action {
+        Action::Palette | Action::Help => 2,
+        Action::Back => 1,
+        _ if e.changes() => 3,
+        _ => 0,
+    });
+    for entry in entries {
+        let Some(key) = model.keymap.key(entry.action) else {
+            continue;
+        };
+        if width(&key) + width(entry.footer) + 3 > pen.room() {
+            continue;
+        }
+        pen.put(Role::Key, &key)
+            .put(Role::Dim, &format!(" {}  ", entry.footer));
+    }
+}
+
+fn overlay(model: &Model, buf: &mut Buffer, body: Rect, detail: Rect, foot: Rect) {
+    let theme = &model.theme;
+    match &model.overlay {
+        None => {}
+        Some(Overlay::Filter(input)) => {
+            clear(buf, theme, foot);
+            let mut pen = Pen::on(buf, theme, foot, 0);
+            pen.put(Role::Key, " /");
+            let room = pen.room().saturating_sub(34);
+            input.draw(&mut pen, theme, room, true);
+            pen.put(Role::Key, "  ⏎")
+                .put(Role::Dim, " keep  ")
+                .put(Role::Key, "esc")
+                .put(Role::Dim, " show all");
+        }
+        Some(Overlay::Palette(palette)) => {
+            screen::help::draw_palette(model, palette, buf, body, foot);
+        }
+        Some(Overlay::Form(form)) => {
+            clear(buf, theme, foot);
+            super::form::draw::form(buf, theme, body, form);
+        }
+        Some(Overlay::Working(_, request)) => {
+            clear(buf, theme, detail);
+            clear(buf, theme, foot);
+            Pen::on(buf, theme, detail, 0).put(
+                Role::Busy,
+                &format!(" {}: working out what it would do …", request.title),
+            );
+            Pen::on(buf, theme, foot, 0)
+                .put(Role::Key, " esc")
+                .put(Role::Dim, " leave");
+        }
+        Some(Overlay::Proposal(open)) => {
+            let whole = Rect::new(body.x, body.y, body.width, body.height + 2);
+            screen::proposal::draw(model, open, buf, whole);
+        }
+        Some(Overlay::Leave) => {
+            clear(buf, theme, detail);
+            clear(buf, theme, foot);
+            Pen::on(buf, theme, detail, 0).put(
+                Role::Warn,
+                " something is being applied; leaving stops it between two operations",
+            );
+            Pen::on(buf, theme, foot, 0)
+                .put(Role::Key, " Q")
+                .put(Role::Dim, " leave all the same   ")
+                .put(Role::Key, "any other key")
+                .put(Role::Dim, " stay");
+        }
+    }
+}

@@ -65,7 +65,10 @@ const ANY: &[Place] = &[
     P::Help,
 ];
 const LISTS: &[Place] = &[P::Sites, P::Hosts];
-const FILTERED: &[Place] = &[P::Sites, P::Hosts, P::Logs, P::Plan, P::Events, P::Help];
+const FILTERED: &[Place] = &[P::Sites, P::Plan, P::Events, P::Help];
+const LOGS: &[Place] = &[P::Logs];
+const NO_LOG: &[Place] = &[P::Sites, P::Site, P::Plan, P::Events];
+const SEEKING: &[Place] = &[P::Sites, P::Logs];
 const ON_SITE: &[Place] = &[P::Sites, P::Site, P::Logs, P::Plan, P::Events];
 const SITES: &[Place] = &[P::Sites];
 
@@ -83,7 +86,7 @@ macro_rules! actions {
 }
 actions! {
     Open, "why", ["enter"], Look, LISTS, "why", "what is the matter with it: open its page";
-    Logs, "logs", ["l"], Look, ON_SITE, "logs", "read the site's log";
+    Logs, "logs", ["l"], Look, NO_LOG, "logs", "follow the log of the site, or of all that are marked";
     Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs from the file, field by field";
     Filter, "filter", ["/"], Look, FILTERED, "filter", "show only lines that contain the words typed";
     Broken, "broken", ["!"], Look, SITES, "broken", "show only what is not well";
@@ -96,8 +99,8 @@ actions! {
     Bottom, "bottom", ["G", "end"], Look, ANY, "", "to the last line";
     PageDown, "page-down", ["ctrl-d", "pagedown"], Look, ANY, "", "half a page down";
     PageUp, "page-up", ["ctrl-u", "pageup"], Look, ANY, "", "half a page up";
-    Next, "next", ["n"], Look, FILTERED, "", "next that is not well; in a log, next match";
-    Previous, "previous", ["N"], Look, FILTERED, "", "previous that is not well; in a log, previous match";
+    Next, "next", ["n"], Look, SEEKING, "", "next that is not well; in a log, next match";
+    Previous, "previous", ["N"], Look, SEEKING, "", "previous that is not well; in a log, previous match";
     Mark, "mark", ["space"], Look, SITES, "", "mark the site, to act on several at once";
     Unmark, "unmark", [], Look, SITES, "", "take all marks away";
     Sort, "sort", ["s"], Look, SITES, "", "next order: severity, name, host, traffic, memory";
@@ -109,7 +112,19 @@ actions! {
     Activity, "activity", ["a"], Look, ANY, "", "what is being applied, and was in this run";
     Sites, "sites", ["1"], Look, ANY, "", "all sites";
     Hosts, "hosts", ["2"], Look, ANY, "", "all hosts";
-    Copy, "copy", ["y"], Look, ON_SITE, "", "copy the site's first domain to the clipboard";
+    Copy, "copy", ["y"], Look, ON_SITE, "", "copy the site's first domain, or a log's line, to the clipboard";
+    Search, "search", ["/"], Look, LOGS, "search", "find lines of the log; n and N go on";
+    Pause, "pause", ["space"], Look, LOGS, "pause", "stay at this place of the log, or follow again";
+    Follow, "follow", ["f"], Look, LOGS, "", "to the newest line of the log, and stay there";
+    FilterIn, "only", ["i"], Look, LOGS, "only", "show only lines of the log that contain something";
+    FilterOut, "without", ["o"], Look, LOGS, "without", "leave lines of the log out that contain something";
+    ShowAll, "show-all", ["u"], Look, LOGS, "", "no search, no filters";
+    Wrap, "wrap", ["w"], Look, LOGS, "wrap", "long lines on several rows, or cut at the edge";
+    Times, "times", ["t"], Look, LOGS, "times", "show or hide timestamps";
+    Raw, "raw", ["v"], Look, LOGS, "", "access lines as they came, or in short";
+    Right, "right", ["right"], Look, LOGS, "", "further right in long lines";
+    Left, "left", ["left"], Look, LOGS, "", "further left";
+    Forget, "forget", [], Look, LOGS, "", "forget the lines of the log read so far";
     Refresh, "refresh", ["r"], Look, ANY, "", "read the hosts again now; retry those that are away";
     Theme, "theme", [], Look, ANY, "", "next theme";
     Redraw, "redraw", ["ctrl-l"], Look, ANY, "", "draw the screen afresh";

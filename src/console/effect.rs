@@ -40,6 +40,10 @@ pub enum Effect {
         /// Container's id.
         container: String,
     },
+    /// Follow these logs; their lines come as `Log` with this number.
+    Follow(u64, Vec<Followed>),
+    /// Follow them no longer.
+    Unfollow(u64),
 }
 
 impl Effect {
@@ -47,6 +51,15 @@ impl Effect {
     pub fn changes(&self) -> bool {
         matches!(self, Effect::Apply(_))
     }
+}
+
+/// One container whose log is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Host.
+    pub host: Name,
+    /// Container's id.
+    pub container: String,
 }
 
 /// Which numbers are on screen.

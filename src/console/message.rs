@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use super::activity::Step;
 use super::fleet_view::{Link, Probe, Traffic, Usage};
+use super::log::Stream;
 use super::proposal::Proposal;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
@@ -38,10 +40,21 @@ pub enum Message {
     Probed(Name, Probe),
     /// The last lines of a container, for a site's page.
     Tail(Arc<str>, Result<Vec<String>, String>),
+    /// Something of the logs followed under this number.
+    Log(u64, LogNews),
     /// A line for the operator.
     Note(Tone, String),
     /// Asked to end by a signal.
     Terminate,
+}
+
+/// Something of a followed log. The first number says which of the containers asked for.
+#[derive(Debug, Clone)]
+pub enum LogNews {
+    /// Bytes, cut anywhere.
+    Bytes(usize, Stream, Bytes),
+    /// It ended, or was lost, in a few words.
+    Ended(usize, String),
 }
 
 /// How a note is meant.

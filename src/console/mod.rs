@@ -6,6 +6,8 @@ pub mod activity;
 pub mod effect;
 pub mod fleet_view;
 pub mod form;
+#[cfg(test)]
+pub mod harness;
 pub mod keymap;
 pub mod log;
 pub mod message;
@@ -27,3 +29,6 @@ pub mod words;
 pub use effect::Effect;
 pub use message::Message;
 pub use model::Model;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use super::effect::{Effect, Request, Watch};
 use super::fleet_view::{FleetView, HostRow, Hosts, Probe, SiteRow};
 use super::form::{Form, site};
 use super::keymap::Keymap;
+use super::log::{LogScreen, SourceId};
 use super::message::{ContainerEvent, Tone};
 use super::order::Sort;
 use super::palette::Palette;
@@ -93,14 +94,16 @@ pub struct Model {
     pub plan_old: bool,
     /// What was last asked to be read.
     pub watched: Watch,
-    /// Numbers given to proposals.
+    /// Logs that are followed.
+    pub following: Option<u64>,
+    /// Numbers given to proposals and followed logs.
     pub next_id: u64,
     /// Effects that came up outside of a message.
     pub pending: Vec<Effect>,
 }
 
 /// A screen.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Screen {
     /// The list of sites.
     Sites,
@@ -110,6 +113,8 @@ pub enum Screen {
     Site(Arc<str>, usize),
     /// The plan; only one site's part, where named.
     Plan(PlanScreen),
+    /// The log of one or several containers.
+    Logs(Box<Logs>),
     /// What is being applied, and was; one site's part, where named.
     Activity {
         /// Only this site's.
@@ -135,6 +140,19 @@ pub enum Screen {
         /// The screen it was opened on.
         from: Place,
     },
+}
+
+/// Logs being followed.
+#[derive(Debug)]
+pub struct Logs {
+    /// The number they are followed under.
+    pub id: u64,
+    /// Key of the row, where it is one only.
+    pub key: Option<Arc<str>>,
+    /// The screen itself.
+    pub screen: LogScreen,
+    /// Its name for each container asked for.
+    pub sources: Vec<SourceId>,
 }
 
 /// How the plan is looked at.
@@ -252,6 +270,7 @@ impl Model {
             planning: false,
             plan_old: false,
             watched: Watch::default(),
+            following: None,
             next_id: 1,
             pending: Vec::new(),
             fleet: start.fleet,
@@ -283,6 +302,7 @@ impl Model {
             Screen::Hosts => Place::Hosts,
             Screen::Site(..) => Place::Site,
             Screen::Plan(_) => Place::Plan,
+            Screen::Logs(_) => Place::Logs,
             Screen::Activity { .. } => Place::Activity,
             Screen::Events { .. } => Place::Events,
             Screen::Help { .. } => Place::Help,
@@ -314,6 +334,7 @@ impl Model {
             }
             Screen::Site(key, _) => self.row(key),
             Screen::Plan(plan) => named(plan.only.as_deref()?),
+            Screen::Logs(logs) => self.row(logs.key.as_deref()?),
             Screen::Activity { only, .. } => named(only.as_deref()?),
             Screen::Events { only, .. } => self.row(&only.as_ref()?.0),
             Screen::Hosts | Screen::Help { .. } => None,

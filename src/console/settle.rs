@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::action::Place;
 use super::effect::{Effect, Watch};
 use super::fleet_view::{HostData, SiteRow};
+use super::log::LogMessage;
 use super::model::{Model, QUIET_MS, Screen};
 use super::row::{Facts, host_row, rows_of_host};
 use super::{order, screen, text};
@@ -26,6 +27,18 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
         model.note = None;
     }
     let mut effects = std::mem::take(&mut model.pending);
+    let mut followed = false;
+    for shown in &mut model.stack {
+        if let Screen::Logs(logs) = shown {
+            followed = true;
+            if logs.screen.is_busy() {
+                logs.screen.update(LogMessage::Tick);
+            }
+        }
+    }
+    if !followed && let Some(id) = model.following.take() {
+        effects.push(Effect::Unfollow(id));
+    }
     let watch = watch(model);
     if watch != model.watched {
         model.watched = watch.clone();
@@ -41,13 +54,15 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
 
 /// When settling again would change something though no message came, in milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
+    let busy = |s: &Screen| matches!(s, Screen::Logs(logs) if logs.screen.is_busy());
+    let work = model.stack.iter().any(busy).then_some(model.now_ms);
     let reorder = model.order_old.then_some(model.last_key_ms + QUIET_MS);
     let note = model
         .note
         .as_ref()
         .map(|n| n.2)
         .filter(|until| *until != i64::MAX);
-    [reorder, note].into_iter().flatten().min()
+    [work, reorder, note].into_iter().flatten().min()
 }
 
 fn rebuild(model: &mut Model) {

@@ -88,6 +88,14 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
         Screen::Hosts => line = screen::hosts::draw(model, buf, body, &ages),
         Screen::Help { .. } => screen::help::draw(model, buf, body),
         Screen::Plan(plan) => screen::plan::draw(model, plan, buf, body),
+        Screen::Logs(logs) => {
+            let place = Rect {
+                height: body.height + 1,
+                ..body
+            };
+            logs.screen
+                .view(place, buf, &screen::logs::styles(&model.theme));
+        }
         Screen::Site(_, top) | Screen::Activity { top, .. } | Screen::Events { top, .. } => {
             let lines = screen::lines(model, usize::from(body.width), &ages);
             super::pen::lines(buf, &model.theme, body, &lines, *top);

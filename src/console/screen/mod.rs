@@ -4,6 +4,7 @@ pub mod activity;
 pub mod events;
 pub mod help;
 pub mod hosts;
+pub mod logs;
 pub mod plan;
 pub mod proposal;
 pub mod site;

@@ -12,6 +12,7 @@ use crate::console::text::{clean, count, width};
 use crate::console::theme::{Role, Theme};
 use crate::console::words as say;
 use crate::fleet::Name;
+use crate::plan::show;
 use crate::plan::{Class, Interruption, Operation, Plan, Undo};
 
 /// A plan as lines, made once per plan; each is built only when it is drawn.
@@ -29,6 +30,7 @@ struct Group {
     site: Option<Name>,
     operations: Vec<usize>,
     causes: Vec<String>,
+    verb: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,20 +48,16 @@ impl PlanLines {
     pub fn set(&mut self, plan: &Arc<Plan>) {
         let mut groups: Vec<Group> = Vec::new();
         let mut places = std::collections::HashMap::new();
+        for shown in show::groups(plan) {
+            let group = group_of(&mut groups, &mut places, shown.host, shown.site);
+            group.causes = shown.causes.iter().map(|c| clean(c).into_owned()).collect();
+            group.verb = shown.verb;
+        }
         for (at, operation) in plan.operations.iter().enumerate() {
-            let group = group_of(
-                &mut groups,
-                &mut places,
-                &operation.host,
-                operation.site.as_ref(),
-            );
-            group.operations.push(at);
-            for cause in &operation.cause {
-                let cause = clean(cause);
-                if !group.causes.iter().any(|c| *c == cause) {
-                    group.causes.push(cause.into_owned());
-                }
-            }
+            let site = operation.site.as_ref();
+            group_of(&mut groups, &mut places, &operation.host, site)
+                .operations
+                .push(at);
         }
         let mut lines = Vec::new();
         for (at, problem) in plan.problems.iter().enumerate() {
@@ -152,10 +150,8 @@ impl PlanLines {
             Line::Head => {
                 let n = group.operations.len();
                 vec![
-                    (
-                        Role::Strong,
-                        format!(" {}", title(&group.host, group.site.as_ref())),
-                    ),
+                    (Role::Accent, format!(" {} ", group.verb)),
+                    (Role::Strong, title(&group.host, group.site.as_ref())),
                     (
                         Role::Dim,
                         format!("  {}", count(n, "operation", "operations")),
@@ -185,6 +181,7 @@ fn group_of<'a>(
                 site: site.cloned(),
                 operations: Vec::new(),
                 causes: Vec::new(),
+                verb: "",
             });
             groups.len() - 1
         });

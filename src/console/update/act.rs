@@ -6,6 +6,7 @@ use crate::console::action::Action;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::fleet_view::SiteRow;
 use crate::console::form::site;
+use crate::console::log::{LogEffect, LogMessage};
 use crate::console::message::Tone;
 use crate::console::model::{Model, Overlay, PlanScreen, Screen};
 use crate::console::palette::Palette;
@@ -20,7 +21,32 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         model.say(Tone::Bad, why);
         return Vec::new();
     }
+    if let Some(asked) = screen::logs::action(action)
+        && let Some(Screen::Logs(logs)) = model.stack.last_mut()
+    {
+        let wishes = logs.screen.update(LogMessage::Action(asked));
+        return wishes
+            .into_iter()
+            .filter_map(|wish| match wish {
+                LogEffect::Copy(text) => Some(Effect::Copy(text)),
+                LogEffect::Leave => None,
+            })
+            .collect();
+    }
     match action {
+        // The log's own; it is not on screen.
+        Action::Search
+        | Action::Pause
+        | Action::Follow
+        | Action::FilterIn
+        | Action::FilterOut
+        | Action::ShowAll
+        | Action::Wrap
+        | Action::Times
+        | Action::Raw
+        | Action::Right
+        | Action::Left
+        | Action::Forget => {}
         Action::Down => go(model, Motion::By(1)),
         Action::Up => go(model, Motion::By(-1)),
         Action::Top => go(model, Motion::Top),
@@ -203,17 +229,21 @@ fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 fn logs(model: &mut Model) -> Vec<Effect> {
-    let Some(row) = model.subject() else {
-        return Vec::new();
+    let on_list = matches!(model.screen(), Screen::Sites);
+    let keys: Vec<_> = if on_list && !model.sites.marks.is_empty() {
+        let rows = model.view.sites.iter();
+        rows.filter(|r| model.sites.marks.contains(&r.key))
+            .map(|r| r.key.clone())
+            .collect()
+    } else {
+        model.subject().map(|r| r.key.clone()).into_iter().collect()
     };
-    if row.container.is_none() {
-        let text = format!("{} has no container to read a log from", row.name);
-        model.say(Tone::Plain, text);
+    let mut rows = keys.iter().filter_map(|k| model.row(k));
+    if !rows.any(|row| row.container.is_some()) {
+        model.say(Tone::Plain, "it has no container to read a log from");
         return Vec::new();
     }
-    let key = row.key.clone();
-    model.stack.push(Screen::Site(key, 0));
-    screen::site::opened(model)
+    screen::logs::open(model, &keys)
 }
 
 fn back(model: &mut Model) -> Vec<Effect> {

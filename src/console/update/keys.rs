@@ -7,6 +7,7 @@ use crate::console::action::Action;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::form::{Next, site};
 use crate::console::keymap::Key;
+use crate::console::log::LogMessage;
 use crate::console::message::Tone;
 use crate::console::model::{Model, Overlay, Screen};
 use crate::console::palette::Goal;
@@ -31,10 +32,15 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     }
     match model.overlay.take() {
         None => {
+            if let Some(Screen::Logs(logs)) = model.stack.last_mut()
+                && logs.screen.is_typing()
+            {
+                logs.screen.update(LogMessage::Key(event));
+                return Vec::new();
+            }
             let key = Key::from(event);
             match model.keymap.action(key, model.place()) {
                 Some(action) => perform(model, action),
-                // The footer of the help screen says that letters filter it.
                 None => Vec::new(),
             }
         }
@@ -69,8 +75,13 @@ pub(super) fn paste(model: &mut Model, text: &str) {
         Some(Overlay::Proposal(open)) if matches!(open.confirm, Confirm::Type(_)) => {
             open.input.paste(text);
         }
-        // Nothing is typed into: pasted text is never taken for keys.
-        _ => {}
+        // Where nothing is typed into, pasted text is dropped: it is never taken for keys.
+        Some(_) => {}
+        None => {
+            if let Some(Screen::Logs(logs)) = model.stack.last_mut() {
+                logs.screen.update(LogMessage::Paste(text));
+            }
+        }
     }
 }
 

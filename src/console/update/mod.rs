@@ -9,7 +9,7 @@ use super::effect::Effect;
 use super::message::{Message, Tone};
 use super::model::{Model, Overlay};
 use super::proposal::Open;
-use super::settle;
+use super::{screen, settle};
 
 pub use act::perform;
 
@@ -31,6 +31,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Resize(columns, lines) => {
             model.size = (columns, lines);
+            screen::logs::resize(model);
             Vec::new()
         }
         Message::Fleet(fleet) => {
@@ -65,6 +66,10 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Tail(key, lines) => {
             model.tails.insert(key, lines);
+            Vec::new()
+        }
+        Message::Log(id, news) => {
+            screen::logs::news(model, id, &news);
             Vec::new()
         }
         Message::Note(tone, text) => {

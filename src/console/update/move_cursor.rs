@@ -50,6 +50,7 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
                 *cursor = at;
             }
         }
+        Some(Screen::Logs(_)) | None => {}
         Some(_) => {
             let last = screen::lines_of(model).saturating_sub(model.body_lines());
             if let Some(
@@ -62,7 +63,6 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
                 *top = moved(*top, motion, page, last);
             }
         }
-        None => {}
     }
 }
 

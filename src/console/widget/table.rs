@@ -49,9 +49,14 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Which columns fit in `room` cells, and how wide each is. One cell stands between two.
+/// Which columns fit in `room` cells (the line without its first one), and how wide each is. One
+/// cell stands between two.
 pub fn fit<C: Copy>(columns: &[Column<C>], room: u16) -> Vec<(Column<C>, u16)> {
-    let mut kept: Vec<Column<C>> = columns.iter().filter(|c| room >= c.from).copied().collect();
+    let mut kept: Vec<Column<C>> = columns
+        .iter()
+        .filter(|c| room + 1 >= c.from)
+        .copied()
+        .collect();
     let need = |kept: &[Column<C>], of: fn(&Column<C>) -> u16| -> u32 {
         let gaps = kept.len().saturating_sub(1) as u32;
         kept.iter().map(|c| u32::from(of(c))).sum::<u32>() + gaps

@@ -1,0 +1,302 @@
+//! Fleets and hosts to look at.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::console::fleet_view::{Link, Traffic, Usage};
+use crate::console::harness::{App, NOW, Setup};
+use crate::console::message::{ContainerEvent, HostNews, Message};
+use crate::fleet::{Fleet, Limits, Name, SiteState};
+use crate::observe::model::{
+    EngineFacts, HostRecord, HostState, Inspected, ObservedContainer, ObservedHost, RecordedState,
+    RunState, SiteRecord, StateRead,
+};
+use crate::plan::{Class, Interruption, Operation, OperationId, OperationKind, Plan, Undo};
+
+pub const THREE: &str = "\
+fleet: chatons
+defaults: { memory: 256M }
+hosts:
+  web1: { engine: 'ssh://ops@web1.example.net' }
+  web2: { engine: 'ssh://ops@web2.example.net' }
+  web3: { engine: 'ssh://ops@web3.example.net' }
+accounts:
+  alice: { email: alice@example.net }
+  bob: {}
+sites:
+  alice-blog: { account: alice, host: web1, recipe: php, domains: [blog.alice.example, www.blog.alice.example], memory: 128M }
+  bob-shop: { account: bob, host: web2, recipe: php, domains: [shop.bob.example] }
+  carol: { host: web1, recipe: static, domains: [carol.example] }
+";
+
+pub fn fleet(text: &str) -> Fleet {
+    crate::fleet::load(text, Path::new("fleet.yml"))
+        .unwrap_or_else(|e| panic!("{e:?}"))
+        .fleet
+}
+
+pub fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// A site's container, up for `up` seconds.
+pub fn container(fleet: &str, site: &str, up: i64) -> ObservedContainer {
+    let id = format!("{:0<64}", crate::plan::spec::short_hash(site.as_bytes()));
+    let label = |k: &str, v: &str| (format!("ostler.{k}"), v.to_owned());
+    ObservedContainer {
+        name: format!("ostler-{fleet}-{}", &id[..10]),
+        id,
+        image: "php:8.4-apache".into(),
+        labels: BTreeMap::from([
+            label("fleet", fleet),
+            label("site", site),
+            label("role", "site"),
+            label("hash", "h"),
+        ]),
+        run: RunState::Running,
+        status: "Up 3 hours".into(),
+        created: NOW - up,
+        addresses: BTreeMap::from([("ostler-x".to_owned(), "10.90.0.10".parse().unwrap())]),
+        inspected: Some(Inspected {
+            limits: Limits {
+                memory: Some(256 << 20),
+                ..Limits::default()
+            },
+            started_at: chrono::DateTime::from_timestamp(NOW - up, 0).map(|t| t.to_rfc3339()),
+            ..Inspected::default()
+        }),
+        ..ObservedContainer::default()
+    }
+}
+
+pub fn record(site: &str) -> SiteRecord {
+    SiteRecord {
+        schema: 1,
+        site: name(site),
+        uid: 200_000,
+        spec: None,
+        hash: Some("h".into()),
+        limits: Limits::default(),
+        route: None,
+        secrets: BTreeMap::new(),
+        state: RecordedState::Wanted(SiteState::Running),
+        image_id: None,
+        ..blank_record(site)
+    }
+}
+
+fn blank_record(site: &str) -> SiteRecord {
+    serde_json::from_value(serde_json::json!({
+        "schema": 1, "site": site, "uid": 200000, "spec": null, "hash": "h",
+        "limits": {"memory": null, "nano_cpus": null, "pids": null},
+        "route": null, "secrets": {}, "state": {"wanted": "running"}, "image_id": null,
+        "address": null,
+    }))
+    .unwrap()
+}
+
+/// A host with these containers, all of ours recorded as applied.
+pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
+    let sites = containers
+        .iter()
+        .filter_map(|c| c.ours("site"))
+        .map(|site| (name(site), record(site)))
+        .collect();
+    ObservedHost {
+        engine: EngineFacts {
+            version: "28.2.2".into(),
+            api: "1.44".into(),
+            os: "Debian GNU/Linux 13 (trixie)".into(),
+            cpus: 4,
+            memory: 8 << 30,
+            remapped_users: false,
+        },
+        containers,
+        state: StateRead::Read(Box::new(HostState {
+            host: Some(HostRecord {
+                applied_by: Some("root@ops, 2026-11-20T17:02:11Z".into()),
+                ..HostRecord::default()
+            }),
+            sites,
+            ..HostState::default()
+        })),
+        ..ObservedHost::default()
+    }
+}
+
+pub fn ready(app: &mut App, host_name: &str, observed: ObservedHost) {
+    let host_name = name(host_name);
+    let link = HostNews::Link {
+        link: Link::Ready,
+        why: String::new(),
+        retry_at: None,
+    };
+    app.send(Message::Host(host_name.clone(), link));
+    let observed = HostNews::Observed(Arc::new(observed));
+    app.send(Message::Host(host_name, observed));
+}
+
+pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
+    let numbers = numbers
+        .iter()
+        .map(|(site, requests, errors, status)| {
+            let traffic = Traffic {
+                at: NOW - 3,
+                requests: *requests,
+                errors: *errors,
+                connections: 4,
+                status: Some(*status),
+            };
+            (name(site), traffic)
+        })
+        .collect();
+    app.send(Message::Host(name(host), HostNews::Traffic(numbers)));
+}
+
+/// An operation as plans make them.
+pub fn operation(host: &str, site: &str, kind: OperationKind, cause: &str) -> Operation {
+    Operation {
+        id: OperationId(format!("{host}/{site}/{}", kind.word())),
+        host: name(host),
+        site: Some(name(site)),
+        kind,
+        class: Class::Write,
+        cause: vec![cause.into()],
+        interrupts: Interruption::None,
+        undo: Undo::Nothing,
+        after: Vec::new(),
+    }
+}
+
+/// The plan that takes back what was done to alice's memory by hand.
+pub fn drift_plan() -> Plan {
+    let container = crate::plan::ContainerRef {
+        name: "ostler-chatons-0a1b2c3d4e".into(),
+        id: Some("0a1b".into()),
+    };
+    let limits = |m: u64| Limits {
+        memory: Some(m << 20),
+        ..Limits::default()
+    };
+    let mut set = operation(
+        "web1",
+        "alice-blog",
+        OperationKind::SetLimits {
+            container: container.clone(),
+            limits: limits(128),
+            was: limits(256),
+        },
+        "memory 128M→256M by hand",
+    );
+    set.undo = Undo::By(Box::new(OperationKind::SetLimits {
+        container,
+        limits: limits(256),
+        was: limits(128),
+    }));
+    let record = operation(
+        "web1",
+        "alice-blog",
+        OperationKind::WriteRecord {
+            record: Box::new(record("alice-blog")),
+        },
+        "memory 128M→256M by hand",
+    );
+    Plan {
+        fleet: "chatons".into(),
+        operations: vec![set, record],
+        ..Plan::default()
+    }
+}
+
+/// The fleet of three sites: one failing for memory, one changed by hand, one well, one host away.
+pub fn three(setup: Setup) -> App {
+    let mut app = App::new(Setup {
+        fleet: Some(fleet(THREE)),
+        ..setup
+    });
+    ready(
+        &mut app,
+        "web1",
+        host(vec![
+            container("chatons", "alice-blog", 2 * 86_400),
+            container("chatons", "carol", 61 * 86_400),
+        ]),
+    );
+    let shop = container("chatons", "bob-shop", 14 * 60);
+    let shop_id = shop.id.clone();
+    ready(&mut app, "web2", host(vec![shop]));
+    app.send(Message::Host(
+        name("web3"),
+        HostNews::Link {
+            link: Link::BackingOff,
+            why: "no route to host".into(),
+            retry_at: Some(NOW + 20),
+        },
+    ));
+    traffic(
+        &mut app,
+        "web1",
+        &[("alice-blog", 1.0, 0.0, 200), ("carol", 0.0, 0.0, 200)],
+    );
+    traffic(&mut app, "web2", &[("bob-shop", 31.0, 840.0, 502)]);
+    for n in 0..38 {
+        let event = ContainerEvent {
+            at: NOW - 40 + n,
+            container: shop_id.clone(),
+            name: "ostler-chatons-x".into(),
+            site: Some("bob-shop".into()),
+            action: "oom".into(),
+            detail: String::new(),
+        };
+        app.send(Message::Host(name("web2"), HostNews::Event(event)));
+    }
+    let usage = Usage {
+        at: NOW - 2,
+        memory: 251 << 20,
+        memory_limit: 256 << 20,
+        cpu: Some(0.42),
+        cpu_total_ns: 0,
+    };
+    app.send(Message::Host(name("web2"), HostNews::Usage(shop_id, usage)));
+    app.send(Message::Planned(Ok(Arc::new(drift_plan()))));
+    app.wait(12);
+    app
+}
+
+/// A fleet of `count` sites on three hosts, a few of them in trouble.
+pub fn many(count: usize, setup: Setup) -> App {
+    let mut text = String::from("fleet: big\nhosts:\n");
+    for n in 1..=3 {
+        text += &format!("  web{n}: {{ engine: 'ssh://ops@web{n}.example.net' }}\n");
+    }
+    text += "accounts: { alice: {}, bob: {} }\nsites:\n";
+    let site = |n: usize| format!("site-{n:05}");
+    for n in 0..count {
+        let host = n % 3 + 1;
+        let site = site(n);
+        text +=
+            &format!("  {site}: {{ host: web{host}, recipe: php, domains: [{site}.example] }}\n");
+    }
+    let mut app = App::new(Setup {
+        fleet: Some(fleet(&text)),
+        ..setup
+    });
+    for host_at in 1..=3 {
+        let containers = (0..count)
+            .filter(|n| n % 3 + 1 == host_at)
+            .map(|n| {
+                let mut c = container("big", &site(n), 3600 + n as i64 * 60);
+                if n % 500 == 7 {
+                    c.run = RunState::Exited;
+                    c.status = "Exited (137) 5 minutes ago".into();
+                    c.inspected = None;
+                }
+                c
+            })
+            .collect();
+        ready(&mut app, &format!("web{host_at}"), host(containers));
+    }
+    app.wait(3);
+    app
+}

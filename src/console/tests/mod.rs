@@ -1,0 +1,5 @@
+//! The console as an operator meets it: keys in, frames and wishes out.
+
+mod fixture;
+mod keys;
+mod screens;

@@ -82,6 +82,8 @@ pub enum Command {
     },
     /// Show what apply would do, and why; exit code 2 when there is something
     Plan(PlanArgs),
+    /// Make the hosts as the fleet file says
+    Apply(ApplyArgs),
     /// Say how the fleet is, on one screen
     Status {
         #[command(flatten)]
@@ -134,6 +136,25 @@ pub struct Json {
 /// Arguments of `plan`.
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+    /// Also keep the plan in this file, for `ostler apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Also stop sites that no version of this fleet file ever named
+    #[arg(long)]
+    pub stop_unknown: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArgs {
+    /// A plan kept by `ostler plan --out`; refused when fleet file or hosts have moved on
+    pub file: Option<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
     /// Answer in JSON.
     #[command(flatten)]
     pub json: Json,

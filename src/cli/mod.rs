@@ -9,8 +9,10 @@ pub mod table;
 pub mod text;
 pub mod walk;
 
+mod apply;
 mod check;
 mod completions;
+mod confirm;
 pub mod context;
 mod doctor;
 pub mod engine;
@@ -20,6 +22,7 @@ mod logs;
 mod man;
 mod plan;
 mod planned;
+mod progress;
 pub mod rows;
 mod schema;
 mod sites;
@@ -68,6 +71,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
     match cli.command {
         Some(Command::Check { json }) => check::run(&context, json.json),
         Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
+        Some(Command::Apply(args)) => block_on(apply::run(&context, &args))?,
         Some(Command::Init(mut args)) => {
             args.engine = args.engine.or(above);
             block_on(init::run(&context, &args))?

@@ -1,9 +1,12 @@
 //! `ostler plan`
 
+use std::path::Path;
+
 use super::args::PlanArgs;
 use super::context::Context;
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, planned};
+use crate::apply::saved::Saved;
 
 /// Shows what apply would do. Changes nothing.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -14,6 +17,13 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         ..Wish::default()
     };
     let made = walk::plan(context, &file, &wish).await?;
+    if let Some(path) = &args.out {
+        save(&made, &context.global.only, path)?;
+        context.out.say(&format!(
+            "saved; `ostler apply {}` runs exactly this",
+            path.display()
+        ));
+    }
     match args.json.json {
         true => context.out.json(&planned::json(&made.plan))?,
         false => context
@@ -34,4 +44,14 @@ fn exit(made: &Planned) -> Exit {
         (true, false) => Exit::Error,
         (true, true) => Exit::Done,
     }
+}
+
+fn save(made: &Planned, only: &[String], path: &Path) -> Result<(), Failure> {
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let saved = Saved::new(made.plan.clone(), only.to_vec(), now);
+    let bytes = saved
+        .to_bytes()
+        .map_err(|error| Failure::caused("cannot keep this plan", &error))?;
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }

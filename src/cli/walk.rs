@@ -1,7 +1,9 @@
 //! From a fleet file to a plan: look at the hosts it is about, then plan.
 
-use super::Failure;
 use super::context::{Context, FleetFile, Look, Seen};
+use super::{Failure, config};
+use crate::apply::lineage;
+use crate::apply::secret::Sources;
 use crate::fleet::{Selection, file_hash};
 use crate::observe::scan::Inspect;
 use crate::plan::{self, Intent, Plan, PlanOptions};
@@ -28,17 +30,30 @@ pub struct Wish {
 
 /// Looks at the hosts and plans.
 pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Planned, Failure> {
+    let sources = Sources {
+        folder: file.folder(),
+    };
     let look = Look {
         inspect: &Inspect::Needed,
-        secrets: None,
+        secrets: Some(&sources),
     };
-    let seen = context.look(file, &wish.selection, look).await?;
+    let mut seen = context.look(file, &wish.selection, look).await?;
+    let state = config::state_directory();
+    let bytes = file.source.as_bytes();
+    seen.observed.lineage = lineage::find(
+        &file.path,
+        bytes,
+        &file.fleet,
+        &seen.observed,
+        state.as_deref(),
+    )
+    .await;
     let options = PlanOptions {
         only: seen.sites.clone(),
         stop_unknown: wish.stop_unknown,
     };
     let now = chrono::Utc::now().timestamp();
-    let hash = file_hash(file.source.as_bytes());
+    let hash = file_hash(bytes);
     let mut plan = plan::plan_with(
         &file.fleet,
         &hash,

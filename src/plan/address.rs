@@ -28,9 +28,8 @@ impl Addresses {
         let mut used = BTreeSet::new();
         let mut members = 0;
         for container in &host.containers {
-            let live = container.addresses.get(network);
-            members += usize::from(live.is_some());
-            used.extend(live);
+            members += usize::from(container.addresses.contains_key(network));
+            used.extend(container.addresses.values());
             used.extend(
                 container
                     .labels

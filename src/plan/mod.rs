@@ -104,3 +104,5 @@ pub fn plan_with(
     intent::check(&wish, &mut plan);
     plan
 }
+#[cfg(test)]
+mod tests;

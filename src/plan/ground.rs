@@ -53,9 +53,8 @@ impl<'a> Ground<'a> {
             return None;
         }
         // The toolbox of a host whose state could not be read comes back first, alone.
-        let blind = seen.state.read().is_none() && !index.nothing_of_ours();
-        if blind {
-            toolbox::plan(wish, host, seen, state, &index, &layout, draft)?;
+        if is_blind(seen, &index, &network, &wish.fleet.name) {
+            toolbox::plan(wish, host, seen, state, &index, &layout, true, draft)?;
             draft.problem(
                 None,
                 "its toolbox is missing, so what ostler keeps there could not be read",
@@ -63,8 +62,8 @@ impl<'a> Ground<'a> {
             );
             return None;
         }
-        let (subnet, network_ready) = lay_network(wish, host, seen, &network, draft)?;
-        let prepared = toolbox::plan(wish, host, seen, state, &index, &layout, draft)?;
+        let (subnet, network_exists) = choose_subnet(wish, host, seen, &network, draft)?;
+        let prepared = toolbox::plan(wish, host, seen, state, &index, &layout, false, draft)?;
         let router = router::plan(
             wish,
             host,
@@ -75,6 +74,17 @@ impl<'a> Ground<'a> {
             prepared.as_ref(),
             draft,
         )?;
+        let prepared = router.checked.or(prepared);
+        // After the toolbox: where the network is, there has been one, and with it state.
+        let network_ready = (!network_exists).then(|| {
+            let kind = OperationKind::CreateNetwork {
+                name: network.clone(),
+                subnet,
+                labels: names::network_labels(&wish.fleet.name),
+            };
+            let step = Step::new("network", kind, &[]).because("the sites' network is missing");
+            draft.push(step, &[prepared.as_ref()])
+        });
         Some(Ground {
             addresses: Addresses::of(seen, state, &network, subnet),
             uids: Uids::of(seen, state, &index),
@@ -87,7 +97,7 @@ impl<'a> Ground<'a> {
             network,
             subnet,
             network_ready,
-            prepared: router.checked.or(prepared),
+            prepared,
             router_ready: router.answers,
         })
     }
@@ -103,13 +113,26 @@ impl<'a> Ground<'a> {
     }
 }
 
-fn lay_network(
+/// Whether there was an apply before whose state cannot be read: something of ours is there, and
+/// no toolbox.
+fn is_blind(seen: &ObservedHost, index: &Index, network: &str, fleet: &Name) -> bool {
+    let network_is_ours = || {
+        seen.networks.iter().any(|found| {
+            found.name == network
+                && found.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
+        })
+    };
+    seen.state.read().is_none() && (!index.nothing_of_ours() || network_is_ours())
+}
+
+/// The network's subnet, and whether the network is there already.
+fn choose_subnet(
     wish: &Wish,
     host: &Host,
     seen: &ObservedHost,
     name: &str,
     draft: &mut Draft,
-) -> Option<(Subnet, Option<OperationId>)> {
+) -> Option<(Subnet, bool)> {
     if let Some(found) = seen.networks.iter().find(|network| network.name == name) {
         let ours =
             found.labels.get(names::FLEET).map(String::as_str) == Some(wish.fleet.name.as_str());
@@ -150,7 +173,7 @@ fn lay_network(
                 format!("the network {name} is {subnet}, the file says {wanted}: a network's subnet cannot be changed while it is there"),
             );
         }
-        return Some((subnet, None));
+        return Some((subnet, true));
     }
     let taken: Vec<Subnet> = seen
         .networks
@@ -185,13 +208,7 @@ fn lay_network(
             }
         },
     };
-    let kind = OperationKind::CreateNetwork {
-        name: name.to_owned(),
-        subnet,
-        labels: names::network_labels(&wish.fleet.name),
-    };
-    let step = Step::new("network", kind, &[]).because("the sites' network is missing");
-    Some((subnet, Some(draft.push(step, &[]))))
+    Some((subnet, false))
 }
 
 /// Among containers of one role: the one that is as wanted, and the others.

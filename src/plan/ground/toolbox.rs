@@ -71,7 +71,11 @@ pub(super) fn can_be_read(
     true
 }
 
-/// Plans the toolbox and the folders; returns what they are ready after.
+/// Plans the toolbox and, unless `blind`, the folders; returns what they are ready after.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all of it is known only to the caller"
+)]
 pub(super) fn plan(
     wish: &Wish,
     host: &Host,
@@ -79,6 +83,7 @@ pub(super) fn plan(
     state: &HostState,
     index: &Index,
     layout: &Layout,
+    blind: bool,
     draft: &mut Draft,
 ) -> Option<Option<OperationId>> {
     let fleet = &wish.fleet.name;
@@ -176,17 +181,14 @@ pub(super) fn plan(
         let step = Step::new("toolbox/rename", kind, &[]).because("the old one is gone");
         last = Some(draft.push(step, &[last.as_ref()]));
     }
-    if state.host.is_none() {
+    if state.host.is_none() && !blind {
         let kind = OperationKind::PrepareHost {
             toolbox: name,
-            expect_empty: seen.state.read().is_none() && index.nothing_of_ours(),
+            expect_empty: seen.state.read().is_none(),
         };
         let step = Step::new("prepare", kind, &[])
             .because(format!("{} is not ostler's yet", layout.root()));
-        let blind = seen.state.read().is_none() && !index.nothing_of_ours();
-        if !blind {
-            last = Some(draft.push(step, &[last.as_ref()]));
-        }
+        last = Some(draft.push(step, &[last.as_ref()]));
     }
     Some(last)
 }

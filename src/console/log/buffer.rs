@@ -13,6 +13,9 @@ use super::ring::{LINE_MOST, RawLine, Ring, flag};
 /// What one view of logs may take unless told otherwise, in bytes.
 pub const DEFAULT_MEMORY: usize = 8 << 20;
 
+/// Lines that may have to move for one that comes late.
+const MOVED_MOST: u64 = 20_000;
+
 /// One container (or other origin) whose lines come in. Given out by [`LogBuffer::add_source`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SourceId(pub(super) u16);
@@ -192,6 +195,69 @@ impl LogBuffer {
             open.add(rest);
         }
         let gone = intake.gone;
+        self.forget_chunks(gone);
+    }
+
+    /// Puts the lines from `number` on, which have just come in, where their timestamps say: logs of
+    /// several containers are read one after the other at first. Lines move, and their numbers with
+    /// them, so this is for a view that follows. What would have to move far stays where it is.
+    pub fn interleave(&mut self, number: u64) {
+        if self.sources.len() < 2 || self.progress().is_some() {
+            return;
+        }
+        let stamp = |n: u64| {
+            self.ring
+                .line(n)
+                .map(|l| l.stamp())
+                .filter(|s| !s.is_empty())
+        };
+        let (Some(new), Some(before)) = (stamp(number), number.checked_sub(1).and_then(stamp))
+        else {
+            return;
+        };
+        if before <= new {
+            return;
+        }
+        let mut from = number - 1;
+        while let Some(at) = from.checked_sub(1) {
+            match self.ring.line(at) {
+                Some(line) if line.stamp().is_empty() || line.stamp() > new => from = at,
+                _ => break,
+            }
+            if number - from > MOVED_MOST {
+                return;
+            }
+        }
+        struct Moved {
+            stamp: Vec<u8>,
+            whole: Vec<u8>,
+            line: (u16, u8, u8),
+        }
+        let mut moved: Vec<Moved> = Vec::new();
+        for line in (from..self.ring.next()).filter_map(|n| self.ring.line(n)) {
+            let stamp = match (line.stamp(), moved.last()) {
+                // A line without a time belongs to the one before it.
+                (b"", Some(last)) => last.stamp.clone(),
+                (stamp, _) => stamp.to_vec(),
+            };
+            let whole = line.whole.to_vec();
+            moved.push(Moved {
+                stamp,
+                whole,
+                line: (line.source, line.stamp as u8, line.flags),
+            });
+        }
+        moved.sort_by(|a, b| a.stamp.cmp(&b.stamp));
+        self.ring.truncate(from);
+        let mut gone = 0;
+        for Moved {
+            whole,
+            line: (source, stamp, flags),
+            ..
+        } in moved
+        {
+            gone += usize::from(self.ring.push(&whole, source, stamp, flags));
+        }
         self.forget_chunks(gone);
     }
 

@@ -108,8 +108,8 @@ impl Chunk {
 pub(super) struct RawLine<'a> {
     pub source: u16,
     pub flags: u8,
-    whole: &'a [u8],
-    stamp: usize,
+    pub whole: &'a [u8],
+    pub stamp: usize,
 }
 
 impl<'a> RawLine<'a> {
@@ -333,6 +333,26 @@ impl Ring {
         }
     }
 
+    /// Takes back the newest lines, from `number` on; their numbers will be given again.
+    pub fn truncate(&mut self, number: u64) {
+        while self.chunks.back().is_some_and(|c| c.first >= number) {
+            self.spare = self.chunks.pop_back();
+            if let Some(spare) = &mut self.spare {
+                spare.bytes.clear();
+                spare.lines.clear();
+            }
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            let keep = (number - chunk.first) as usize; // the loop above leaves first < number
+            if let Some(entry) = chunk.lines.get(keep) {
+                chunk.bytes.truncate(usize::from(entry.start));
+                chunk.lines.truncate(keep);
+                chunk.recount();
+            }
+        }
+        self.next = self.next.min(number);
+    }
+
     /// Judges each line of one chunk anew: `judge` gives its flags.
     pub fn judge(&mut self, chunk: usize, mut judge: impl FnMut(RawLine<'_>) -> u8) {
         let Some(chunk) = self.chunks.get_mut(chunk) else {
@@ -371,6 +391,32 @@ mod tests {
             assert!(ring.memory() <= 1 << 20, "{len}: {}", ring.memory());
             assert_eq!(ring.first(), ring.dropped());
             assert_eq!(ring.shown(), ring.next() - ring.dropped());
+        }
+    }
+
+    #[test]
+    fn the_newest_lines_can_be_taken_back() {
+        let mut ring = Ring::new(1 << 20);
+        let fill = |ring: &mut Ring, numbers: std::ops::Range<u32>| {
+            for n in numbers {
+                ring.push(format!("line {n}").as_bytes(), 0, 0, 0);
+            }
+        };
+        for keep in [40_000, 39_999, 20_000, 1, 0] {
+            ring.clear();
+            let base = ring.next();
+            fill(&mut ring, 0..40_000);
+            ring.truncate(base + u64::from(keep));
+            assert_eq!(
+                (ring.next() - base, ring.shown()),
+                (keep.into(), keep.into())
+            );
+            fill(&mut ring, keep..40_000);
+            for n in [0, keep.saturating_sub(1), keep.min(39_999), 39_999] {
+                let line = ring.line(base + u64::from(n)).unwrap();
+                assert_eq!(line.text(), format!("line {n}").as_bytes());
+            }
+            assert!(ring.memory() <= 1 << 20);
         }
     }
 

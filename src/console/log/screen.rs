@@ -146,7 +146,11 @@ impl LogScreen {
                 stream,
                 bytes,
             } => {
+                let number = self.buffer.next();
                 self.buffer.append(source, stream, bytes);
+                if self.follow {
+                    self.buffer.interleave(number);
+                }
                 return effects; // nothing moves, and a frame settles what it shows
             }
             LogMessage::Ended { source, why } => {

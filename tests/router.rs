@@ -110,6 +110,11 @@ async fn what_visitors_see() {
     }
     assert_eq!(stage.ask("named.example", "/").await.text(), "site b");
 
+    for host in ["a.example:x", "a.example:1:2", "a.example:<b>"] {
+        let reply = stage.ask(host, "/").await;
+        assert_ne!(reply.status, 200, "{host}");
+    }
+
     let unknown = stage.ask("nobody.example", "/").await;
     assert_eq!(
         (unknown.status, unknown.header("x-ostler")),
@@ -538,7 +543,7 @@ async fn the_router_itself_is_replaced_under_load() {
     let load = Load::expecting_200(
         stage.front,
         &[
-            Clients::new("a.example", "/", 4, true),
+            Clients::new("a.example", "/", 24, true),
             Clients::new("a.example", "/", 2, false),
             Clients::new("a.example", "/slow", 2, false),
         ],
@@ -605,6 +610,26 @@ async fn a_certificate_is_added_while_it_runs() {
         curl(&stage, &["--cacert", &ca, "--resolve", &to, &url]).await,
         "a"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_closes_idle_connections_fails_no_request() {
+    let engine = engine!();
+    let _alone = alone().await;
+    let a = Backend::impatient().await;
+    let stage = Stage::set(&engine, &table([site("a", &["a.example"], a.at)])).await;
+    let mut clients = Vec::new();
+    for pause in [9, 10, 11] {
+        let mut some = Clients::new("a.example", "/", 8, true);
+        some.pause = Duration::from_millis(pause);
+        clients.push(some);
+    }
+    let load = Load::expecting_200(stage.front, &clients);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let report = load.stop().await;
+    println!("{} requests", report.count());
+    report.assert_no_failure();
+    assert!(report.count() > 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,33 @@ impl Reply {
     }
 }
 
+#[derive(Debug)]
+enum Failed {
+    Connecting(std::io::Error),
+    Http(hyper::Error),
+}
+
+impl Failed {
+    fn is_canceled(&self) -> bool {
+        matches!(self, Failed::Http(e) if e.is_canceled())
+    }
+}
+
+impl From<hyper::Error> for Failed {
+    fn from(e: hyper::Error) -> Failed {
+        Failed::Http(e)
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failed::Connecting(e) => write!(f, "connecting: {e}"),
+            Failed::Http(e) => write!(f, "{e} ({e:?})"),
+        }
+    }
+}
+
 /// One client's connection.
 pub struct Connection {
     to: SocketAddr,
@@ -48,27 +75,33 @@ impl Connection {
         Connection { to, sender: None }
     }
 
-    /// Asks on the open connection, or on a new one where the last was closed in good order.
+    /// Asks on the open connection, or on a new one where the last was closed before anything of
+    /// this request was sent.
     pub async fn ask(&mut self, request: http::Request<Empty<Bytes>>) -> Result<Reply, String> {
+        match self.attempt(request.clone()).await {
+            Err(e) if e.is_canceled() => self.attempt(request).await,
+            result => result,
+        }
+        .map_err(|e| e.to_string())
+    }
+
+    async fn attempt(&mut self, request: http::Request<Empty<Bytes>>) -> Result<Reply, Failed> {
         let begun = Instant::now();
-        let text = |e: hyper::Error| format!("{e} ({e:?})");
         if let Some(sender) = &mut self.sender
             && sender.ready().await.is_err()
         {
             self.sender = None;
         }
         if self.sender.is_none() {
-            let stream = TcpStream::connect(self.to)
-                .await
-                .map_err(|e| format!("connecting: {e}"))?;
-            stream.set_nodelay(true).map_err(|e| e.to_string())?;
-            let (sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
+            let stream = TcpStream::connect(self.to).await;
+            let stream = stream.map_err(Failed::Connecting)?;
+            stream.set_nodelay(true).map_err(Failed::Connecting)?;
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection.with_upgrades());
             self.sender = Some(sender);
         }
         let Some(sender) = &mut self.sender else {
-            return Err("no connection".into());
+            unreachable!("one was just made");
         };
         let result = async {
             let (parts, body) = sender.send_request(request).await?.into_parts();
@@ -83,7 +116,7 @@ impl Connection {
             }),
             Err(e) => {
                 self.sender = None;
-                Err(text(e))
+                Err(Failed::Http(e))
             }
         }
     }

@@ -36,9 +36,7 @@ impl Backend {
     /// shows the request; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
     /// sends back what comes after an upgrade.
     pub async fn start(name: &str) -> Backend {
-        let [a, b, c, _] = crate::stage::random().to_be_bytes();
-        let ip = Ipv4Addr::new(127, 1 + a % 250, b, 1 + c % 250);
-        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let listener = TcpListener::bind((loopback(), 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let busy = Arc::new(AtomicUsize::new(0));
         let (name, count) = (Arc::<str>::from(name), busy.clone());
@@ -61,9 +59,43 @@ impl Backend {
         Backend { at, busy, task }
     }
 
+    /// A server that closes every connection without a word 10 ms after its third answer.
+    pub async fn impatient() -> Backend {
+        let listener = TcpListener::bind((loopback(), 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let busy = Arc::new(AtomicUsize::new(0));
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    for _ in 0..3 {
+                        let mut request = Vec::new();
+                        while !request.ends_with(b"\r\n\r\n") {
+                            let Ok(byte) = stream.read_u8().await else {
+                                return;
+                            };
+                            request.push(byte);
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                        if stream.write_all(answer).await.is_err() {
+                            return;
+                        }
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                });
+            }
+        });
+        Backend { at, busy, task }
+    }
+
     pub fn busy(&self) -> usize {
         self.busy.load(Ordering::SeqCst)
     }
+}
+
+/// An address of its own on this machine.
+fn loopback() -> Ipv4Addr {
+    let [a, b, c, _] = crate::stage::random().to_be_bytes();
+    Ipv4Addr::new(127, 1 + a % 250, b, 1 + c % 250)
 }
 
 struct One(Arc<AtomicUsize>);

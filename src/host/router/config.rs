@@ -110,7 +110,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (1, "c0b02c3815ddb92312946771e2edcbcb")
+            (1, "7063c4833d00b338a6529f8456af2b5a")
         );
     }
 

@@ -128,6 +128,8 @@ fn classify(method: &Method, path: &str) -> Kind {
         };
     }
     match parts.as_slice() {
+        // Waiting for a container's end is asked for by POST, and changes nothing.
+        ["containers", _, "wait"] if *method == Method::POST => Kind::Reading,
         ["containers", _, "exec"] | ["exec", _, "start" | "resize"] if *method == Method::POST => {
             Kind::Exec
         }

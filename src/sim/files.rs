@@ -183,14 +183,14 @@ impl World {
         }
         let place = self.locate(&id, path, true);
         if place.as_ref().is_some_and(|place| !place.writable) {
-            return refuse(403, "mounted volume is marked read-only");
+            return refuse(500, "mounted volume is marked read-only");
         }
         let locked = self.containers[&id]
             .host_config
             .get("ReadonlyRootfs")
             .and_then(|on| on.as_bool());
         if locked == Some(true) && place.is_some_and(|place| !place.on_host) {
-            return refuse(403, "container rootfs is marked read-only");
+            return refuse(500, "container rootfs is marked read-only");
         }
         if let Err(error) = self.extract(now / SECOND, &id, path, tar) {
             return refuse(
@@ -213,8 +213,8 @@ impl World {
             let header = entry.header();
             let owner = |id: u64| u32::try_from(id).map_err(std::io::Error::other);
             let mut node = Node {
-                uid: owner(header.uid()?)?,
-                gid: owner(header.gid()?)?,
+                uid: owner(header.uid().unwrap_or(0))?,
+                gid: owner(header.gid().unwrap_or(0))?,
                 mode: header.mode()? & 0o7777,
                 mtime: header
                     .mtime()

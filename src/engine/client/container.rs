@@ -102,6 +102,18 @@ impl Client {
         self.wire.ask(call, READ).await.map(drop)
     }
 
+    /// Waits until a container does not run, and returns its exit code; at most that long.
+    pub async fn wait(&self, id: &str, at_most: Duration) -> Result<i64> {
+        #[derive(Deserialize)]
+        struct Ended {
+            #[serde(rename = "StatusCode")]
+            code: i64,
+        }
+        let path = format!("/containers/{}/wait", container(id)?);
+        let call = Call::post(path, format!("wait for the end of container {id}"));
+        Ok(self.wire.ask(call, at_most).await?.parse::<Ended>()?.code)
+    }
+
     /// One measurement of a container, taken at once. All zero when it does not run.
     pub async fn stats_once(&self, id: &str) -> Result<Stats> {
         let path = format!(

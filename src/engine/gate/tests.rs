@@ -216,6 +216,10 @@ fn full_mode_passes_all_and_counts_three_ways() {
     );
     assert_eq!(judge(Method::DELETE, "/v1.41/containers/a"), Kind::Changing);
     assert_eq!(judge(Method::POST, "/v1.41/containers/a/exec"), Kind::Exec);
+    assert_eq!(
+        judge(Method::POST, "/v1.41/containers/a/wait"),
+        Kind::Reading
+    );
     assert_eq!(judge(Method::POST, "/exec/abc/start"), Kind::Exec);
     assert_eq!(
         judge(Method::POST, "/v1.41/containers/exec/start"),
@@ -228,7 +232,7 @@ fn full_mode_passes_all_and_counts_three_ways() {
             shared.exec(),
             shared.refused()
         ),
-        (3, 5, 2, 0)
+        (4, 5, 2, 0)
     );
 }
 

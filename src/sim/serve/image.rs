@@ -206,7 +206,15 @@ pub(super) fn build(sim: &Sim, call: &Call) -> Reply {
     let tag = with_tag(call.text("t"));
     let labels: BTreeMap<String, String> =
         serde_json::from_str(call.text("labels")).unwrap_or_default();
-    let steps = instructions(&recipe);
+    let mut steps = instructions(&recipe);
+    // The builder puts them at the end of the recipe.
+    if !labels.is_empty() {
+        let words: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        steps.push(("LABEL".to_owned(), words.join(" ")));
+    }
     let each = sim.pace().build / steps.len().max(1) as u32;
     let mut lines = Vec::new();
     let mut image: Option<Image> = None;
@@ -325,12 +333,13 @@ fn step(sim: &Sim, image: &mut Option<Image>, word: &str, rest: &str) -> Option<
         "USER" => image.user = rest.to_owned(),
         "ENV" => image.env.push(rest.to_owned()),
         "LABEL" => {
-            if let Some((name, value)) = rest.split_once('=') {
-                image.labels.insert(
-                    name.trim_matches('"').to_owned(),
-                    value.trim_matches('"').to_owned(),
-                );
-            }
+            let pairs = rest
+                .split_whitespace()
+                .filter_map(|pair| pair.split_once('='));
+            image.labels.extend(pairs.map(|(name, value)| {
+                let plain = |text: &str| text.trim_matches('"').to_owned();
+                (plain(name), plain(value))
+            }));
         }
         _ => {}
     }

@@ -246,19 +246,12 @@ pub async fn a_build_tells_its_steps_and_its_failure(bed: Arc<Bed>) {
         .unwrap();
     assert_eq!(image.labels.unwrap()["ostler.test.build"], "yes");
     assert_eq!(image.cmd.unwrap(), ["sleep", "infinity"]);
-    let id = bed
-        .client
-        .images()
-        .await
-        .unwrap()
-        .into_iter()
-        .find(|image| image.tags.contains(&tag))
-        .unwrap()
-        .id;
+    let images = bed.client.images().await.unwrap();
+    assert!(images.iter().any(|image| image.tags.contains(&tag)));
     let options: Option<bollard::query_parameters::RemoveImageOptions> = None;
     bed.client
         .docker()
-        .remove_image(&id, options, None)
+        .remove_image(&tag, options, None)
         .await
         .unwrap();
 
@@ -291,11 +284,11 @@ pub async fn an_archive_becomes_an_image(bed: Arc<Bed>) {
     let tag = format!("ostler-test/{}:1", bed.name("import"));
     let tar = pack(&[Entry::file("hello", 0o644, 0, "x")]).unwrap();
     bed.client.import_image(&tag, tar).await.unwrap();
-    let id = bed.client.inspect_image(&tag).await.unwrap().id.unwrap();
+    bed.client.inspect_image(&tag).await.unwrap();
     let options: Option<bollard::query_parameters::RemoveImageOptions> = None;
     bed.client
         .docker()
-        .remove_image(&id, options, None)
+        .remove_image(&tag, options, None)
         .await
         .unwrap();
     let error = bed

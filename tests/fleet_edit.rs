@@ -152,7 +152,11 @@ fn site(index: usize) -> impl Strategy<Value = Site> {
             Site {
                 name: name(format!("site-{index}")),
                 account: Some(name(if account { "alice" } else { "no" })),
-                host: name(if index % 2 == 0 { "web1" } else { "web2" }),
+                host: name(if index.is_multiple_of(2) {
+                    "web1"
+                } else {
+                    "web2"
+                }),
                 recipe,
                 domains: (0..domains).map(|n| domain("d", n)).collect(),
                 limits: if owns { limits } else { Limits::default() },

@@ -188,13 +188,16 @@ fn group<'a>(finding: &'a Finding, source: &'a str, path: &'a str) -> Group<'a> 
     // Same length, so that places stay; a carriage return would be drawn as a sign.
     let window = source[from..to.max(from)].replace('\r', " ");
     let length = window.len();
-    let lines_above = source[..from].matches('\n').count();
+    let between = source[from..finding.span.start.clamp(from, source.len())]
+        .matches('\n')
+        .count();
+    let line = finding.line.saturating_sub(between);
     let moved = |span: &Range<usize>| {
         let start = span.start.saturating_sub(from).min(length);
         start..span.end.saturating_sub(from).clamp(start, length)
     };
     let mut snippet = Snippet::source(window)
-        .line_start(lines_above + 1)
+        .line_start(line)
         .path(path)
         .annotation(
             AnnotationKind::Primary

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::finding::{Finding, Report};
 use super::keys::{self, Kind};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, load_tree};
 use super::model::{Fleet, SiteState};
 use super::nearest;
 use super::tree::{self, Node};
@@ -214,13 +214,13 @@ impl Change {
 /// [`EditError`]: nothing is changed then.
 pub fn apply_edits(source: &str, path: &Path, edits: &[Edit]) -> Result<Edited, EditError> {
     let mut text = source.to_owned();
+    let mut tree = read(&text, path)?;
     for edit in edits {
-        let tree = read(&text, path)?;
         for change in changes(edit, &tree)? {
-            text = step(&text, path, &change)?;
+            (text, tree) = step(&text, &tree, path, &change)?;
         }
     }
-    match load(&text, path) {
+    match load_tree(&tree, &text, path) {
         Ok(Loaded { fleet, warnings }) => Ok(Edited {
             text,
             fleet,
@@ -234,9 +234,13 @@ pub fn apply_edits(source: &str, path: &Path, edits: &[Edit]) -> Result<Edited, 
 }
 
 /// Makes one change and proves it.
-fn step(text: &str, path: &Path, change: &Change) -> Result<String, EditError> {
-    let tree = read(text, path)?;
-    let splices = splice::splices(text, &tree, change)?;
+fn step(
+    text: &str,
+    tree: &Node,
+    path: &Path,
+    change: &Change,
+) -> Result<(String, Node), EditError> {
+    let splices = splice::splices(text, tree, change)?;
     let edited = splice::apply(text, splices.clone());
     let unproved = || {
         let path = change.path().join(".");
@@ -245,8 +249,8 @@ fn step(text: &str, path: &Path, change: &Change) -> Result<String, EditError> {
         ))
     };
     let after = read(&edited, path).map_err(|_| unproved())?;
-    match prove::holds(text, &tree, &edited, &after, change, &splices) {
-        true => Ok(edited),
+    match prove::holds(text, tree, &edited, &after, change, &splices) {
+        true => Ok((edited, after)),
         false => Err(unproved()),
     }
 }

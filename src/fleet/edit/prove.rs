@@ -14,10 +14,8 @@ pub(super) fn holds(
     change: &Change,
     splices: &[Splice],
 ) -> bool {
-    let (Some(mut wanted), Some(got)) = (reread(old), reread(new)) else {
-        return false;
-    };
-    if !make(&mut wanted, change) || wanted != got {
+    let mut wanted = Raw::from(old_tree);
+    if !make(&mut wanted, change) || wanted != Raw::from(new_tree) {
         return false;
     }
     let removes = matches!(change, Change::Delete { .. } | Change::Take { .. });

@@ -34,10 +34,17 @@ pub struct Loaded {
 /// an error.
 pub fn load(source: &str, path: &Path) -> Result<Loaded, Vec<Finding>> {
     let mut report = Report::new(source, path);
-    let fleet = match tree::parse(source, &mut report) {
-        Some(tree) if !report.has_errors() => fleet(&tree, &mut report),
-        _ => None,
-    };
+    let tree = tree::parse(source, &mut report).filter(|_| !report.has_errors());
+    finish(tree.as_ref(), report)
+}
+
+/// The same for a file that was read without errors already.
+pub(super) fn load_tree(tree: &Node, source: &str, path: &Path) -> Result<Loaded, Vec<Finding>> {
+    finish(Some(tree), Report::new(source, path))
+}
+
+fn finish(tree: Option<&Node>, mut report: Report) -> Result<Loaded, Vec<Finding>> {
+    let fleet = tree.and_then(|tree| fleet(tree, &mut report));
     let has_errors = report.has_errors();
     let findings = report.finish();
     match fleet {

@@ -43,6 +43,25 @@ pub(crate) fn read(source: &str) -> Result<Raw, serde_yaml::Error> {
     serde_yaml::from_str(source)
 }
 
+impl From<&Node> for Raw {
+    /// What the tree says, places left out: since both readers agree, either one's reading.
+    fn from(node: &Node) -> Self {
+        match &node.kind {
+            Kind::Scalar(scalar) => match &scalar.meaning {
+                Meaning::Text => Raw::Scalar(Meaning::Text, scalar.text.clone()),
+                meaning => Raw::Scalar(meaning.clone(), String::new()),
+            },
+            Kind::Sequence { items, .. } => Raw::Sequence(items.iter().map(Raw::from).collect()),
+            Kind::Mapping { entries, .. } => Raw::Mapping(
+                entries
+                    .iter()
+                    .map(|e| (Raw::from(&e.key), Raw::from(&e.value)))
+                    .collect(),
+            ),
+        }
+    }
+}
+
 /// The same where errors do not matter.
 pub(crate) fn reread(source: &str) -> Option<Raw> {
     read(source).ok()

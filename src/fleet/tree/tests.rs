@@ -141,20 +141,6 @@ fn values() -> impl Strategy<Value = serde_yaml::Value> {
     })
 }
 
-fn raw(node: &Node) -> Raw {
-    match &node.kind {
-        Kind::Scalar(s) if s.meaning == Meaning::Text => Raw::Scalar(Meaning::Text, s.text.clone()),
-        Kind::Scalar(s) => Raw::Scalar(s.meaning.clone(), String::new()),
-        Kind::Sequence { items, .. } => Raw::Sequence(items.iter().map(raw).collect()),
-        Kind::Mapping { entries, .. } => Raw::Mapping(
-            entries
-                .iter()
-                .map(|e| (raw(&e.key), raw(&e.value)))
-                .collect(),
-        ),
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -166,6 +152,6 @@ proptest! {
         let tree = parse(&source, &mut report);
         let findings = report.finish();
         prop_assert!(findings.is_empty(), "{}\n{:#?}", source, findings);
-        prop_assert_eq!(raw(&tree.unwrap()), reread(&source).unwrap());
+        prop_assert_eq!(Raw::from(&tree.unwrap()), reread(&source).unwrap());
     }
 }

@@ -103,6 +103,11 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Create, start, stop, restart or archive a site
+    Site {
+        #[command(subcommand)]
+        command: SiteCommand,
+    },
     /// Write a site's log; with --host, any container's
     Logs(LogArgs),
     /// Say what would get in the way on a host, with the remedy
@@ -161,6 +166,90 @@ pub struct ApplyArgs {
     /// Also stop sites that no version of this fleet file ever named
     #[arg(long)]
     pub stop_unknown: bool,
+}
+
+/// What is done to a site.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SiteCommand {
+    /// Add a site to the fleet file and bring it up
+    Create(CreateArgs),
+    /// Take a site off its host; files, uid and state stay
+    Archive(SiteArgs),
+    /// Bring a stopped or archived site back
+    Start(SiteArgs),
+    /// Stop a site; its domains answer with a plain page
+    Stop(SiteArgs),
+    /// Restart a site's container
+    Restart(SiteArgs),
+}
+
+/// One site of the fleet file.
+#[derive(Debug, Clone, Args)]
+pub struct SiteArgs {
+    /// The site
+    pub site: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `site create`.
+#[derive(Debug, Clone, Args)]
+pub struct CreateArgs {
+    /// Its name: a DNS label, also login and folder
+    pub site: String,
+    /// The host it is to run on; may be left out when there is only one
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// The customer it belongs to
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// static, php, proxy or image [default: what --php, --to or --image say, else static]
+    #[arg(long)]
+    pub recipe: Option<String>,
+    /// A domain it answers for (repeatable)
+    #[arg(short, long = "domain", value_name = "DOMAIN", required = true)]
+    pub domains: Vec<String>,
+    /// For php: the version, such as 8.4
+    #[arg(long, value_name = "VERSION")]
+    pub php: Option<String>,
+    /// For proxy: container:port or http://address:port
+    #[arg(long, value_name = "TARGET")]
+    pub to: Option<String>,
+    /// For image: the image
+    #[arg(long)]
+    pub image: Option<String>,
+    /// For image: the port it serves HTTP on
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Memory it may use, such as 128M
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// CPUs it may use, such as 0.5
+    #[arg(long)]
+    pub cpus: Option<String>,
+    /// Processes and threads it may have
+    #[arg(long)]
+    pub pids: Option<u32>,
+    /// An environment variable; not for secrets (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is written NAME=VALUE".to_owned()),
+    }
 }
 
 /// Arguments of `init`.

@@ -25,6 +25,7 @@ mod planned;
 mod progress;
 pub mod rows;
 mod schema;
+mod site;
 mod sites;
 mod status;
 
@@ -72,6 +73,13 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Check { json }) => check::run(&context, json.json),
         Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
         Some(Command::Apply(args)) => block_on(apply::run(&context, &args))?,
+        Some(Command::Site { command }) => {
+            if above.address.is_some() {
+                return Err(Failure::new("--host ADDRESS looks at an engine; it changes no site")
+                    .help("name the fleet's host after the command: `ostler site create … --host NAME`"));
+            }
+            block_on(site::run(&context, &command))?
+        }
         Some(Command::Init(mut args)) => {
             args.engine = args.engine.or(above);
             block_on(init::run(&context, &args))?

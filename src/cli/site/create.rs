@@ -1,0 +1,76 @@
+//! `ostler site create`
+
+use super::super::apply::How;
+use super::super::args::CreateArgs;
+use super::super::confirm::Ask;
+use super::super::context::{Context, FleetFile};
+use super::super::{Exit, Failure};
+use crate::fleet::Edit;
+use crate::fleet::edit::Value;
+
+/// Adds a site to the fleet file and brings it up.
+pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {
+    let file = context.load()?;
+    let edit = Edit::CreateSite {
+        name: args.site.clone(),
+        fields: fields(args, &file)?,
+    };
+    let how = How {
+        yes: args.yes,
+        json: args.json.json,
+        ask: Ask::Yes,
+    };
+    super::change(context, &file, &args.site, edit, &how).await
+}
+
+/// The keys of the new entry, in the order of the reference.
+fn fields(args: &CreateArgs, file: &FleetFile) -> Result<Vec<(String, Value)>, Failure> {
+    let text = |text: &String| Value::Text(text.clone());
+    let env = args
+        .env
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)));
+    let env: Vec<(String, Value)> = env.collect();
+    let fields = [
+        ("account", args.account.as_ref().map(text)),
+        ("host", Some(Value::Text(host(args, file)?))),
+        ("recipe", Some(recipe(args).into())),
+        ("php", args.php.as_ref().map(text)),
+        ("to", args.to.as_ref().map(text)),
+        ("image", args.image.as_ref().map(text)),
+        ("port", args.port.map(|port| u32::from(port).into())),
+        ("domains", Some(args.domains.clone().into())),
+        ("memory", args.memory.as_ref().map(text)),
+        ("cpus", args.cpus.clone().map(Value::Bare)),
+        ("pids", args.pids.map(Value::from)),
+        ("env", (!env.is_empty()).then_some(Value::Mapping(env))),
+    ];
+    let given = fields
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Ok(given.collect())
+}
+
+/// The host that was named, or the only one there is.
+fn host(args: &CreateArgs, file: &FleetFile) -> Result<String, Failure> {
+    if let Some(host) = &args.host {
+        return Ok(host.clone());
+    }
+    let names: Vec<&str> = file.fleet.hosts.keys().map(|n| n.as_str()).collect();
+    match names.as_slice() {
+        [only] => Ok((*only).to_owned()),
+        _ => Err(Failure::new("on which host?")
+            .help(format!("--host NAME, one of {}", names.join(", ")))),
+    }
+}
+
+/// The recipe that was named, or the one that the other arguments belong to.
+fn recipe(args: &CreateArgs) -> &str {
+    match &args.recipe {
+        Some(recipe) => recipe,
+        None if args.php.is_some() => "php",
+        None if args.to.is_some() => "proxy",
+        None if args.image.is_some() => "image",
+        None => "static",
+    }
+}

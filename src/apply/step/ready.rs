@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{Answer, Ground, known_as};
 use crate::apply::progress::{Failure, plain};
 use crate::engine::LogOptions;
+use crate::host::router;
 use crate::host::script::{AWAIT_HTTP, HTTP};
 use crate::plan::ContainerRef;
 
@@ -83,15 +84,35 @@ pub async fn router(ground: &Ground, container: &ContainerRef, port: u16) -> Ans
         domain: "ready.invalid",
         timeout_s: ROUTER_S,
     };
-    match wait(ground, container, &question, ANY).await? {
-        Waited::Answered(_) => Ok(None),
-        Waited::TimeUp(_) => Err(Failure {
-            lines: last_lines(ground, known_as(container)).await,
-            ..Failure::new(format!(
-                "the router gave no answer on port {port} within {ROUTER_S} s"
-            ))
-        }),
-    }
+    let end = Instant::now() + Duration::from_secs(u64::from(ROUTER_S));
+    let at_first = ground.client.inspect(known_as(container)).await?;
+    let restarts = at_first.restart_count.unwrap_or_default();
+    let why = match wait(ground, container, &question, ANY).await? {
+        // The one that it replaces answers too; it may stop only when this one serves.
+        Waited::Answered(_) => loop {
+            if router::serves(&ground.toolbox, known_as(container)).await? {
+                return Ok(None);
+            }
+            let facts = ground.client.inspect(known_as(container)).await?;
+            if let Some(why) = ended(&facts, restarts) {
+                break why;
+            }
+            if Instant::now() >= end {
+                break format!("it did not take over within {ROUTER_S} s");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+            }
+        },
+        Waited::TimeUp(_) => {
+            format!("the router gave no answer on port {port} within {ROUTER_S} s")
+        }
+    };
+    Err(Failure {
+        lines: last_lines(ground, known_as(container)).await,
+        ..Failure::new(why)
+    })
 }
 
 enum Waited {

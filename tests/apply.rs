@@ -152,6 +152,62 @@ async fn a_site_is_stopped_archived_brought_back_and_removed() {
 }
 
 #[tokio::test]
+async fn the_router_is_replaced_and_one_that_does_not_start_never_takes_over() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    world.site("web", IMAGE);
+    world.apply().await;
+    let routers = async |world: &World| -> Vec<(String, String, bool)> {
+        let ours = world.ours().await.into_iter();
+        ours.filter(|c| c.ours("role") == Some("router"))
+            .map(|c| (c.name.clone(), c.id.clone(), c.is_running()))
+            .collect()
+    };
+    let first = routers(&world).await;
+    let load = Load::expecting_200(
+        world.front,
+        &[
+            Clients::new("web.test", "/", 4, true),
+            Clients::new("web.test", "/", 1, false),
+            Clients::new("web.test", "/slow?s=4", 2, false),
+        ],
+    );
+
+    // An image without HAProxy.
+    world.host = "    images: { router: \"ostler-test/web:1\" }\n".into();
+    let plan = world.plan().await;
+    let ran = world.run(&plan, None).await;
+    assert_ne!(ran.outcome.exit_code(), 0, "{:#?}", ran.outcome);
+    assert!(routers(&world).await.contains(&first[0]), "{:#?}", ran.said);
+    assert_eq!(world.ask("web.test", "/").await.status, 200);
+
+    // The same image under another name.
+    let docker = world.client.docker();
+    let tag = world.name.to_string();
+    let options = bollard::query_parameters::TagImageOptions {
+        repo: Some("ostler-test/haproxy".into()),
+        tag: Some(tag.clone()),
+    };
+    let tagged = docker.tag_image("haproxy:3.0", Some(options)).await;
+    tagged.unwrap();
+    let image = format!("ostler-test/haproxy:{tag}");
+    world.host = format!("    images: {{ router: \"{image}\" }}\n");
+    world.apply().await;
+    let second = routers(&world).await;
+    load.stop().await.assert_no_failure();
+    assert_eq!(second.len(), 1);
+    assert_eq!((&second[0].0, second[0].2), (&first[0].0, true));
+    assert_ne!(second[0].1, first[0].1);
+
+    // And back, so that the name can go.
+    world.host.clear();
+    world.apply().await;
+    let docker = world.client.docker();
+    let none = None::<bollard::query_parameters::RemoveImageOptions>;
+    docker.remove_image(&image, none, None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_site_that_does_not_start_is_taken_back_and_the_others_go_on() {
     let Some(engine) = tier::engine() else { return };
     let mut world = World::new(&engine).await;

@@ -31,6 +31,8 @@ pub struct World {
     pub folder: tempfile::TempDir,
     address: EngineAddress,
     ports: (u16, u16),
+    /// More lines of the host.
+    pub host: String,
     sites: BTreeMap<String, String>,
     /// Fleet files applied so far: what this operator's copy descends from.
     ancestors: Vec<(String, Vec<Name>)>,
@@ -62,6 +64,7 @@ impl World {
             folder: tempfile::tempdir().unwrap(),
             address,
             ports,
+            host: String::new(),
             sites: BTreeMap::new(),
             ancestors: Vec::new(),
             pace: Pace {
@@ -86,8 +89,8 @@ impl World {
     pub fn text(&self) -> String {
         let (http, https) = self.ports;
         let mut text = format!(
-            "fleet: {}\nhosts:\n  here:\n    engine: \"{}\"\n    ports: {{ http: {http}, https: {https} }}\n    root: {}\nsites:\n",
-            self.name, self.address, self.root
+            "fleet: {}\nhosts:\n  here:\n    engine: \"{}\"\n    ports: {{ http: {http}, https: {https} }}\n    root: {}\n{}sites:\n",
+            self.name, self.address, self.root, self.host
         );
         for (name, lines) in &self.sites {
             text.push_str(&format!("  {name}:\n    host: here\n"));

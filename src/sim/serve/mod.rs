@@ -298,6 +298,8 @@ fn cut(body: Body, length: usize) -> Body {
             let left = left - bytes.len();
             return Some((Ok(Frame::data(bytes)), Some((body, left))));
         }
+        // What was written so far goes out first.
+        tokio::time::sleep(Duration::from_millis(5)).await;
         Some((Err(std::io::Error::other(Closed)), None))
     });
     StreamBody::new(pieces).boxed_unsync()

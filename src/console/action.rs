@@ -116,8 +116,8 @@ actions! {
     Search, "search", ["/"], Look, LOGS, "search", "find lines of the log; n and N go on";
     Pause, "pause", ["space"], Look, LOGS, "pause", "stay at this place of the log, or follow again";
     Follow, "follow", ["f"], Look, LOGS, "", "to the newest line of the log, and stay there";
-    FilterIn, "only", ["i"], Look, LOGS, "only", "show only lines of the log that contain something";
-    FilterOut, "without", ["o"], Look, LOGS, "without", "leave lines of the log out that contain something";
+    FilterIn, "only", ["i", "&"], Look, LOGS, "only", "show only lines of the log that contain something";
+    FilterOut, "without", ["o", "!"], Look, LOGS, "without", "leave lines of the log out that contain something";
     ShowAll, "show-all", ["u"], Look, LOGS, "", "no search, no filters";
     Wrap, "wrap", ["w"], Look, LOGS, "wrap", "long lines on several rows, or cut at the edge";
     Times, "times", ["t"], Look, LOGS, "times", "show or hide timestamps";

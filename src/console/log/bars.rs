@@ -24,18 +24,18 @@ impl LogScreen {
         cells.set_style(area, styles.status);
         let buffer = &self.buffer;
         let state = if self.follow {
-            "● following"
+            format!("{} following", styles.mark("●", "o"))
         } else {
-            "‖ paused"
+            format!("{} paused", styles.mark("‖", "="))
         };
         // What comes first stays longest when there is little room.
-        let mut parts = vec![
-            (self.title.clone(), styles.strong),
-            (state.into(), Style::new()),
-        ];
+        let mut parts = vec![(self.title.clone(), styles.strong), (state, Style::new())];
         match self.new_below(last) {
             0 => {}
-            new => parts.push((format!("▼ {} new below", thousands(new)), styles.strong)),
+            new => parts.push((
+                format!("{} {} new below", styles.mark("▼", "v"), thousands(new)),
+                styles.strong,
+            )),
         }
         if let Some(percent) = buffer.progress() {
             parts.push((format!("looking {percent} %"), Style::new()));
@@ -80,7 +80,7 @@ impl LogScreen {
             };
             let (before, after) = prompt.around();
             let help = match &prompt.error {
-                Some(why) => format!("✖ {}", plain(why.as_bytes())),
+                Some(why) => format!("{} {}", styles.mark("✖", "X"), plain(why.as_bytes())),
                 None => "tab: text or regex".into(),
             };
             let lead = format!(" {what} ({how}): ");

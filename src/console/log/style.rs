@@ -33,6 +33,8 @@ pub struct LogStyles {
     pub input: Style,
     /// Colours for the hues that containers use, in their order; none where colours are off.
     pub hues: Option<[Color; 7]>,
+    /// Marks are letters, for terminals without the symbols.
+    pub ascii: bool,
 }
 
 impl LogStyles {
@@ -69,6 +71,7 @@ impl LogStyles {
                 Color::Cyan,
                 Color::DarkGray,
             ]),
+            ascii: false,
         }
     }
 
@@ -89,7 +92,13 @@ impl LogStyles {
             strong: with(Modifier::BOLD),
             input: with(Modifier::BOLD),
             hues: None,
+            ascii: false,
         }
+    }
+
+    /// The symbol, or its letter where symbols cannot be shown.
+    pub(super) fn mark(&self, symbol: &'static str, letter: &'static str) -> &'static str {
+        if self.ascii { letter } else { symbol }
     }
 
     /// The look that a container asked for, as far as it is granted.

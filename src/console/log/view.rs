@@ -197,7 +197,13 @@ impl LogScreen {
             self.draw_margin(page, &row, true);
             row.draw(page.cells, page.y, span, 0, self.shift);
             if ready.glyphs.columns() > self.shift + width && right > span.0 {
-                set(page.cells, right - 1, page.y, "›", styles.faint);
+                set(
+                    page.cells,
+                    right - 1,
+                    page.y,
+                    styles.mark("›", ">"),
+                    styles.faint,
+                );
             }
             page.y += 1;
         }
@@ -207,15 +213,15 @@ impl LogScreen {
         let (x, y, margin) = (page.area.x, page.y, page.margin);
         let (cells, styles) = (&mut *page.cells, page.styles);
         if row.under_cursor {
-            set(cells, x, y, "▌", styles.cursor);
+            set(cells, x, y, styles.mark("▌", ">"), styles.cursor);
         }
         if !first {
             return;
         }
         let mark = match row.ready.level {
-            Some(Level::Error) => Some(("✖", styles.error)),
-            Some(Level::Warning) => Some(("▲", styles.warning)),
-            None if row.line.stderr() => Some(("²", styles.faint)),
+            Some(Level::Error) => Some((styles.mark("✖", "X"), styles.error)),
+            Some(Level::Warning) => Some((styles.mark("▲", "!"), styles.warning)),
+            None if row.line.stderr() => Some((styles.mark("²", "2"), styles.faint)),
             None => None,
         };
         if let Some((mark, style)) = mark {

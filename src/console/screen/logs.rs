@@ -149,5 +149,6 @@ pub fn styles(theme: &Theme) -> LogStyles {
                 ink(Role::Dim, Color::DarkGray),
             ]
         }),
+        ascii: theme.ascii,
     }
 }

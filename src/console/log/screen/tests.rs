@@ -412,7 +412,11 @@ fn without_colours_there_are_none() {
 fn without_symbols_marks_are_letters() {
     let (mut screen, id) = screen(30);
     feed(&mut screen, id, b"PHP Fatal error: x\nPHP Warning: y\n");
-    feed(&mut screen, id, format!("{}\n", "long ".repeat(50)).as_bytes());
+    feed(
+        &mut screen,
+        id,
+        format!("{}\n", "long ".repeat(50)).as_bytes(),
+    );
     act(&mut screen, &[LogAction::Up]);
     add(&mut screen, id, 0..5);
     let styles = LogStyles {

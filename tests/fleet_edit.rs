@@ -421,7 +421,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(source in "[a-c:#,{}\\[\\]&*!|>'\"%\\-? \\n\\r\\t~<]{0,60}") {
+    fn no_text_makes_it_panic(source in "[a-c:#,{}\\[\\]&*!|>'\"%\\-? \\n\\r\\t~<ü🦀\u{85}\u{2028}\u{feff}]{0,60}") {
         let path = Path::new("fleet.yml");
         if let Err(findings) = fleet::load(&source, path) {
             prop_assert!(!findings.is_empty());
@@ -432,7 +432,7 @@ proptest! {
     }
 
     #[test]
-    fn no_sites_text_makes_it_panic(sites in "[a-c:#,{}\\[\\]&*|>'\" \\n\\-]{0,50}") {
+    fn no_sites_text_makes_it_panic(sites in "[a-c:#,{}\\[\\]&*|>'\" \\nü🦀\\-]{0,50}") {
         let source = format!("fleet: x\nsites:\n {sites}");
         let path = Path::new("fleet.yml");
         if let Err(findings) = fleet::load(&source, path) {

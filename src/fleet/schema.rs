@@ -25,7 +25,9 @@ fn table(of: &'static Table) -> Value {
             doc.push_str(&format!(" Recipes: {}.", key.recipes.join(", ")));
         }
         schema["description"] = json!(doc);
-        schema["examples"] = json!([key.example]);
+        if let Ok(example) = serde_yaml::from_str::<Value>(key.example) {
+            schema["examples"] = json!([example]);
+        }
         properties.insert(key.name.to_owned(), schema);
     }
     // `defaults` may give a site its host and recipe.
@@ -182,6 +184,63 @@ pub fn reference() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_example_is_right() {
+        for key in keys::SITE.keys {
+            let recipe = match key.name {
+                "recipe" => key.example,
+                _ => key
+                    .recipes
+                    .iter()
+                    .find(|r| **r != "static")
+                    .unwrap_or(&"static"),
+            };
+            let mut fields = vec![
+                ("host", "web1"),
+                ("recipe", recipe),
+                ("domains", "[a.example]"),
+            ];
+            match recipe {
+                "proxy" => fields.push(("to", "old:80")),
+                "image" => fields.extend([("image", "wiki:2"), ("port", "80")]),
+                _ => {}
+            }
+            fields.retain(|(name, _)| *name != key.name);
+            fields.push((key.name, key.example));
+            let lines = fields
+                .iter()
+                .map(|(name, value)| format!("    {name}: {value}\n"));
+            let lines: String = lines.collect();
+            let source = format!(
+                "fleet: x\nhosts: {{ web1: {{ engine: ssh://a }} }}\naccounts: {{ alice: }}\nsites:\n  a:\n{lines}"
+            );
+            let path = std::path::Path::new("f");
+            if let Err(findings) = crate::fleet::load(&source, path) {
+                panic!("{}", crate::fleet::render(&findings, &source, path, false));
+            }
+        }
+        for key in keys::HOST.keys {
+            let engine = match key.name {
+                "tls" | "insecure" => "tcp://10.0.0.1",
+                _ => "ssh://a",
+            };
+            let engine = if key.name == "engine" {
+                key.example
+            } else {
+                engine
+            };
+            let other = match key.name {
+                "engine" => String::new(),
+                name => format!(", {name}: {}", key.example),
+            };
+            let source = format!("fleet: x\nhosts: {{ a: {{ engine: \"{engine}\"{other} }} }}\n");
+            let path = std::path::Path::new("f");
+            if let Err(findings) = crate::fleet::load(&source, path) {
+                panic!("{}", crate::fleet::render(&findings, &source, path, false));
+            }
+        }
+    }
 
     #[test]
     fn every_key_is_there() {

@@ -104,6 +104,7 @@ impl Report {
     }
 
     fn add(&mut self, level: Level, span: Range<usize>, message: String) -> &mut Finding {
+        let span = whole_characters(&self.source, &span);
         let (line, column) = self.place(span.start);
         let at = self.findings.len();
         self.findings.push(Finding {
@@ -170,29 +171,25 @@ fn group<'a>(finding: &'a Finding, source: &'a str, path: &'a str) -> Group<'a> 
         Level::Warning => Mark::WARNING,
     };
     // Only the lines that matter are handed over: a file may have tens of thousands.
-    let places = || {
-        finding
-            .also
-            .iter()
-            .map(|(span, _)| span)
-            .chain([&finding.span])
-    };
-    let first = places()
-        .map(|s| s.start)
-        .min()
-        .unwrap_or(0)
-        .min(source.len());
-    let last = places().map(|s| s.end).max().unwrap_or(0).min(source.len());
+    let own = whole_characters(source, &finding.span);
+    let mut shown = own.clone();
+    for (span, _) in &finding.also {
+        let span = whole_characters(source, span);
+        shown = shown.start.min(span.start)..shown.end.max(span.end);
+    }
+    let Range {
+        start: first,
+        end: last,
+    } = shown;
     let from = source[..first].rfind('\n').map_or(0, |i| i + 1);
     let to = source[last..].find('\n').map_or(source.len(), |i| last + i);
     // Same length, so that places stay; a carriage return would be drawn as a sign.
     let window = source[from..to.max(from)].replace('\r', " ");
     let length = window.len();
-    let between = source[from..finding.span.start.clamp(from, source.len())]
-        .matches('\n')
-        .count();
+    let between = source[from..own.start].matches('\n').count();
     let line = finding.line.saturating_sub(between);
     let moved = |span: &Range<usize>| {
+        let span = whole_characters(source, span);
         let start = span.start.saturating_sub(from).min(length);
         start..span.end.saturating_sub(from).clamp(start, length)
     };
@@ -218,4 +215,17 @@ fn group<'a>(finding: &'a Finding, source: &'a str, path: &'a str) -> Group<'a> 
         group = group.element(Mark::HELP.message(help.as_str()));
     }
     group
+}
+
+/// The span widened to whole characters, inside the source.
+fn whole_characters(source: &str, span: &Range<usize>) -> Range<usize> {
+    let mut start = span.start.min(source.len());
+    let mut end = span.end.clamp(start, source.len());
+    while !source.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !source.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
 }

@@ -245,6 +245,44 @@ impl World {
         found.unwrap_or_else(|| panic!("no container for {site}"))
     }
 
+    /// The address of a site's container on the sites' network.
+    pub async fn address_of(&self, site: &str) -> Ipv4Addr {
+        let network = format!("ostler-{}", self.name);
+        self.container(site).await.addresses[&network]
+    }
+
+    /// Puts a file into a site's `www`, as its owner would.
+    pub async fn put_page(&self, site: &str, name: &str, text: &str) {
+        let at = format!("{}/sites/{site}/www/{name}", self.root);
+        let argv = ["sh", "-c", "cat > \"$1\"", "put", &at];
+        let deadline = Duration::from_secs(20);
+        let put = self
+            .client
+            .exec(&self.toolbox().id, &argv, Some(text.into()), deadline)
+            .await
+            .unwrap();
+        assert_eq!(put.code, 0, "{}", String::from_utf8_lossy(&put.stderr));
+    }
+
+    /// Makes the host forget a site: no container, no route, no record; its files stay.
+    pub async fn forget(&mut self, site: &str) {
+        let lines = self.sites.get(site).cloned().unwrap_or_default();
+        self.site(
+            site,
+            &format!("{lines}\nstate: archived").replace("state: running\n", ""),
+        );
+        self.apply().await;
+        let record = self.toolbox().layout.state() + &format!("/sites/{site}.json");
+        let argv = ["rm", "--", &record];
+        let deadline = Duration::from_secs(20);
+        let done = self
+            .client
+            .exec(&self.toolbox().id, &argv, None, deadline)
+            .await
+            .unwrap();
+        assert_eq!(done.code, 0);
+    }
+
     pub fn toolbox(&self) -> Toolbox {
         Toolbox {
             client: self.client.clone(),

@@ -61,3 +61,10 @@ fn a_reader_that_leaves_early_is_no_error() {
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.stderr.is_empty());
 }
+
+#[test]
+fn the_keys_of_the_console_are_written() {
+    let ran = ostler(&["keys"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("# Keys"), "{}", ran.out);
+}

@@ -128,6 +128,8 @@ pub enum Command {
     },
     /// Write the manual page
     Man,
+    /// Write the keys of the console
+    Keys,
 }
 
 /// For commands whose answer programs read too.

@@ -18,6 +18,7 @@ mod doctor;
 pub mod engine;
 mod hosts;
 mod init;
+mod keys;
 mod logs;
 mod man;
 mod plan;
@@ -101,6 +102,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
             block_on(doctor::run(out, patients, json.json))?
         }
         Some(Command::Completions { shell }) => completions::run(out, shell),
+        Some(Command::Keys) => keys::run(out),
         Some(Command::Man) => man::run(out),
         None => Err(Failure::new("which command?").help("see `ostler --help`")),
     }

@@ -1,0 +1,189 @@
+//! The walk from the command line on a real engine: plan, apply, sites, and what is refused.
+
+mod cli;
+#[path = "cli/stage.rs"]
+mod stage;
+#[path = "common/tier.rs"]
+mod tier;
+
+use std::fs;
+
+use cli::{Ran, ostler_in};
+use stage::Stage;
+
+const BLOG: &str =
+    "  blog: { host: here, recipe: static, domains: [blog.localhost], memory: 64M }\n";
+const BROKEN: &str = "  bad: { host: here, recipe: image, image: \"ostler-test/web:1\", port: 8080, domains: [bad.localhost], memory: 64M, env: { FAIL_START: \"1\" }, health: { timeout: 5s } }\n";
+
+#[test]
+fn from_nothing_to_answers_and_then_nothing_to_do() {
+    let Some(engine) = tier::engine() else { return };
+    let shop = "  shop: { host: here, recipe: php, domains: [shop.localhost], memory: 128M }\n";
+    let stage = Stage::new(&engine, &format!("{BLOG}{shop}"));
+    assert_eq!(stage.run(&["plan"]).code, 2);
+    let applied = stage.done(&["apply", "--yes"]);
+    assert!(applied.out.contains("Applied: "), "{}", applied.out);
+    assert!(applied.err.contains("✔ ["), "{}", applied.err);
+    for domain in ["blog.localhost", "shop.localhost"] {
+        assert_eq!(stage.ask(domain).0, 200, "{domain}");
+    }
+    assert_eq!(stage.run(&["plan"]).code, 0);
+    let again = stage.done(&["-v", "apply", "--yes"]);
+    assert!(again.out.contains("Nothing to do"), "{}", again.out);
+    assert!(!again.err.contains("✔"), "{}", again.err);
+
+    let sites = stage.done(&["sites", "--json"]).json();
+    assert_eq!(sites[0]["state"], "running");
+    assert_eq!(sites[0]["drift"], serde_json::json!([]));
+    assert_eq!(sites[0]["image"], "nginx:1.28");
+    assert!(sites[0]["address"].as_str().unwrap().starts_with("10."));
+    let log = stage.done(&["logs", "blog", "--tail", "5", "-t"]);
+    assert!(log.out.contains("GET / HTTP/1.1"), "{}", log.out);
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_changed() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, BLOG);
+    let refused = stage.run(&["apply"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("not a terminal"), "{}", refused.err);
+    assert!(refused.err.contains("--yes"), "{}", refused.err);
+    for command in ["create", "stop", "archive"] {
+        let arguments: &[&str] = match command {
+            "create" => &["site", "create", "new", "--domain", "new.localhost"],
+            other => &["site", other, "blog"],
+        };
+        let before = stage.text();
+        assert_eq!(stage.run(arguments).code, 1, "{command}");
+        assert_eq!(stage.text(), before, "{command}");
+    }
+    assert_eq!(stage.run(&["plan"]).code, 2, "nothing was applied");
+}
+
+#[test]
+fn on_call_mode_changes_neither_hosts_nor_the_file() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, BLOG);
+    let before = stage.text();
+    let refused = |ran: &Ran| {
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains("on-call mode"), "{}", ran.err);
+    };
+    refused(&stage.run(&["--read-only", "apply", "--yes"]));
+    refused(&stage.run(&["site", "stop", "blog", "--yes", "--read-only"]));
+    let variable = |value: &str, arguments: &[&str]| {
+        cli::run(
+            cli::command(stage.folder.path())
+                .env("OSTLER_READ_ONLY", value)
+                .args(arguments),
+        )
+    };
+    refused(&variable("1", &["apply", "--yes"]));
+    refused(&variable("yes", &["site", "archive", "blog", "--yes"]));
+    let config = stage.folder.path().join("config/ostler");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.yml"), "mode: on-call\n").unwrap();
+    refused(&stage.run(&["apply", "--yes"]));
+    assert_eq!(stage.text(), before);
+    assert_eq!(
+        stage.run(&["plan"]).code,
+        2,
+        "plans can be read, and nothing was applied"
+    );
+}
+
+#[test]
+fn one_site_that_fails_does_not_stop_the_other_and_its_log_is_shown() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, &format!("{BLOG}{BROKEN}"));
+    let ran = stage.run(&["apply", "--yes"]);
+    assert_eq!(ran.code, 3, "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.contains("✖ bad on here"), "{}", ran.out);
+    assert!(
+        ran.out.contains("│ "),
+        "the last lines of its log: {}",
+        ran.out
+    );
+    assert!(ran.out.contains("Next: "), "{}", ran.out);
+    assert_eq!(stage.ask("blog.localhost").0, 200);
+    let status = stage.done(&["status"]);
+    assert!(
+        status.out.contains("1 of 2 sites as they should be"),
+        "{}",
+        status.out
+    );
+}
+
+#[test]
+fn a_saved_plan_is_run_as_it_is_or_refused_when_stale() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, BLOG);
+    assert_eq!(stage.run(&["plan", "--out", "p.json"]).code, 2);
+    stage.edit("64M", "96M");
+    let stale = stage.run(&["apply", "p.json", "--yes"]);
+    assert_eq!(stale.code, 1);
+    assert!(
+        stale.err.contains("the fleet file was changed"),
+        "{}",
+        stale.err
+    );
+    stage.edit("96M", "64M");
+    stage.done(&["apply", "p.json", "--yes"]);
+    assert_eq!(stage.ask("blog.localhost").0, 200);
+    let used = stage.run(&["apply", "p.json", "--yes"]);
+    assert_eq!(used.code, 1);
+    assert!(used.err.contains("what runs there changed"), "{}", used.err);
+    let other = ostler_in(stage.folder.path(), &["apply", "fleet.yml", "--yes"]);
+    assert_eq!(other.code, 1);
+    assert!(other.err.contains("not a plan"), "{}", other.err);
+}
+
+#[test]
+fn a_site_s_life_is_a_few_lines_of_the_file() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, BLOG);
+    let before = stage.text();
+    stage.done(&["apply", "--yes"]);
+    let created = stage.done(&[
+        "site",
+        "create",
+        "shop",
+        "--domain",
+        "shop.localhost",
+        "--php",
+        "8.4",
+        "--memory",
+        "128M",
+        "--yes",
+    ]);
+    assert!(created.out.contains("+   shop:"), "{}", created.out);
+    // Written in the manner of its neighbour.
+    let entry = |state: &str| {
+        format!(
+            "{before}  shop: {{ host: here, recipe: php, php: \"8.4\", domains: [shop.localhost], memory: 128M{state} }}\n"
+        )
+    };
+    assert_eq!(stage.text(), entry(""));
+    assert_eq!(stage.ask("shop.localhost").0, 200);
+
+    stage.done(&["site", "stop", "shop", "--yes"]);
+    assert_eq!(stage.text(), entry(", state: stopped"));
+    assert_eq!(stage.ask("shop.localhost").0, 503);
+    assert_eq!(stage.ask("blog.localhost").0, 200);
+    stage.done(&["site", "start", "shop", "--yes"]);
+    assert_eq!(stage.ask("shop.localhost").0, 200);
+    stage.done(&["site", "restart", "shop", "--yes"]);
+    assert_eq!(stage.ask("shop.localhost").0, 200);
+    stage.done(&["site", "archive", "shop", "--yes"]);
+    assert_eq!(stage.ask("shop.localhost").0, 404);
+    let sites = stage
+        .done(&["sites", "--json", "--only", "site=shop"])
+        .json();
+    assert_eq!(sites[0]["state"], "archived");
+    assert_eq!(stage.run(&["plan"]).code, 0);
+
+    let bad = stage.run(&["site", "create", "x", "--domain", "blog.localhost", "--yes"]);
+    assert_eq!(bad.code, 1);
+    assert!(bad.err.contains("nothing was written"), "{}", bad.err);
+}

@@ -104,5 +104,6 @@ pub fn plan_with(
     intent::check(&wish, &mut plan);
     plan
 }
+
 #[cfg(test)]
 mod tests;

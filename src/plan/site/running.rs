@@ -52,6 +52,11 @@ pub(super) fn plan<'a>(
                 .is_none_or(|has| limits::in_place(&has, &site.limits))
     };
     let keep = view.best(fits);
+    // A new container is made by this version's hash.
+    let hash = match keep {
+        Some(_) => hash,
+        None => wanted.spec.hash(),
+    };
     let secrets = match secrets(ground, draft, site, view) {
         Ok(secrets) => secrets,
         Err(()) => return,

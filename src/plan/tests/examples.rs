@@ -1,1 +1,405 @@
+use std::collections::BTreeSet;
 
+use super::interpret::World;
+use super::make::{Draw, domain, fleet, host, name, site, world};
+use crate::fleet::*;
+use crate::observe::model::*;
+use crate::plan::show::{groups, text};
+use crate::plan::{Intent, OperationKind, Plan, PlanOptions, names, plan, plan_with};
+
+const PLAIN: Draw = Draw {
+    host: 0,
+    recipe: 0,
+    domains: 0,
+    memory: 1,
+    cpus: 0,
+    env: 0,
+    secrets: 0,
+    www: 0,
+    state: 0,
+};
+const PHP: Draw = Draw { recipe: 3, ..PLAIN };
+const APP: Draw = Draw { recipe: 5, ..PLAIN };
+const PROXY: Draw = Draw { recipe: 4, ..PLAIN };
+
+/// Ash is static, birch is PHP, cedar is an image of its own.
+fn three() -> Fleet {
+    fleet(&[Some(PLAIN), Some(PHP), Some(APP)])
+}
+
+fn planned(fleet: &Fleet, world: &World) -> Plan {
+    plan(fleet, "hash", &world.observe(fleet), &[], 0)
+}
+
+fn applied(fleet: &Fleet) -> World {
+    let mut world = world(0);
+    world.lineage.ancestors.insert("hash".into());
+    let plan = planned(fleet, &world);
+    world.run_all(&plan);
+    assert!(planned(fleet, &world).is_empty());
+    world
+}
+
+fn change(fleet: &mut Fleet, text: &str, how: impl FnOnce(&mut Site)) {
+    how(fleet.sites.get_mut(&name(text)).unwrap());
+}
+
+fn container<'a>(world: &'a mut World, site: &str) -> &'a mut ObservedContainer {
+    let host = world.hosts.get_mut(&name("one")).unwrap();
+    host.containers
+        .iter_mut()
+        .find(|c| c.labels.get(names::SITE).is_some_and(|s| s == site))
+        .unwrap()
+}
+
+/// Who gets any operation.
+fn touched(plan: &Plan) -> Vec<&str> {
+    groups(plan)
+        .iter()
+        .filter_map(|group| group.site.map(Name::as_str))
+        .collect()
+}
+
+fn kinds(plan: &Plan) -> Vec<&'static str> {
+    plan.operations.iter().map(|o| o.kind.word()).collect()
+}
+
+#[test]
+fn the_first_apply() {
+    let fleet = fleet(&[
+        Some(PLAIN),
+        Some(Draw {
+            secrets: 1,
+            www: 2,
+            domains: 1,
+            ..PHP
+        }),
+        Some(PROXY),
+    ]);
+    insta::assert_snapshot!(text(&planned(&fleet, &world(1))));
+}
+
+#[test]
+fn changes_of_every_sort() {
+    let mut fleet = three();
+    let world = applied(&fleet);
+    change(&mut fleet, "ash", |site| {
+        site.limits.memory = Some(256 << 20);
+        site.domains.push(domain("www.ash.example"));
+    });
+    change(&mut fleet, "birch", |site| {
+        site.recipe = Recipe::Php {
+            php: "8.3".into(),
+            ini: [("memory_limit".to_owned(), "128M".to_owned())].into(),
+        };
+        site.env.insert("DEBUG".into(), "1".into());
+    });
+    change(&mut fleet, "cedar", |site| site.limits.memory = None);
+    insta::assert_snapshot!(text(&planned(&fleet, &world)));
+}
+
+#[test]
+fn a_memory_limit_changes_in_place_and_alone() {
+    let mut fleet = three();
+    let world = applied(&fleet);
+    change(&mut fleet, "cedar", |site| {
+        site.limits.memory = Some(256 << 20);
+    });
+    let plan = planned(&fleet, &world);
+    assert_eq!(kinds(&plan), ["set_limits", "write_record", "record_fleet"]);
+    assert_eq!(plan.operations[0].cause, ["memory: 128M → 256M"]);
+    assert_eq!(touched(&plan), ["cedar"]);
+}
+
+#[test]
+fn a_domain_changes_the_router_alone() {
+    let mut fleet = three();
+    let world = applied(&fleet);
+    change(&mut fleet, "ash", |site| {
+        site.domains = vec![domain("new.example")];
+    });
+    let plan = planned(&fleet, &world);
+    assert_eq!(kinds(&plan), ["route", "write_record", "record_fleet"]);
+    assert_eq!(
+        plan.operations[0].cause,
+        ["domains: added new.example", "domains: removed ash.example"]
+    );
+}
+
+#[test]
+fn stopped_archived_and_removed() {
+    let mut fleet = three();
+    let mut world = applied(&fleet);
+    change(&mut fleet, "ash", |site| site.state = SiteState::Stopped);
+    change(&mut fleet, "birch", |site| site.state = SiteState::Archived);
+    fleet.sites.shift_remove(&name("cedar"));
+    let plan = planned(&fleet, &world);
+    insta::assert_snapshot!("stopped_archived_and_removed", text(&plan));
+    world.run_all(&plan);
+    insta::assert_snapshot!("leftovers", text(&planned(&fleet, &world)));
+    for text in ["ash", "birch"] {
+        change(&mut fleet, text, |site| site.state = SiteState::Running);
+    }
+    fleet.sites.insert(name("cedar"), site("cedar", &APP));
+    insta::assert_snapshot!("brought_back", text(&planned(&fleet, &world)));
+}
+
+#[test]
+fn what_was_changed_by_hand_is_told() {
+    let fleet = three();
+    let mut world = applied(&fleet);
+    container(&mut world, "ash").inspected = Some(Inspected {
+        limits: Limits {
+            memory: Some(1 << 30),
+            nano_cpus: None,
+            pids: Some(100),
+        },
+        ..Inspected::default()
+    });
+    let birch = container(&mut world, "birch");
+    birch.run = RunState::Exited;
+    birch.inspected = Some(Inspected {
+        limits: fleet.sites["birch"].limits,
+        exit_code: Some(137),
+        oom_killed: true,
+        ..Inspected::default()
+    });
+    container(&mut world, "cedar").run = RunState::Paused;
+    insta::assert_snapshot!(text(&planned(&fleet, &world)));
+}
+
+#[test]
+fn a_restart_is_asked_for() {
+    let fleet = three();
+    let world = applied(&fleet);
+    let restart = |text: &str| Intent::Restart { site: name(text) };
+    let observed = world.observe(&fleet);
+    let plan = plan(
+        &fleet,
+        "hash",
+        &observed,
+        &[restart("cedar"), restart("nobody")],
+        0,
+    );
+    assert_eq!(
+        kinds(&plan),
+        ["restart_container", "await_ready", "record_fleet"]
+    );
+    assert_eq!(plan.operations[0].cause, ["asked for: restart"]);
+    assert_eq!(plan.problems.len(), 1);
+    assert_eq!(plan.problems[0].what, "restart: no such site in the file");
+}
+
+#[test]
+fn an_older_file_does_not_stop_a_newer_site() {
+    let mut fleet = three();
+    let mut world = applied(&fleet);
+    fleet.sites.shift_remove(&name("cedar"));
+    // This operator's history names neither the file last applied nor cedar.
+    world.lineage = Lineage::default();
+    for text in ["ash", "birch"] {
+        world.lineage.known_sites.insert(name(text));
+    }
+    change(&mut fleet, "ash", |site| {
+        site.limits.memory = Some(256 << 20);
+    });
+    let observed = world.observe(&fleet);
+    let refused = plan(&fleet, "older", &observed, &[], 0);
+    insta::assert_snapshot!(text(&refused));
+    assert_eq!(touched(&refused), ["ash"]);
+    let options = PlanOptions {
+        stop_unknown: true,
+        ..PlanOptions::default()
+    };
+    let told_to = plan_with(&fleet, "older", &observed, &[], 0, &options);
+    assert_eq!(touched(&told_to), ["ash", "cedar"]);
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_delays_no_other() {
+    let fleet = fleet(&[Some(PLAIN), Some(Draw { host: 1, ..PLAIN })]);
+    let mut observed = world(0).observe(&fleet);
+    observed.hosts.insert(
+        name("two"),
+        HostObservation::Unreachable {
+            why: "connection refused".into(),
+        },
+    );
+    let plan = plan(&fleet, "hash", &observed, &[], 0);
+    assert_eq!(touched(&plan), ["ash"]);
+    assert_eq!(plan.problems.len(), 1);
+    assert_eq!(
+        plan.problems[0].what,
+        "it cannot be reached: connection refused"
+    );
+    assert!(plan.operations.iter().all(|o| o.host == name("one")));
+}
+
+#[test]
+fn a_port_that_another_container_holds_is_named() {
+    let fleet = three();
+    let mut world = world(0);
+    let host = world.hosts.get_mut(&name("one")).unwrap();
+    host.containers.push(ObservedContainer {
+        id: "1".repeat(64),
+        name: "nginx-proxy".into(),
+        run: RunState::Running,
+        published: vec![(80, "tcp".into())],
+        ..ObservedContainer::default()
+    });
+    let plan = planned(&fleet, &world);
+    assert!(plan.operations.is_empty());
+    assert_eq!(
+        plan.problems[0].what,
+        "port 80 is held by the container nginx-proxy"
+    );
+}
+
+#[test]
+fn a_foreign_container_under_our_name_keeps_one_site_only() {
+    let fleet = three();
+    let mut world = world(0);
+    let host = world.hosts.get_mut(&name("one")).unwrap();
+    host.containers.push(ObservedContainer {
+        id: "1".repeat(64),
+        name: names::site(&name("test"), "birch"),
+        ..ObservedContainer::default()
+    });
+    let plan = planned(&fleet, &world);
+    assert_eq!(touched(&plan), ["ash", "cedar"]);
+    assert_eq!(plan.problems[0].site, Some(name("birch")));
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_keeps_a_new_site_back() {
+    let fleet = fleet(&[
+        Some(Draw {
+            secrets: 1,
+            ..PLAIN
+        }),
+        Some(PLAIN),
+    ]);
+    let mut observed = world(0).observe(&fleet);
+    let HostObservation::Reached(seen) = observed.hosts.get_mut(&name("one")).unwrap() else {
+        unreachable!()
+    };
+    let error = "KEY: key: no such file".to_owned();
+    seen.secret_errors.insert(name("ash"), error);
+    let plan = plan(&fleet, "hash", &observed, &[], 0);
+    assert_eq!(touched(&plan), ["birch"]);
+    assert_eq!(
+        plan.problems[0].what,
+        "a secret cannot be read: KEY: key: no such file"
+    );
+}
+
+#[test]
+fn a_changed_secret_is_written_and_restarts_nothing() {
+    let fleet = fleet(&[Some(Draw {
+        secrets: 1,
+        ..PLAIN
+    })]);
+    let mut world = applied(&fleet);
+    world.secret_version = 2;
+    let plan = planned(&fleet, &world);
+    assert_eq!(
+        kinds(&plan),
+        ["write_secrets", "write_record", "record_fleet"]
+    );
+    assert_eq!(plan.operations[0].cause, ["secrets: changed KEY"]);
+}
+
+#[test]
+fn only_what_is_selected() {
+    let mut fleet = three();
+    let options = |text: &str| PlanOptions {
+        only: Some(BTreeSet::from([name(text)])),
+        ..PlanOptions::default()
+    };
+    let observed = world(0).observe(&fleet);
+    let plan = plan_with(&fleet, "hash", &observed, &[], 0, &options("birch"));
+    assert_eq!(touched(&plan), ["birch"]);
+    // Neither is what is gone from the file.
+    let world = applied(&fleet);
+    fleet.sites.shift_remove(&name("cedar"));
+    let observed = world.observe(&fleet);
+    assert!(plan_with(&fleet, "hash", &observed, &[], 0, &options("birch")).is_empty());
+    let plan = plan_with(&fleet, "hash", &observed, &[], 0, &options("cedar"));
+    assert_eq!(touched(&plan), ["cedar"]);
+}
+
+#[test]
+fn a_site_moves_to_another_host() {
+    let mut fleet = fleet(&[Some(PLAIN), Some(Draw { host: 1, ..PHP })]);
+    let mut world = applied(&fleet);
+    change(&mut fleet, "ash", |site| site.host = name("two"));
+    let plan = planned(&fleet, &world);
+    insta::assert_snapshot!(text(&plan));
+    let mut observed = world.observe(&fleet);
+    let why = "no route to host".to_owned();
+    observed
+        .hosts
+        .insert(name("two"), HostObservation::Unreachable { why });
+    let waiting = crate::plan::plan(&fleet, "hash", &observed, &[], 0);
+    assert!(waiting.operations.is_empty(), "{}", text(&waiting));
+    world.run_all(&plan);
+    assert!(planned(&fleet, &world).is_empty());
+}
+
+#[test]
+fn the_router_is_replaced_by_overlap() {
+    let mut fleet = fleet(&[Some(PLAIN)]);
+    let world = applied(&fleet);
+    fleet.hosts.get_mut(&name("one")).unwrap().images.router = "haproxy:3.2".into();
+    insta::assert_snapshot!(text(&planned(&fleet, &world)));
+}
+
+#[test]
+fn another_root_is_refused() {
+    let mut fleet = three();
+    let world = applied(&fleet);
+    fleet.hosts.get_mut(&name("one")).unwrap().root = "/data/ostler".into();
+    let plan = planned(&fleet, &world);
+    assert!(plan.operations.is_empty());
+    assert_eq!(
+        plan.problems[0].what,
+        "everything is kept in /srv/ostler; the file says /data/ostler"
+    );
+}
+
+#[test]
+fn a_host_without_sites_is_left_alone() {
+    let mut fleet = fleet(&[Some(PLAIN)]);
+    fleet.hosts.insert(name("three"), host("three"));
+    let plan = planned(&fleet, &world(0));
+    assert!(plan.operations.iter().all(|o| o.host == name("one")));
+}
+
+#[test]
+fn a_saved_plan_reads_back_and_its_basis_moves_with_the_host() {
+    let fleet = three();
+    let mut world = applied(&fleet);
+    let first = planned(&fleet, &world);
+    let json = serde_json::to_string(&first).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), first);
+    assert_eq!(planned(&fleet, &world).basis, first.basis);
+    container(&mut world, "ash").run = RunState::Exited;
+    assert_ne!(planned(&fleet, &world).basis, first.basis);
+}
+
+#[test]
+fn old_configuration_goes_after_its_last_reader() {
+    let mut fleet = three();
+    let world = applied(&fleet);
+    change(&mut fleet, "birch", |site| {
+        site.env.insert("A".into(), "b".into());
+    });
+    let plan = planned(&fleet, &world);
+    let at = |test: fn(&OperationKind) -> bool| plan.operations.iter().position(|o| test(&o.kind));
+    use OperationKind as K;
+    let create = at(|k| matches!(k, K::CreateContainer { .. }));
+    let route = at(|k| matches!(k, K::Route { .. }));
+    let stop = at(|k| matches!(k, K::StopContainer { .. }));
+    let clean = at(|k| matches!(k, K::CleanConf { .. }));
+    assert!(create < route && route < stop && stop < clean && create.is_some());
+}

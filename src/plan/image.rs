@@ -54,7 +54,7 @@ pub(crate) fn need(
         OperationKind::PullImage {
             image: reference.to_owned(),
         },
-        &[format!("{whom} needs it and the host lacks it")],
+        &[format!("the host lacks {reference}, which {whom} needs")],
     );
     let id = draft.push_image(step, &[]);
     draft.image_ids.insert(reference.to_owned(), id.clone());
@@ -75,14 +75,14 @@ pub(crate) fn need_toolbox(
         return need(draft, images, image, "the toolbox");
     }
     let base = &host.images.toolbox_base;
-    let base_id = need(draft, images, base, "building the toolbox");
+    let base_id = need(draft, images, base, "the toolbox's image");
     let step = Step::new(
         "build-toolbox",
         OperationKind::BuildToolbox {
             image: image.clone(),
             base: base.clone(),
         },
-        &["the toolbox needs its image and the host lacks it".to_owned()],
+        &[format!("the host lacks {image}, which the toolbox needs")],
     );
     Some(draft.push_image(step, &[base_id.as_ref()]))
 }

@@ -25,6 +25,7 @@ mod image;
 mod index;
 mod limits;
 mod lineage;
+mod order;
 mod route;
 mod site;
 mod uid;
@@ -101,6 +102,7 @@ pub fn plan_with(
     for host in fleet.hosts.values() {
         host::plan(&wish, host, &mut plan);
     }
+    order::tie(fleet, &mut plan);
     intent::check(&wish, &mut plan);
     plan
 }

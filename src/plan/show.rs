@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::graph::Plan;
-use super::operation::{Class, Interruption, Operation, OperationKind};
+use super::operation::{Class, Interruption, Operation, OperationKind, Undo};
 use crate::fleet::Name;
 
 /// All that happens to one site, or to a host itself.
@@ -22,7 +22,8 @@ pub struct Group<'a> {
     pub class: Class,
     /// The longest of them.
     pub interrupts: Interruption,
-    /// In one word: `create`, `replace`, `change`, `start`, `stop`, `remove`, `restart`, `prepare`.
+    /// In one word: `create`, `replace`, `change`, `start`, `stop`, `remove`, `restart`, `prepare`, and `record`
+    /// for what only notes on the host which fleet file was applied.
     pub verb: &'static str,
 }
 
@@ -91,12 +92,20 @@ fn longer(a: Interruption, b: Interruption) -> Interruption {
 
 fn verb(group: &Group) -> &'static str {
     use OperationKind as K;
-    if group.site.is_none() {
-        return "prepare";
-    }
     let has = |test: fn(&OperationKind) -> bool| group.operations.iter().any(|o| test(&o.kind));
     let creates = has(|kind| matches!(kind, K::CreateContainer { .. }));
     let removes = has(|kind| matches!(kind, K::RemoveContainer { .. }));
+    if group.site.is_none() {
+        return match has(|kind| !matches!(kind, K::RecordFleet { .. })) {
+            true => "prepare",
+            false => "record",
+        };
+    }
+    // What had no route before is new, also where it has no container of its own.
+    let first_route = group.operations.iter().any(|operation| {
+        matches!(operation.kind, K::Route { .. })
+            && matches!(&operation.undo, Undo::By(kind) if matches!(**kind, K::Unroute { .. }))
+    });
     match () {
         () if creates && removes => "replace",
         () if creates => "create",
@@ -104,6 +113,7 @@ fn verb(group: &Group) -> &'static str {
         () if group.interrupts == Interruption::Lasting => "stop",
         () if has(|kind| matches!(kind, K::RestartContainer { .. })) => "restart",
         () if has(|kind| matches!(kind, K::StartContainer { .. })) => "start",
+        () if first_route => "create",
         () => "change",
     }
 }
@@ -125,7 +135,7 @@ pub fn text(plan: &Plan) -> String {
         let at = place(&notice.host, notice.site.as_ref());
         let _ = writeln!(out, "▲ {at}: {}", notice.text);
     }
-    for group in groups(plan) {
+    for group in groups(plan).iter().filter(|group| group.verb != "record") {
         let at = place(group.host, group.site);
         let interrupts = group.interrupts.describe();
         let sep = if interrupts.is_empty() { "" } else { "  · " };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::fleet::{Fleet, Name};
+use crate::fleet::{Domain, Fleet, Name};
 use crate::observe::model::*;
 use crate::plan::names;
 use crate::plan::router::{RouteEntry, RouteTarget};
@@ -126,6 +126,18 @@ impl World {
 }
 
 impl WorldHost {
+    /// Every domain that leads somewhere.
+    pub fn domains(&self) -> BTreeSet<String> {
+        let routes = self
+            .disk
+            .iter()
+            .flat_map(|state| state.router.routes.values());
+        routes
+            .flat_map(|entry| entry.domains.iter().chain(entry.redirects.keys()))
+            .map(ToString::to_string)
+            .collect()
+    }
+
     pub fn role<'a>(
         &'a self,
         fleet: &'a Name,
@@ -201,10 +213,14 @@ impl WorldHost {
                 "{why}: {domain} twice"
             );
         }
-        self.state()
-            .router
-            .routes
-            .insert(entry.site.clone(), entry.clone());
+        // As on a real host: a domain is taken from whoever had it.
+        let routes = &mut self.state().router.routes;
+        let claims = |d: &Domain| entry.domains.contains(d) || entry.redirects.contains_key(d);
+        for other in routes.values_mut().filter(|other| other.site != entry.site) {
+            other.domains.retain(|domain| !claims(domain));
+            other.redirects.retain(|domain, _| !claims(domain));
+        }
+        routes.insert(entry.site.clone(), entry.clone());
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm per kind of operation")]

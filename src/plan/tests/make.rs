@@ -154,6 +154,21 @@ pub fn fleet(draws: &[Option<Draw>]) -> Fleet {
     fleet
 }
 
+/// [`fleet`] with one domain that goes from hand to hand.
+pub fn sharing(draws: &[Option<Draw>]) -> Fleet {
+    let mut fleet = fleet(draws);
+    let owner: usize = draws
+        .iter()
+        .flatten()
+        .map(|draw| usize::from(draw.domains) + 1)
+        .sum();
+    let count = fleet.sites.len().max(1);
+    if let Some((_, site)) = fleet.sites.get_index_mut(owner % count) {
+        site.domains.push(domain("shared.example"));
+    }
+    fleet
+}
+
 /// Hosts with what others keep there; every site's name is known.
 pub fn world(foreign: u8) -> World {
     let mut world = World {

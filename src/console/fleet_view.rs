@@ -274,8 +274,8 @@ pub struct Traffic {
     pub errors: f64,
     /// Connections held.
     pub connections: u32,
-    /// Status of the last answer, where known.
-    pub status: Option<u16>,
+    /// Status of the last answer and when it was given, where known.
+    pub status: Option<(u16, i64)>,
 }
 
 /// What a container uses.

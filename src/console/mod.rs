@@ -3,7 +3,10 @@
 
 pub mod action;
 pub mod activity;
+pub mod config;
 pub mod effect;
+pub mod exec;
+pub mod feed;
 pub mod fleet_view;
 pub mod form;
 #[cfg(test)]
@@ -15,10 +18,13 @@ pub mod model;
 pub mod order;
 pub mod palette;
 pub mod pen;
+pub mod probe;
 pub mod proposal;
 pub mod row;
+mod run;
 pub mod screen;
 pub mod settle;
+pub mod terminal;
 pub mod text;
 pub mod theme;
 pub mod update;
@@ -29,6 +35,7 @@ pub mod words;
 pub use effect::Effect;
 pub use message::Message;
 pub use model::Model;
+pub use run::{ConsoleError, ConsoleOptions, FleetSource, Subject, run};
 
 #[cfg(test)]
 mod tests;

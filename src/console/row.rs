@@ -171,7 +171,9 @@ fn site_row(
             at,
             source,
         });
-        row.http = traffic.status.map(|value| Reading { value, at, source });
+        row.http = traffic
+            .status
+            .map(|(value, at)| Reading { value, at, source });
     }
     if let Some(probe) = facts.probes.get(&site.name)
         && let Ok(value) = probe.http

@@ -146,8 +146,12 @@ async fn owners(
     toolbox: &Toolbox,
     sites: impl Iterator<Item = &Name>,
 ) -> Result<BTreeMap<Name, Owner>, engine::Error> {
-    let heads: Vec<_> = stream::iter(sites)
+    // The futures are listed before they are run: borrowed in a stream's own closure they could
+    // not be sent to another thread, which a task of its own needs.
+    let asked: Vec<_> = sites
         .map(|site| async move { (site, toolbox.head(&toolbox.layout.www(site)).await) })
+        .collect();
+    let heads: Vec<_> = stream::iter(asked)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
@@ -181,8 +185,10 @@ async fn inspect_some(
         .iter()
         .enumerate()
         .filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
-    let answers: Vec<_> = stream::iter(wanted)
+    let asked: Vec<_> = wanted
         .map(|(at, c)| async move { (at, client.inspect(&c.id).await) })
+        .collect();
+    let answers: Vec<_> = stream::iter(asked)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
@@ -237,8 +243,10 @@ async fn secret_digests(
             }
         }
         Some(source) => {
-            let read: Vec<_> = stream::iter(sites)
+            let asked: Vec<_> = sites
                 .map(|site| async move { (site, secret::read_all(source, site).await) })
+                .collect();
+            let read: Vec<_> = stream::iter(asked)
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;

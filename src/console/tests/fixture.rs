@@ -146,7 +146,7 @@ pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
                 requests: *requests,
                 errors: *errors,
                 connections: 4,
-                status: Some(*status),
+                status: Some((*status, NOW - 3)),
             };
             (name(site), traffic)
         })

@@ -1,0 +1,150 @@
+//! The router's numbers: from its table, which counts everything, and from the end of its log,
+//! which also tells statuses and can be read in on-call mode.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+
+use crate::console::fleet_view::Traffic;
+use crate::engine::{self, Client, LogOptions};
+use crate::fleet::Name;
+use crate::host::router::log::Access;
+use crate::host::router::runtime::SiteTraffic;
+
+/// Lines of the router's log that are read each time.
+const TAIL: u32 = 500;
+/// Requests per second are counted over this many seconds, as the router's table does.
+const RATE_S: f64 = 10.0;
+
+/// The last lines of the router's log.
+pub(super) async fn log_tail(client: &Client, router: &str) -> engine::Result<Vec<Access>> {
+    let options = LogOptions {
+        tail: Some(TAIL),
+        ..LogOptions::default()
+    };
+    let mut stream = std::pin::pin!(client.logs(router, options));
+    let mut bytes: Vec<u8> = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk?.bytes);
+    }
+    Ok(String::from_utf8_lossy(&bytes)
+        .lines()
+        .filter_map(Access::parse)
+        .collect())
+}
+
+/// What the end of the log tells of each site. Rates are given only where the lines read reach
+/// back far enough, or cover what they reach back to.
+pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
+    let mut found: BTreeMap<String, Traffic> = BTreeMap::new();
+    let now_s = now as f64;
+    let oldest = lines.iter().map(|l| l.time).fold(f64::INFINITY, f64::min);
+    let reach = now_s - oldest;
+    let whole = lines.len() < TAIL as usize;
+    let window = |wanted: f64| {
+        if whole {
+            wanted
+        } else {
+            wanted.min(reach.max(1.0))
+        }
+    };
+    let (second, minute) = (window(RATE_S), window(60.0));
+    for line in lines {
+        let Some(site) = &line.site else { continue };
+        let traffic = found.entry(site.clone()).or_insert(Traffic {
+            at: now,
+            ..Traffic::default()
+        });
+        let age = now_s - line.time;
+        if age <= second {
+            traffic.requests += 1.0 / second;
+        }
+        if line.status >= 500 && age <= minute {
+            traffic.errors += 60.0 / minute;
+        }
+        // Lines stand in the order in which requests ended: the last one counts.
+        if let Ok(status @ 100..=599) = u16::try_from(line.status) {
+            traffic.status = Some((status, line.time as i64));
+        }
+    }
+    found
+}
+
+/// Table and log together: the table's counts where there are any, the log's statuses.
+pub fn merged(
+    table: &BTreeMap<String, SiteTraffic>,
+    from_log: BTreeMap<String, Traffic>,
+    now: i64,
+) -> Vec<(Name, Traffic)> {
+    let mut all = from_log;
+    for (site, counted) in table {
+        let traffic = all.entry(site.clone()).or_default();
+        traffic.at = now;
+        traffic.requests = counted.request_rate;
+        traffic.errors = counted.server_errors_minute as f64;
+        traffic.connections = u32::try_from(counted.connections).unwrap_or(u32::MAX);
+    }
+    all.into_iter()
+        .filter_map(|(site, traffic)| Some((site.parse().ok()?, traffic)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(site: &str, time: f64, status: i32) -> Access {
+        Access {
+            site: Some(site.into()),
+            time,
+            status,
+            ..Access::default()
+        }
+    }
+
+    #[test]
+    fn the_log_tells_rates_and_the_last_status() {
+        let lines = [
+            line("a", 940.0, 502),
+            line("a", 995.0, 200),
+            line("b", 996.0, 200),
+            line("a", 999.0, 404),
+            line("a", 999.5, 503),
+        ];
+        let found = of_log(&lines, 1000);
+        let a = found["a"];
+        assert!((a.requests - 0.3).abs() < 1e-9, "{a:?}");
+        assert!((a.errors - 2.0).abs() < 1e-9, "{a:?}");
+        assert_eq!(a.status, Some((503, 999)));
+        assert_eq!(found["b"].status, Some((200, 996)));
+    }
+
+    #[test]
+    fn a_log_that_does_not_reach_back_is_not_read_as_silence() {
+        // 500 lines within two seconds: 250 a second, not 50.
+        let lines: Vec<Access> = (0..500)
+            .map(|n| line("a", 998.0 + f64::from(n) / 250.0, 200))
+            .collect();
+        let found = of_log(&lines, 1000);
+        assert!((found["a"].requests - 250.0).abs() < 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn the_table_counts_and_the_log_adds_the_status() {
+        let table = BTreeMap::from([(
+            "a".to_owned(),
+            SiteTraffic {
+                request_rate: 31.0,
+                server_errors_minute: 4,
+                connections: 7,
+                ..SiteTraffic::default()
+            },
+        )]);
+        let log = of_log(&[line("a", 999.0, 502)], 1000);
+        let merged = merged(&table, log, 1000);
+        assert_eq!(merged.len(), 1);
+        let (_, a) = &merged[0];
+        assert_eq!((a.requests, a.errors, a.connections), (31.0, 4.0, 7));
+        assert_eq!(a.status, Some((502, 999)));
+    }
+}

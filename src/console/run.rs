@@ -1,0 +1,352 @@
+//! The console on a real terminal: keys and messages in, frames out, at most 60 a second and none
+//! while nothing changes.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures_util::StreamExt;
+use termprofile::{DetectorSettings, TermProfile};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel};
+
+use super::config::Config;
+use super::effect::Effect;
+use super::exec::{Exec, Parts};
+use super::feed::Connect;
+use super::message::Message;
+use super::model::{Model, Start};
+use super::settle::due_ms;
+use super::terminal::Guard;
+use super::theme::Theme;
+use super::update::{before_frame, update};
+use super::view;
+use crate::fleet::{Fleet, Host};
+
+/// Shortest time between two frames.
+const FRAME: Duration = Duration::from_micros(16_667);
+/// Messages taken at once before a frame is due.
+const BATCH: usize = 4096;
+/// Pieces of logs that wait to be taken.
+const LOG_QUEUE: usize = 64;
+
+/// A fleet file, as it was read.
+#[derive(Debug, Clone)]
+pub struct FleetSource {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text.
+    pub source: String,
+    /// What it says.
+    pub fleet: Arc<Fleet>,
+}
+
+impl FleetSource {
+    /// The folder it is in: where relative paths in it start.
+    pub fn folder(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        }
+    }
+}
+
+/// What the console looks at.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A fleet file.
+    Fleet(FleetSource),
+    /// One host, without a file: everything on it, read-only.
+    Host(Box<Host>),
+}
+
+/// How the console is opened.
+pub struct ConsoleOptions {
+    /// What it looks at.
+    pub subject: Subject,
+    /// How hosts are connected to. In on-call mode its clients' gates let only reading pass.
+    pub connect: Connect,
+    /// Read-only; a host without a file always is.
+    pub on_call: bool,
+    /// A simulated fleet.
+    pub demo: bool,
+    /// No colours, whatever the terminal can do.
+    pub no_color: bool,
+    /// The configuration directory.
+    pub config: Option<PathBuf>,
+    /// Where the operator's own records are kept.
+    pub state: Option<PathBuf>,
+}
+
+/// Why the console could not be opened, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// Not a terminal.
+    #[error("the console needs a terminal; `ostler status` and `ostler sites` print")]
+    NoTerminal,
+    /// The terminal refused.
+    #[error("the terminal: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+/// Opens the console and stays until the operator leaves. To be called within a tokio runtime.
+///
+/// # Errors
+/// There is no terminal, or it is gone.
+pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(ConsoleError::NoTerminal);
+    }
+    let config = Config::load(options.config.as_deref());
+    let profile = match options.no_color {
+        true => TermProfile::NoColor,
+        false => TermProfile::detect(&std::io::stdout(), DetectorSettings::default()),
+    };
+    let mut theme = Theme::choose(config.theme, profile);
+    // The Linux console's font and terminals without UTF-8 lack the symbols.
+    theme.ascii |= !speaks_utf8();
+    let themes = config
+        .themes
+        .into_iter()
+        .map(|t| {
+            let mut t = Theme::choose(Some(t), profile);
+            t.ascii |= theme.ascii;
+            t
+        })
+        .fold(Vec::new(), |mut all: Vec<Theme>, theme| {
+            if !all.iter().any(|t| t.name == theme.name) {
+                all.push(theme);
+            }
+            all
+        });
+    let signals = Signals::new()?;
+    let mut guard = Guard::take()?;
+    let size = crossterm::terminal::size()?;
+    let (fleet, looked_at, source) = match options.subject {
+        Subject::Fleet(source) => (source.fleet.clone(), None, Some(source)),
+        Subject::Host(host) => {
+            let hosts = [(host.name.clone(), (*host).clone())];
+            let fleet = Fleet {
+                hosts: hosts.into_iter().collect(),
+                ..Fleet::default()
+            };
+            (Arc::new(fleet), Some(*host), None)
+        }
+    };
+    let on_call = options.on_call || source.is_none();
+    let model = Model::new(Start {
+        now_ms: now_ms(),
+        size,
+        keymap: config.keymap,
+        complaints: config.complaints,
+        theme,
+        themes,
+        fleet: source.as_ref().map(|s| s.fleet.clone()),
+        looked_at,
+        on_call,
+        demo: options.demo,
+    });
+    let (messages, inbox) = unbounded_channel();
+    let (log, log_inbox) = channel(LOG_QUEUE);
+    let exec = Exec::new(Parts {
+        fleet,
+        source,
+        connect: options.connect,
+        state: options.state,
+        on_call,
+        demo: options.demo,
+        messages,
+        log,
+    });
+    let mut console = Console {
+        model,
+        exec,
+        inbox,
+        log: log_inbox,
+        signals,
+        keys: EventStream::new(),
+    };
+    let ended = console.stay(&mut guard).await;
+    let applying = console.exec.is_applying();
+    drop(guard);
+    if applying {
+        eprintln!(
+            "ostler: what is being applied stops between two operations; Ctrl-C leaves at once"
+        );
+        tokio::select! {
+            () = console.exec.leave() => {}
+            _ = console.signals.next() => {}
+        }
+    }
+    ended
+}
+
+struct Console {
+    model: Model,
+    exec: Exec,
+    inbox: UnboundedReceiver<Message>,
+    log: Receiver<Message>,
+    signals: Signals,
+    keys: EventStream,
+}
+
+impl Console {
+    async fn stay(&mut self, guard: &mut Guard) -> Result<(), ConsoleError> {
+        let mut drawn: Option<Instant> = None;
+        // When what is on screen gets old by itself, unix seconds.
+        let mut old_at: Option<i64> = None;
+        let mut changed = true;
+        loop {
+            let now = Instant::now();
+            if changed && drawn.is_none_or(|at| now - at >= FRAME) {
+                update(&mut self.model, Message::Clock(now_ms()));
+                let wishes = before_frame(&mut self.model);
+                if self.carry_out(wishes, guard)? {
+                    return Ok(());
+                }
+                let model = &self.model;
+                guard
+                    .terminal
+                    .draw(|frame| old_at = view::view(model, frame))?;
+                drawn = Some(now);
+                changed = false;
+            }
+            let frame_at = drawn.filter(|_| changed).map(|at| at + FRAME);
+            let by_itself = [old_at.map(|s| s * 1000), due_ms(&self.model)]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|ms| now + Duration::from_millis((ms - now_ms()).max(1) as u64));
+            let wake = [frame_at, by_itself].into_iter().flatten().min();
+            let Some(first) = self.next(wake).await else {
+                changed = true;
+                continue;
+            };
+            let mut batch = first?;
+            while batch.len() < BATCH {
+                match self.inbox.try_recv() {
+                    Ok(message) => batch.push(message),
+                    Err(_) => break,
+                }
+            }
+            while let Ok(message) = self.log.try_recv() {
+                batch.push(message);
+                if batch.len() >= BATCH {
+                    break;
+                }
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            changed = true;
+            update(&mut self.model, Message::Clock(now_ms()));
+            let mut wishes = Vec::new();
+            for message in batch {
+                if let Message::Fleet(fleet) = &message {
+                    self.exec.fleet_changed(fleet);
+                }
+                wishes.extend(update(&mut self.model, message));
+            }
+            if self.carry_out(wishes, guard)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to happen; `None`: the time has come.
+    async fn next(&mut self, wake: Option<Instant>) -> Option<std::io::Result<Vec<Message>>> {
+        let sleep = async {
+            match wake {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            event = self.keys.next() => Some(match event {
+                Some(Ok(event)) => Ok(message_of(event).into_iter().collect()),
+                Some(Err(error)) => Err(error),
+                // The terminal is gone.
+                None => Ok(vec![Message::Terminate]),
+            }),
+            () = self.signals.next() => Some(Ok(vec![Message::Terminate])),
+            () = sleep => None,
+            Some(message) = self.inbox.recv() => Some(Ok(vec![message])),
+            Some(message) = self.log.recv() => Some(Ok(vec![message])),
+        }
+    }
+
+    /// Carries out wishes; true: leave.
+    fn carry_out(&mut self, wishes: Vec<Effect>, guard: &mut Guard) -> std::io::Result<bool> {
+        for wish in wishes {
+            match wish {
+                Effect::Quit => return Ok(true),
+                Effect::Suspend => {
+                    guard.suspend()?;
+                    let (columns, lines) = crossterm::terminal::size()?;
+                    update(&mut self.model, Message::Resize(columns, lines));
+                }
+                Effect::Redraw => guard.redraw()?,
+                Effect::Copy(text) => guard.copy(&text)?,
+                other => self.exec.carry_out(other),
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn message_of(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) => Some(Message::Key(key)),
+        Event::Paste(text) => Some(Message::Paste(text)),
+        Event::Resize(columns, lines) => Some(Message::Resize(columns, lines)),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+    }
+}
+
+fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
+fn speaks_utf8() -> bool {
+    let value = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    if value("TERM").as_deref() == Some("linux") {
+        return false;
+    }
+    match ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(value) {
+        Some(locale) => {
+            let locale = locale.to_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+        // Nothing is said, as in a bare container: most terminals speak it.
+        None => true,
+    }
+}
+
+/// Wishes to end from outside.
+struct Signals {
+    all: [Signal; 3],
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            all: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::interrupt())?,
+            ],
+        })
+    }
+
+    async fn next(&mut self) {
+        let [a, b, c] = &mut self.all;
+        tokio::select! {
+            _ = a.recv() => {}
+            _ = b.recv() => {}
+            _ = c.recv() => {}
+        }
+    }
+}

@@ -211,7 +211,8 @@ impl LogScreen {
     fn height(&self, number: u64, width: usize, most: usize) -> usize {
         match self.buffer.line(number) {
             Some(line) if self.wrap => {
-                let columns = width.saturating_mul(most);
+                // A row may end with a space that is out of sight.
+                let columns = (width + 1).saturating_mul(most);
                 let manner = Manner {
                     search: self.buffer.search(),
                     raw: self.raw,

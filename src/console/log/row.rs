@@ -100,20 +100,87 @@ fn joined(pieces: Vec<Piece>) -> (Vec<u8>, Vec<(usize, Look)>) {
     (text, looks)
 }
 
-/// Cuts glyphs into rows of `width` cells: the first glyph of each. There is always one row.
+/// Cuts glyphs into rows of `width` cells, behind a space where one is near the edge: the first
+/// glyph of each row. There is always one row.
 pub(super) fn rows(glyphs: &Glyphs, width: usize) -> Vec<usize> {
     let mut starts = vec![0];
     if glyphs.columns() <= width {
         return starts;
     }
+    let count = glyphs.list().len();
     let mut used = 0;
+    // The glyph behind the last space of the row, and the cells before it.
+    let mut gap = None;
     for (at, glyph) in glyphs.list().iter().enumerate() {
         let cells = usize::from(glyph.width);
+        let blank = glyphs.symbol(at) == " ";
         if used + cells > width && used > 0 {
-            starts.push(at);
-            used = 0;
+            match gap.take() {
+                // A space at the very edge needs no room.
+                _ if blank && at + 1 < count => {
+                    starts.push(at + 1);
+                    used = 0;
+                    continue;
+                }
+                Some((next, before)) if before * 3 >= width * 2 => {
+                    starts.push(next);
+                    used -= before;
+                }
+                _ => {
+                    starts.push(at);
+                    used = 0;
+                }
+            }
         }
         used += cells;
+        if blank {
+            gap = Some((at + 1, used));
+        }
     }
     starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, width: usize) -> Vec<String> {
+        let glyphs = glyphs(text.as_bytes(), usize::MAX);
+        let starts = rows(&glyphs, width);
+        let ends = starts.iter().skip(1).copied().chain([glyphs.list().len()]);
+        let symbols = |(start, end): (&usize, usize)| -> String {
+            (*start..end).map(|at| glyphs.symbol(at)).collect()
+        };
+        starts.iter().zip(ends).map(symbols).collect()
+    }
+
+    #[test]
+    fn rows_end_behind_a_space_where_one_is_near() {
+        assert_eq!(cut("one two three", 9), ["one two ", "three"]);
+        assert_eq!(cut("one two three", 7), ["one two ", "three"]);
+        assert_eq!(
+            cut("a averyverylongword", 9),
+            ["a averyve", "rylongwor", "d"]
+        );
+        assert_eq!(cut("日本語日本", 5), ["日本", "語日", "本"]);
+        assert_eq!(cut("", 5), [""]);
+        assert_eq!(cut("12345 ", 5), ["12345", " "]);
+        assert_eq!(cut("日", 1), ["日"]);
+    }
+
+    #[test]
+    fn nothing_is_lost_and_no_row_is_too_wide() {
+        let text = "one two  three 日本語 four\tfive-six-seven eight ".repeat(5);
+        for width in 2..60 {
+            let rows = cut(&text, width);
+            assert_eq!(rows.concat(), glyphs(text.as_bytes(), usize::MAX).text());
+            for row in rows {
+                let row = row.strip_suffix(' ').unwrap_or(&row);
+                assert!(
+                    glyphs(row.as_bytes(), usize::MAX).columns() <= width,
+                    "{row:?}"
+                );
+            }
+        }
+    }
 }

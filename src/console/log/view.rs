@@ -1,5 +1,7 @@
 //! How the lines of a log are drawn.
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -167,7 +169,7 @@ impl LogScreen {
         let (width, styles) = (page.width, page.styles);
         let room = usize::from(end - page.y);
         let columns = if self.wrap {
-            width * (skip + room) + 1
+            (width + 1) * (skip + room) + 1
         } else {
             self.shift + width + 1
         };
@@ -190,12 +192,13 @@ impl LogScreen {
             let starts = rows(&ready.glyphs, width);
             for (index, start) in starts.iter().enumerate().skip(skip).take(room) {
                 self.draw_margin(page, &row, index == 0);
-                row.draw(page.cells, page.y, span, *start, 0);
+                let next = starts.get(index + 1).copied().unwrap_or(usize::MAX);
+                row.draw(page.cells, page.y, span, *start..next, 0);
                 page.y += 1;
             }
         } else {
             self.draw_margin(page, &row, true);
-            row.draw(page.cells, page.y, span, 0, self.shift);
+            row.draw(page.cells, page.y, span, 0..usize::MAX, self.shift);
             if ready.glyphs.columns() > self.shift + width && right > span.0 {
                 set(
                     page.cells,
@@ -266,22 +269,23 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Draws glyphs from `start` on between two columns, the first `shift` cells left out.
+    /// Draws some of the glyphs between two columns, the first `shift` cells left out.
     fn draw(
         &self,
         cells: &mut Buffer,
         y: u16,
         (left, right): (u16, u16),
-        start: usize,
+        glyphs: Range<usize>,
         shift: usize,
     ) {
+        let Range { start, end } = glyphs;
         let glyphs: &Glyphs = &self.ready.glyphs;
         let mut looks = self.ready.looks.iter().peekable();
         let mut look = None;
         let mut found = self.ready.found.iter().peekable();
         let mut x = left;
         let mut skipped = 0;
-        for (index, glyph) in glyphs.list().iter().enumerate().skip(start) {
+        for (index, glyph) in glyphs.list().iter().enumerate().take(end).skip(start) {
             let cell_width = u16::from(glyph.width);
             if skipped < shift {
                 skipped += usize::from(cell_width);

@@ -2,4 +2,5 @@
 
 mod fixture;
 mod keys;
+mod logs;
 mod screens;

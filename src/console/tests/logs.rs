@@ -1,0 +1,113 @@
+//! The log of a site, through the whole console.
+
+use bytes::Bytes;
+use insta::assert_snapshot;
+
+use super::fixture::three;
+use crate::console::effect::Effect;
+use crate::console::harness::{App, Setup, styled};
+use crate::console::log::Stream;
+use crate::console::message::{LogNews, Message};
+
+fn followed(app: &mut App) -> u64 {
+    let follow = app.take().into_iter().find_map(|effect| match effect {
+        Effect::Follow(id, of) => Some((id, of.len())),
+        _ => None,
+    });
+    let (id, containers) = follow.expect("a log is asked for");
+    assert!(containers > 0);
+    id
+}
+
+fn feed(app: &mut App, id: u64, at: usize, stream: Stream, text: &str) {
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    app.send(Message::Log(id, LogNews::Bytes(at, stream, bytes)));
+}
+
+/// What a PHP site with a memory problem, and an attacker among its visitors, write.
+fn php(app: &mut App, id: u64) {
+    for n in 0..40 {
+        let status = if n % 7 == 0 { 500 } else { 200 };
+        let line = format!(
+            "2026-11-21T02:5{}:{:02}.000000000Z 203.0.113.{n} - - [21/Nov/2026:02:50:00 +0000] \"GET /item?id={n} HTTP/1.1\" {status} 5120 \"-\" \"Mozilla/5.0\"\n",
+            n / 30,
+            n * 2 % 60,
+        );
+        feed(app, id, 0, Stream::Stdout, &line);
+    }
+    let stamp = "2026-11-21T02:59:58.123456789Z ";
+    for text in [
+        "PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted in /var/www/html/item.php on line 7\n",
+        "PHP Warning:  Undefined variable $cart in /var/www/html/cart.php on line 12\n",
+        "user agent was \x1b]52;c;ZXZpbA==\x07\x1b[2J\u{202e}moz\x1b[31mred\x1b[0m\n",
+    ] {
+        feed(app, id, 0, Stream::Stderr, &format!("{stamp}{text}"));
+    }
+}
+
+#[test]
+fn a_log_is_followed_searched_filtered_and_left() {
+    for (theme, size) in [("dark", (80, 24)), ("mono", (80, 24)), ("dark", (200, 50))] {
+        let mut app = three(Setup {
+            size,
+            theme,
+            ..Setup::default()
+        });
+        app.press("l");
+        let id = followed(&mut app);
+        php(&mut app, id);
+        let name = |what: &str| format!("logs_{what}_{theme}_{}x{}", size.0, size.1);
+        assert_snapshot!(name("followed"), styled(&app.frame()));
+        app.press("o").type_text("id=1").press("enter t w /");
+        app.type_text("memory size").press("enter");
+        feed(&mut app, id, 0, Stream::Stdout, "one\ntwo\n");
+        assert_snapshot!(name("searched"), styled(&app.frame()));
+        app.take();
+        app.press("q");
+        assert_eq!(app.take().first(), Some(&Effect::Unfollow(id)));
+        // What still arrives belongs to nobody.
+        feed(&mut app, id, 0, Stream::Stdout, "late\n");
+    }
+}
+
+#[test]
+fn marked_sites_are_read_together_in_order_of_time() {
+    let mut app = three(Setup::default());
+    app.press("space space l");
+    let id = followed(&mut app);
+    let line =
+        |second: u32, text: &str| format!("2026-11-21T02:50:{second:02}.000000000Z {text}\n");
+    feed(
+        &mut app,
+        id,
+        0,
+        Stream::Stdout,
+        &(line(1, "one") + &line(3, "three")),
+    );
+    feed(
+        &mut app,
+        id,
+        1,
+        Stream::Stdout,
+        &(line(2, "two") + &line(4, "four")),
+    );
+    let text = app.text();
+    let at = |word: &str| {
+        text.find(word)
+            .unwrap_or_else(|| panic!("{word} in {text}"))
+    };
+    assert!(at("one") < at("two") && at("two") < at("three") && at("three") < at("four"));
+}
+
+#[test]
+fn keys_typed_into_a_search_do_nothing_else() {
+    let mut app = three(Setup::default());
+    app.press("l");
+    followed(&mut app);
+    app.press("/").type_text("RqAC:");
+    assert!(app.take().is_empty());
+    let text = app.text();
+    assert!(text.contains("search (text): RqAC:"), "{text}");
+    app.press("esc q");
+    assert!(app.text().contains("SITE"));
+}

@@ -15,6 +15,7 @@ fn main() {
         ("pure", Ok(())),
         ("sim", Ok(())),
         ("engine", tier::find_engine().map(drop)),
+        ("fleet", tier::find_fleet().map(drop)),
         ("terminal", tier::find_terminal()),
     ];
     println!("\ntiers of this run:");

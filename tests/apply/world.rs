@@ -1,5 +1,7 @@
 //! A fleet of one host on a real engine, under a folder and on ports of its own.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

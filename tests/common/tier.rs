@@ -44,6 +44,11 @@ pub fn engine() -> Option<Engine> {
     ask("engine", find_engine())
 }
 
+/// The machine's engine, where hosts of a test's own can be brought up beside it.
+pub fn fleet() -> Option<Engine> {
+    ask("fleet", find_fleet())
+}
+
 /// Whether terminals can be opened; says so when not.
 pub fn terminal() -> Option<()> {
     ask("terminal", find_terminal())
@@ -104,6 +109,46 @@ fn get(socket: &PathBuf, path: &str) -> Result<String, String> {
         Some("200") => Ok(answer),
         _ => Err("it does not answer like a Docker Engine".into()),
     }
+}
+
+/// What `tests/fleet/host` needs: root, network namespaces, a dockerd to start.
+pub fn find_fleet() -> Result<Engine, LeftOut> {
+    let engine = find_engine()?;
+    let run = |program: &str, arguments: &[&str]| {
+        std::process::Command::new(program)
+            .args(arguments)
+            .env("PATH", path())
+            .output()
+            .ok()
+            .filter(|out| out.status.success())
+    };
+    match run("id", &["-u"]) {
+        Some(out) if out.stdout == b"0\n" => {}
+        _ => return Err("hosts in network namespaces need root".into()),
+    }
+    for (program, package) in [
+        ("ip", "iproute2"),
+        ("nsenter", "util-linux"),
+        ("dockerd", "docker.io"),
+    ] {
+        if run(program, &["--version"])
+            .or_else(|| run(program, &["-V"]))
+            .is_none()
+        {
+            return Err(format!("no {program}; install {package}"));
+        }
+    }
+    let name = format!("ostler-probe-{}", std::process::id());
+    if run("ip", &["netns", "add", &name]).is_none() {
+        return Err("network namespaces cannot be made here".into());
+    }
+    run("ip", &["netns", "del", &name]);
+    Ok(engine)
+}
+
+fn path() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{path}:/usr/sbin:/sbin")
 }
 
 /// A pseudo-terminal.

@@ -1,7 +1,7 @@
 //! Whether an edited text is the old one with the intended change, and nothing else.
 
 use super::splice::Splice;
-use super::{Change, Value};
+use super::{Change, Value, scalar};
 use crate::fleet::tree::{Kind, Meaning, Node, Raw, reread};
 
 /// The change is made in the reading of the old text by other code than in the text itself; both
@@ -113,9 +113,10 @@ fn put(raw: &mut Raw, path: &[String], value: &Value) -> bool {
 fn reading(value: &Value) -> Raw {
     match value {
         Value::Text(text) => Raw::Scalar(Meaning::Text, text.clone()),
-        Value::Bare(text) => {
-            reread(text).unwrap_or_else(|| Raw::Scalar(Meaning::Text, text.clone()))
-        }
+        Value::Bare(text) => match reread(text).filter(|_| scalar::is_bare(text)) {
+            Some(meaning) => meaning,
+            None => Raw::Scalar(Meaning::Text, text.clone()),
+        },
         Value::List(items) => Raw::Sequence(items.iter().map(reading).collect()),
         Value::Mapping(entries) => {
             let entry = |(key, value): &(String, Value)| {

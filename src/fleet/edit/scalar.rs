@@ -97,7 +97,9 @@ pub(super) fn inline(value: &Value, manner: Manner) -> String {
     };
     match value {
         Value::Text(it) => text(it, manner),
-        Value::Bare(it) => it.clone(),
+        // What is neither number nor flag would say more than a value.
+        Value::Bare(it) if is_bare(it) => it.clone(),
+        Value::Bare(it) => text(it, manner),
         Value::List(items) => {
             let items: Vec<_> = items.iter().map(|item| inline(item, flow)).collect();
             format!("[{}]", items.join(", "))

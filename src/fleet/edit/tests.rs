@@ -317,6 +317,11 @@ fn says_what_is_wrong_with_an_edit() {
     );
     assert!(fails(&source, &[set("a", "memory", "2M")]).contains("6M"));
     assert!(fails(&source, &[set("a", "memroy", "2M")]).contains("did you mean `memory`"));
+    let bare = |text: &str| Value::Bare(text.into());
+    for wrong in ["many", "1\n    state: stopped", "1 # x", "{a: b}", ""] {
+        let why = fails(&source, &[set("a", "cpus", bare(wrong))]);
+        assert!(why.contains("`cpus`"), "{wrong:?}: {why}");
+    }
     assert!(fails(&source, &[site("Not A Name")]).contains("`not-a-name` would do"));
     assert!(fails("fleet: [", &[site("a")]).contains("errors of its own"));
     assert!(fails("fleet: x\nfoo: y\n", &[site("a")]).contains("errors of its own"));

@@ -132,8 +132,12 @@ async fn two_applies_at_once_do_not_interleave() {
         ostler::apply::run(&plan, &context, to, cancel).await
     };
     let (one, two) = tokio::join!(run(), run());
-    // The second finds everything made; what it cannot make again it says.
-    assert!(one.is_complete() || two.is_complete(), "{one:#?}\n{two:#?}");
+    // The second waits, and then finds that the host is not what its plan was made for.
+    let codes = [one.exit_code(), two.exit_code()];
+    assert!(codes == [0, 1] || codes == [1, 0], "{one:#?}\n{two:#?}");
+    let late = if one.is_complete() { &two } else { &one };
+    let why = late.hosts.values().next().unwrap();
+    assert!(why.why.contains("changed since"), "{why:?}");
     world.apply().await;
     assert_eq!(world.ask("w.test", "/").await.status, 200);
 }

@@ -1,6 +1,8 @@
 //! The executor: starts what is ready, as many at a time as a host bears, and keeps what failed to
 //! the site that failed.
 
+mod board;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,9 @@ use super::undo;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
 use crate::host::secret::SecretSource;
-use crate::plan::{Operation, OperationId, OperationKind, Plan};
+use crate::observe::scan::{Inspect, scan};
+use crate::plan::{Plan, basis};
+use board::{Board, End};
 
 /// Who applies, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,42 +117,38 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Outcome {
     let begun = Instant::now();
-    let mut run = Run::new(plan, context, progress, cancel);
-    run.begin().await;
+    let mut run = Run {
+        plan,
+        context,
+        say: progress,
+        cancel,
+        board: Board::new(plan, &context.pace),
+        hosts: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        rolled_back: Vec::new(),
+        jobs: JoinSet::new(),
+        journal: Journal::new(plan, context),
+    };
+    run.begin();
     if !run.work().await {
-        return run.leave();
+        run.leave();
     }
     run.outcome(begun.elapsed())
 }
 
 /// What a task of ours ended with.
 enum Job {
-    Locked(Name, Result<Lock, LockError>),
+    Opened(Name, Result<(), Failure>),
     Operation(usize, Result<Option<String>, Failure>),
     TakenBack(Name, Name, Vec<(usize, Result<(), Failure>)>),
     Closed,
 }
 
-#[derive(Clone, PartialEq)]
-enum Status {
-    Waiting,
-    Running(Instant),
-    Ended(OperationOutcome, Duration),
-}
-
-/// What is known about a host while its operations run.
+/// A host that is worked on.
 struct Lane {
     ground: Arc<Ground>,
-    /// Operations whose turn it is, in the plan's order.
-    ready: BTreeSet<usize>,
-    /// Operations that have not ended.
-    left: usize,
-    changing: usize,
-    starting: usize,
-    /// The lock is held: work can begin.
+    /// The lock is held.
     open: bool,
-    /// Nothing more is started here.
-    failed: Option<Failure>,
     closing: bool,
     taking_back: usize,
 }
@@ -158,90 +158,52 @@ struct Run<'a> {
     context: &'a Context,
     say: UnboundedSender<Progress>,
     cancel: CancellationToken,
-    status: Vec<Status>,
-    /// For each operation, how many of those it waits for have not ended.
-    waits: Vec<usize>,
-    dependents: Vec<Vec<usize>>,
-    by_id: BTreeMap<&'a OperationId, usize>,
-    lanes: BTreeMap<Name, Lane>,
-    /// Sites that an operation was started for; they are finished before others are begun.
-    begun: BTreeSet<(&'a Name, &'a Name)>,
-    failed_sites: BTreeSet<(&'a Name, &'a Name)>,
+    board: Board<'a>,
+    hosts: BTreeMap<Name, Lane>,
+    failed: BTreeMap<Name, Failure>,
     rolled_back: Vec<(Name, Name)>,
-    order: Vec<usize>,
     jobs: JoinSet<Job>,
     journal: Journal,
-    ended: usize,
 }
 
-impl<'a> Run<'a> {
-    fn new(
-        plan: &'a Plan,
-        context: &'a Context,
-        say: UnboundedSender<Progress>,
-        cancel: CancellationToken,
-    ) -> Run<'a> {
-        let by_id: BTreeMap<_, _> = plan
-            .operations
-            .iter()
-            .enumerate()
-            .map(|(at, o)| (&o.id, at))
-            .collect();
-        let mut waits = vec![0; plan.operations.len()];
-        let mut dependents = vec![Vec::new(); plan.operations.len()];
-        for (at, operation) in plan.operations.iter().enumerate() {
-            for before in &operation.after {
-                if let Some(&before) = by_id.get(before) {
-                    waits[at] += 1;
-                    dependents[before].push(at);
-                }
-            }
-        }
-        let journal = Journal::new(plan, context);
-        Run {
-            plan,
-            context,
-            say,
-            cancel,
-            status: vec![Status::Waiting; plan.operations.len()],
-            waits,
-            dependents,
-            by_id,
-            lanes: BTreeMap::new(),
-            begun: BTreeSet::new(),
-            failed_sites: BTreeSet::new(),
-            rolled_back: Vec::new(),
-            order: Vec::new(),
-            jobs: JoinSet::new(),
-            journal,
-            ended: 0,
-        }
-    }
-
+impl Run<'_> {
     fn tell(&self, progress: Progress) {
         // Nobody may be listening: that is fine.
         let _ = self.say.send(progress);
     }
 
-    fn operation(&self, at: usize) -> &'a Operation {
-        &self.plan.operations[at]
+    fn note(&self, host: Option<&Name>, text: String) {
+        self.tell(Progress::Note {
+            host: host.cloned(),
+            text,
+        });
     }
 
-    /// Opens every host that the plan changes: the lock is taken, or the host fails as a whole.
-    async fn begin(&mut self) {
-        if let Err(why) = self.journal.open() {
-            self.tell(Progress::Note {
-                host: None,
-                text: format!("the journal of this machine is not kept: {why}"),
+    /// Writes down and tells how operations ended.
+    fn ended(&mut self, ends: Vec<End>) {
+        for end in ends {
+            let id = self.plan.operations[end.at].id.clone();
+            self.journal.operation(&id, &end.outcome, millis(end.took));
+            self.tell(Progress::Finished {
+                id,
+                outcome: end.outcome,
+                took: end.took,
             });
         }
-        let hosts: BTreeSet<&Name> = self.plan.operations.iter().map(|o| &o.host).collect();
-        for name in hosts {
-            let at_host = |o: &&Operation| &o.host == name;
-            let left = self.plan.operations.iter().filter(at_host).count();
-            let Some(ground) = Ground::new(name, self.context, &self.cancel) else {
+    }
+
+    /// Begins with every host that the plan changes.
+    fn begin(&mut self) {
+        if let Err(why) = self.journal.open() {
+            self.note(
+                None,
+                format!("the journal of this machine is not kept: {why}"),
+            );
+        }
+        for name in self.board.hosts() {
+            let Some(ground) = Ground::new(&name, self.context, &self.cancel) else {
                 let failure = Failure::new(format!("host {name} is not connected"));
-                self.skip_host(name, &failure);
+                self.fail_host(&name, failure);
                 continue;
             };
             let ground = Arc::new(ground);
@@ -249,33 +211,25 @@ impl<'a> Run<'a> {
                 host: name.clone(),
                 state: HostProgress::Locking,
             });
-            self.lock(ground.clone());
-            self.lanes.insert(
-                name.clone(),
+            self.open(ground.clone());
+            self.hosts.insert(
+                name,
                 Lane {
                     ground,
-                    ready: BTreeSet::new(),
-                    left,
-                    changing: 0,
-                    starting: 0,
                     open: false,
-                    failed: None,
                     closing: false,
                     taking_back: 0,
                 },
             );
         }
-        for at in 0..self.plan.operations.len() {
-            if self.waits[at] == 0 && self.status[at] == Status::Waiting {
-                self.now_ready(at);
-            }
-        }
     }
 
-    fn lock(&mut self, ground: Arc<Ground>) {
+    /// Takes a host's lock, and makes sure that the host is still as it was when the plan was made.
+    fn open(&mut self, ground: Arc<Ground>) {
         let (say, pace) = (self.say.clone(), self.context.pace.clone());
         let (operator, wait) = (self.context.operator.clone(), self.context.wait_for_lock);
         let cancel = self.cancel.clone();
+        let expected = self.plan.basis.get(&ground.name).cloned();
         self.jobs.spawn(async move {
             let name = ground.name.clone();
             let busy = |holder: &super::lock::Holder| {
@@ -289,10 +243,16 @@ impl<'a> Run<'a> {
             let fleet = &ground.fleet.name;
             let taking = Lock::take(&ground.client, fleet, &operator, &pace, wait, busy);
             let result = tokio::select! {
-                result = taking => result,
-                () = cancel.cancelled() => Err(LockError::Other("cancelled".into())),
+                taken = taking => match taken {
+                    Ok(lock) => {
+                        ground.hold(lock);
+                        unmoved(&ground, expected.as_deref()).await
+                    }
+                    Err(e) => Err(not_locked(&e)),
+                },
+                () = cancel.cancelled() => Err(Failure::new("cancelled")),
             };
-            Job::Locked(ground.name.clone(), result)
+            Job::Opened(ground.name.clone(), result)
         });
     }
 
@@ -303,14 +263,22 @@ impl<'a> Run<'a> {
         loop {
             self.start_ready();
             self.close_finished();
-            if self.context.stop_after.is_some_and(|n| self.ended >= n) {
+            if self
+                .context
+                .stop_after
+                .is_some_and(|n| self.board.count() >= n)
+            {
                 return false;
             }
             let job = tokio::select! {
                 job = self.jobs.join_next() => job,
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
-                    self.skip_waiting();
+                    let ends = self.board.cancel();
+                    self.ended(ends);
+                    for at in self.board.unfinished_sites() {
+                        self.take_back(at);
+                    }
                     continue;
                 }
             };
@@ -319,267 +287,113 @@ impl<'a> Run<'a> {
                 Some(Ok(job)) => self.done(job),
                 // A step that panicked: a fault of ours, kept from leaving anything hanging.
                 Some(Err(e)) => {
-                    self.tell(Progress::Note {
-                        host: None,
-                        text: format!("an operation broke off: {e}"),
-                    });
-                    self.fail_lost();
+                    self.note(None, format!("an operation broke off: {e}"));
+                    if self.jobs.is_empty() {
+                        for at in self.board.running() {
+                            self.operation_ended(at, Err(Failure::new("it broke off")));
+                        }
+                    }
                 }
             }
+        }
+    }
+
+    fn start_ready(&mut self) {
+        let ready: Vec<(Arc<Ground>, usize)> = self
+            .hosts
+            .values()
+            .flat_map(|site| {
+                let mut starting = Vec::new();
+                while let Some(at) = self.board.next(&site.ground.name) {
+                    starting.push((site.ground.clone(), at));
+                }
+                starting
+            })
+            .collect();
+        for (ground, at) in ready {
+            let operation = self.plan.operations[at].clone();
+            self.tell(Progress::Started {
+                id: operation.id.clone(),
+            });
+            let say = Say::new(self.say.clone(), operation.id.clone());
+            self.jobs.spawn(async move {
+                let result = match ground.check_lock(&operation.kind).await {
+                    Ok(()) => {
+                        step::perform(&operation.kind, operation.site.as_ref(), &ground, &say).await
+                    }
+                    Err(failure) => Err(failure),
+                };
+                Job::Operation(at, result)
+            });
         }
     }
 
     fn done(&mut self, job: Job) {
         match job {
-            Job::Locked(host, Ok(lock)) => {
-                if let Some(lane) = self.lanes.get_mut(&host) {
-                    lane.open = true;
-                    lane.ground.hold(lock);
-                    let ground = lane.ground.clone();
-                    let begin = self.journal.begin(&host);
-                    let say = self.say.clone();
-                    self.jobs.spawn(async move {
-                        put_journal(&ground, begin, &say).await;
-                        Job::Closed
-                    });
-                }
+            Job::Opened(host, Ok(())) => {
+                self.board.open(&host);
+                self.put_journal_when_open(&host);
                 self.tell(Progress::Host {
                     host,
                     state: HostProgress::Running,
                 });
             }
-            Job::Locked(host, Err(error)) => {
-                let mut failure = Failure::new(super::progress::plain(&error.to_string()));
-                if let LockError::Busy(_) = error {
-                    failure = failure
-                        .remedy("wait until they are done (`--wait`), or plan again afterwards");
-                }
-                self.skip_host(&host, &failure);
-            }
+            Job::Opened(host, Err(failure)) => self.fail_host(&host, failure),
             Job::Operation(at, result) => self.operation_ended(at, result),
-            Job::TakenBack(host, site, results) => {
-                for (at, result) in results {
-                    match result {
-                        Ok(()) => {
-                            if let Status::Ended(outcome, _) = &mut self.status[at]
-                                && matches!(outcome, OperationOutcome::Done { .. })
-                            {
-                                *outcome = OperationOutcome::Undone;
-                            }
-                            let id = self.operation(at).id.clone();
-                            self.journal.operation(&id, &OperationOutcome::Undone, 0);
-                            self.tell(Progress::Finished {
-                                id,
-                                outcome: OperationOutcome::Undone,
-                                took: Duration::ZERO,
-                            });
-                        }
-                        Err(failure) => self.tell(Progress::Note {
-                            host: Some(host.clone()),
-                            text: format!(
-                                "{} could not be taken back: {failure}; the next apply does",
-                                self.operation(at).id
-                            ),
-                        }),
-                    }
-                }
-                self.rolled_back.push((host.clone(), site));
-                if let Some(lane) = self.lanes.get_mut(&host) {
-                    lane.taking_back -= 1;
-                }
-            }
+            Job::TakenBack(host, site, results) => self.taken_back(host, site, results),
             Job::Closed => {}
         }
     }
 
-    fn operation_ended(&mut self, at: usize, result: Result<Option<String>, Failure>) {
-        let operation = self.operation(at);
-        let (changing, starting) = weight(&operation.kind);
-        if let Some(lane) = self.lanes.get_mut(&operation.host) {
-            lane.changing -= usize::from(changing);
-            lane.starting -= usize::from(starting);
-        }
-        match result {
-            Ok(note) => {
-                self.order.push(at);
-                self.end(at, OperationOutcome::Done { note });
-            }
-            Err(failure) => {
-                self.end(
-                    at,
-                    OperationOutcome::Failed {
-                        failure: failure.clone(),
-                    },
-                );
-                if failure.unreachable {
-                    self.fail_host(&operation.host, failure);
-                } else {
-                    self.take_back(at);
-                }
-            }
-        }
-    }
-
-    /// Notes the end of an operation and what follows from it for those that wait for it.
-    fn end(&mut self, at: usize, outcome: OperationOutcome) {
-        let took = match self.status[at] {
-            Status::Running(since) => since.elapsed(),
-            Status::Waiting => Duration::ZERO,
-            Status::Ended(..) => return,
-        };
-        let operation = self.operation(at);
-        self.status[at] = Status::Ended(outcome.clone(), took);
-        self.ended += usize::from(!matches!(outcome, OperationOutcome::Skipped { .. }));
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.journal.operation(&operation.id, &outcome, millis);
-        if let Some(lane) = self.lanes.get_mut(&operation.host) {
-            lane.left -= 1;
-            lane.ready.remove(&at);
-        }
-        self.tell(Progress::Finished {
-            id: operation.id.clone(),
-            outcome,
-            took,
-        });
-        for next in self.dependents[at].clone() {
-            self.waits[next] -= 1;
-            if self.waits[next] == 0 && self.status[next] == Status::Waiting {
-                self.now_ready(next);
-            }
-        }
-    }
-
-    /// All that `at` waits for has ended: it is started in its turn, or never.
-    fn now_ready(&mut self, at: usize) {
-        let operation = self.operation(at);
-        let lane_failed = self
-            .lanes
-            .get(&operation.host)
-            .and_then(|lane| lane.failed.as_ref())
-            .map(|failure| failure.why.clone());
-        let missing = operation.after.iter().find(|id| {
-            self.by_id.get(id).is_some_and(|&before| {
-                !matches!(
-                    self.status[before],
-                    Status::Ended(OperationOutcome::Done { .. }, _)
-                )
-            })
-        });
-        // What was applied is recorded also when some sites failed: the file is the wish.
-        let needs_all = !matches!(operation.kind, OperationKind::RecordFleet { .. });
-        let because = if self.cancel.is_cancelled() {
-            Some("cancelled".to_owned())
-        } else if let Some(why) = lane_failed {
-            Some(why)
-        } else if self.site_failed(operation) {
-            Some("an earlier operation of the site failed".to_owned())
-        } else if let Some(missing) = missing.filter(|_| needs_all) {
-            Some(format!("{missing} was not done"))
-        } else {
-            None
-        };
-        match because {
-            Some(because) => self.end(at, OperationOutcome::Skipped { because }),
-            None => {
-                if let Some(lane) = self.lanes.get_mut(&operation.host) {
-                    lane.ready.insert(at);
-                }
-            }
-        }
-    }
-
-    fn site_failed(&self, operation: &Operation) -> bool {
-        operation
-            .site
-            .as_ref()
-            .is_some_and(|site| self.failed_sites.contains(&(&operation.host, site)))
-    }
-
-    /// Starts what is ready as far as hosts bear it. Sites already begun come first, so that a
-    /// killed process leaves few of them half-way.
-    fn start_ready(&mut self) {
-        let names: Vec<Name> = self.lanes.keys().cloned().collect();
-        for name in names {
-            while let Some(at) = self.next_for(&name) {
-                self.start(&name, at);
-            }
-        }
-    }
-
-    fn next_for(&self, name: &Name) -> Option<usize> {
-        let lane = self.lanes.get(name)?;
-        if !lane.open || lane.failed.is_some() {
-            return None;
-        }
-        let pace = &self.context.pace;
-        let fits = |at: &&usize| {
-            let (changing, starting) = weight(&self.operation(**at).kind);
-            (!changing || lane.changing < pace.changing)
-                && (!starting || lane.starting < pace.starts)
-        };
-        let is_begun = |at: &&usize| {
-            let operation = self.operation(**at);
-            operation
-                .site
-                .as_ref()
-                .is_none_or(|site| self.begun.contains(&(&operation.host, site)))
-        };
-        let mut fitting = lane.ready.iter().filter(fits);
-        fitting
-            .clone()
-            .find(is_begun)
-            .or_else(|| fitting.next())
-            .copied()
-    }
-
-    fn start(&mut self, name: &Name, at: usize) {
-        let operation = self.operation(at);
-        let Some(lane) = self.lanes.get_mut(name) else {
+    fn put_journal_when_open(&mut self, host: &Name) {
+        let Some(site) = self.hosts.get_mut(host) else {
             return;
         };
-        lane.ready.remove(&at);
-        let (changing, starting) = weight(&operation.kind);
-        lane.changing += usize::from(changing);
-        lane.starting += usize::from(starting);
-        let ground = lane.ground.clone();
-        if let Some(site) = &operation.site {
-            self.begun.insert((&operation.host, site));
-        }
-        self.status[at] = Status::Running(Instant::now());
-        self.tell(Progress::Started {
-            id: operation.id.clone(),
-        });
-        let say = Say::new(self.say.clone(), operation.id.clone());
-        let operation = operation.clone();
+        site.open = true;
+        let ground = site.ground.clone();
+        let file = self.journal.begin(host);
+        let say = self.say.clone();
         self.jobs.spawn(async move {
-            let result = match ground.check_lock(&operation.kind).await {
-                Ok(()) => {
-                    step::perform(&operation.kind, operation.site.as_ref(), &ground, &say).await
-                }
-                Err(failure) => Err(failure),
-            };
-            Job::Operation(at, result)
+            put_journal(&ground, file, &say).await;
+            Job::Closed
         });
     }
 
-    /// Keeps a failure to its site: nothing more of it is started, what was done is taken back.
-    fn take_back(&mut self, at: usize) {
-        let operation = self.operation(at);
-        if let Some(site) = &operation.site {
-            if !self.failed_sites.insert((&operation.host, site)) {
-                return;
+    fn operation_ended(&mut self, at: usize, result: Result<Option<String>, Failure>) {
+        let failure = result.as_ref().err().cloned();
+        let outcome = match result {
+            Ok(note) => OperationOutcome::Done { note },
+            Err(failure) => OperationOutcome::Failed { failure },
+        };
+        let ends = self.board.end(at, outcome);
+        self.ended(ends);
+        match failure {
+            Some(failure) if failure.unreachable => {
+                let host = self.plan.operations[at].host.clone();
+                self.fail_host(&host, failure);
             }
-            self.skip(|o| o.host == operation.host && o.site.as_ref() == Some(site));
+            // A failure is kept to its site.
+            Some(_) => {
+                let ends = self.board.fail_site(at);
+                self.ended(ends);
+                self.take_back(at);
+            }
+            None => {}
         }
-        let Some(lane) = self.lanes.get_mut(&operation.host) else {
+    }
+
+    /// Takes back what was done for the site of an operation.
+    fn take_back(&mut self, at: usize) {
+        let operation = &self.plan.operations[at];
+        let undos = undo::after_failure(self.plan, self.board.order(), at);
+        let Some(site) = self.hosts.get_mut(&operation.host) else {
             return;
         };
-        let undos = undo::after_failure(self.plan, &self.order, at);
         if undos.is_empty() {
             return;
         }
-        lane.taking_back += 1;
-        let ground = lane.ground.clone();
+        site.taking_back += 1;
+        let ground = site.ground.clone();
         let say = Say::new(self.say.clone(), operation.id.clone());
         let (host, site) = (operation.host.clone(), operation.site.clone());
         self.jobs.spawn(async move {
@@ -597,115 +411,67 @@ impl<'a> Run<'a> {
         });
     }
 
-    /// Skips every operation that waits and is one of those meant.
-    fn skip(&mut self, meant: impl Fn(&Operation) -> bool) {
-        for at in 0..self.plan.operations.len() {
-            if self.status[at] == Status::Waiting && meant(self.operation(at)) {
-                let because = "an earlier operation of the site failed".to_owned();
-                self.end(at, OperationOutcome::Skipped { because });
+    fn taken_back(&mut self, host: Name, site: Name, results: Vec<(usize, Result<(), Failure>)>) {
+        for (at, result) in results {
+            let id = &self.plan.operations[at].id;
+            match result {
+                Ok(()) => {
+                    let ends = self.board.undone(at);
+                    self.ended(ends);
+                }
+                Err(failure) => self.note(
+                    Some(&host),
+                    format!("{id} could not be taken back: {failure}; the next apply does"),
+                ),
             }
         }
-    }
-
-    fn skip_waiting(&mut self) {
-        for at in 0..self.plan.operations.len() {
-            if self.status[at] == Status::Waiting {
-                let because = "cancelled".to_owned();
-                self.end(at, OperationOutcome::Skipped { because });
-            }
+        if let Some(lane) = self.hosts.get_mut(&host) {
+            lane.taking_back -= 1;
         }
-        // A site that was begun and not switched over is taken back; one that was switched over is
-        // finished by the next apply.
-        let running: BTreeSet<_> = (0..self.status.len())
-            .filter(|&at| matches!(self.status[at], Status::Running(_)))
-            .filter_map(|at| Some((&self.operation(at).host, self.operation(at).site.as_ref()?)))
-            .collect();
-        let last_of: BTreeMap<_, usize> = self
-            .order
-            .iter()
-            .filter_map(|&at| {
-                let operation = self.operation(at);
-                Some(((&operation.host, operation.site.as_ref()?), at))
-            })
-            .collect();
-        for (site, at) in last_of {
-            let unfinished = self.plan.operations.iter().enumerate().any(|(n, o)| {
-                (&o.host, o.site.as_ref()) == (site.0, Some(site.1))
-                    && !matches!(
-                        self.status[n],
-                        Status::Ended(OperationOutcome::Done { .. }, _)
-                    )
-            });
-            if unfinished && !running.contains(&site) {
-                self.take_back(at);
-            }
-        }
+        self.rolled_back.push((host, site));
     }
 
     /// The host as a whole cannot be worked on any more.
     fn fail_host(&mut self, host: &Name, failure: Failure) {
-        if let Some(lane) = self.lanes.get_mut(host)
-            && lane.failed.is_none()
-        {
-            self.skip_host(host, &failure);
+        if self.failed.contains_key(host) {
+            return;
         }
-    }
-
-    fn skip_host(&mut self, host: &Name, failure: &Failure) {
-        if let Some(lane) = self.lanes.get_mut(host) {
-            lane.failed = Some(failure.clone());
-        } else {
-            self.journal.host_failed(host, failure);
-        }
+        self.failed.insert(host.clone(), failure.clone());
+        self.journal.host_failed(host, &failure);
         self.tell(Progress::Host {
             host: host.clone(),
             state: HostProgress::Failed {
                 failure: failure.clone(),
             },
         });
-        for at in 0..self.plan.operations.len() {
-            if self.status[at] == Status::Waiting && &self.operation(at).host == host {
-                let because = failure.why.clone();
-                self.end(at, OperationOutcome::Skipped { because });
-            }
-        }
-    }
-
-    /// A task ended without saying which: every operation that no task works on any more failed.
-    fn fail_lost(&mut self) {
-        if !self.jobs.is_empty() {
-            return;
-        }
-        for at in 0..self.status.len() {
-            if matches!(self.status[at], Status::Running(_)) {
-                self.operation_ended(at, Err(Failure::new("it broke off")));
-            }
-        }
+        let ends = self.board.fail_host(host, &failure.why);
+        self.ended(ends);
     }
 
     /// Ends the work on hosts that have nothing left: the journal is completed, the lock released.
     fn close_finished(&mut self) {
         let cancelled = self.cancel.is_cancelled();
-        for lane in self.lanes.values_mut() {
-            let lock_settled = lane.open || lane.failed.is_some();
-            if lane.left > 0 || lane.closing || lane.taking_back > 0 || !lock_settled {
+        for (name, site) in &mut self.hosts {
+            let failed = self.failed.contains_key(name);
+            let settled = site.open || failed;
+            if !self.board.is_finished(name) || site.closing || site.taking_back > 0 || !settled {
                 continue;
             }
-            lane.closing = true;
-            let (ground, open, failed) = (lane.ground.clone(), lane.open, lane.failed.is_some());
-            let end = self.journal.end(&ground.name, cancelled);
+            site.closing = true;
+            let (ground, open) = (site.ground.clone(), site.open);
+            let end = self.journal.end(name, cancelled);
             let say = self.say.clone();
             self.jobs.spawn(async move {
                 if open {
                     put_journal(&ground, end, &say).await;
-                    if let Err(e) = ground.release().await {
-                        let _ = say.send(Progress::Note {
-                            host: Some(ground.name.clone()),
-                            text: format!(
-                                "the lock could not be released, it goes stale by itself: {e}"
-                            ),
-                        });
-                    }
+                }
+                if let Err(e) = ground.release().await {
+                    let _ = say.send(Progress::Note {
+                        host: Some(ground.name.clone()),
+                        text: format!(
+                            "the lock could not be released, it goes stale by itself: {e}"
+                        ),
+                    });
                 }
                 if !failed {
                     let _ = say.send(Progress::Host {
@@ -719,45 +485,27 @@ impl<'a> Run<'a> {
     }
 
     /// Leaves everything as a killed process does.
-    fn leave(mut self) -> Outcome {
+    fn leave(&mut self) {
         self.jobs.abort_all();
-        for lane in self.lanes.values() {
-            lane.ground.abandon();
+        for site in self.hosts.values() {
+            site.ground.abandon();
         }
-        self.outcome(Duration::ZERO)
     }
 
     fn outcome(mut self, took: Duration) -> Outcome {
-        let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let operations = self
-            .plan
-            .operations
-            .iter()
-            .zip(&self.status)
-            .map(|(operation, status)| {
-                let (outcome, took) = match status {
-                    Status::Ended(outcome, took) => (outcome.clone(), *took),
-                    _ => (
-                        OperationOutcome::Skipped {
-                            because: "it was not come to".into(),
-                        },
-                        Duration::ZERO,
-                    ),
-                };
+            .board
+            .results()
+            .map(|(at, outcome, took)| {
                 let took_ms = millis(took);
-                (operation.id.clone(), Ended { outcome, took_ms })
+                let id = self.plan.operations[at].id.clone();
+                (id, Ended { outcome, took_ms })
             })
             .collect();
-        let mut hosts = self.journal.failed_hosts();
-        for (name, lane) in &self.lanes {
-            if let Some(failure) = &lane.failed {
-                hosts.insert(name.clone(), failure.clone());
-            }
-        }
         let outcome = Outcome {
             run: self.journal.stem().to_owned(),
             operations,
-            hosts,
+            hosts: self.failed,
             rolled_back: self.rolled_back,
             cancelled: self.cancel.is_cancelled(),
             took_ms: millis(took),
@@ -767,6 +515,35 @@ impl<'a> Run<'a> {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn not_locked(error: &LockError) -> Failure {
+    let failure = Failure::new(super::progress::plain(&error.to_string()));
+    match error {
+        LockError::Busy(_) => failure.remedy("wait until they are done, then plan again"),
+        _ => failure,
+    }
+}
+
+/// Whether the host is as it was when the plan was made: looked at once more, now that nobody else
+/// may change it.
+async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let inspect = Inspect::And(BTreeSet::new());
+    let found = scan(&ground.client, &ground.host, &ground.fleet, None, &inspect).await?;
+    if basis::of(&found, &ground.fleet.name) == expected {
+        return Ok(());
+    }
+    Err(
+        Failure::new("the host has changed since this was planned; nothing was done there")
+            .remedy("plan again"),
+    )
+}
+
 /// An apply does not fail for its journal, but says so.
 async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Progress>) {
     if let Err(failure) = journal::put(ground, file).await {
@@ -774,19 +551,5 @@ async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Prog
             host: Some(ground.name.clone()),
             text: format!("the journal on the host could not be written: {failure}"),
         });
-    }
-}
-
-/// Whether an operation counts among a host's changing calls, and among its starts.
-fn weight(kind: &OperationKind) -> (bool, bool) {
-    match kind {
-        OperationKind::CheckPorts { .. }
-        | OperationKind::AwaitReady { .. }
-        | OperationKind::AwaitRouter { .. }
-        | OperationKind::Drain { .. } => (false, false),
-        OperationKind::StartContainer { .. } | OperationKind::RestartContainer { .. } => {
-            (true, true)
-        }
-        _ => (true, false),
     }
 }

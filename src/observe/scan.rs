@@ -16,7 +16,7 @@ use super::model::{
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::secret::{self, SecretSource};
-use crate::host::{Kind, Layout, Toolbox, ToolboxError, state};
+use crate::host::{Entry, Kind, Layout, Toolbox, ToolboxError, state};
 
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -72,11 +72,9 @@ pub async fn scan(
     let folders = async {
         match (&toolbox, state.read()) {
             (Some(toolbox), Some(state)) => {
-                let unknown = fleet
-                    .sites_on(&host.name)
-                    .map(|s| &s.name)
-                    .filter(|name| !state.sites.contains_key(*name));
-                owners(toolbox, unknown).await
+                let mut unknown: Vec<&Name> = fleet.sites_on(&host.name).map(|s| &s.name).collect();
+                unknown.retain(|name| !state.sites.contains_key(*name));
+                owners(toolbox, &unknown).await
             }
             _ => Ok(BTreeMap::new()),
         }
@@ -144,17 +142,10 @@ fn read_state(read: Result<StateRead, ToolboxError>) -> Result<StateRead, engine
 /// Who owns the `www` of sites that have no record. Reads the archive's first header only.
 async fn owners(
     toolbox: &Toolbox,
-    sites: impl Iterator<Item = &Name>,
+    sites: &[&Name],
 ) -> Result<BTreeMap<Name, Owner>, engine::Error> {
-    // The futures are listed before they are run: borrowed in a stream's own closure they could
-    // not be sent to another thread, which a task of its own needs.
-    let asked: Vec<_> = sites
-        .map(|site| async move { (site, toolbox.head(&toolbox.layout.www(site)).await) })
-        .collect();
-    let heads: Vec<_> = stream::iter(asked)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let asking = sites.iter().map(|site| head(toolbox, site));
+    let heads = some_at_once(asking.collect()).await;
     let mut owners = BTreeMap::new();
     for (site, head) in heads {
         match head {
@@ -175,23 +166,35 @@ async fn owners(
     Ok(owners)
 }
 
+async fn head<'a>(
+    toolbox: &Toolbox,
+    site: &'a Name,
+) -> (&'a Name, Result<Option<Entry>, ToolboxError>) {
+    (site, toolbox.head(&toolbox.layout.www(site)).await)
+}
+
+/// Lets a few of many run at the same time. (Futures are collected first: a stream that makes them
+/// out of borrowed items cannot be sent between threads.)
+async fn some_at_once<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    stream::iter(futures)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
 async fn inspect_some(
     client: &Client,
     containers: &[ObservedContainer],
     fleet: &Fleet,
     inspect: &Inspect,
 ) -> Result<Vec<(usize, super::model::Inspected)>, engine::Error> {
-    let wanted = containers
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
-    let asked: Vec<_> = wanted
-        .map(|(at, c)| async move { (at, client.inspect(&c.id).await) })
-        .collect();
-    let answers: Vec<_> = stream::iter(asked)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let mut asking = Vec::new();
+    for (at, container) in containers.iter().enumerate() {
+        if needs_inspect(container, &fleet.name, inspect) {
+            asking.push(async move { (at, client.inspect(&container.id).await) });
+        }
+    }
+    let answers = some_at_once(asking).await;
     let mut inspected = Vec::new();
     for (at, answer) in answers {
         match answer {
@@ -243,13 +246,11 @@ async fn secret_digests(
             }
         }
         Some(source) => {
-            let asked: Vec<_> = sites
-                .map(|site| async move { (site, secret::read_all(source, site).await) })
-                .collect();
-            let read: Vec<_> = stream::iter(asked)
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
+            let mut asking = Vec::new();
+            for site in sites {
+                asking.push(async move { (site, secret::read_all(source, site).await) });
+            }
+            let read = some_at_once(asking).await;
             for (site, secrets) in read {
                 match (secrets, key) {
                     (Ok(secrets), Some(key)) => {

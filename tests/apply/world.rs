@@ -35,6 +35,8 @@ pub struct World {
     ports: (u16, u16),
     /// More lines of the host.
     pub host: String,
+    /// Of its own: tests run at the same time would choose the same free one.
+    subnet: String,
     sites: BTreeMap<String, String>,
     /// Fleet files applied so far: what this operator's copy descends from.
     ancestors: Vec<(String, Vec<Name>)>,
@@ -67,6 +69,7 @@ impl World {
             address,
             ports,
             host: String::new(),
+            subnet: subnet(),
             sites: BTreeMap::new(),
             ancestors: Vec::new(),
             pace: Pace {
@@ -91,8 +94,8 @@ impl World {
     pub fn text(&self) -> String {
         let (http, https) = self.ports;
         let mut text = format!(
-            "fleet: {}\nhosts:\n  here:\n    engine: \"{}\"\n    ports: {{ http: {http}, https: {https} }}\n    root: {}\n{}sites:\n",
-            self.name, self.address, self.root, self.host
+            "fleet: {}\nhosts:\n  here:\n    engine: \"{}\"\n    ports: {{ http: {http}, https: {https} }}\n    root: {}\n    subnet: {}\n{}sites:\n",
+            self.name, self.address, self.root, self.subnet, self.host
         );
         for (name, lines) in &self.sites {
             text.push_str(&format!("  {name}:\n    host: here\n"));
@@ -342,6 +345,11 @@ impl Drop for World {
         });
         let _ = std::fs::remove_dir_all(root);
     }
+}
+
+fn subnet() -> String {
+    let [a, b, ..] = getrandom::u32().unwrap().to_be_bytes();
+    format!("10.{}.{b}.0/24", 100 + a % 100)
 }
 
 fn free_port() -> u16 {

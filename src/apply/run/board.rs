@@ -1,0 +1,519 @@
+//! Which operation may begin, and what the end of one means for the others. Knows no engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::super::progress::OperationOutcome;
+use super::Pace;
+use crate::fleet::Name;
+use crate::plan::{Operation, OperationId, OperationKind, Plan};
+
+/// Where an operation is.
+#[derive(Clone, PartialEq)]
+enum Status {
+    Waiting,
+    Running(Instant),
+    Ended(OperationOutcome, Duration),
+}
+
+/// The end of one operation.
+pub struct End {
+    /// Its place in the plan.
+    pub at: usize,
+    pub outcome: OperationOutcome,
+    pub took: Duration,
+}
+
+/// One host's part.
+#[derive(Default)]
+struct Lane {
+    /// Operations whose turn it is, in the plan's order.
+    ready: BTreeSet<usize>,
+    /// Operations that have not ended.
+    left: usize,
+    changing: usize,
+    starting: usize,
+    /// Work can begin.
+    open: bool,
+    /// Why nothing more is started here.
+    failed: Option<String>,
+}
+
+/// All operations of a plan while it runs.
+pub struct Board<'a> {
+    plan: &'a Plan,
+    pace: Pace,
+    status: Vec<Status>,
+    /// For each operation, how many of those it waits for have not ended.
+    waits: Vec<usize>,
+    dependents: Vec<Vec<usize>>,
+    by_id: BTreeMap<&'a OperationId, usize>,
+    lanes: BTreeMap<&'a Name, Lane>,
+    /// Sites that an operation was started for; they are finished before others are begun, so that
+    /// a killed process leaves few of them half-way.
+    begun: BTreeSet<(&'a Name, &'a Name)>,
+    failed_sites: BTreeSet<(&'a Name, &'a Name)>,
+    /// Operations done, in that order.
+    order: Vec<usize>,
+    cancelled: bool,
+}
+
+impl<'a> Board<'a> {
+    /// Of a plan of which nothing was begun.
+    pub fn new(plan: &'a Plan, pace: &Pace) -> Board<'a> {
+        let by_id: BTreeMap<_, _> = plan
+            .operations
+            .iter()
+            .enumerate()
+            .map(|(at, o)| (&o.id, at))
+            .collect();
+        let mut waits = vec![0; plan.operations.len()];
+        let mut dependents = vec![Vec::new(); plan.operations.len()];
+        let mut lanes: BTreeMap<&Name, Lane> = BTreeMap::new();
+        for (at, operation) in plan.operations.iter().enumerate() {
+            lanes.entry(&operation.host).or_default().left += 1;
+            for before in &operation.after {
+                if let Some(&before) = by_id.get(before) {
+                    waits[at] += 1;
+                    dependents[before].push(at);
+                }
+            }
+            if waits[at] == 0 {
+                lanes.entry(&operation.host).or_default().ready.insert(at);
+            }
+        }
+        Board {
+            plan,
+            pace: pace.clone(),
+            status: vec![Status::Waiting; plan.operations.len()],
+            waits,
+            dependents,
+            by_id,
+            lanes,
+            begun: BTreeSet::new(),
+            failed_sites: BTreeSet::new(),
+            order: Vec::new(),
+            cancelled: false,
+        }
+    }
+
+    /// Hosts with operations.
+    pub fn hosts(&self) -> Vec<Name> {
+        self.lanes.keys().map(|name| (*name).clone()).collect()
+    }
+
+    /// Work on a host can begin.
+    pub fn open(&mut self, host: &Name) {
+        if let Some(lane) = self.lanes.get_mut(host) {
+            lane.open = true;
+        }
+    }
+
+    /// Whether all operations of a host have ended.
+    pub fn is_finished(&self, host: &Name) -> bool {
+        self.lanes.get(host).is_none_or(|lane| lane.left == 0)
+    }
+
+    /// Operations done, in that order.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// How many operations have ended that were begun.
+    pub fn count(&self) -> usize {
+        self.status
+            .iter()
+            .filter(|status| {
+                matches!(status, Status::Ended(outcome, _)
+                    if !matches!(outcome, OperationOutcome::Skipped { .. }))
+            })
+            .count()
+    }
+
+    /// Operations that have begun and not ended.
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.status.len())
+            .filter(|at| matches!(self.status[*at], Status::Running(_)))
+            .collect()
+    }
+
+    fn operation(&self, at: usize) -> &'a Operation {
+        &self.plan.operations[at]
+    }
+
+    fn is_done(&self, at: usize) -> bool {
+        matches!(
+            self.status[at],
+            Status::Ended(OperationOutcome::Done { .. }, _)
+        )
+    }
+
+    /// The next operation that the host bears; it counts as begun.
+    pub fn next(&mut self, host: &Name) -> Option<usize> {
+        let lane = self.lanes.get(host)?;
+        if !lane.open || lane.failed.is_some() || self.cancelled {
+            return None;
+        }
+        let fits = |at: &&usize| {
+            let (changing, starting) = weight(&self.operation(**at).kind);
+            (!changing || lane.changing < self.pace.changing)
+                && (!starting || lane.starting < self.pace.starts)
+        };
+        let is_begun = |at: &&usize| {
+            let operation = self.operation(**at);
+            operation
+                .site
+                .as_ref()
+                .is_none_or(|site| self.begun.contains(&(&operation.host, site)))
+        };
+        let mut fitting = lane.ready.iter().filter(fits);
+        let at = *fitting.clone().find(is_begun).or_else(|| fitting.next())?;
+        let operation = self.operation(at);
+        if let Some(site) = &operation.site {
+            self.begun.insert((&operation.host, site));
+        }
+        let (changing, starting) = weight(&operation.kind);
+        if let Some(lane) = self.lanes.get_mut(host) {
+            lane.ready.remove(&at);
+            lane.changing += usize::from(changing);
+            lane.starting += usize::from(starting);
+        }
+        self.status[at] = Status::Running(Instant::now());
+        Some(at)
+    }
+
+    /// An operation ended. Gives that end and those that follow from it at once.
+    pub fn end(&mut self, at: usize, outcome: OperationOutcome) -> Vec<End> {
+        let mut ends = Vec::new();
+        self.end_into(at, outcome, &mut ends);
+        ends
+    }
+
+    fn end_into(&mut self, at: usize, outcome: OperationOutcome, ends: &mut Vec<End>) {
+        // A loop, not a recursion: chains are as long as a plan.
+        let mut ending = vec![(at, outcome)];
+        while let Some((at, outcome)) = ending.pop() {
+            let operation = self.operation(at);
+            let Some(lane) = self.lanes.get_mut(&operation.host) else {
+                continue;
+            };
+            let took = match self.status[at] {
+                Status::Running(since) => {
+                    let (changing, starting) = weight(&operation.kind);
+                    lane.changing -= usize::from(changing);
+                    lane.starting -= usize::from(starting);
+                    since.elapsed()
+                }
+                Status::Waiting => Duration::ZERO,
+                Status::Ended(..) => continue,
+            };
+            lane.left -= 1;
+            lane.ready.remove(&at);
+            if matches!(outcome, OperationOutcome::Done { .. }) {
+                self.order.push(at);
+            }
+            self.status[at] = Status::Ended(outcome.clone(), took);
+            ends.push(End { at, outcome, took });
+            for next in self.dependents[at].clone() {
+                self.waits[next] -= 1;
+                if self.waits[next] > 0 || self.status[next] != Status::Waiting {
+                    continue;
+                }
+                match self.obstacle(next) {
+                    Some(because) => ending.push((next, OperationOutcome::Skipped { because })),
+                    None => {
+                        if let Some(lane) = self.lanes.get_mut(&self.operation(next).host) {
+                            lane.ready.insert(next);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why an operation is not started although all that it waits for has ended.
+    fn obstacle(&self, at: usize) -> Option<String> {
+        let operation = self.operation(at);
+        if self.cancelled {
+            return Some("cancelled".into());
+        }
+        if let Some(why) = self.lanes.get(&operation.host)?.failed.clone() {
+            return Some(why);
+        }
+        if let Some(site) = &operation.site
+            && self.failed_sites.contains(&(&operation.host, site))
+        {
+            return Some(SITE_FAILED.into());
+        }
+        // What was applied is recorded also when some sites failed: the file is the wish.
+        if matches!(operation.kind, OperationKind::RecordFleet { .. }) {
+            return None;
+        }
+        operation
+            .after
+            .iter()
+            .find(|id| self.by_id.get(id).is_some_and(|&at| !self.is_done(at)))
+            .map(|id| format!("{id} was not done"))
+    }
+
+    /// Nothing more is started for the site of an operation that failed.
+    pub fn fail_site(&mut self, at: usize) -> Vec<End> {
+        let failed = self.operation(at);
+        let Some(site) = &failed.site else {
+            return Vec::new();
+        };
+        self.failed_sites.insert((&failed.host, site));
+        self.skip(SITE_FAILED, |o| {
+            o.host == failed.host && o.site.as_ref() == Some(site)
+        })
+    }
+
+    /// Nothing more is started on a host.
+    pub fn fail_host(&mut self, host: &Name, why: &str) -> Vec<End> {
+        if let Some(lane) = self.lanes.get_mut(host) {
+            lane.failed = Some(why.to_owned());
+        }
+        self.skip(why, |o| &o.host == host)
+    }
+
+    /// Nothing more is started at all.
+    pub fn cancel(&mut self) -> Vec<End> {
+        self.cancelled = true;
+        self.skip("cancelled", |_| true)
+    }
+
+    fn skip(&mut self, because: &str, meant: impl Fn(&Operation) -> bool) -> Vec<End> {
+        let mut ends = Vec::new();
+        for at in 0..self.status.len() {
+            if self.status[at] == Status::Waiting && meant(self.operation(at)) {
+                let because = because.to_owned();
+                self.end_into(at, OperationOutcome::Skipped { because }, &mut ends);
+            }
+        }
+        ends
+    }
+
+    /// Of each site that was begun, is not finished and has nothing running: its newest operation.
+    /// (One that has something running is dealt with when that fails.)
+    pub fn unfinished_sites(&mut self) -> Vec<usize> {
+        let key = |at: usize| {
+            let operation = self.operation(at);
+            Some((&operation.host, operation.site.as_ref()?))
+        };
+        let mut newest: BTreeMap<_, usize> = BTreeMap::new();
+        for &at in &self.order {
+            if let Some(key) = key(at) {
+                newest.insert(key, at);
+            }
+        }
+        let mut unfinished = BTreeSet::new();
+        let mut running = BTreeSet::new();
+        for (at, status) in self.status.iter().enumerate() {
+            match (key(at), status) {
+                (Some(key), Status::Running(_)) => running.insert(key),
+                (Some(key), _) if !self.is_done(at) => unfinished.insert(key),
+                _ => continue,
+            };
+        }
+        newest.retain(|key, _| {
+            unfinished.contains(key) && !running.contains(key) && !self.failed_sites.contains(key)
+        });
+        newest.into_values().collect()
+    }
+
+    /// An operation that was done was taken back.
+    pub fn undone(&mut self, at: usize) -> Vec<End> {
+        match &mut self.status[at] {
+            Status::Ended(outcome @ OperationOutcome::Done { .. }, took) => {
+                *outcome = OperationOutcome::Undone;
+                vec![End {
+                    at,
+                    outcome: OperationOutcome::Undone,
+                    took: *took,
+                }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How every operation ended.
+    pub fn results(&self) -> impl Iterator<Item = (usize, OperationOutcome, Duration)> + '_ {
+        self.status.iter().enumerate().map(|(at, status)| {
+            let (outcome, took) = match status {
+                Status::Ended(outcome, took) => (outcome.clone(), *took),
+                _ => (
+                    OperationOutcome::Skipped {
+                        because: "it was not come to".into(),
+                    },
+                    Duration::ZERO,
+                ),
+            };
+            (at, outcome, took)
+        })
+    }
+}
+
+const SITE_FAILED: &str = "an earlier operation of the site failed";
+
+/// Whether an operation counts among a host's changing calls, and among its starts.
+fn weight(kind: &OperationKind) -> (bool, bool) {
+    match kind {
+        OperationKind::CheckPorts { .. }
+        | OperationKind::AwaitReady { .. }
+        | OperationKind::AwaitRouter { .. }
+        | OperationKind::Drain { .. } => (false, false),
+        OperationKind::StartContainer { .. } | OperationKind::RestartContainer { .. } => {
+            (true, true)
+        }
+        _ => (true, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::progress::Failure;
+    use crate::plan::{Class, ContainerRef, Interruption, Undo};
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn start() -> OperationKind {
+        OperationKind::StartContainer {
+            container: ContainerRef {
+                name: "c".into(),
+                id: None,
+            },
+        }
+    }
+
+    fn write() -> OperationKind {
+        OperationKind::CleanConf {
+            site: name("a"),
+            keep: None,
+        }
+    }
+
+    fn operation(id: &str, kind: OperationKind, after: &[&str]) -> Operation {
+        let mut parts = id.split('/');
+        Operation {
+            host: name(parts.next().unwrap()),
+            site: parts.next().filter(|s| !s.is_empty()).map(name),
+            id: OperationId(id.into()),
+            kind,
+            class: Class::Write,
+            cause: vec![],
+            interrupts: Interruption::None,
+            undo: Undo::Nothing,
+            after: after.iter().map(|a| OperationId((*a).into())).collect(),
+        }
+    }
+
+    fn plan(operations: Vec<Operation>) -> Plan {
+        Plan {
+            operations,
+            ..Plan::default()
+        }
+    }
+
+    fn all(board: &mut Board, host: &str) -> Vec<usize> {
+        let host = name(host);
+        std::iter::from_fn(|| board.next(&host)).collect()
+    }
+
+    fn done() -> OperationOutcome {
+        OperationOutcome::Done { note: None }
+    }
+
+    fn failed() -> OperationOutcome {
+        OperationOutcome::Failed {
+            failure: Failure::new("x"),
+        }
+    }
+
+    #[test]
+    fn four_changes_and_two_starts_at_a_time() {
+        let sites = ["a", "b", "c", "d", "e", "f"];
+        let mut operations: Vec<_> = sites
+            .iter()
+            .map(|s| operation(&format!("h/{s}/start"), start(), &[]))
+            .collect();
+        operations.extend(
+            sites
+                .iter()
+                .map(|s| operation(&format!("h/{s}/write"), write(), &[])),
+        );
+        let plan = plan(operations);
+        let mut board = Board::new(&plan, &Pace::default());
+        assert!(all(&mut board, "h").is_empty(), "not open yet");
+        board.open(&name("h"));
+        // Two sites, each finished before another is begun.
+        assert_eq!(all(&mut board, "h"), [0, 6, 1, 7]);
+        board.end(0, done());
+        assert_eq!(all(&mut board, "h"), [2]);
+    }
+
+    #[test]
+    fn a_failure_stays_with_its_site() {
+        let record = OperationKind::RecordFleet {
+            hash: String::new(),
+        };
+        let plan = plan(vec![
+            operation("h/a/1", write(), &[]),
+            operation("h/a/2", write(), &["h/a/1"]),
+            operation("h/b/1", write(), &[]),
+            operation("h/b/2", write(), &["h/b/1"]),
+            operation("h//record", record, &["h/a/2", "h/b/2"]),
+        ]);
+        let mut board = Board::new(&plan, &Pace::default());
+        board.open(&name("h"));
+        assert_eq!(all(&mut board, "h"), [0, 2]);
+        assert_eq!(board.end(0, failed()).len(), 2, "and the one after it");
+        assert!(board.fail_site(0).is_empty());
+        board.end(2, done());
+        assert_eq!(all(&mut board, "h"), [3]);
+        board.end(3, done());
+        assert_eq!(all(&mut board, "h"), [4], "what was applied is recorded");
+        board.end(4, done());
+        assert!(board.is_finished(&name("h")));
+        assert_eq!((board.order(), board.count()), ([2, 3, 4].as_slice(), 4));
+    }
+
+    #[test]
+    fn a_host_that_fails_delays_no_other() {
+        let plan = plan(vec![
+            operation("h/a/1", write(), &[]),
+            operation("h/a/2", write(), &["h/a/1"]),
+            operation("i/b/1", write(), &[]),
+        ]);
+        let mut board = Board::new(&plan, &Pace::default());
+        board.open(&name("i"));
+        assert_eq!(board.fail_host(&name("h"), "gone").len(), 2);
+        assert!(board.is_finished(&name("h")) && !board.is_finished(&name("i")));
+        assert_eq!(all(&mut board, "i"), [2]);
+    }
+
+    #[test]
+    fn cancelled_sites_that_were_begun_are_named() {
+        let plan = plan(vec![
+            operation("h/a/1", write(), &[]),
+            operation("h/a/2", write(), &["h/a/1"]),
+            operation("h/b/1", write(), &[]),
+            operation("h/c/1", write(), &[]),
+            operation("h/c/2", write(), &["h/c/1"]),
+        ]);
+        let mut board = Board::new(&plan, &Pace::default());
+        board.open(&name("h"));
+        assert_eq!(all(&mut board, "h"), [0, 2, 3]);
+        for at in [0, 2, 3] {
+            board.end(at, done());
+        }
+        assert_eq!(all(&mut board, "h"), [1, 4]);
+        board.end(4, done());
+        assert!(board.cancel().is_empty());
+        assert!(board.unfinished_sites().is_empty(), "a still runs");
+        board.end(1, failed());
+        assert_eq!(board.unfinished_sites(), [0]);
+    }
+}

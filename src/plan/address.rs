@@ -10,8 +10,8 @@ use crate::observe::model::{HostState, ObservedHost};
 
 /// Addresses below this one are kept for what is not a site.
 const FIRST: u32 = 10;
-/// A Linux bridge takes 1,023 ports.
-const MOST: usize = 1000;
+/// A Linux bridge takes 1,023 ports; a few are left to others.
+const MOST: usize = 1020;
 
 /// The addresses of one network, and who holds them.
 pub(crate) struct Addresses {

@@ -7,13 +7,8 @@ use super::spec::{Bind, ContainerSpec};
 use crate::fleet::{Limits, SiteState};
 use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
 
-/// Why a site changes: its state, its spec, the limits that only a new container can have.
-pub(crate) fn of_site(
-    record: Option<&SiteRecord>,
-    spec: Option<&ContainerSpec>,
-    limits: &Limits,
-    keep: Option<&ObservedContainer>,
-) -> Vec<String> {
+/// Why a site changes: its state, its spec.
+pub(crate) fn of_site(record: Option<&SiteRecord>, spec: Option<&ContainerSpec>) -> Vec<String> {
     let Some(record) = record else {
         return vec!["new site".to_owned()];
     };
@@ -27,9 +22,6 @@ pub(crate) fn of_site(
         }
         (Some(_), None) => causes.push("recipe: proxy, its container goes".to_owned()),
         _ => {}
-    }
-    if keep.is_none() && spec.is_some() {
-        causes.extend(of_limits(&record.limits, &record.limits, limits));
     }
     causes
 }

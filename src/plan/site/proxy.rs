@@ -35,7 +35,7 @@ pub(super) fn running(
             .take(&site.name, ground.seen, ground.state, &ground.index),
     };
     let entry = routes::entry(&ground.wish.claims, site, target);
-    let mut causes = cause::of_site(view.record, None, &Limits::default(), None);
+    let mut causes = cause::of_site(view.record, None);
     causes.extend(cause::of_route(view.routed, &entry));
     if causes.is_empty() {
         causes.push("the router does not have its route".into());

@@ -97,8 +97,9 @@ fn build<'a>(
         secrets,
     } = target;
     let port = wanted.port;
-    let mut causes = cause::of_site(view.record, Some(&wanted.spec), &site.limits, keep);
+    let mut causes = cause::of_site(view.record, Some(&wanted.spec));
     if keep.is_none() {
+        causes.extend(limits_in_the_way(view, hash, site));
         causes.extend(cause::of_missing(&view.containers, &causes));
     }
     if wanted.spec.root && keep.is_none() {
@@ -111,7 +112,11 @@ fn build<'a>(
     if needs_folders {
         folders(chain, &site.name, uid, wanted.serves_www, &causes, ground);
     }
-    write_secrets(chain, view, &site.name, uid, &secrets, ground);
+    // A secret that is only taken away may still be read by the container that serves.
+    let taken_away = is_part(&secrets, view);
+    if !taken_away {
+        write_secrets(chain, view, &site.name, uid, &secrets, ground);
+    }
 
     let mut removed = None;
     let (current, address) = match keep {
@@ -201,6 +206,9 @@ fn build<'a>(
         retire(chain, view, other, &retired, ground);
     }
     rename(chain, view, &current);
+    if taken_away {
+        write_secrets(chain, view, &site.name, uid, &secrets, ground);
+    }
     let stale = view
         .record
         .and_then(|record| record.hash.as_deref())
@@ -241,6 +249,30 @@ fn build<'a>(
         };
         super::record(chain, record, &causes, ground);
     }
+}
+
+/// Why the container that is there cannot get its limits in place.
+fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<String> {
+    let is_same = |c: &ObservedContainer| c.labels.get(names::HASH).is_some_and(|h| h == hash);
+    let Some(container) = view.best(is_same) else {
+        let recorded = view.record.map(|record| record.limits);
+        return recorded
+            .map(|recorded| cause::of_limits(&recorded, &recorded, &site.limits))
+            .unwrap_or_default();
+    };
+    let live = limits::of(container, view.record).unwrap_or(site.limits);
+    let recorded = limits::recorded(container, view.record).unwrap_or(live);
+    cause::of_limits(&recorded, &live, &site.limits)
+}
+
+/// Whether all of these are recorded just so, and more.
+fn is_part(secrets: &BTreeMap<String, String>, view: &View) -> bool {
+    view.record.is_some_and(|record| {
+        secrets.len() < record.secrets.len()
+            && secrets
+                .iter()
+                .all(|(name, digest)| record.secrets.get(name) == Some(digest))
+    })
 }
 
 type Created<'a> = (ContainerRef, std::net::Ipv4Addr, Option<&'a str>);

@@ -16,21 +16,26 @@ pub(crate) fn tie(fleet: &Fleet, plan: &mut Plan) {
     keep_what_cannot_move(fleet, plan);
     let mut ties = moves(fleet, plan);
     ties.extend(handovers(plan));
-    let mut tied = false;
+    if ties.is_empty() {
+        return;
+    }
+    let places: HashMap<OperationId, usize> = plan
+        .operations
+        .iter()
+        .enumerate()
+        .map(|(at, operation)| (operation.id.clone(), at))
+        .collect();
     for (later, earlier) in ties {
         // Two sites that swap their domains cannot both be last.
-        if !depends(&plan.operations, earlier, later) {
+        if !depends(&plan.operations, &places, earlier, later) {
             let id = plan.operations[earlier].id.clone();
             let after = &mut plan.operations[later].after;
             if !after.contains(&id) {
                 after.push(id);
-                tied = true;
             }
         }
     }
-    if tied {
-        sort(&mut plan.operations);
-    }
+    sort(&mut plan.operations, &places);
 }
 
 /// A site that cannot be planned on its new host stays up on the old one.
@@ -157,12 +162,12 @@ fn names(entry: Option<&RouteEntry>) -> BTreeSet<&str> {
 }
 
 /// Whether `at` comes after `on`, directly or not.
-fn depends(operations: &[Operation], at: usize, on: usize) -> bool {
-    let places: HashMap<&OperationId, usize> = operations
-        .iter()
-        .enumerate()
-        .map(|(at, operation)| (&operation.id, at))
-        .collect();
+fn depends(
+    operations: &[Operation],
+    places: &HashMap<OperationId, usize>,
+    at: usize,
+    on: usize,
+) -> bool {
     let mut seen = BTreeSet::new();
     let mut todo = vec![at];
     while let Some(at) = todo.pop() {
@@ -178,12 +183,7 @@ fn depends(operations: &[Operation], at: usize, on: usize) -> bool {
 }
 
 /// Each operation after what it waits for; otherwise as it was.
-fn sort(operations: &mut Vec<Operation>) {
-    let places: HashMap<&OperationId, usize> = operations
-        .iter()
-        .enumerate()
-        .map(|(at, operation)| (&operation.id, at))
-        .collect();
+fn sort(operations: &mut Vec<Operation>, places: &HashMap<OperationId, usize>) {
     let mut waits = vec![0usize; operations.len()];
     let mut followers = vec![Vec::new(); operations.len()];
     for (at, operation) in operations.iter().enumerate() {
@@ -203,7 +203,6 @@ fn sort(operations: &mut Vec<Operation>) {
             }
         }
     }
-    drop(places);
     let mut taken: Vec<Option<Operation>> = operations.drain(..).map(Some).collect();
     operations.extend(order.into_iter().filter_map(|at| taken[at].take()));
 }

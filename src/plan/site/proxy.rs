@@ -8,6 +8,7 @@ use crate::plan::draft::{Chain, Draft};
 use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
 use crate::plan::route as routes;
+use crate::plan::router::RouteTarget;
 
 pub(super) fn running(
     ground: &mut Ground,
@@ -37,6 +38,14 @@ pub(super) fn running(
     let entry = routes::entry(&ground.wish.claims, site, target);
     let mut causes = cause::of_site(view.record, None);
     causes.extend(cause::of_route(view.routed, &entry));
+    if let (true, Some(RouteTarget::Address { ip: was, .. }), RouteTarget::Address { ip: now, .. }) = (
+        causes.is_empty(),
+        view.routed.map(|entry| &entry.target),
+        &entry.target,
+    ) && was != now
+    {
+        causes.push(format!("what it leads to moved: {was} → {now}"));
+    }
     if causes.is_empty() {
         causes.push("the router does not have its route".into());
     }

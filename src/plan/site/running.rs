@@ -161,7 +161,7 @@ fn build<'a>(
         return;
     };
 
-    let started = start(chain, keep, &current, &causes, ground);
+    let started = start(chain, view, keep, &current, &causes, ground);
     if let Some(keep) = keep {
         if keep.run == RunState::Restarting {
             draft.notice(
@@ -366,6 +366,7 @@ fn create<'a>(
 /// Starts what does not run; returns whether it did.
 fn start(
     chain: &mut Chain,
+    view: &View,
     keep: Option<&ObservedContainer>,
     current: &ContainerRef,
     causes: &[String],
@@ -396,12 +397,14 @@ fn start(
     let kind = OperationKind::StartContainer {
         container: existing(keep),
     };
-    let step = Step::new("start", kind, &[])
-        .because(cause::of_halt(keep, ground.wish.now))
-        .undone_by(OperationKind::StopContainer {
+    let mut step = Step::new("start", kind, &[]).because(cause::of_halt(keep, ground.wish.now));
+    if !view.is_routed(keep) {
+        // One that requests are sent to stays up even if it is slow to answer: nothing else does.
+        step = step.undone_by(OperationKind::StopContainer {
             container: existing(keep),
             grace_s: 10,
         });
+    }
     chain.push(step, &[]);
     true
 }

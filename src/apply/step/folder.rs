@@ -38,22 +38,28 @@ pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -
             // The rest is there, `www` is not: only that is made, in the same way.
             let parent = layout.site(site);
             let new = format!("{parent}/.new-www");
-            ground.toolbox.run(&REMOVE, &[&new], None).await?;
+            clear(ground, &new).await?;
             let entries = www_entries(".new-www", site, uid, placeholder);
             ground.toolbox.put(&parent, &entries).await?;
             ground.toolbox.run(&PUBLISH, &[&new, &www], None).await?;
         }
         None => {
             let new = layout.new_site(site);
-            ground.toolbox.run(&REMOVE, &[&new], None).await?;
+            clear(ground, &new).await?;
             let name = format!(".new-{site}");
-            let mut entries = vec![Entry::folder(&name, 0o711, 0)];
+            let mut entries = vec![
+                Entry::folder(&name, 0o711, 0),
+                Entry::folder(&format!("{name}/logs"), 0o750, uid),
+                Entry::folder(&format!("{name}/private"), 0o711, 0),
+                Entry::folder(&format!("{name}/private/secrets"), 0o700, uid),
+            ];
             entries.extend(www_entries(&format!("{name}/www"), site, uid, placeholder));
             ground.toolbox.put(&layout.sites(), &entries).await?;
             ground
                 .toolbox
                 .run(&PUBLISH, &[&new, &layout.site(site)], None)
                 .await?;
+            return Ok(None);
         }
     }
     // Parents belong to root, so that nobody can put a link in the place of one of these.
@@ -72,6 +78,14 @@ pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -
     Ok(note)
 }
 
+/// Removes what a run that was cut off left under a temporary name.
+async fn clear(ground: &Ground, path: &str) -> Result<(), Failure> {
+    if ground.toolbox.head(path).await?.is_some() {
+        ground.toolbox.run(&REMOVE, &[path], None).await?;
+    }
+    Ok(())
+}
+
 fn www_entries(path: &str, site: &Name, uid: u32, placeholder: bool) -> Vec<Entry> {
     let mut entries = vec![Entry::folder(path, 0o755, uid)];
     if placeholder {
@@ -87,7 +101,7 @@ pub async fn own(ground: &Ground, site: &Name, from: Owner, uid: u32, say: &Say)
     let www = ground.toolbox.layout.www(site);
     match ground.toolbox.head(&www).await? {
         Some(entry) if entry.kind == Kind::Folder && entry.uid == uid => {
-            // Begun before, perhaps not finished: `www` itself is changed first.
+            // Done before, or the group alone differs: once more is no harm.
         }
         Some(entry) if entry.kind == Kind::Folder && entry.uid == from.uid => {}
         Some(entry) => {
@@ -225,7 +239,7 @@ pub async fn write_conf(
             .iter()
             .map(|(path, text)| Entry::file(&format!("{name}/{path}"), 0o644, 0, text.as_bytes())),
     );
-    ground.toolbox.run(&REMOVE, &[&new], None).await?;
+    clear(ground, &new).await?;
     ground.toolbox.put(&layout.private(site), &entries).await?;
     ground.toolbox.run(&PUBLISH, &[&new, &conf], None).await?;
     Ok(None)

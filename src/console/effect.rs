@@ -40,7 +40,7 @@ pub enum Effect {
         /// Container's id.
         container: String,
     },
-    /// Follow these logs; their lines come as `Log` with this number.
+    /// Follow these logs too; their lines come as `Log` with this number.
     Follow(u64, Vec<Followed>),
     /// Follow them no longer.
     Unfollow(u64),
@@ -56,6 +56,8 @@ impl Effect {
 /// One container whose log is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
+    /// What its news carry: which of the screen's origins it is.
+    pub at: usize,
     /// Host.
     pub host: Name,
     /// Container's id.

@@ -291,7 +291,8 @@ impl Exec {
     fn follow(&mut self, id: u64, logs: Vec<Followed>) {
         let clients = self.feed.clients();
         let mut tasks = Vec::new();
-        for (at, followed) in logs.into_iter().enumerate() {
+        for followed in logs {
+            let at = followed.at;
             let out = self.log.clone();
             let client = clients.get(&followed.host).cloned();
             let task = tokio::spawn(async move {
@@ -303,7 +304,9 @@ impl Exec {
             });
             tasks.push(task.abort_handle());
         }
-        self.followed.insert(id, tasks);
+        let running = self.followed.entry(id).or_default();
+        running.retain(|task| !task.is_finished());
+        running.extend(tasks);
     }
 }
 

@@ -151,8 +151,23 @@ pub struct Logs {
     pub key: Option<Arc<str>>,
     /// The screen itself.
     pub screen: LogScreen,
-    /// Its name for each container asked for.
-    pub sources: Vec<SourceId>,
+    /// Its origins: each container that was asked for.
+    pub origins: Vec<Origin>,
+}
+
+/// A container whose log is, or was, followed.
+#[derive(Debug)]
+pub struct Origin {
+    /// Key of its row.
+    pub key: Arc<str>,
+    /// The container's id.
+    pub container: String,
+    /// The log screen's name for it.
+    pub source: SourceId,
+    /// When its stream ended, milliseconds.
+    pub ended: Option<i64>,
+    /// How often it was followed again since it last said something.
+    pub tries: u32,
 }
 
 /// How the plan is looked at.

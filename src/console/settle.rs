@@ -39,6 +39,7 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     if !followed && let Some(id) = model.following.take() {
         effects.push(Effect::Unfollow(id));
     }
+    effects.extend(screen::logs::go_on(model));
     let watch = watch(model);
     if watch != model.watched {
         model.watched = watch.clone();

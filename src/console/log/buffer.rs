@@ -34,6 +34,8 @@ struct Source {
     stamped: bool,
     /// The unfinished lines of standard output and standard error.
     open: [Open; 2],
+    /// Lines up to this time were taken in before and come again.
+    again: Vec<u8>,
 }
 
 /// A line whose end has not come yet.
@@ -135,6 +137,7 @@ impl LogBuffer {
                 name: plain(name.as_bytes()),
                 stamped,
                 open,
+                again: Vec::new(),
             });
         }
         SourceId(id as u16)
@@ -159,6 +162,27 @@ impl LogBuffer {
             .unwrap_or_default()
     }
 
+    /// How many names of origins there are.
+    pub(super) fn names(&self) -> usize {
+        let names: std::collections::BTreeSet<&str> =
+            self.sources.iter().map(|s| &s.name[..]).collect();
+        names.len()
+    }
+
+    /// An origin is read anew from some time back on: what it has sent already is left out.
+    pub fn resume(&mut self, id: SourceId) {
+        let first = self.ring.first();
+        let mut newest_first = (first..self.ring.next()).rev();
+        let last = newest_first.find_map(|number| {
+            let line = self.ring.line(number)?;
+            (line.source == id.0 && !line.stamp().is_empty()).then(|| line.stamp().to_vec())
+        });
+        if let Some(source) = self.sources.get_mut(usize::from(id.0)) {
+            source.again = last.unwrap_or_default();
+            source.open = Default::default();
+        }
+    }
+
     /// Takes in bytes of one stream, cut anywhere.
     pub fn append(&mut self, id: SourceId, stream: Stream, bytes: &[u8]) {
         let Some(source) = self.sources.get_mut(usize::from(id.0)) else {
@@ -175,6 +199,7 @@ impl LogBuffer {
                 0
             },
             stamped: source.stamped,
+            again: &mut source.again,
             gone: 0,
         };
         let open = &mut source.open[stream as usize];
@@ -277,6 +302,7 @@ impl LogBuffer {
                 source: id.0,
                 flags: if stream == 1 { flag::STDERR } else { 0 },
                 stamped: source.stamped,
+                again: &mut source.again,
                 gone: 0,
             };
             open.finish(&mut intake);
@@ -510,6 +536,7 @@ struct Intake<'a> {
     source: u16,
     flags: u8,
     stamped: bool,
+    again: &'a mut Vec<u8>,
     /// Chunks that had to go.
     gone: usize,
 }
@@ -525,6 +552,12 @@ impl Intake<'_> {
             flags |= flag::ESCAPES;
         }
         let stamp = if self.stamped { stamp(line) } else { 0 };
+        if !self.again.is_empty() {
+            if stamp > 0 && line[..usize::from(stamp)].trim_ascii_end() <= &self.again[..] {
+                return;
+            }
+            self.again.clear();
+        }
         if self.judge.active() {
             let text = &line[usize::from(stamp)..];
             let text = self.judge.readable(text, flags & flag::ESCAPES != 0);

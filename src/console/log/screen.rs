@@ -30,6 +30,13 @@ pub enum LogMessage<'a> {
         /// In a few words.
         why: &'a str,
     },
+    /// A stream that ended is read again, from some time back on: what it sent before is left out.
+    Resumed {
+        /// Which.
+        source: SourceId,
+        /// In a few words.
+        why: &'a str,
+    },
     /// The screen has this many columns and rows.
     Resize(u16, u16),
     /// A little time for work that is left over; see [`LogScreen::is_busy`].
@@ -155,6 +162,10 @@ impl LogScreen {
             }
             LogMessage::Ended { source, why } => {
                 self.buffer.end(source);
+                self.buffer.note(source, why);
+            }
+            LogMessage::Resumed { source, why } => {
+                self.buffer.resume(source);
                 self.buffer.note(source, why);
             }
             LogMessage::Resize(columns, rows) => self.size = (columns, rows),

@@ -82,7 +82,7 @@ impl LogScreen {
                 margin.time = 0;
             }
         }
-        if self.buffer.sources() > 1 {
+        if self.buffer.names() > 1 {
             let most = if columns >= WIDE { 24 } else { 14 };
             margin.name = 1 + self.buffer.longest_name().min(most);
             if columns < margin.width() + TEXT_LEAST {

@@ -1,5 +1,7 @@
 //! Logs: opened for rows, fed with bytes, drawn with the theme's roles.
 
+use std::sync::Arc;
+
 use ratatui::style::Color;
 
 use crate::console::action::Action;
@@ -7,28 +9,44 @@ use crate::console::effect::{Effect, Followed};
 use crate::console::fleet_view::SiteRow;
 use crate::console::log::{LogAction, LogMessage, LogScreen, LogStyles};
 use crate::console::message::LogNews;
-use crate::console::model::{Logs, Model, Screen};
+use crate::console::model::{Logs, Model, Origin, Screen};
 use crate::console::text::count;
 use crate::console::theme::{Role, Theme};
+use crate::fleet::Name;
+use crate::observe::model::ObservedHost;
 
 /// Opens the log of these rows, those that have a container.
-pub fn open(model: &mut Model, keys: &[std::sync::Arc<str>]) -> Vec<Effect> {
+pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
     let rows: Vec<&SiteRow> = keys.iter().filter_map(|k| model.row(k)).collect();
     let mut followed = Vec::new();
     let mut names = Vec::new();
     for row in &rows {
         if let (Some(container), Ok(host)) = (&row.container, row.host.parse()) {
-            let container = container.clone();
-            followed.push(Followed { host, container });
-            names.push(row.name.clone());
+            let (at, container) = (followed.len(), container.clone());
+            followed.push(Followed {
+                at,
+                host,
+                container,
+            });
+            names.push((row.key.clone(), row.name.clone()));
         }
     }
     let title = match (&names[..], &rows[..]) {
-        ([name], [row]) => format!("{name} on {}", row.host),
+        ([(_, name)], [row]) => format!("{name} on {}", row.host),
         (many, _) => count(many.len(), "site", "sites"),
     };
     let mut screen = LogScreen::new(&title);
-    let sources = names.iter().map(|n| screen.add_source(n, true)).collect();
+    let origins = names
+        .iter()
+        .zip(&followed)
+        .map(|((key, name), followed)| Origin {
+            key: key.clone(),
+            container: followed.container.clone(),
+            source: screen.add_source(name, true),
+            ended: None,
+            tries: 0,
+        })
+        .collect();
     let key = match keys {
         [one] => Some(one.clone()),
         _ => None,
@@ -47,7 +65,7 @@ pub fn open(model: &mut Model, keys: &[std::sync::Arc<str>]) -> Vec<Effect> {
         id,
         key,
         screen,
-        sources,
+        origins,
     };
     model.stack.push(Screen::Logs(Box::new(logs)));
     resize(model);
@@ -67,24 +85,137 @@ pub fn resize(model: &mut Model) {
 
 /// Takes what came of the logs followed under `id`.
 pub fn news(model: &mut Model, id: u64, news: &LogNews) {
+    let now = model.now_ms;
     for screen in &mut model.stack {
         let Screen::Logs(logs) = screen else { continue };
         if logs.id != id {
             continue;
         }
         let (LogNews::Bytes(at, ..) | LogNews::Ended(at, _)) = news;
-        let Some(source) = logs.sources.get(*at).copied() else {
+        let Some(origin) = logs.origins.get_mut(*at) else {
             continue;
         };
+        let source = origin.source;
         logs.screen.update(match news {
-            LogNews::Bytes(_, stream, bytes) => LogMessage::Bytes {
-                source,
-                stream: *stream,
-                bytes,
-            },
-            LogNews::Ended(_, why) => LogMessage::Ended { source, why },
+            LogNews::Bytes(_, stream, bytes) => {
+                origin.tries = 0;
+                LogMessage::Bytes {
+                    source,
+                    stream: *stream,
+                    bytes,
+                }
+            }
+            LogNews::Ended(_, why) => {
+                origin.ended = Some(now);
+                LogMessage::Ended { source, why }
+            }
         });
     }
+}
+
+/// How a log that broke off goes on.
+enum Onward {
+    /// The same container runs again, or its host is back.
+    Again(usize),
+    /// Another container has taken its place.
+    Replaced(usize, String),
+}
+
+/// A log is a site's, not a container's: when its container was restarted or replaced, or its host
+/// was away, it goes on.
+pub fn go_on(model: &mut Model) -> Vec<Effect> {
+    let Some(Screen::Logs(logs)) = model.stack.iter().find(|s| matches!(s, Screen::Logs(_))) else {
+        return Vec::new();
+    };
+    let mut todo: Vec<(Onward, Followed)> = Vec::new();
+    let mut next = logs.origins.len();
+    for (at, origin) in logs.origins.iter().enumerate() {
+        // One turn for each row, at its first origin.
+        if logs.origins[..at].iter().any(|o| o.key == origin.key) {
+            continue;
+        }
+        let Some(row) = model.row(&origin.key).filter(|row| !row.stale) else {
+            continue;
+        };
+        let (Some(container), Ok(host)) = (&row.container, row.host.parse::<Name>()) else {
+            continue;
+        };
+        let same = |o: &Origin| o.key == origin.key && o.container == *container;
+        let (onward, at) = match logs.origins.iter().position(same) {
+            None => {
+                next += 1;
+                (Onward::Replaced(at, row.name.clone()), next - 1)
+            }
+            Some(at) => {
+                let origin = &logs.origins[at];
+                let Some(ended) = origin.ended else { continue };
+                // Each attempt that brings nothing doubles the time to the next.
+                let wait = 1000 << origin.tries.min(6);
+                if model.now_ms < ended + wait || !runs_since(model, &host, container, ended) {
+                    continue;
+                }
+                (Onward::Again(at), at)
+            }
+        };
+        let container = container.clone();
+        todo.push((
+            onward,
+            Followed {
+                at,
+                host,
+                container,
+            },
+        ));
+    }
+    let Some(Screen::Logs(logs)) = model
+        .stack
+        .iter_mut()
+        .find(|s| matches!(s, Screen::Logs(_)))
+    else {
+        return Vec::new();
+    };
+    let mut follow = Vec::new();
+    for (onward, followed) in todo {
+        match onward {
+            Onward::Again(at) => {
+                let origin = &mut logs.origins[at];
+                origin.ended = None;
+                origin.tries += 1;
+                let (source, why) = (origin.source, "the log goes on");
+                logs.screen.update(LogMessage::Resumed { source, why });
+            }
+            Onward::Replaced(at, name) => {
+                let source = logs.screen.add_source(&name, true);
+                let why = "another container has taken its place; its log begins";
+                logs.screen.update(LogMessage::Resumed { source, why });
+                logs.origins.push(Origin {
+                    key: logs.origins[at].key.clone(),
+                    container: followed.container.clone(),
+                    source,
+                    ended: None,
+                    tries: 0,
+                });
+            }
+        }
+        follow.push(followed);
+    }
+    match follow.is_empty() {
+        true => Vec::new(),
+        false => vec![Effect::Follow(logs.id, follow)],
+    }
+}
+
+/// Whether a container was seen running after `ended` (milliseconds).
+fn runs_since(model: &Model, host: &Name, container: &str, ended: i64) -> bool {
+    let Some(data) = model.data.get(host) else {
+        return false;
+    };
+    let runs = |o: &ObservedHost| {
+        let mut all = o.containers.iter();
+        all.any(|c| c.id == container && c.is_running())
+    };
+    data.observed_at.is_some_and(|at| at * 1000 >= ended)
+        && data.observed.as_deref().is_some_and(runs)
 }
 
 /// The log's own word for an action; `None`: it is not the log's.

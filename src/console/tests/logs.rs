@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use insta::assert_snapshot;
 
-use super::fixture::three;
-use crate::console::effect::Effect;
+use super::fixture::{container, host, ready, three};
+use crate::console::effect::{Effect, Followed};
 use crate::console::harness::{App, Setup, styled};
 use crate::console::log::Stream;
 use crate::console::message::{LogNews, Message};
+use crate::observe::model::{ObservedContainer, RunState};
 
 fn followed(app: &mut App) -> u64 {
     let follow = app.take().into_iter().find_map(|effect| match effect {
@@ -97,6 +98,82 @@ fn marked_sites_are_read_together_in_order_of_time() {
             .unwrap_or_else(|| panic!("{word} in {text}"))
     };
     assert!(at("one") < at("two") && at("two") < at("three") && at("three") < at("four"));
+}
+
+fn next_follow(app: &mut App) -> Option<Vec<Followed>> {
+    app.take().into_iter().find_map(|effect| match effect {
+        Effect::Follow(_, of) => Some(of),
+        _ => None,
+    })
+}
+
+fn observe(app: &mut App, container: ObservedContainer) {
+    ready(app, "web2", host(vec![container]));
+}
+
+#[test]
+fn a_log_goes_on_when_its_container_was_restarted_or_replaced() {
+    let mut app = three(Setup::default());
+    app.press("l");
+    let id = followed(&mut app);
+    let line = |n: u32| format!("2026-11-21T02:50:{n:02}.000000000Z line {n}\n");
+    feed(&mut app, id, 0, Stream::Stdout, &(line(1) + &line(2)));
+    let ended = |app: &mut App, at| {
+        app.send(Message::Log(
+            id,
+            LogNews::Ended(at, "the container has stopped".into()),
+        ));
+    };
+    let shop = container("chatons", "bob-shop", 14 * 60);
+    // Stopped: nothing to follow. Running again: on it goes, without what was there already.
+    ended(&mut app, 0);
+    let stopped = ObservedContainer {
+        run: RunState::Exited,
+        ..shop.clone()
+    };
+    app.wait(5);
+    observe(&mut app, stopped);
+    assert_eq!(next_follow(&mut app), None);
+    app.wait(5);
+    observe(&mut app, shop.clone());
+    let again = next_follow(&mut app).unwrap();
+    assert_eq!((again[0].at, &again[0].container), (0, &shop.id));
+    feed(
+        &mut app,
+        id,
+        0,
+        Stream::Stdout,
+        &(line(1) + &line(2) + &line(3)),
+    );
+    assert_eq!(app.text().matches("line 2").count(), 1);
+    // A log that ends at once each time is asked for less and less often.
+    let mut asked = 0;
+    for _ in 0..60 {
+        ended(&mut app, 0);
+        app.wait(1);
+        observe(&mut app, shop.clone());
+        asked += next_follow(&mut app).map_or(0, |f| f.len());
+    }
+    assert!(asked <= 6, "{asked}");
+    // Another container in its place, even while the old one's stream has not ended.
+    let new = ObservedContainer {
+        id: "f".repeat(64),
+        ..shop
+    };
+    observe(&mut app, new.clone());
+    let replaced = next_follow(&mut app).unwrap();
+    assert_eq!(
+        (replaced.len(), replaced[0].at, &replaced[0].container),
+        (1, 1, &new.id)
+    );
+    feed(&mut app, id, 1, Stream::Stdout, &line(4));
+    let text = app.text();
+    assert!(
+        text.contains("another container") && text.contains("line 4"),
+        "{text}"
+    );
+    observe(&mut app, new);
+    assert_eq!(next_follow(&mut app), None);
 }
 
 #[test]

@@ -214,6 +214,34 @@ fn logs_read_one_after_the_other_are_put_in_order() {
     assert!(stamps.is_sorted());
 }
 
+#[test]
+fn lines_that_come_again_are_left_out() {
+    let mut buffer = LogBuffer::default();
+    let id = buffer.add_source("a", true);
+    let other = buffer.add_source("b", true);
+    let line = |n: usize| format!("2026-11-21T21:51:45.{n:09}Z {n}\n");
+    let add = |buffer: &mut LogBuffer, id, numbers: std::ops::Range<usize>| {
+        let text: String = numbers.map(line).collect();
+        buffer.append(id, Stream::Stdout, text.as_bytes());
+    };
+    add(&mut buffer, id, 0..5);
+    add(&mut buffer, other, 7..8);
+    buffer.end(id);
+    buffer.note(id, "lost");
+    buffer.resume(id);
+    add(&mut buffer, id, 2..5);
+    add(&mut buffer, id, 5..7);
+    assert_eq!(
+        shown(&buffer),
+        ["0", "1", "2", "3", "4", "7", "lost", "5", "6"]
+    );
+    // A container that has said nothing yet.
+    let empty = buffer.add_source("c", true);
+    buffer.resume(empty);
+    add(&mut buffer, empty, 0..1);
+    assert_eq!(buffer.kept(), 10);
+}
+
 /// What the buffer should make of bytes, written the slow and plain way.
 fn expected(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut pieces: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();

@@ -481,8 +481,13 @@ async fn faults_meet_the_calls_they_are_meant_for() {
     client.remove("a1", false).await.unwrap();
     assert!(client.containers().await.unwrap_err().is_unreachable());
     assert!(client.create("a2", &web()).await.is_err());
+    // It stays dead; another one finds what it left.
     sim.faults().clear();
-    assert!(client.containers().await.unwrap().is_empty());
+    assert!(client.containers().await.is_err());
+    let next = Client::over(sim.connector(), sim.address(), Gate::full())
+        .await
+        .unwrap();
+    assert!(next.containers().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -51,8 +51,25 @@ struct Inner {
     calls: u64,
     changes: u64,
     reading: u64,
-    /// The client is gone once so many changes were made.
-    dies_after: Option<u64>,
+    /// The clients with connectors up to the second number are gone once there were as many
+    /// changes as the first says.
+    mortal: Option<(u64, u64)>,
+    /// The clients with connectors up to that number are gone.
+    dead: u64,
+    /// Connectors made so far.
+    connectors: u64,
+}
+
+impl Inner {
+    fn is_dead(&mut self, connector: u64) -> bool {
+        if let Some((after, up_to)) = self.mortal
+            && self.changes >= after
+        {
+            self.mortal = None;
+            self.dead = up_to;
+        }
+        connector <= self.dead
+    }
 }
 
 /// What a call meets.
@@ -83,18 +100,27 @@ impl Faults {
         inner.rules.push(Rule { when, fault, since });
     }
 
-    /// Forgets all rules.
+    /// Forgets all rules. Clients that are gone stay gone.
     pub fn clear(&self) {
         let mut inner = self.inner();
         inner.rules.clear();
-        inner.dies_after = None;
+        inner.is_dead(0);
+        inner.mortal = None;
     }
 
-    /// After so many more changing calls (commands in containers included) no call at all is
-    /// served: the client's process has ended. [`Faults::clear`] starts it again.
+    /// After so many more changing calls (commands in containers included) no call at all of any
+    /// client that there is now is served: its process has ended. A new one needs a new
+    /// connector, [`super::Sim::connector`].
     pub fn kill_client_after(&self, changes: u64) {
         let mut inner = self.inner();
-        inner.dies_after = Some(inner.changes + changes);
+        inner.mortal = Some((inner.changes + changes, inner.connectors));
+    }
+
+    /// Number of a new connector.
+    pub(super) fn next_connector(&self) -> u64 {
+        let mut inner = self.inner();
+        inner.connectors += 1;
+        inner.connectors
     }
 
     /// Changing calls so far, commands in containers included.
@@ -107,18 +133,21 @@ impl Faults {
         self.inner().reading
     }
 
-    /// Whether a client that was to be killed is gone.
-    pub(super) fn client_is_dead(&self) -> bool {
-        let inner = self.inner();
-        inner.dies_after.is_some_and(|after| inner.changes >= after)
+    /// Whether the client of a connector is gone.
+    pub(super) fn is_dead(&self, connector: u64) -> bool {
+        self.inner().is_dead(connector)
     }
 
-    pub(super) fn judge(&self, method: &str, path: &str, changing: bool) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        connector: u64,
+        method: &str,
+        path: &str,
+        changing: bool,
+    ) -> Verdict {
         let mut inner = self.inner();
         // Death comes before the first call that is too many, not at the last that is allowed.
-        if let Some(after) = inner.dies_after
-            && inner.changes >= after
-        {
+        if inner.is_dead(connector) {
             return Verdict::Dead;
         }
         inner.calls += 1;
@@ -152,30 +181,33 @@ mod tests {
     #[test]
     fn rules_meet_the_call_they_name() {
         let faults = Faults::default();
+        assert_eq!(faults.next_connector(), 1);
         faults.at(When::Call(2), Fault::Hang);
         faults.at(When::Next("POST", "/start".into()), Fault::Fail(500));
-        assert_eq!(faults.judge("GET", "/info", false), Verdict::Serve);
+        assert_eq!(faults.judge(1, "GET", "/info", false), Verdict::Serve);
         assert_eq!(
-            faults.judge("GET", "/info", false),
+            faults.judge(1, "GET", "/info", false),
             Verdict::Faulty(Fault::Hang)
         );
         assert_eq!(
-            faults.judge("POST", "/containers/a/start", true),
+            faults.judge(1, "POST", "/containers/a/start", true),
             Verdict::Faulty(Fault::Fail(500))
         );
         assert_eq!(
-            faults.judge("POST", "/containers/a/start", true),
+            faults.judge(1, "POST", "/containers/a/start", true),
             Verdict::Serve
         );
         faults.kill_client_after(1);
-        assert_eq!(faults.judge("GET", "/info", false), Verdict::Serve);
+        assert_eq!(faults.judge(1, "GET", "/info", false), Verdict::Serve);
         assert_eq!(
-            faults.judge("POST", "/containers/a/stop", true),
+            faults.judge(1, "POST", "/containers/a/stop", true),
             Verdict::Serve
         );
-        assert_eq!(faults.judge("GET", "/info", false), Verdict::Dead);
+        assert_eq!(faults.judge(1, "GET", "/info", false), Verdict::Dead);
         faults.clear();
-        assert_eq!(faults.judge("GET", "/info", false), Verdict::Serve);
+        assert_eq!(faults.judge(1, "GET", "/info", false), Verdict::Dead);
+        assert_eq!(faults.next_connector(), 2);
+        assert_eq!(faults.judge(2, "GET", "/info", false), Verdict::Serve);
         assert_eq!((faults.changes(), faults.reads()), (3, 4));
     }
 }

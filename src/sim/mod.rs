@@ -113,6 +113,7 @@ impl Sim {
     /// Connections to this host's engine. Each is served by one task, for as long as it is open.
     pub fn connector(&self) -> Connector {
         let sim = self.clone();
+        let number = sim.shared.faults.next_connector();
         Connector::new(move || {
             let sim = sim.clone();
             async move {
@@ -123,12 +124,12 @@ impl Sim {
                 if *sim.shared.down.borrow() {
                     return Err(unreachable("no route to host"));
                 }
-                if sim.shared.faults.client_is_dead() {
+                if sim.shared.faults.is_dead(number) {
                     return Err(unreachable("the simulated client has ended"));
                 }
                 sim.shared.connections.fetch_add(1, Ordering::Relaxed);
                 let (near, far) = tokio::io::duplex(64 * 1024);
-                tokio::spawn(serve::connection(sim.clone(), far));
+                tokio::spawn(serve::connection(sim.clone(), number, far));
                 Ok(near)
             }
         })

@@ -42,6 +42,17 @@ pub struct Routed {
     pub after: Duration,
 }
 
+impl Routed {
+    /// The same, as a client sees it who does not look at marks.
+    pub fn answer(self) -> Answer {
+        match self.status {
+            0 if self.after > Duration::ZERO => Answer::Silence,
+            0 => Answer::Refused,
+            status => Answer::Status(status, self.after),
+        }
+    }
+}
+
 impl World {
     /// Starts the router that a container runs, from its configuration; or says why it cannot.
     pub(super) fn start_router(&mut self, now: i64, id: &str) -> Result<(), String> {

@@ -21,8 +21,8 @@ pub(super) async fn run(
 ) -> ExecOutput {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match (tag, args.as_slice()) {
-        ("http", [address, port, path, _, seconds]) => {
-            http(sim, address, port, path, seconds).await
+        ("http", [address, port, path, domain, seconds]) => {
+            http(sim, [address, port, path, domain], seconds).await
         }
         ("await-http", [address, port, path, domain, seconds, worst]) => {
             await_http(sim, [address, port, path, domain], seconds, worst).await
@@ -273,25 +273,25 @@ fn ports(world: &World) -> ExecOutput {
 }
 
 /// One request, with curl's exit codes: 7 refused, 28 too late, 52 nothing.
-async fn once(sim: &Sim, address: &str, port: &str, path: &str, within: Duration) -> (u16, i64) {
+async fn once(sim: &Sim, to: [&str; 4], within: Duration) -> (u16, i64) {
+    let [address, port, path, domain] = to;
     let (Ok(address), Ok(port)) = (address.parse::<Ipv4Addr>(), port.parse::<u16>()) else {
         return (0, 6);
     };
-    let answer = sim.change(|world, now| world.ask_address(now, address, port, path));
+    let answer = sim.change(|world, now| match address.is_loopback() {
+        true => world.ask_host(now, port, domain, path).answer(),
+        false => world.ask_address(now, address, port, path),
+    });
     match answer {
         Answer::Refused => (0, 7),
         Answer::Closed => (0, 52),
-        Answer::Silence => {
-            tokio::time::sleep(within).await;
-            (0, 28)
-        }
-        Answer::Status(_, after) if after > within => {
-            tokio::time::sleep(within).await;
-            (0, 28)
-        }
-        Answer::Status(status, after) => {
+        Answer::Status(status, after) if after <= within => {
             tokio::time::sleep(after).await;
             (status, 0)
+        }
+        Answer::Silence | Answer::Status(..) => {
+            tokio::time::sleep(within).await;
+            (0, 28)
         }
     }
 }
@@ -300,8 +300,8 @@ fn seconds(text: &str) -> Duration {
     Duration::try_from_secs_f64(text.parse().unwrap_or(5.0)).unwrap_or_default()
 }
 
-async fn http(sim: &Sim, address: &str, port: &str, path: &str, within: &str) -> ExecOutput {
-    let (status, code) = once(sim, address, port, path, seconds(within)).await;
+async fn http(sim: &Sim, to: [&str; 4], within: &str) -> ExecOutput {
+    let (status, code) = once(sim, to, seconds(within)).await;
     let words = match code {
         0 => "",
         7 => "curl: (7) Failed to connect: Connection refused\n",
@@ -317,11 +317,10 @@ async fn http(sim: &Sim, address: &str, port: &str, path: &str, within: &str) ->
 }
 
 async fn await_http(sim: &Sim, to: [&str; 4], within: &str, worst: &str) -> ExecOutput {
-    let [address, port, path, _] = to;
     let worst: u16 = worst.parse().unwrap_or(499);
     let until = tokio::time::Instant::now() + seconds(within);
     loop {
-        let (status, _) = once(sim, address, port, path, Duration::from_secs(5)).await;
+        let (status, _) = once(sim, to, Duration::from_secs(5)).await;
         if status != 0 && status <= worst {
             return done(format!("{status:03}\n"));
         }

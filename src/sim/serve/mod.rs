@@ -33,11 +33,11 @@ type Reply = Result<Response<Body>, Refusal>;
 struct Closed;
 
 /// Serves one connection until it or the host goes.
-pub(super) async fn connection(sim: Sim, stream: DuplexStream) {
+pub(super) async fn connection(sim: Sim, connector: u64, stream: DuplexStream) {
     let mut down = sim.shared.down.subscribe();
     let service = hyper::service::service_fn(move |request| {
         let sim = sim.clone();
-        async move { answer(sim, request).await }
+        async move { answer(sim, connector, request).await }
     });
     let serving = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -90,7 +90,11 @@ impl Call {
     }
 }
 
-async fn answer(sim: Sim, mut request: Request<Incoming>) -> Result<Response<Body>, Closed> {
+async fn answer(
+    sim: Sim,
+    connector: u64,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Closed> {
     let path = request.uri().path().to_owned();
     let bare = path
         .strip_prefix("/v")
@@ -103,7 +107,11 @@ async fn answer(sim: Sim, mut request: Request<Incoming>) -> Result<Response<Bod
     let method = request.method().clone();
     let waits = method == Method::POST && bare.ends_with("/wait");
     let changing = method != Method::GET && method != Method::HEAD && !waits;
-    let fault = match sim.shared.faults.judge(method.as_str(), &bare, changing) {
+    let fault = match sim
+        .shared
+        .faults
+        .judge(connector, method.as_str(), &bare, changing)
+    {
         Verdict::Dead => return Err(Closed),
         Verdict::Serve => None,
         Verdict::Faulty(fault) => Some(fault),

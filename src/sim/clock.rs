@@ -27,6 +27,14 @@ impl Clock {
         }
     }
 
+    /// A clock that shows that time now.
+    pub fn at_nanos(unix_nanos: i64) -> Self {
+        Clock {
+            at: unix_nanos,
+            ..Self::at(0)
+        }
+    }
+
     /// A clock that shows the machine's time.
     pub fn real() -> Self {
         let now = std::time::SystemTime::now()

@@ -2,6 +2,9 @@
 
 use std::sync::Mutex;
 
+/// Changing calls that are remembered.
+const TRACED: usize = 10_000;
+
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -51,6 +54,8 @@ struct Inner {
     calls: u64,
     changes: u64,
     reading: u64,
+    /// The changing calls, as far as remembered.
+    trace: Vec<String>,
     /// The clients with connectors up to the second number are gone once there were as many
     /// changes as the first says.
     mortal: Option<(u64, u64)>,
@@ -128,6 +133,11 @@ impl Faults {
         self.inner().changes
     }
 
+    /// The first changing calls, `METHOD /path` each.
+    pub fn trace(&self) -> Vec<String> {
+        self.inner().trace.clone()
+    }
+
     /// Reading calls so far.
     pub fn reads(&self) -> u64 {
         self.inner().reading
@@ -152,6 +162,9 @@ impl Faults {
         }
         inner.calls += 1;
         if changing {
+            if inner.trace.len() < TRACED {
+                inner.trace.push(format!("{method} {path}"));
+            }
             inner.changes += 1;
         } else {
             inner.reading += 1;

@@ -89,11 +89,23 @@ impl Sim {
 
     /// A host of that name, on any clock. All chance follows from the seed.
     pub fn named(name: &str, seed: u64, clock: Clock) -> Self {
+        let world = World::new(seed, name, clock.now());
+        Self::with(format!("sim://{name}"), world, clock)
+    }
+
+    /// Another host that is now as this one is, on a clock of its own. Connections, faults and
+    /// pace are not copied.
+    pub fn fork(&self) -> Self {
+        let (world, now) = self.look(|world, now| (world.clone(), now));
+        Self::with(self.address().to_owned(), world, Clock::at_nanos(now))
+    }
+
+    fn with(address: String, world: World, clock: Clock) -> Self {
         let now = clock.now();
         Sim {
             shared: Arc::new(Shared {
-                address: format!("sim://{name}"),
-                world: Mutex::new(World::new(seed, name, now)),
+                address,
+                world: Mutex::new(world),
                 looked: Mutex::new(now),
                 clock,
                 changed: watch::Sender::new(0),

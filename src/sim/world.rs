@@ -103,6 +103,7 @@ pub struct Machine {
 }
 
 /// A simulated host.
+#[derive(Clone)]
 pub struct World {
     /// What all chance depends on.
     pub seed: u64,

@@ -41,9 +41,9 @@ pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
                 .remedy("plan again"),
         );
     }
-    let mut record = match state::read_host(&ground.toolbox).await? {
-        Some(record) => record,
-        None => state::new_host(&ground.fleet.name, &ground.name)?,
+    // Only a host that was prepared has a record: one made here would hide that it was not.
+    let Some(mut record) = state::read_host(&ground.toolbox).await? else {
+        return Err(Failure::new("the host was not prepared"));
     };
     record.fleet_hash = hash.to_owned();
     record.commit = ground.commit.clone();

@@ -10,12 +10,7 @@ use clap_complete::Shell;
 ///
 /// Without a command the console opens.
 #[derive(Debug, Parser)]
-#[command(
-    name = "ostler",
-    version,
-    subcommand_value_name = "COMMAND",
-    arg_required_else_help = true
-)]
+#[command(name = "ostler", version, subcommand_value_name = "COMMAND")]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -121,6 +116,8 @@ pub enum Command {
     Init(InitArgs),
     /// Write the JSON Schema of the fleet file, for editors
     Schema,
+    /// Open the console on a simulated fleet, to try everything
+    Demo,
     /// Write the completion script of a shell
     Completions {
         /// Which shell

@@ -57,6 +57,11 @@ impl Context {
         Ok(Context { global, mode, out })
     }
 
+    /// Whether colours are refused, by argument or environment.
+    pub fn no_color(&self) -> bool {
+        self.global.no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+    }
+
     /// Refuses in on-call mode.
     pub fn may_change(&self, what: &str) -> Result<(), Failure> {
         match self.mode {

@@ -13,7 +13,9 @@ mod apply;
 mod check;
 mod completions;
 mod confirm;
+mod console;
 pub mod context;
+mod demo;
 mod doctor;
 pub mod engine;
 mod hosts;
@@ -104,6 +106,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Completions { shell }) => completions::run(out, shell),
         Some(Command::Keys) => keys::run(out),
         Some(Command::Man) => man::run(out),
-        None => Err(Failure::new("which command?").help("see `ostler --help`")),
+        Some(Command::Demo) => block_on(demo::run(&context))?,
+        None => block_on(console::run(&context, &above))?,
     }
 }

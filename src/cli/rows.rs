@@ -208,9 +208,16 @@ fn state_word(
         };
     }
     let Some(container) = container else {
-        let archived =
-            record.is_some_and(|r| r.state == RecordedState::Wanted(SiteState::Archived));
-        return if archived { "archived" } else { "missing" };
+        // A site that never ran has nothing to stop or to take away.
+        let parked = matches!(target, Some(RouteTarget::Stopped));
+        return match wanted {
+            SiteState::Archived if target.is_none() => "archived",
+            SiteState::Stopped if parked => "stopped",
+            _ if record.is_some_and(|r| r.state == RecordedState::Wanted(SiteState::Archived)) => {
+                "archived"
+            }
+            _ => "missing",
+        };
     };
     match container.run {
         RunState::Running => "running",

@@ -1,0 +1,60 @@
+//! The console: opened when no command is given.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use super::args::EngineArg;
+use super::context::{Context, FleetFile};
+use super::{Exit, Failure, config};
+use crate::console::{self, ConsoleError, ConsoleOptions, FleetSource, Subject};
+use crate::engine::{Client, Gate, Mode};
+
+/// Opens the console on the fleet, or on one engine in on-call mode.
+pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure> {
+    // Before anything is said about fleet files: nothing of it could be seen.
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(failure(ConsoleError::NoTerminal));
+    }
+    let (subject, mode) = match &engine.address {
+        Some(address) => {
+            let host = context.lone(address)?.fleet.hosts.into_values().next();
+            let host = host.ok_or_else(|| Failure::new("no engine"))?;
+            // A console full of nothing helps nobody: what is wrong is said at once.
+            Client::connect(&host.engine, Gate::on_call()).await?;
+            (Subject::Host(Box::new(host)), Mode::OnCall)
+        }
+        None => (Subject::Fleet(source(context.load()?)), context.mode),
+    };
+    let options = ConsoleOptions {
+        subject,
+        connect: Arc::new(move |host| {
+            let engine = host.engine.clone();
+            Box::pin(async move { Client::connect(&engine, Gate::new(mode)).await })
+        }),
+        on_call: mode == Mode::OnCall,
+        demo: false,
+        no_color: context.no_color(),
+        config: config::directory(),
+        state: config::state_directory(),
+    };
+    open(options).await
+}
+
+/// Runs the console to its end.
+pub async fn open(options: ConsoleOptions) -> Result<Exit, Failure> {
+    console::run(options).await.map_err(failure)?;
+    Ok(Exit::Done)
+}
+
+/// A fleet file as the console takes it.
+pub fn source(file: FleetFile) -> FleetSource {
+    FleetSource {
+        path: file.path,
+        source: file.source,
+        fleet: Arc::new(file.fleet),
+    }
+}
+
+fn failure(error: ConsoleError) -> Failure {
+    Failure::of(&error)
+}

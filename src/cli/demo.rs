@@ -1,0 +1,117 @@
+//! `ostler demo`: the console on three simulated hosts, where everything can be tried.
+
+mod scene;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::console;
+use super::context::{Context, FleetFile};
+use super::{Exit, Failure, config};
+use crate::console::{ConsoleError, ConsoleOptions, Subject};
+use crate::engine::{Client, Error, Gate, Mode};
+use crate::fleet::{self, Name};
+use crate::sim::Sim;
+
+const FLEET: &str = include_str!("../../fixtures/demo/fleet.yml");
+/// Files that the fleet's secrets are read from; their values are worth nothing.
+const SECRETS: [&str; 4] = ["bob-shop-db", "bob-payment", "frank-smtp", "ldap"];
+
+/// Opens the console on the simulated fleet.
+pub async fn run(context: &Context) -> Result<Exit, Failure> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(Failure::of(&ConsoleError::NoTerminal));
+    }
+    let folder = Folder::new()?;
+    let file = folder.fleet()?;
+    let hosts = scene::build(&file, &folder.path).await?;
+    let play = tokio::spawn(scene::play(hosts.clone()));
+    let mode = context.mode;
+    let options = ConsoleOptions {
+        subject: Subject::Fleet(console::source(file)),
+        connect: Arc::new(move |host| {
+            let sim = hosts.get(&host.name).cloned();
+            let address = host.engine.to_string();
+            Box::pin(async move { connect(sim, address, mode).await })
+        }),
+        on_call: mode == Mode::OnCall,
+        demo: true,
+        no_color: context.no_color(),
+        config: config::directory(),
+        state: Some(folder.path.join("state")),
+    };
+    let ended = console::open(options).await;
+    play.abort();
+    ended
+}
+
+async fn connect(sim: Option<Sim>, address: String, mode: Mode) -> Result<Client, Error> {
+    match sim {
+        Some(sim) => Client::over(sim.connector(), sim.address(), Gate::new(mode)).await,
+        // A host that was added to the file while trying things out.
+        None => Err(Error::Unsupported {
+            address,
+            why: "the demo simulates web1, web2 and web3 only".to_owned(),
+        }),
+    }
+}
+
+/// Simulated hosts by name.
+type Hosts = BTreeMap<Name, Sim>;
+
+/// A folder for the fleet file, which the console edits; gone at the end.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn new() -> Result<Folder, Failure> {
+        let cannot = |path: &Path, error: std::io::Error| {
+            Failure::new(format!("cannot make {}: {error}", path.display()))
+        };
+        let random =
+            getrandom::u32().map_err(|error| Failure::new(format!("no random number: {error}")))?;
+        let name = format!("ostler-demo-{}-{random:08x}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        // Fails where something is: nobody else's folder is used.
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| cannot(&path, error))?;
+        let folder = Folder { path };
+        let secrets = folder.path.join("secrets");
+        fs::create_dir(&secrets).map_err(|error| cannot(&secrets, error))?;
+        for name in SECRETS {
+            let secret = secrets.join(name);
+            fs::write(&secret, format!("demo {name}\n")).map_err(|error| cannot(&secret, error))?;
+        }
+        let file = folder.path.join("fleet.yml");
+        fs::write(&file, FLEET).map_err(|error| cannot(&file, error))?;
+        Ok(folder)
+    }
+
+    fn fleet(&self) -> Result<FleetFile, Failure> {
+        let path = self.path.join("fleet.yml");
+        let loaded = fleet::load(FLEET, &path)
+            .map_err(|_| Failure::new("the demo's own fleet file is broken"))?;
+        Ok(FleetFile {
+            path,
+            source: FLEET.to_owned(),
+            fleet: loaded.fleet,
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A leftover in the temporary folder is not worth a word.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests;

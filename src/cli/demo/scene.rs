@@ -1,0 +1,262 @@
+//! The demo's three hosts: brought up by the same apply as real ones, then given a past: visitors,
+//! a site that is short of memory, one changed by hand, and a host that comes and goes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
+use tokio_util::sync::CancellationToken;
+
+use super::super::Failure;
+use super::super::context::FleetFile;
+use super::Hosts;
+use crate::apply::{self, Operator, Pace, secret::Sources};
+use crate::engine::{Client, Gate};
+use crate::fleet::{Name, Recipe, SiteState, file_hash};
+use crate::observe::scan::{Inspect, scan_fleet};
+use crate::plan;
+use crate::sim::clock::Clock;
+use crate::sim::image::Image;
+use crate::sim::program::Server;
+use crate::sim::{self, Sim};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// For how long the fleet has been running when the console opens.
+const AGE: Duration = Duration::from_secs(61 * 86_400);
+/// The site that is short of memory, and for how long it has been.
+const FAILING: &str = "bob-shop";
+const FAILING_FOR: Duration = Duration::from_secs(14 * 60);
+/// The site whose limits were changed by hand.
+const DRIFTED: &str = "alice-blog";
+/// The host that comes and goes.
+const RESTLESS: &str = "web3";
+
+/// Brings the hosts up.
+pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
+    let now = chrono::Utc::now().timestamp();
+    let then = now - AGE.as_secs() as i64;
+    let mut hosts = Hosts::new();
+    for (seed, name) in file.fleet.hosts.keys().enumerate() {
+        let sim = Sim::named(name.as_str(), seed as u64 + 1, Clock::at(then));
+        stock(&sim, file);
+        hosts.insert(name.clone(), sim);
+    }
+    let clients = connect(&hosts).await?;
+    for (host, client) in &clients {
+        strangers(host, client).await?;
+    }
+    apply(file, folder, &hosts, then).await?;
+    visitors(file, &hosts);
+    for sim in hosts.values() {
+        sim.advance(AGE - 2 * DAY);
+    }
+    by_hand(file, &clients).await?;
+    for sim in hosts.values() {
+        sim.advance(2 * DAY - FAILING_FOR);
+    }
+    restart(file, &clients).await?;
+    for sim in hosts.values() {
+        sim.behave(
+            "ostler.site",
+            FAILING,
+            "memory",
+            &(420u64 << 20).to_string(),
+        );
+        sim.behave("ostler.site", FAILING, "status", "502");
+        sim.advance(FAILING_FOR);
+        // From here on things take as long as on a small server.
+        sim.set_pace(sim::Pace {
+            call: Duration::from_millis(2),
+            create: Duration::from_millis(60),
+            start: Duration::from_millis(400),
+            pull: Duration::from_secs(4),
+            build: Duration::from_secs(5),
+        });
+    }
+    Ok(hosts)
+}
+
+/// What happens while the console is open: a host goes away for a while, again and again.
+pub async fn play(hosts: Hosts) {
+    let Some(sim) = hosts.get(RESTLESS) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        sim.set_down(true);
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        sim.set_down(false);
+        tokio::time::sleep(Duration::from_secs(110)).await;
+    }
+}
+
+/// The images that the fleet's sites run, in the simulated registry's stead.
+fn stock(sim: &Sim, file: &FleetFile) {
+    let mut ports = BTreeMap::from([("forge:9".to_owned(), 3000), ("parts:1".to_owned(), 8080)]);
+    for site in file.fleet.sites.values() {
+        if let Recipe::Image { image, port, .. } = &site.recipe {
+            ports.insert(image.clone(), *port);
+        }
+    }
+    sim.change(|world, now| {
+        for (tag, port) in ports {
+            let mut image = Image::new(&tag, 1, Some(Server::Web));
+            image.env.push(format!("PORT={port}"));
+            world.add_image(now, image);
+        }
+    });
+}
+
+async fn connect(hosts: &Hosts) -> Result<BTreeMap<Name, Client>, Failure> {
+    let mut clients = BTreeMap::new();
+    for (name, sim) in hosts {
+        let client = Client::over(sim.connector(), sim.address(), Gate::full()).await?;
+        clients.insert(name.clone(), client);
+    }
+    Ok(clients)
+}
+
+/// Containers that are not ours, on the host where two sites are proxies to them.
+async fn strangers(host: &Name, client: &Client) -> Result<(), Failure> {
+    if host.as_str() != RESTLESS {
+        return Ok(());
+    }
+    for (name, image, project) in [
+        ("parts-legacy", "parts:1", "parts"),
+        ("forge", "forge:9", "forge"),
+    ] {
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            labels: Some([("com.docker.compose.project".to_owned(), project.to_owned())].into()),
+            ..Default::default()
+        };
+        let id = client.create(name, &body).await?;
+        client.start(&id).await?;
+    }
+    Ok(())
+}
+
+/// The walk that a real fleet takes.
+async fn apply(file: &FleetFile, folder: &Path, hosts: &Hosts, now: i64) -> Result<(), Failure> {
+    let sources = Sources {
+        folder: folder.to_path_buf(),
+    };
+    let connect = |host: &crate::fleet::Host| {
+        let sim = hosts.get(&host.name).cloned();
+        let address = host.engine.to_string();
+        async move { super::connect(sim, address, crate::engine::Mode::Full).await }
+    };
+    let (observed, clients) =
+        scan_fleet(&file.fleet, connect, Some(&sources), &Inspect::Needed).await;
+    let bytes = file.source.clone().into_bytes();
+    let plan = plan::plan(&file.fleet, &file_hash(&bytes), &observed, &[], now);
+    let ground = apply::Context {
+        fleet: Arc::new(file.fleet.clone()),
+        fleet_bytes: Arc::new(bytes),
+        commit: None,
+        clients,
+        secrets: Arc::new(sources),
+        operator: Operator::current(),
+        // Nothing is spared: these hosts bear anything.
+        pace: Pace {
+            changing: 64,
+            starts: 64,
+            ..Pace::default()
+        },
+        wait_for_lock: Duration::from_secs(1),
+        journal: None,
+        stop_after: None,
+    };
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    drop(events);
+    let outcome = apply::run(&plan, &ground, sender, CancellationToken::new()).await;
+    // The hosts keep what was applied: the console must not take its own file for a stranger's.
+    let state = folder.join("state");
+    let bytes = ground.fleet_bytes.as_slice();
+    apply::lineage::remember(&state, &file.path, bytes, &file.fleet)
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", state.display())))?;
+    match outcome.failed() + outcome.hosts.len() {
+        0 => Ok(()),
+        _ => Err(failed(&outcome)),
+    }
+}
+
+fn failed(outcome: &apply::Outcome) -> Failure {
+    let failure = Failure::new("the simulated fleet could not be brought up");
+    let lines = outcome
+        .operations
+        .iter()
+        .filter_map(|(id, ended)| match &ended.outcome {
+            apply::OperationOutcome::Failed { failure } => Some(format!("{id}: {failure}")),
+            _ => None,
+        });
+    let hosts = outcome
+        .hosts
+        .iter()
+        .map(|(host, failure)| format!("{host}: {failure}"));
+    Failure {
+        causes: lines.chain(hosts).collect(),
+        ..failure
+    }
+}
+
+/// Each site has visitors of its own: some many, most few.
+fn visitors(file: &FleetFile, hosts: &Hosts) {
+    for (n, site) in file.fleet.sites.values().enumerate() {
+        let Some(sim) = hosts.get(&site.host) else {
+            continue;
+        };
+        if site.state != SiteState::Running {
+            continue;
+        }
+        let rate = [0.4, 2.5, 0.1, 7.0, 1.2, 0.05, 12.0, 0.8][n % 8];
+        let name = site.name.as_str();
+        let rate = if name == FAILING { 31.0 } else { rate };
+        sim.behave("ostler.site", name, "rate", &rate.to_string());
+        let limit = site.limits.memory.unwrap_or(256 << 20);
+        let share = [0.35, 0.6, 0.2, 0.75, 0.5][n % 5];
+        let used = (limit as f64 * share) as u64;
+        sim.behave("ostler.site", name, "memory", &used.to_string());
+        sim.behave("ostler.site", name, "latency-ms", &(8 + n % 40).to_string());
+    }
+}
+
+/// Somebody ran `docker update`.
+async fn by_hand(file: &FleetFile, clients: &BTreeMap<Name, Client>) -> Result<(), Failure> {
+    let Some((client, container)) = container(file, clients, DRIFTED).await? else {
+        return Ok(());
+    };
+    let memory = Some(512 << 20);
+    let body = ContainerUpdateBody {
+        memory,
+        memory_swap: memory,
+        ..Default::default()
+    };
+    Ok(client.update(&container, &body).await?)
+}
+
+/// Somebody tried whether a restart helps.
+async fn restart(file: &FleetFile, clients: &BTreeMap<Name, Client>) -> Result<(), Failure> {
+    let Some((client, container)) = container(file, clients, FAILING).await? else {
+        return Ok(());
+    };
+    Ok(client.restart(&container, Duration::from_secs(10)).await?)
+}
+
+async fn container<'a>(
+    file: &FleetFile,
+    clients: &'a BTreeMap<Name, Client>,
+    site: &str,
+) -> Result<Option<(&'a Client, String)>, Failure> {
+    let host = file.fleet.sites.get(site).map(|site| &site.host);
+    let Some(client) = host.and_then(|host| clients.get(host)) else {
+        return Ok(None);
+    };
+    let containers = client.containers().await?;
+    let found = containers
+        .into_iter()
+        .find(|c| c.labels.get("ostler.site").is_some_and(|s| s == site));
+    Ok(found.map(|container| (client, container.id)))
+}

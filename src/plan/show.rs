@@ -46,7 +46,7 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
             groups.len() - 1
         });
         let group = &mut groups[at];
-        // What is recorded in the end repeats the causes of what was done.
+        // What follows from the rest says nothing about why.
         for cause in &operation.cause {
             if !group.causes.contains(&cause.as_str()) && !is_bookkeeping(&operation.kind) {
                 group.causes.push(cause);
@@ -77,6 +77,8 @@ fn is_bookkeeping(kind: &OperationKind) -> bool {
             | OperationKind::RenameContainer { .. }
             | OperationKind::CleanConf { .. }
             | OperationKind::RemoveContainer { .. }
+            | OperationKind::AwaitReady { .. }
+            | OperationKind::AwaitRouter { .. }
             | OperationKind::Drain { .. }
     )
 }

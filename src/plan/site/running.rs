@@ -17,7 +17,7 @@ use crate::plan::names::{self, Labels};
 use crate::plan::operation::{ContainerRef, Interruption, OperationKind};
 use crate::plan::recipe::{self, Wanted};
 use crate::plan::router::RouteTarget;
-use crate::plan::spec::NewContainer;
+use crate::plan::spec::{ContainerSpec, NewContainer};
 use crate::plan::{image, limits, route as routes};
 
 pub(super) fn plan<'a>(
@@ -209,11 +209,7 @@ fn build<'a>(
     if taken_away {
         write_secrets(chain, view, &site.name, uid, &secrets, ground);
     }
-    let stale = view
-        .record
-        .and_then(|record| record.hash.as_deref())
-        .is_some_and(|old| old != hash);
-    if stale || !others.is_empty() {
+    if has_stale_files(view, &wanted.spec, hash, &others) {
         clean(chain, &site.name, Some(hash.to_owned()), ground);
     }
     restart(chain, draft, ground, site, keep, started, address, port);
@@ -265,6 +261,28 @@ fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<String> {
     cause::of_limits(&recorded, &live, &site.limits)
 }
 
+/// Whether configuration of another container than the one that stays may lie about.
+fn has_stale_files(
+    view: &View,
+    spec: &ContainerSpec,
+    hash: &str,
+    others: &[&ObservedContainer],
+) -> bool {
+    let recorded = view.record.and_then(|record| record.hash.as_deref());
+    if others.is_empty() && recorded.is_none_or(|old| old == hash) {
+        return false;
+    }
+    let none_recorded = view
+        .record
+        .and_then(|record| record.spec.as_ref())
+        .is_some_and(|spec| spec.files.is_empty());
+    // Only of what is recorded is it known what it read.
+    let all_recorded = others
+        .iter()
+        .all(|other| other.labels.get(names::HASH).map(String::as_str) == recorded);
+    !(none_recorded && all_recorded && spec.files.is_empty())
+}
+
 /// Whether all of these are recorded just so, and more.
 fn is_part(secrets: &BTreeMap<String, String>, view: &View) -> bool {
     view.record.is_some_and(|record| {
@@ -286,7 +304,7 @@ fn create<'a>(
     draft: &mut Draft,
     chain: &mut Chain,
     view: &View<'a>,
-    spec: crate::plan::spec::ContainerSpec,
+    spec: ContainerSpec,
     site: &Site,
     uid: u32,
     hash: &str,
@@ -397,7 +415,11 @@ fn start(
     let kind = OperationKind::StartContainer {
         container: existing(keep),
     };
-    let mut step = Step::new("start", kind, &[]).because(cause::of_halt(keep, ground.wish.now));
+    let mut step = Step::new("start", kind, causes);
+    let should_run = RecordedState::Wanted(SiteState::Running);
+    if view.record.is_none_or(|record| record.state == should_run) {
+        step = step.because(cause::of_halt(keep, ground.wish.now));
+    }
     if !view.is_routed(keep) {
         // One that requests are sent to stays up even if it is slow to answer: nothing else does.
         step = step.undone_by(OperationKind::StopContainer {

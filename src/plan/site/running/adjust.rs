@@ -1,0 +1,100 @@
+//! What is looked at, and changed, on a container that stays.
+
+use super::super::View;
+use crate::fleet::{Limits, Site};
+use crate::observe::model::ObservedContainer;
+use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::ground::{Ground, existing};
+use crate::plan::operation::OperationKind;
+use crate::plan::spec::ContainerSpec;
+use crate::plan::{cause, image, limits, names};
+
+/// A newer image under the same tag is told, not followed.
+pub(super) fn newer_image(
+    draft: &mut Draft,
+    ground: &Ground,
+    site: &Site,
+    keep: &ObservedContainer,
+    reference: &str,
+) {
+    if let Some(now) = image::find(&ground.seen.images, reference)
+        && !keep.image_id.is_empty()
+        && keep.image_id != now
+    {
+        draft.notice(
+            Some(&site.name),
+            format!("{reference} is a newer image by now; the container stays on the one it was made from"),
+        );
+    }
+}
+
+pub(super) fn set_limits(
+    draft: &mut Draft,
+    chain: &mut Chain,
+    view: &View,
+    keep: &ObservedContainer,
+    site: &Site,
+) {
+    let Some(was) = limits::of(keep, view.record) else {
+        return;
+    };
+    if was == site.limits {
+        return;
+    }
+    let kind = |limits: Limits, was: Limits| OperationKind::SetLimits {
+        container: existing(keep),
+        limits,
+        was,
+    };
+    let recorded = limits::recorded(keep, view.record).unwrap_or(was);
+    let causes = cause::of_limits(&recorded, &was, &site.limits);
+    let step = Step::new("limits", kind(site.limits, was), &causes);
+    let step = if limits::in_place(&site.limits, &was) {
+        step.undone_by(kind(was, site.limits))
+    } else {
+        step.no_way_back("a limit cannot be taken away in place")
+    };
+    if was.memory != site.limits.memory && matches!(site.recipe, crate::fleet::Recipe::Php { .. }) {
+        draft.notice(
+            Some(&site.name),
+            "its number of PHP workers follows the memory at the next restart",
+        );
+    }
+    chain.push(step, &[]);
+}
+
+/// Why the container that is there cannot get its limits in place.
+pub(super) fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<String> {
+    let is_same = |c: &ObservedContainer| c.labels.get(names::HASH).is_some_and(|h| h == hash);
+    let Some(container) = view.best(is_same) else {
+        let recorded = view.record.map(|record| record.limits);
+        return recorded
+            .map(|recorded| cause::of_limits(&recorded, &recorded, &site.limits))
+            .unwrap_or_default();
+    };
+    let live = limits::of(container, view.record).unwrap_or(site.limits);
+    let recorded = limits::recorded(container, view.record).unwrap_or(live);
+    cause::of_limits(&recorded, &live, &site.limits)
+}
+
+/// Whether configuration of another container than the one that stays may lie about.
+pub(super) fn has_stale_files(
+    view: &View,
+    spec: &ContainerSpec,
+    hash: &str,
+    others: &[&ObservedContainer],
+) -> bool {
+    let recorded = view.record.and_then(|record| record.hash.as_deref());
+    if others.is_empty() && recorded.is_none_or(|old| old == hash) {
+        return false;
+    }
+    let none_recorded = view
+        .record
+        .and_then(|record| record.spec.as_ref())
+        .is_some_and(|spec| spec.files.is_empty());
+    // Only of what is recorded is it known what it read.
+    let all_recorded = others
+        .iter()
+        .all(|other| other.labels.get(names::HASH).map(String::as_str) == recorded);
+    !(none_recorded && all_recorded && spec.files.is_empty())
+}

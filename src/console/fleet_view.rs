@@ -157,7 +157,7 @@ pub struct SiteRow {
     pub account: String,
     /// Host.
     pub host: String,
-    /// Recipe's word.
+    /// Recipe's word; the service of a foreign container.
     pub recipe: String,
     /// Image reference.
     pub image: String,
@@ -187,6 +187,8 @@ pub struct SiteRow {
     pub restarts: u64,
     /// Times the kernel killed a process of it for memory, as far as seen.
     pub oom: u32,
+    /// Whether its container runs.
+    pub running: bool,
     /// Container that serves it.
     pub container: Option<String>,
     /// That container's name.

@@ -18,6 +18,7 @@ pub mod model;
 pub mod order;
 pub mod palette;
 pub mod pen;
+pub mod picture;
 pub mod probe;
 pub mod proposal;
 pub mod row;

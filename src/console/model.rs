@@ -60,6 +60,8 @@ pub struct Model {
     pub plan_error: Option<String>,
     /// Probes by site.
     pub probes: HashMap<Name, Probe>,
+    /// Rows that were probed because nothing else told of them, with the life of their container.
+    pub probed: HashMap<Arc<str>, String>,
     /// Last lines of containers, by row.
     pub tails: HashMap<Arc<str>, Result<Vec<String>, String>>,
     /// What containers did, newest first.
@@ -217,6 +219,8 @@ pub struct SitesList {
     pub name_width: u16,
     /// The longest host's name.
     pub host_width: u16,
+    /// Whether any row has a project, and any a domain.
+    pub has: (bool, bool),
 }
 
 impl Model {
@@ -255,6 +259,7 @@ impl Model {
             plan: None,
             plan_error: None,
             probes: HashMap::new(),
+            probed: HashMap::new(),
             tails: HashMap::new(),
             events: VecDeque::new(),
             view: FleetView {
@@ -275,6 +280,7 @@ impl Model {
                 sort: Sort::default(),
                 name_width: 4,
                 host_width: 4,
+                has: (false, false),
             },
             host_list: List::default(),
             plan_lines: PlanLines::default(),

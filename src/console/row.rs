@@ -118,6 +118,7 @@ fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
         cpu: None,
         restarts: 0,
         oom: 0,
+        running: false,
         container: None,
         container_name: String::new(),
         address: String::new(),
@@ -219,6 +220,7 @@ fn serving<'a>(
 fn describe_container(row: &mut SiteRow, container: &ObservedContainer, data: &HostData) {
     row.image = clean(&container.image).into_owned();
     row.container = Some(container.id.clone());
+    row.running = container.is_running();
     row.container_name = clean(&container.name).into_owned();
     row.address = container
         .addresses
@@ -502,6 +504,15 @@ fn exit_words(container: &ObservedContainer, limit: &str) -> String {
     }
 }
 
+/// The same where every row is a container.
+fn short_exit(container: &ObservedContainer) -> String {
+    let words = exit_words(container, "");
+    match words.strip_prefix("container ") {
+        Some(rest) => rest.to_owned(),
+        None => words,
+    }
+}
+
 fn leftover_row(
     facts: &Facts,
     host: &Name,
@@ -551,6 +562,10 @@ fn foreign_row(
         .unwrap_or_default();
     row.domains = seen.domains.iter().map(|d| clean(d).into_owned()).collect();
     row.memory_limit = None;
+    row.recipe = seen
+        .service
+        .map(|s| clean(&s).into_owned())
+        .unwrap_or_default();
     describe_container(&mut row, container, data);
     let oom_recent = data
         .history
@@ -568,11 +583,11 @@ fn foreign_row(
         RunState::Running if health == "starting" => (State::Starting, "health: starting".into()),
         RunState::Running if oom_recent => (State::Warning, format!("oom ×{}", row.oom)),
         RunState::Running => (State::Running, String::new()),
-        RunState::Restarting => (State::Restarting, exit_words(container, "")),
+        RunState::Restarting => (State::Restarting, short_exit(container)),
         RunState::Created => (State::Stopped, "created, never started".into()),
         RunState::Paused => (State::Stopped, "paused".into()),
         RunState::Exited if ended_well => (State::Stopped, String::new()),
-        _ => (State::Failing, exit_words(container, "")),
+        _ => (State::Failing, short_exit(container)),
     };
     if row.stale {
         row.why = away(data, host);
@@ -630,3 +645,6 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
         .map(|t| clean(t).into_owned())
         .unwrap_or_default();
 }
+
+#[cfg(test)]
+mod tests;

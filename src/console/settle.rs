@@ -40,6 +40,7 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
         effects.push(Effect::Unfollow(id));
     }
     effects.extend(screen::logs::go_on(model));
+    effects.extend(probes(model));
     let watch = watch(model);
     if watch != model.watched {
         model.watched = watch.clone();
@@ -107,6 +108,10 @@ fn rebuild(model: &mut Model) {
         |f: fn(&SiteRow) -> &str| rows.iter().map(|r| text::width(f(r))).max().unwrap_or(0) as u16;
     model.sites.name_width = longest(|r| &r.name).clamp(8, 28);
     model.sites.host_width = longest(|r| &r.host).clamp(4, 14);
+    model.sites.has = (
+        rows.iter().any(|r| !r.project.is_empty()),
+        rows.iter().any(|r| !r.domains.is_empty()),
+    );
     let same =
         rows.len() == keys_before.len() && rows.iter().zip(&keys_before).all(|(r, k)| r.key == *k);
     model.view.sites = rows;
@@ -187,4 +192,39 @@ fn watch(model: &Model) -> Watch {
         _ => {}
     }
     watch
+}
+
+/// Requests to sites on screen that no other source tells the HTTP status of: once per container.
+fn probes(model: &mut Model) -> Vec<Effect> {
+    if model.place() != Place::Sites {
+        return Vec::new();
+    }
+    let list = &model.sites.list;
+    let rows = model.body_lines().saturating_sub(1);
+    let silent: Vec<(Arc<str>, String)> = list
+        .order
+        .iter()
+        .skip(list.offset)
+        .take(rows)
+        .filter_map(|at| model.view.sites.get(*at as usize))
+        .filter(|row| {
+            let answers = row.wanted == Some(crate::fleet::SiteState::Running);
+            row.in_file && answers && !row.stale && row.http.is_none() && row.since.is_some()
+        })
+        .map(|row| {
+            let container = row.container.clone().unwrap_or_default();
+            (row.key.clone(), format!("{container} {:?}", row.since))
+        })
+        .collect();
+    let mut effects = Vec::new();
+    for (key, life) in silent {
+        // What was probed in this life of its container is not probed again by itself.
+        if model.probed.get(&key) == Some(&life) {
+            continue;
+        }
+        model.probed.insert(key.clone(), life);
+        let name = model.row(&key).and_then(|r| r.name.parse().ok());
+        effects.extend(name.map(Effect::Probe));
+    }
+    effects
 }

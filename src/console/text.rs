@@ -141,7 +141,7 @@ pub fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 || value >= 99.5 || (value - value.round()).abs() < 0.05 {
+    if unit == 0 || value >= 9.95 || (value - value.round()).abs() < 0.05 {
         format!("{value:.0}{}", UNITS[unit])
     } else {
         format!("{value:.1}{}", UNITS[unit])

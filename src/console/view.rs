@@ -39,6 +39,24 @@ impl Ages {
         age(seconds)
     }
 
+    /// How long ago a number was read, as coarse as it matters: what is fresh keeps still.
+    pub fn read(&self, at: i64) -> String {
+        let seconds = (self.now - at).max(0);
+        if seconds < 60 {
+            self.within(60 - seconds);
+            return "now".into();
+        }
+        format!("{} ago", self.ago(at))
+    }
+
+    /// An age in brackets, of a number that is not fresh any more.
+    pub fn unless_fresh(&self, at: i64) -> String {
+        match self.read(at).as_str() {
+            "now" => String::new(),
+            old => format!(" ({old})"),
+        }
+    }
+
     /// How long until.
     pub fn until(&self, at: i64) -> String {
         let seconds = (at - self.now).max(0);
@@ -260,25 +278,37 @@ fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
         .filter(|e| e.action != Action::Diff || model.fleet.is_some())
         .filter(|e| e.action != Action::Plan || model.fleet.is_some())
         .filter(|e| e.action != Action::Back || place != Place::Sites)
-        .filter(|e| e.action != Action::Plan || place != Place::Plan)
+        .filter(|e| e.action != Action::Plan || !matches!(place, Place::Plan | Place::Logs))
+        .filter(|e| e.action != Action::Diff || place != Place::Logs)
         .filter(|e| e.action != Action::Help || place != Place::Help)
         .collect();
-    // What changes is named last, but help and palette are never pushed out by it.
-    entries.sort_by_key(|e| match e.action {
-        Action::Palette | Action::Help => 2,
+    // What changes is named last; the ways out and on are never pushed out by it.
+    let rank = |action| match action {
         Action::Back => 1,
-        _ if e.changes() => 3,
+        Action::Palette | Action::Help => 2,
         _ => 0,
-    });
-    for entry in entries {
-        let Some(key) = model.keymap.key(entry.action) else {
-            continue;
-        };
-        if width(&key) + width(entry.footer) + 3 > pen.room() {
+    };
+    entries.sort_by_key(|e| if e.changes() { 3 } else { rank(e.action) });
+    let texts: Vec<(bool, String, String)> = entries
+        .into_iter()
+        .filter_map(|entry| {
+            let key = model.keymap.key(entry.action)?;
+            let word = match (entry.action, place) {
+                (Action::Open, Place::Hosts) => "its sites",
+                _ => entry.footer,
+            };
+            Some((rank(entry.action) > 0, key, format!(" {word}  ")))
+        })
+        .collect();
+    let cells = |(_, key, word): &(bool, String, String)| width(key) + width(word);
+    let mut kept: usize = texts.iter().filter(|t| t.0).map(cells).sum();
+    for text in &texts {
+        if text.0 {
+            kept -= cells(text);
+        } else if cells(text) + kept > pen.room() {
             continue;
         }
-        pen.put(Role::Key, &key)
-            .put(Role::Dim, &format!(" {}  ", entry.footer));
+        pen.put(Role::Key, &text.1).put(Role::Dim, &text.2);
     }
 }
 

@@ -8,9 +8,9 @@ use super::model::ObservedContainer;
 /// What can be read from labels and environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Look {
-    /// Compose project, or Swarm stack.
+    /// Compose project, Swarm stack, or another fleet of ostler's.
     pub project: Option<String>,
-    /// Compose service.
+    /// Service of that project; site, or role, in a fleet.
     pub service: Option<String>,
     /// Domains, in lower case, each once, in the order found.
     pub domains: Vec<String>,
@@ -50,9 +50,12 @@ pub fn look(container: &ObservedContainer) -> Look {
         });
     Look {
         project: label("com.docker.compose.project")
-            .or_else(|| label("com.docker.stack.namespace")),
+            .or_else(|| label("com.docker.stack.namespace"))
+            .or_else(|| label("ostler.fleet").map(|fleet| format!("ostler {fleet}"))),
         service: label("com.docker.compose.service")
-            .or_else(|| label("com.docker.swarm.service.name")),
+            .or_else(|| label("com.docker.swarm.service.name"))
+            .or_else(|| label("ostler.site"))
+            .or_else(|| label("ostler.role")),
         domains,
         port,
     }

@@ -124,7 +124,7 @@ fn operation(model: &Model, line: &Line, room: usize, ages: &Ages) -> Vec<Spans>
     } else {
         &line.site
     };
-    let wide = if room >= 110 { 50 } else { 36 };
+    let wide = room.saturating_sub(44).clamp(20, 64);
     let what = elide(&line.what, wide).into_owned();
     let gap = wide.saturating_sub(width(&what)) + 1;
     let text = if matches!(line.progress, Progress::Waiting) {

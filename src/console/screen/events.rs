@@ -2,12 +2,21 @@
 
 use std::sync::Arc;
 
+use crate::console::message::ContainerEvent;
 use crate::console::model::Model;
 use crate::console::order::{contains, words};
 use crate::console::pen::Spans;
 use crate::console::text::clean;
 use crate::console::theme::Role;
 use crate::console::view::Ages;
+
+/// The same event several times in a row is one line.
+struct Shown<'a> {
+    host: &'a str,
+    event: &'a ContainerEvent,
+    name: &'a str,
+    times: usize,
+}
 
 /// The lines.
 pub fn lines(
@@ -34,6 +43,7 @@ pub fn lines(
             },
         ),
     ]];
+    let mut shown: Vec<Shown> = Vec::new();
     for (host, event) in &model.events {
         if let Some((_, name)) = only {
             let same = event.site.as_deref() == Some(name.as_str())
@@ -48,17 +58,45 @@ pub fn lines(
         if !words.iter().all(fits) {
             continue;
         }
+        let same = |last: &Shown| {
+            last.host == host
+                && last.event.container == event.container
+                && last.event.action == event.action
+                && last.event.detail == event.detail
+        };
+        match shown.last_mut() {
+            Some(last) if same(last) => last.times += 1,
+            _ => shown.push(Shown {
+                host,
+                event,
+                name,
+                times: 1,
+            }),
+        }
+    }
+    for Shown {
+        host,
+        event,
+        name,
+        times,
+    } in shown
+    {
         let role = match event.action.as_str() {
             "oom" => Role::Bad,
             "die" | "kill" => Role::Warn,
             "start" => Role::Ok,
             _ => Role::Text,
         };
+        let times = if times > 1 {
+            format!(" ×{times}")
+        } else {
+            String::new()
+        };
         out.push(vec![
             (Role::Dim, format!(" {:>4} ago  ", ages.ago(event.at))),
             (Role::Dim, format!("{:<10} ", clean(host))),
             (Role::Strong, format!("{:<22} ", clean(name))),
-            (role, clean(&event.action).into_owned()),
+            (role, format!("{}{times}", clean(&event.action))),
             (Role::Dim, format!(" {}", clean(&event.detail))),
         ]);
     }

@@ -87,20 +87,14 @@ fn action_line(model: &Model, pen: &mut Pen, entry: &Entry, here: bool, usable: 
     pen.put(role(Role::Strong), entry.name);
     pen.skip(12usize.saturating_sub(width(entry.name)));
     let (word, tone) = match entry.class {
+        _ if off && model.view.on_call => ("not in on-call mode · ", Role::Dim),
+        _ if off => ("needs a fleet file · ", Role::Dim),
         Class::Look => ("", Role::Text),
         Class::Change => ("changes · ", Role::Warn),
         Class::Danger => ("stops or removes · ", Role::Bad),
     };
     pen.put(role(tone), word);
     pen.put(if dim { Role::Dim } else { Role::Text }, entry.what);
-    if off {
-        let why = if model.view.on_call {
-            "not in on-call mode"
-        } else {
-            "needs a fleet file"
-        };
-        pen.put(Role::Dim, &format!("  ({why})"));
-    }
 }
 
 /// Draws the palette above the footer.

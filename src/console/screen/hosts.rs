@@ -85,7 +85,7 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
     };
     let mut parts = Vec::new();
     match host.seen {
-        Some(at) => parts.push(format!("read {} ago", ages.ago(at))),
+        Some(at) => parts.push(format!("read {}", ages.read(at))),
         None => parts.push("never read".into()),
     }
     if let (Link::BackingOff, Some(at)) = (host.link, host.retry_at) {

@@ -59,7 +59,7 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
     let (symbol, role) = mark(model, row.state);
     let since = row
         .since
-        .map(|at| format!(" since {}", ages.ago(at)))
+        .map(|at| format!(" for {}", ages.ago(at)))
         .unwrap_or_default();
     let words = match row.state {
         State::Ok => "is well",
@@ -130,7 +130,7 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
                 if age.is_empty() {
                     age
                 } else {
-                    format!("  {age} ago")
+                    format!("  {age}")
                 },
             ),
         ]);
@@ -152,13 +152,13 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
             Role::Ok,
             "DNS",
             format!("{domain}{and} → {}", elide(&addresses.join(" "), 40)),
-            ages.ago(at),
+            ages.read(at),
         ),
         Some((Err(why), at)) => link(
             Role::Warn,
             "DNS",
             format!("{domain}{and}: {}", clean(why)),
-            ages.ago(at),
+            ages.read(at),
         ),
         None => link(
             Role::Off,
@@ -174,13 +174,13 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
             (_, Some(Reading { value, at, source })) => {
                 let role = if value >= 500 { Role::Bad } else { Role::Ok };
                 let text = format!("answers {value} ({})", source.word());
-                link(role, "router", text, ages.ago(at));
+                link(role, "router", text, ages.read(at));
             }
             (Some(requests), None) => link(
                 Role::Ok,
                 "router",
                 format!("routed, {} requests/s", rate(requests.value)),
-                ages.ago(requests.at),
+                ages.read(requests.at),
             ),
             _ if row.wanted == Some(SiteState::Archived) => {
                 link(
@@ -192,7 +192,7 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
             }
             _ => match probe.map(|p| (&p.http, p.at)) {
                 Some((Err(why), at)) => {
-                    link(Role::Warn, "router", clean(why).into_owned(), ages.ago(at));
+                    link(Role::Warn, "router", clean(why).into_owned(), ages.read(at));
                 }
                 _ => link(Role::Off, "router", "not known".into(), String::new()),
             },
@@ -204,7 +204,7 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         "plain HTTP; none is kept".into(),
         String::new(),
     );
-    let seen = row.seen.map(|at| ages.ago(at)).unwrap_or_default();
+    let seen = row.seen.map(|at| ages.read(at)).unwrap_or_default();
     match (&row.container, row.state) {
         (None, State::Failing) => link(Role::Bad, "container", row.why.clone(), seen),
         (None, _) if row.recipe == "proxy" => {
@@ -219,13 +219,16 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         (Some(id), state) => {
             let short = id.get(..12).unwrap_or(id);
             let role = match state {
+                _ if row.running => Role::Ok,
                 State::Failing | State::Restarting => Role::Bad,
-                State::Stopped | State::Archived | State::Leftover => Role::Off,
-                _ => Role::Ok,
+                _ => Role::Off,
             };
             let mut text = format!("{} {short}", row.container_name);
             if !row.address.is_empty() {
                 text = format!("{text} at {}", row.address);
+            }
+            if !row.running {
+                text = format!("{text}, not running");
             }
             if row.restarts > 0 {
                 text = format!("{text}, restarted {}×", row.restarts);
@@ -244,13 +247,13 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
             Role::Warn,
             "application",
             format!("{} answers of 5xx a minute", rate(e.value)),
-            ages.ago(e.at),
+            ages.read(e.at),
         ),
         (_, Some(e)) => link(
             Role::Ok,
             "application",
             "no answer of 5xx".into(),
-            ages.ago(e.at),
+            ages.read(e.at),
         ),
         _ => link(Role::Off, "application", "not known".into(), String::new()),
     }
@@ -271,11 +274,11 @@ fn usage(row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
                     share * 100.0
                 ),
             ));
-            parts.push((Role::Dim, format!(" {} ago", ages.ago(used.at))));
+            parts.push((Role::Dim, ages.unless_fresh(used.at)));
         }
         (Some(used), _) => {
             parts.push((Role::Text, format!("memory {}, no limit", size(used.value))));
-            parts.push((Role::Dim, format!(" {} ago", ages.ago(used.at))));
+            parts.push((Role::Dim, ages.unless_fresh(used.at)));
         }
         (None, Some(limit)) => parts.push((Role::Dim, format!("memory limit {}", size(limit)))),
         (None, None) => parts.push((Role::Dim, "not known".into())),

@@ -49,10 +49,14 @@ pub enum Col {
     Image,
 }
 
-/// Columns are shown only where at least this many cells are left to WHY.
-fn columns(model: &Model) -> Vec<Column<Col>> {
-    let list = &model.sites;
-    let col = |id, title, min, ideal, priority, from| Column {
+const fn col(
+    id: Col,
+    title: &'static str,
+    (min, ideal): (u16, u16),
+    priority: u8,
+    from: u16,
+) -> Column<Col> {
+    Column {
         id,
         title,
         min,
@@ -61,89 +65,86 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
         right: false,
         priority,
         from,
-    };
-    let number = |id, title, min, priority, from| Column {
+    }
+}
+
+const fn number(id: Col, title: &'static str, min: u16, priority: u8, from: u16) -> Column<Col> {
+    Column {
         right: true,
-        ..col(id, title, min, min, priority, from)
-    };
-    let name = list.name_width.max(18);
-    let host = list.host_width;
-    let look = model.fleet.is_none();
+        ..col(id, title, (min, min), priority, from)
+    }
+}
+
+const fn growing(column: Column<Col>) -> Column<Col> {
+    Column {
+        grows: true,
+        ..column
+    }
+}
+
+fn columns(model: &Model) -> Vec<Column<Col>> {
+    match model.fleet {
+        Some(_) => of_fleet(model),
+        None => of_look(model),
+    }
+}
+
+/// Sites: at 80 columns what matters at night, the rest from 120 on.
+fn of_fleet(model: &Model) -> Vec<Column<Col>> {
+    let list = &model.sites;
+    let mut out = vec![
+        col(Col::Name, "SITE", (12, list.name_width.max(18)), 0, 0),
+        col(Col::Account, "ACCOUNT", (8, 12), 8, 120),
+        col(
+            Col::Host,
+            "HOST",
+            (list.host_width.min(8), list.host_width.max(5)),
+            2,
+            0,
+        ),
+        col(Col::State, "STATE", (10, 12), 0, 0),
+        number(Col::Http, "HTTP", 4, 3, 0),
+        number(Col::Since, "SINCE", 5, 4, 0),
+        number(Col::Requests, "REQ/s", 5, 5, 0),
+        number(Col::Errors, "5XX/m", 5, 7, 120),
+        number(Col::Memory, "MEMORY", 10, 6, 120),
+        number(Col::Cpu, "CPU", 4, 10, 140),
+        number(Col::Restarts, "RST", 3, 11, 140),
+        col(Col::Recipe, "RECIPE", (6, 6), 12, 160),
+        growing(col(Col::Domains, "DOMAINS", (18, 24), 9, 120)),
+        col(Col::Image, "IMAGE", (12, 18), 13, 160),
+        growing(col(Col::Why, "WHY", (16, 30), 1, 0)),
+    ];
+    if list.foreign && list.has.0 {
+        out.insert(0, col(Col::Project, "PROJECT", (9, 14), 14, 120));
+    }
+    out
+}
+
+/// Containers of one host, looked at without a fleet file. What no row has takes no room.
+fn of_look(model: &Model) -> Vec<Column<Col>> {
+    let list = &model.sites;
     let mut out = Vec::new();
-    if look || list.foreign {
-        out.push(col(
-            Col::Project,
-            "PROJECT",
-            9,
-            14,
-            4,
-            if look { 0 } else { 120 },
-        ));
+    if list.has.0 {
+        out.push(col(Col::Project, "PROJECT", (9, 14), 3, 0));
     }
-    let title = if look { "CONTAINER" } else { "SITE" };
-    out.push(col(Col::Name, title, 12, name, 0, 0));
-    if !look {
-        out.push(col(Col::Account, "ACCOUNT", 8, 12, 8, 120));
-        out.push(col(Col::Host, "HOST", host.min(8), host.max(5), 2, 0));
-    }
-    out.push(col(Col::State, "STATE", 10, 12, 0, 0));
-    if !look {
-        out.push(number(Col::Http, "HTTP", 4, 3, 0));
-    }
-    out.push(number(Col::Since, "SINCE", 5, 4, 0));
-    if !look {
-        out.push(number(Col::Requests, "REQ/s", 5, 5, 0));
-        out.push(number(Col::Errors, "5XX/m", 5, 7, 120));
-    }
-    out.push(number(
-        Col::Memory,
-        "MEMORY",
-        10,
-        6,
-        if look { 100 } else { 120 },
-    ));
-    out.push(number(Col::Cpu, "CPU", 4, 10, 140));
-    out.push(number(
-        Col::Restarts,
-        "RST",
-        3,
-        11,
-        if look { 100 } else { 140 },
-    ));
     out.push(col(
-        Col::Recipe,
-        "RECIPE",
-        6,
-        6,
-        12,
-        if look { u16::MAX } else { 160 },
+        Col::Name,
+        "CONTAINER",
+        (16, list.name_width.max(18)),
+        0,
+        0,
     ));
-    out.push(Column {
-        grows: true,
-        ..col(
-            Col::Domains,
-            "DOMAINS",
-            18,
-            24,
-            9,
-            if look { 0 } else { 120 },
-        )
-    });
-    out.push(Column {
-        grows: look,
-        ..col(
-            Col::Image,
-            "IMAGE",
-            12,
-            18,
-            13,
-            if look { 120 } else { 160 },
-        )
-    });
-    out.push(Column {
-        grows: true,
-        ..col(Col::Why, "WHY", 16, 30, 1, 0)
-    });
+    out.push(col(Col::State, "STATE", (10, 12), 0, 0));
+    out.push(number(Col::Since, "SINCE", 5, 4, 0));
+    out.push(number(Col::Memory, "MEMORY", 10, 6, 100));
+    out.push(number(Col::Cpu, "CPU", 4, 10, 100));
+    out.push(number(Col::Restarts, "RST", 3, 11, 100));
+    if list.has.1 {
+        out.push(growing(col(Col::Domains, "DOMAINS", (14, 24), 2, 0)));
+    }
+    out.push(growing(col(Col::Image, "IMAGE", (12, 22), 9, 80)));
+    out.push(growing(col(Col::Why, "WHY", (10, 24), 1, 0)));
     out
 }
 
@@ -212,7 +213,7 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::State => {
             if row.stale && row.seen.is_some() {
                 let symbol = if model.theme.ascii { "?" } else { "◌" };
-                return Cell::new(Role::Dim, format!("{symbol} was {}", row.state.word()));
+                return Cell::new(Role::Dim, format!("{symbol} {}", row.state.word()));
             }
             let (symbol, role) = mark(model, row.state);
             Cell::new(role, format!("{symbol} {}", row.state.word()))
@@ -315,17 +316,17 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
     }
     if let Some(http) = row.http {
         parts.push(format!(
-            "HTTP {} by {} {} ago",
+            "HTTP {} by {} {}",
             http.value,
             http.source.word(),
-            ages.ago(http.at)
+            ages.read(http.at)
         ));
     }
     if let Some(requests) = row.requests {
         parts.push(format!(
-            "REQ/s by {} {} ago",
+            "REQ/s by {} {}",
             requests.source.word(),
-            ages.ago(requests.at)
+            ages.read(requests.at)
         ));
     }
     if let Some(connections) = row.connections.filter(|c| c.value > 0) {
@@ -338,7 +339,7 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
     if parts.is_empty()
         && let Some(at) = row.seen
     {
-        parts.push(format!("engine, {} ago", ages.ago(at)));
+        parts.push(format!("engine, {}", ages.read(at)));
     }
     let name = if row.domains.is_empty() {
         &row.name

@@ -1,15 +1,450 @@
 //! What keys do, and what they never do.
 
-use super::fixture::three;
-use crate::console::effect::Effect;
-use crate::console::harness::Setup;
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+
+use super::fixture::{container, drift_plan, host, many, name, operation, ready, three, traffic};
+use crate::console::activity::{End, Outcome, Step};
+use crate::console::effect::{Effect, Wish};
+use crate::console::harness::{App, Setup};
+use crate::console::message::Message;
+use crate::console::model::{Overlay, Screen};
+use crate::console::proposal::{DiffLine, Proposal};
+use crate::fleet::SiteState;
+use crate::plan::{Class, Interruption, OperationKind, Plan};
+
+/// Answers the last wish for a proposal with a plan.
+fn answer(app: &mut App, plan: Plan) -> u64 {
+    let (id, request) = app
+        .take()
+        .into_iter()
+        .find_map(|e| match e {
+            Effect::Propose(id, request) => Some((id, request)),
+            _ => None,
+        })
+        .expect("a change was asked for");
+    let proposal = Proposal {
+        request,
+        diff: vec![DiffLine {
+            sign: '+',
+            text: "    state: stopped".into(),
+        }],
+        plan: Arc::new(plan),
+    };
+    app.send(Message::Proposed(id, Ok(Box::new(proposal))));
+    id
+}
+
+fn stopping_plan(site: &str) -> Plan {
+    let container = crate::plan::ContainerRef {
+        name: "c".into(),
+        id: Some("i".into()),
+    };
+    let mut stop = operation(
+        "web2",
+        site,
+        OperationKind::StopContainer {
+            container,
+            grace_s: 10,
+        },
+        "state: running → stopped",
+    );
+    stop.class = Class::Destructive;
+    stop.interrupts = Interruption::Lasting;
+    Plan {
+        operations: vec![stop],
+        ..Plan::default()
+    }
+}
 
 #[test]
-fn q_on_the_first_screen_leaves() {
+fn q_goes_back_and_then_leaves() {
     let mut app = three(Setup::default());
     app.take();
     app.press("enter q");
     assert!(!app.take().contains(&Effect::Quit));
+    // A list that is narrowed is widened first.
+    app.press("! q");
+    assert!(!app.take().contains(&Effect::Quit));
     app.press("q");
     assert!(app.take().contains(&Effect::Quit));
+}
+
+#[test]
+fn q_asks_while_something_is_applied() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("R");
+    let id = answer(&mut app, drift_plan());
+    app.press("A");
+    assert!(app.take().contains(&Effect::Apply(id)));
+    for key in ["q q q", "ctrl-c", "q"] {
+        app.press(key);
+        assert!(!app.take().contains(&Effect::Quit), "{key}");
+        if matches!(app.model.overlay, Some(Overlay::Leave)) {
+            assert!(app.text().contains("leave all the same"), "{}", app.text());
+            app.press("n");
+        }
+    }
+    app.press("ctrl-c Q");
+    assert!(app.take().contains(&Effect::Quit));
+    // Once it has ended nothing is asked.
+    let outcome = Outcome {
+        exit: 0,
+        text: "done".into(),
+        next: vec![],
+    };
+    app.send(Message::Step(id, Step::Ended(outcome)));
+    app.press("ctrl-c");
+    assert!(app.take().contains(&Effect::Quit));
+}
+
+#[test]
+fn a_change_is_shown_and_asked_before_it_is_made() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("R");
+    let text = app.text();
+    assert!(
+        text.contains("restart bob-shop on web2: working out"),
+        "{text}"
+    );
+    let id = answer(&mut app, drift_plan());
+    let text = app.text();
+    assert!(text.contains("restart bob-shop on web2?"), "{text}");
+    assert!(text.contains("nothing has been changed yet"), "{text}");
+    // No lower-case key confirms, nor does Enter.
+    app.press("a enter y space");
+    assert!(!app.take().iter().any(Effect::changes));
+    app.press("A");
+    assert_eq!(app.take().iter().filter(|e| e.changes()).count(), 1);
+    assert!(matches!(app.model.screen(), Screen::Activity { .. }));
+    let first = drift_plan().operations[0].id.0.clone();
+    app.send(Message::Step(id, Step::Started(first.clone())));
+    app.send(Message::Step(
+        id,
+        Step::Finished(first, End::Failed("no\nlast line".into())),
+    ));
+    let text = app.text();
+    assert!(
+        text.contains("1 of 2") && text.contains("last line"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_stops_asks_for_the_name() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press(":").type_text("archive").press("enter");
+    let id = answer(&mut app, stopping_plan("bob-shop"));
+    assert!(
+        app.text().contains("type bob-shop to confirm"),
+        "{}",
+        app.text()
+    );
+    app.press("A enter");
+    app.type_text("bob");
+    app.press("enter");
+    assert!(!app.take().iter().any(Effect::changes));
+    app.press("ctrl-u");
+    app.type_text("bob-shop").press("enter");
+    assert!(app.take().contains(&Effect::Apply(id)));
+}
+
+#[test]
+fn more_than_five_marked_asks_for_the_number() {
+    let mut app = many(30, Setup::default());
+    app.take();
+    app.press("space space space space space space R");
+    let (id, request) = app
+        .take()
+        .into_iter()
+        .find_map(|e| match e {
+            Effect::Propose(id, r) => Some((id, r)),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(request.sites.len(), 6);
+    let operations = request
+        .sites
+        .iter()
+        .map(|s| {
+            let container = crate::plan::ContainerRef {
+                name: "c".into(),
+                id: None,
+            };
+            let kind = OperationKind::RestartContainer {
+                container,
+                grace_s: 10,
+            };
+            operation("web1", s.as_str(), kind, "asked for")
+        })
+        .collect();
+    let plan = Plan {
+        operations,
+        ..Plan::default()
+    };
+    let proposal = Proposal {
+        request,
+        diff: vec![],
+        plan: Arc::new(plan),
+    };
+    app.send(Message::Proposed(id, Ok(Box::new(proposal))));
+    app.press("A enter");
+    assert!(!app.take().iter().any(Effect::changes));
+    assert!(
+        app.text().contains("type the number of sites"),
+        "{}",
+        app.text()
+    );
+    // "A" was typed into the field.
+    app.press("ctrl-u 6 enter");
+    assert!(app.take().contains(&Effect::Apply(id)));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_not_shown() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("R esc");
+    let wishes = app.effects.clone();
+    assert!(wishes.iter().any(|e| matches!(e, Effect::Forget(_))));
+    answer(&mut app, drift_plan());
+    assert!(app.model.overlay.is_none());
+}
+
+#[test]
+fn rows_stay_while_keys_come_and_the_cursor_stays_on_its_site() {
+    let mut app = three(Setup::default());
+    app.press("j j");
+    let subject = |app: &App| app.model.subject().unwrap().name.clone();
+    let names = |app: &App| -> Vec<String> {
+        let rows = &app.model.view.sites;
+        app.model
+            .sites
+            .list
+            .order
+            .iter()
+            .map(|i| rows[*i as usize].name.clone())
+            .collect()
+    };
+    assert_eq!(subject(&app), "carol");
+    let before = names(&app);
+    traffic(
+        &mut app,
+        "web1",
+        &[("carol", 9.0, 60.0, 503), ("alice-blog", 1.0, 0.0, 200)],
+    );
+    assert_eq!(names(&app), before, "moved under the fingers");
+    app.wait(1);
+    assert_eq!(names(&app), before);
+    app.wait(2);
+    // carol has failed longer than bob's shop: newest first.
+    assert_eq!(names(&app), ["bob-shop", "carol", "alice-blog"]);
+    assert_eq!(subject(&app), "carol");
+    app.press("k");
+    traffic(&mut app, "web1", &[("carol", 9.0, 0.0, 200)]);
+    assert_eq!(names(&app), ["bob-shop", "carol", "alice-blog"]);
+}
+
+#[test]
+fn an_action_is_bound_to_the_site_it_was_asked_for() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("R");
+    // While it is worked out everything else becomes worse, and rows may move.
+    traffic(&mut app, "web1", &[("carol", 9.0, 60.0, 503)]);
+    app.wait(5);
+    let asked: Vec<_> = app
+        .effects
+        .iter()
+        .filter_map(|e| match e {
+            Effect::Propose(_, r) => Some((r.title.clone(), r.sites.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        asked,
+        [(
+            "restart bob-shop on web2".to_owned(),
+            vec![name("bob-shop")]
+        )]
+    );
+    answer(&mut app, drift_plan());
+    assert!(app.text().contains("restart bob-shop on web2?"));
+}
+
+#[test]
+fn a_host_that_is_away_dims_its_rows_and_refuses_changes() {
+    let mut app = three(Setup::default());
+    let link = crate::console::message::HostNews::Link {
+        link: crate::console::fleet_view::Link::BackingOff,
+        why: "no route to host".into(),
+        retry_at: None,
+    };
+    app.send(Message::Host(name("web2"), link));
+    app.wait(3);
+    let text = app.text();
+    assert!(text.contains("◌ failing"), "{text}");
+    assert!(text.contains("web2 does not answer: no…"), "{text}");
+    app.take();
+    app.press("/").type_text("bob-shop").press("enter R");
+    assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));
+    assert!(
+        app.text()
+            .contains("restart bob-shop: web2 does not answer"),
+        "{}",
+        app.text()
+    );
+}
+
+#[test]
+fn paste_goes_only_into_a_focused_field() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.send(Message::Paste("R\rq:quit\r".into()));
+    assert!(app.take().is_empty());
+    app.press("/");
+    app.send(Message::Paste("carol\n\x1b[31m".into()));
+    assert_eq!(app.model.sites.filter, "carol ␛[31m");
+    app.press("esc C");
+    app.send(Message::Paste("new-site".into()));
+    assert!(app.text().contains("new-site"));
+}
+
+#[test]
+fn a_site_is_created_by_keys_only() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("C").type_text("dora").press("tab");
+    // account: the one under the cursor; host likewise; recipe: static.
+    app.press("tab left tab");
+    app.press("s");
+    app.press("tab").type_text("dora.example www.dora.example");
+    app.press("tab").type_text("96M");
+    assert!(app.text().contains("create a site"), "{}", app.text());
+    app.press("ctrl-s");
+    let wishes = app.take();
+    let request = wishes
+        .iter()
+        .find_map(|e| match e {
+            Effect::Propose(_, r) => Some(r.clone()),
+            _ => None,
+        })
+        .unwrap_or_else(|| panic!("{wishes:?}\n{}", app.text()));
+    assert_eq!(request.title, "create dora on web1");
+    let Wish::Create(site) = request.wish else {
+        panic!()
+    };
+    assert_eq!(site.account, Some(name("bob")));
+    assert_eq!(site.recipe, [("recipe", "static".to_owned())]);
+    assert_eq!(site.domains.len(), 2);
+    assert_eq!(site.memory.as_deref(), Some("96M"));
+}
+
+#[test]
+fn a_form_says_what_is_wrong_and_does_not_go_on() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("C").type_text("carol").press("ctrl-s");
+    assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));
+    let text = app.text();
+    assert!(text.contains("there is a site carol already"), "{text}");
+    app.press("ctrl-u")
+        .type_text("dora")
+        .press("tab tab tab tab tab");
+    app.type_text("carol.example");
+    let text = app.text();
+    assert!(text.contains("belongs to carol already"), "{text}");
+    app.press("esc");
+    assert!(app.model.overlay.is_none());
+}
+
+#[test]
+fn start_asks_for_a_state_and_a_foreign_container_is_never_changed() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("S");
+    let asked = app.take();
+    assert!(
+        asked.iter().any(
+            |e| matches!(e, Effect::Propose(_, r) if r.wish == Wish::State(SiteState::Running))
+        )
+    );
+    app.press("esc");
+    let mut foreign = container("chatons", "x", 60);
+    foreign.labels.clear();
+    foreign.name = "mailcow-nginx-1".into();
+    ready(&mut app, "web2", host(vec![foreign]));
+    app.press("f /").type_text("mailcow").press("enter");
+    app.take();
+    app.press("R");
+    assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));
+    assert!(app.text().contains("is not ostler's"), "{}", app.text());
+}
+
+fn any_key() -> impl Strategy<Value = KeyEvent> {
+    let code = prop_oneof![
+        8 => prop::char::range(' ', '~').prop_map(KeyCode::Char),
+        1 => Just(KeyCode::Enter),
+        1 => Just(KeyCode::Esc),
+        1 => Just(KeyCode::Tab),
+        1 => Just(KeyCode::Up),
+        1 => Just(KeyCode::Down),
+        1 => Just(KeyCode::PageDown),
+        1 => Just(KeyCode::Backspace),
+    ];
+    let modifiers = prop_oneof![
+        9 => Just(KeyModifiers::NONE),
+        1 => Just(KeyModifiers::CONTROL),
+    ];
+    (code, modifiers).prop_map(|(c, m)| KeyEvent::new(c, m))
+}
+
+/// Presses keys; every wish for a change is answered, as the runtime would.
+fn hour_of_keys(app: &mut App, keys: Vec<KeyEvent>) -> Vec<Effect> {
+    let mut wishes = Vec::new();
+    for key in keys {
+        app.send(Message::Key(key));
+        for wish in app.take() {
+            if let Effect::Propose(id, request) = &wish {
+                let proposal = Proposal {
+                    request: request.clone(),
+                    diff: vec![],
+                    plan: Arc::new(stopping_plan("bob-shop")),
+                };
+                app.send(Message::Proposed(*id, Ok(Box::new(proposal))));
+            }
+            wishes.push(wish);
+        }
+        app.frame();
+    }
+    wishes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_keys_ever_panic(
+        keys in prop::collection::vec(any_key(), 1..60),
+        columns in 10u16..220,
+        lines in 3u16..60,
+    ) {
+        let mut app = three(Setup { size: (columns, lines), ..Setup::default() });
+        hour_of_keys(&mut app, keys);
+    }
+
+    #[test]
+    fn in_on_call_mode_no_keys_ever_change_anything(
+        keys in prop::collection::vec(any_key(), 1..80),
+    ) {
+        let mut app = three(Setup { on_call: true, ..Setup::default() });
+        let wishes = hour_of_keys(&mut app, keys);
+        let asked = |e: &Effect| e.changes() || matches!(e, Effect::Propose(..));
+        prop_assert!(!wishes.iter().any(asked));
+    }
 }

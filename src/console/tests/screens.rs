@@ -2,8 +2,17 @@
 
 use insta::assert_snapshot;
 
-use super::fixture::{many, three};
+use std::sync::Arc;
+
+use super::fixture::{THREE, container, drift_plan, fleet, host, many, name, ready, three};
+use crate::console::activity::{End, Outcome, Step};
+use crate::console::effect::Effect;
+use crate::console::fleet_view::Probe;
 use crate::console::harness::{App, Setup, styled};
+use crate::console::log::Stream;
+use crate::console::message::{LogNews, Message};
+use crate::console::proposal::{DiffLine, Proposal};
+use crate::plan::{Class, Interruption};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 35), (200, 50)];
 
@@ -95,4 +104,168 @@ fn other_themes() {
         });
         assert_snapshot!(format!("theme_{theme}"), styled(&app.frame()));
     }
+}
+
+/// A host without a fleet file: compose projects, nginx-proxy and Traefik.
+fn looked_at(size: (u16, u16)) -> App {
+    let host_here = fleet(THREE).hosts.values().next().unwrap().clone();
+    let mut app = App::new(Setup {
+        host: Some(host_here),
+        on_call: true,
+        size,
+        ..Setup::default()
+    });
+    let foreign = |name: &str, project: &str, status: &str, more: &[(&str, &str)]| {
+        let mut c = container("x", name, 86_400);
+        c.name = name.into();
+        c.labels = [("com.docker.compose.project".to_owned(), project.to_owned())].into();
+        c.labels
+            .extend(more.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+        c.status = status.into();
+        c
+    };
+    let rule = [("traefik.http.routers.wiki.rule", "Host(`wiki.example`)")];
+    let mut blog = foreign("blog-web-1", "blog", "Up 2 days", &[]);
+    if let Some(inspected) = &mut blog.inspected {
+        inspected.env.insert(
+            "VIRTUAL_HOST".into(),
+            "blog.example,www.blog.example".into(),
+        );
+        inspected.restarts = 3;
+    }
+    let mut worker = foreign("wiki-worker-1", "wiki", "Exited (1) 3 minutes ago", &[]);
+    worker.run = crate::observe::model::RunState::Exited;
+    worker.inspected = None;
+    let wiki = foreign("wiki-web-1", "wiki", "Up 2 days (unhealthy)", &rule);
+    ready(&mut app, "web1", host(vec![blog, worker, wiki]));
+    app.wait(3);
+    app
+}
+
+#[test]
+fn a_look_without_a_fleet_file() {
+    for size in SIZES {
+        let app = looked_at(size);
+        assert_snapshot!(format!("look_{}x{}", size.0, size.1), styled(&app.frame()));
+    }
+}
+
+/// The archive of bob's shop, worked out.
+fn proposed(app: &mut App) -> u64 {
+    app.take();
+    app.press(":").type_text("archive").press("enter");
+    let (id, request) = app
+        .take()
+        .into_iter()
+        .find_map(|e| match e {
+            Effect::Propose(id, request) => Some((id, request)),
+            _ => None,
+        })
+        .unwrap();
+    let line = |sign, text: &str| DiffLine {
+        sign,
+        text: text.into(),
+    };
+    let mut plan = drift_plan();
+    for operation in &mut plan.operations {
+        operation.class = Class::Destructive;
+        operation.interrupts = Interruption::Lasting;
+        operation.cause = vec!["state: running → archived".into()];
+    }
+    let proposal = Proposal {
+        request,
+        diff: vec![
+            line('@', "⋯"),
+            line(' ', "  bob-shop:"),
+            line('-', "    state: running"),
+            line('+', "    state: archived"),
+        ],
+        plan: Arc::new(plan),
+    };
+    app.send(Message::Proposed(id, Ok(Box::new(proposal))));
+    id
+}
+
+#[test]
+fn proposal() {
+    each_size("proposal", |app| {
+        proposed(app);
+        app.type_text("alice");
+    });
+}
+
+#[test]
+fn activity() {
+    each_size("activity", |app| {
+        let id = proposed(app);
+        app.type_text("alice-blog").press("enter");
+        let ids: Vec<String> = drift_plan()
+            .operations
+            .iter()
+            .map(|o| o.id.0.clone())
+            .collect();
+        app.send(Message::Step(id, Step::Started(ids[0].clone())));
+        app.wait(3);
+        let failed =
+            End::Failed("the engine refused: memory is too small\nlast line\u{1b}[2J".into());
+        app.send(Message::Step(id, Step::Finished(ids[0].clone(), failed)));
+        let skipped = End::Skipped("an earlier step failed".into());
+        app.send(Message::Step(id, Step::Finished(ids[1].clone(), skipped)));
+        let outcome = Outcome {
+            exit: 3,
+            text: "in part: 0 of 2 operations done, 1 failed".into(),
+            next: vec!["p shows what is left; applying again goes on from there".into()],
+        };
+        app.send(Message::Step(id, Step::Ended(outcome)));
+    });
+}
+
+#[test]
+fn logs() {
+    each_size("logs", |app| {
+        app.press("l");
+        let id = app.model.following.unwrap();
+        let text = "2026-11-21T02:59:58.000000000Z ready\n\
+            2026-11-21T02:59:59.000000000Z \u{1b}[31mPHP Fatal error\u{1b}[0m: out of memory\u{1b}[2J\n";
+        let news = LogNews::Bytes(0, Stream::Stderr, text.into());
+        app.send(Message::Log(id, news));
+    });
+}
+
+#[test]
+fn site_page_with_everything_known() {
+    each_size("site_full", |app| {
+        app.press("enter");
+        let key = app.model.subject().unwrap().key.clone();
+        let lines = [
+            "GET / 200",
+            "PHP Fatal error:  Allowed memory size exhausted",
+            "GET /x 502",
+        ];
+        let lines = lines.map(str::to_owned).to_vec();
+        app.send(Message::Tail(key, Ok(lines)));
+        let probe = Probe {
+            at: app.model.now() - 1,
+            dns: Ok(vec!["203.0.113.7".into()]),
+            http: Ok(502),
+        };
+        app.send(Message::Probed(name("bob-shop"), probe));
+    });
+}
+
+#[test]
+fn events() {
+    each_size("events", |app| {
+        app.press("e");
+    });
+}
+
+#[test]
+fn help_in_on_call_mode_says_what_is_not_bound() {
+    let mut app = three(Setup {
+        on_call: true,
+        ..Setup::default()
+    });
+    app.press("? G");
+    assert_snapshot!(app.text());
 }

@@ -1,0 +1,284 @@
+//! Rows from made-up hosts: which state, and why.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::console::fleet_view::{History, Traffic, Usage};
+use crate::observe::model::{HostState, Inspected, StateRead};
+
+const NOW: i64 = 1_795_230_000;
+const FILE: &str = "\
+fleet: x
+hosts: { web1: { engine: 'unix:///var/run/docker.sock' } }
+sites:
+  blog: { host: web1, recipe: static, domains: [blog.example], memory: 128M }
+";
+
+struct Case {
+    file: String,
+    container: Option<ObservedContainer>,
+    applied: bool,
+    causes: Vec<&'static str>,
+    data: HostData,
+}
+
+impl Case {
+    fn new() -> Case {
+        let label = |k: &str, v: &str| (format!("ostler.{k}"), v.to_owned());
+        Case {
+            file: FILE.into(),
+            container: Some(ObservedContainer {
+                id: "c1".into(),
+                name: "ostler-x-1".into(),
+                run: RunState::Running,
+                status: "Up 3 hours".into(),
+                created: NOW - 10_800,
+                labels: [
+                    label("fleet", "x"),
+                    label("site", "blog"),
+                    label("role", "site"),
+                ]
+                .into(),
+                ..ObservedContainer::default()
+            }),
+            applied: true,
+            causes: Vec::new(),
+            data: HostData {
+                link: Link::Ready,
+                ..HostData::default()
+            },
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ObservedContainer)) -> Case {
+        change(self.container.as_mut().unwrap());
+        self
+    }
+
+    fn oom(mut self, ago: i64) -> Case {
+        let history = History {
+            ooms: 3,
+            last_oom: NOW - ago,
+            changed: None,
+        };
+        self.data.history.insert("c1".into(), history);
+        self
+    }
+
+    fn status(mut self, status: u16) -> Case {
+        let traffic = Traffic {
+            at: NOW - 2,
+            status: Some((status, NOW - 2)),
+            ..Traffic::default()
+        };
+        self.data.traffic.insert("blog".parse().unwrap(), traffic);
+        self
+    }
+
+    fn row(mut self) -> SiteRow {
+        let fleet = crate::fleet::load(&self.file, std::path::Path::new("f"))
+            .unwrap()
+            .fleet;
+        let mut state = HostState::default();
+        if self.applied {
+            let record = serde_json::json!({
+                "schema": 1, "site": "blog", "uid": 200000, "spec": null, "hash": null,
+                "limits": {"memory": null, "nano_cpus": null, "pids": null},
+                "route": null, "secrets": {}, "state": {"wanted": "running"},
+                "image_id": null, "address": null,
+            });
+            let record = serde_json::from_value(record).unwrap();
+            state.sites.insert("blog".parse().unwrap(), record);
+        }
+        self.data.observed_at = Some(NOW - 5);
+        self.data.observed = Some(Arc::new(ObservedHost {
+            containers: self.container.take().into_iter().collect(),
+            state: StateRead::Read(Box::new(state)),
+            ..ObservedHost::default()
+        }));
+        let causes = self.causes.iter().map(|c| (*c).to_owned()).collect();
+        let due = Due {
+            sites: HashMap::from([("blog".parse().unwrap(), causes)]),
+        };
+        let facts = Facts {
+            fleet: Some(&fleet),
+            due: &due,
+            probes: &HashMap::new(),
+            now: NOW,
+        };
+        let host = "web1".parse().unwrap();
+        let mut rows = rows_of_host(&facts, &host, &self.data);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
+    }
+
+    fn judged(self) -> (State, String) {
+        let row = self.row();
+        (row.state, row.why)
+    }
+}
+
+fn state(case: Case, state: State, why: &str) {
+    assert_eq!(case.judged(), (state, why.to_owned()));
+}
+
+#[test]
+fn a_site_that_runs_is_well() {
+    state(Case::new(), State::Ok, "");
+    state(Case::new().status(404), State::Ok, "");
+}
+
+#[test]
+fn an_answer_of_500_is_a_failure_unless_it_only_just_came_up() {
+    state(Case::new().status(502), State::Failing, "answers 502");
+    let young = Case::new().with(|c| c.status = "Up 20 seconds".into());
+    state(young.status(503), State::Starting, "answers 503");
+}
+
+#[test]
+fn memory_is_named_with_its_limit() {
+    state(Case::new().oom(60), State::Warning, "oom ×3, memory 128M");
+    state(
+        Case::new().oom(60).status(502),
+        State::Failing,
+        "oom ×3, memory 128M",
+    );
+    // Old kills are over.
+    state(Case::new().oom(4000), State::Ok, "");
+    let mut full = Case::new();
+    let usage = Usage {
+        at: NOW,
+        memory: 127 << 20,
+        memory_limit: 128 << 20,
+        ..Usage::default()
+    };
+    full.data.stats.insert("c1".into(), usage);
+    state(full, State::Warning, "memory 127M of 128M");
+}
+
+#[test]
+fn a_container_that_ended_says_how() {
+    for (status, oom, why) in [
+        (
+            "Exited (1) 5 minutes ago",
+            false,
+            "container exited (1): failed",
+        ),
+        (
+            "Exited (0) 5 minutes ago",
+            false,
+            "container exited (0): ended by itself",
+        ),
+        (
+            "Exited (127) 1 second ago",
+            false,
+            "container exited (127): its command cannot be run",
+        ),
+        (
+            "Exited (137) 2 hours ago",
+            true,
+            "container exited (137): out of memory, memory 128M",
+        ),
+    ] {
+        let case = Case::new().with(|c| {
+            c.run = RunState::Exited;
+            c.status = status.into();
+            c.inspected = oom.then(|| Inspected {
+                oom_killed: true,
+                exit_code: Some(137),
+                ..Inspected::default()
+            });
+        });
+        state(case, State::Failing, why);
+    }
+    let again = Case::new().with(|c| {
+        c.run = RunState::Restarting;
+        c.status = "Restarting (1) 3 seconds ago".into();
+    });
+    state(again, State::Restarting, "container exited (1): failed");
+}
+
+#[test]
+fn health_is_believed() {
+    let sick = Case::new().with(|c| c.status = "Up 3 hours (unhealthy)".into());
+    state(sick, State::Failing, "its health command fails");
+    let soon = Case::new().with(|c| c.status = "Up 3 seconds (health: starting)".into());
+    assert_eq!(soon.judged().0, State::Starting);
+}
+
+#[test]
+fn what_was_changed_by_hand_is_drift_and_what_the_file_says_is_to_apply() {
+    let mut by_hand = Case::new();
+    by_hand.causes = vec!["memory 128M→256M by hand"];
+    state(by_hand, State::Drift, "memory 128M→256M by hand");
+    let mut file = Case::new();
+    file.causes = vec!["domains: added www.blog.example"];
+    state(file, State::Pending, "domains: added www.blog.example");
+    let mut new = Case::new();
+    (new.container, new.applied, new.causes) = (None, false, vec!["new site"]);
+    state(new, State::Pending, "new site");
+}
+
+#[test]
+fn a_container_that_is_gone_is_a_failure() {
+    let mut gone = Case::new();
+    gone.container = None;
+    state(gone, State::Failing, "its container is gone");
+}
+
+#[test]
+fn what_the_file_wants_stopped_is_well_when_it_is() {
+    let file = FILE.replace("memory: 128M", "state: stopped");
+    let mut stopped = Case::new().with(|c| c.run = RunState::Exited);
+    stopped.file.clone_from(&file);
+    state(stopped, State::Stopped, "");
+    let mut runs = Case::new();
+    runs.file = file;
+    state(runs, State::Pending, "to be stopped");
+    let mut archived = Case::new();
+    archived.file = FILE.replace("memory: 128M", "state: archived");
+    archived.container = None;
+    state(archived, State::Archived, "");
+}
+
+#[test]
+fn a_host_that_is_away_leaves_the_last_state_with_its_age() {
+    let mut away = Case::new().status(502);
+    away.data.link = Link::BackingOff;
+    away.data.why = "no route to host".into();
+    let row = away.row();
+    assert!(row.stale);
+    assert_eq!(row.state, State::Failing);
+    assert_eq!(row.why, "web1 does not answer: no route to host");
+    assert_eq!(row.seen, Some(NOW - 5));
+}
+
+#[test]
+fn a_site_that_is_in_the_file_no_more_is_a_leftover() {
+    let mut left = Case::new().with(|c| {
+        c.run = RunState::Exited;
+        c.labels.insert("ostler.site".into(), "old\u{1b}[2J".into());
+    });
+    left.file = "fleet: x\nhosts: { web1: { engine: 'unix:///x' } }\n".into();
+    let row = left.row();
+    assert_eq!(row.state, State::Leftover);
+    assert_eq!(row.name, "old␛[2J");
+    assert_eq!(row.why, "not in the file any more; stopped, its data kept");
+}
+
+#[test]
+fn ages_are_read_out_of_the_engines_words() {
+    for (status, seconds) in [
+        ("Up 3 hours", Some(10_800)),
+        ("Up About a minute", Some(60)),
+        ("Up About an hour", Some(3_600)),
+        ("Up Less than a second", Some(1)),
+        ("Exited (137) 5 minutes ago", Some(300)),
+        ("Up 2 weeks (unhealthy)", Some(1_209_600)),
+        ("Created", None),
+        ("", None),
+    ] {
+        assert_eq!(ago_in_status(status), seconds, "{status}");
+    }
+}

@@ -191,6 +191,18 @@ fn the_doctor_looks_at_an_engine_without_a_fleet_file() {
 }
 
 #[test]
+fn any_engine_is_looked_at_without_a_fleet_file() {
+    let Some(engine) = tier::engine() else { return };
+    let status = ostler(&["status", "--json", "--host", &engine.address]);
+    assert_eq!(status.code, 0, "{}", status.err);
+    assert_eq!(status.json()["reachable"], true);
+    assert!(status.json()["all"].is_array());
+    let gone = ostler(&["status", "--host", "unix:///nowhere/docker.sock"]);
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("no Docker socket"), "{}", gone.err);
+}
+
+#[test]
 fn an_address_that_is_no_engine_is_refused() {
     let ran = ostler(&["doctor", "--host", "/var/run/docker.sock"]);
     assert_eq!(ran.code, 1);

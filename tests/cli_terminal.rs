@@ -35,6 +35,50 @@ fn sigterm_leaves_a_sane_terminal() {
 }
 
 #[test]
+fn ctrl_z_gives_the_terminal_back_until_the_shell_continues_it() {
+    let Some(()) = tier::terminal() else { return };
+    let mut demo = Pty::start(&["demo"], 80, 24);
+    demo.wait_for("bob-shop");
+    demo.keys("\x1a");
+    demo.wait_for_alternate(false);
+    demo.signal("CONT");
+    demo.wait_for_alternate(true);
+    demo.wait_for("bob-shop");
+    demo.keys("q");
+    let ended = demo.end();
+    assert_eq!(ended.code, 0, "{}", ended.screen);
+    ended.assert_sane();
+}
+
+/// Takes the terminal as the console does, and panics; on its own in a pseudo-terminal only.
+#[test]
+fn panics_on_its_own() {
+    if std::env::var_os("OSTLER_TEST_PANIC").is_none() {
+        return;
+    }
+    let _guard = ostler::console::terminal::Guard::take().unwrap();
+    panic!("on purpose");
+}
+
+#[test]
+fn a_panic_leaves_a_sane_terminal_and_is_told() {
+    let Some(()) = tier::terminal() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "panics_on_its_own", "--nocapture"]);
+    command.env("OSTLER_TEST_PANIC", "1");
+    let ended = Pty::spawn(folder.path(), command, 80, 24).end();
+    ended.assert_sane();
+    assert!(
+        ended.bytes().contains("\x1b[?1049h"),
+        "it took the terminal"
+    );
+    let told = ended.bytes();
+    let (_, after) = told.rsplit_once("\x1b[?1049l").unwrap();
+    assert!(after.contains("on purpose"), "{told}");
+}
+
+#[test]
 fn without_colour_no_colour_is_sent() {
     let Some(()) = tier::terminal() else { return };
     let mut demo = Pty::start(&["--no-color", "demo"], 80, 24);

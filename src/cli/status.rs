@@ -1,5 +1,7 @@
 //! `ostler status`: the fleet on one screen.
 
+mod engine;
+
 use serde::Serialize;
 
 use super::args::EngineArg;
@@ -22,11 +24,11 @@ struct Status<'a> {
 }
 
 /// Says how the fleet is: which hosts answer, which sites are not as they should be, and why.
-pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Exit, Failure> {
-    let file = match &engine.address {
-        Some(address) => context.lone(address)?,
-        None => context.load()?,
-    };
+pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exit, Failure> {
+    if let Some(address) = &named.address {
+        return engine::run(context, address, json).await;
+    }
+    let file = context.load()?;
     let seen = context
         .look(&file, &context.select()?, Look::at(&Inspect::Ours))
         .await?;

@@ -40,11 +40,16 @@ impl Pty {
 
     /// Starts the real binary in a folder, which is its home too. `OSTLER_BINARY` names another.
     pub fn start_in(folder: &Path, arguments: &[&str], columns: u16, rows: u16) -> Pty {
-        let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let binary = std::env::var("OSTLER_BINARY");
         let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_ostler").to_owned());
         let mut command = CommandBuilder::new(binary);
         command.args(arguments);
+        Pty::spawn(folder, command, columns, rows)
+    }
+
+    /// Starts any program.
+    pub fn spawn(folder: &Path, mut command: CommandBuilder, columns: u16, rows: u16) -> Pty {
+        let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         command.cwd(folder);
         command.env("HOME", folder);
         for name in ["CONFIG", "STATE", "DATA", "CACHE"] {
@@ -97,6 +102,19 @@ impl Pty {
                     "{why:?}: no {text:?} on\n{}",
                     self.parser.screen().contents()
                 ),
+            }
+        }
+    }
+
+    /// Waits until the alternate screen is taken, or left.
+    #[track_caller]
+    pub fn wait_for_alternate(&mut self, taken: bool) {
+        let until = Instant::now() + PATIENCE;
+        while self.parser.screen().alternate_screen() != taken {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(why) => panic!("{why:?}: {}", self.parser.screen().contents()),
             }
         }
     }

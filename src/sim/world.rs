@@ -508,7 +508,7 @@ impl World {
         self.routers.remove(id);
         self.emit_container(now, "die", id, &[("exitCode", code.to_string())]);
         if again {
-            let wait = (SECOND / 10 << restarts.min(10)).min(60 * SECOND);
+            let wait = ((SECOND / 10) << restarts.min(10)).min(60 * SECOND);
             self.plan(
                 now + wait,
                 Due::Restart {

@@ -158,7 +158,7 @@ pub(super) fn logs(sim: &Sim, name: &str, call: &Call) -> Reply {
         err: bool,
         timestamps: bool,
     }
-    let id = sim.look(|world, _| Ok::<_, Refusal>(world.find(name)?))?;
+    let id = sim.look(|world, _| world.find(name))?;
     let state = State {
         sim: sim.clone(),
         id,

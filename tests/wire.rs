@@ -517,6 +517,41 @@ async fn a_host_goes_away_and_comes_back() {
     assert_eq!(client.containers().await.unwrap()[0].state, "running");
 }
 
+#[tokio::test]
+async fn a_stream_that_nobody_reads_any_more_is_let_go() {
+    let (sim, client) = simulated().await;
+    let id = client.create("a1", &web()).await.unwrap();
+    client.start(&id).await.unwrap();
+    let follow = LogOptions {
+        follow: true,
+        ..Default::default()
+    };
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut logs = Box::pin(client.logs(&id, follow));
+        let mut events = Box::pin(client.events(&[], None));
+        let wait = Duration::from_millis(20);
+        let (log, event) = tokio::join!(
+            tokio::time::timeout(wait, logs.next()),
+            tokio::time::timeout(wait, events.next())
+        );
+        assert!(log.is_err() && event.is_err(), "both wait");
+        streams.push((logs, events));
+    }
+    assert!(sim.open_connections() >= 40);
+    drop(streams);
+    let until = Instant::now() + Duration::from_secs(10);
+    // What is kept for the next request is all that may stay.
+    while sim.open_connections() > 8 {
+        assert!(
+            Instant::now() < until,
+            "{} connections",
+            sim.open_connections()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_site_without_enough_memory_dies_of_it_until_it_has_more() {
     let (sim, client) = simulated().await;

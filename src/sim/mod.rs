@@ -73,6 +73,7 @@ struct Shared {
     faults: Faults,
     pace: Mutex<Pace>,
     connections: AtomicU64,
+    open: AtomicU64,
 }
 
 impl std::fmt::Debug for Sim {
@@ -113,6 +114,7 @@ impl Sim {
                 faults: Faults::default(),
                 pace: Mutex::new(Pace::default()),
                 connections: AtomicU64::new(0),
+                open: AtomicU64::new(0),
             }),
         }
     }
@@ -176,6 +178,11 @@ impl Sim {
     /// Connections that were opened so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open now.
+    pub fn open_connections(&self) -> u64 {
+        self.shared.open.load(Ordering::Relaxed)
     }
 
     /// How long things take from now on.

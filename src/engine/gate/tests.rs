@@ -33,6 +33,7 @@ fn the_list_passes_with_and_without_a_version() {
     for route in routes {
         assert!(passes("GET", &format!("/{route}")), "{route}");
         assert!(passes("GET", &format!("/v1.41/{route}")), "{route}");
+        assert!(passes("HEAD", &format!("/v1.41/{route}")), "{route}");
         for method in [
             "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "get", "BREW",
         ] {
@@ -42,9 +43,6 @@ fn the_list_passes_with_and_without_a_version() {
             );
         }
     }
-    assert!(passes("HEAD", "/_ping"));
-    assert!(passes("HEAD", "/v1.41/containers/abc/archive"));
-    assert!(!passes("HEAD", "/v1.41/containers/abc/logs"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The engine's side of a connection: HTTP/1.1, faults, and which path leads where.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +36,7 @@ struct Closed;
 /// Serves one connection until it or the host goes.
 pub(super) async fn connection(sim: Sim, connector: u64, stream: DuplexStream) {
     let mut down = sim.shared.down.subscribe();
+    let host = sim.clone();
     let service = hyper::service::service_fn(move |request| {
         let sim = sim.clone();
         async move { answer(sim, connector, request).await }
@@ -42,11 +44,13 @@ pub(super) async fn connection(sim: Sim, connector: u64, stream: DuplexStream) {
     let serving = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
+    host.shared.open.fetch_add(1, Ordering::Relaxed);
     tokio::select! {
         // How a connection ends is the client's matter.
         _ = serving => {}
         _ = down.wait_for(|down| *down) => {}
     }
+    host.shared.open.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// A call, taken apart.

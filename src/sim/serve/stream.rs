@@ -12,7 +12,7 @@ use super::{Call, Reply, nanos, streamed};
 use crate::sim::Sim;
 use crate::sim::clock::SECOND;
 use crate::sim::log::frames;
-use crate::sim::world::{Event, Refusal};
+use crate::sim::world::Event;
 
 /// How often a log that is followed is looked at for visitors.
 const GLANCE: Duration = Duration::from_millis(200);

@@ -153,7 +153,7 @@ impl LogScreen {
     }
 }
 
-/// Draws as many parts as fit, from the first on, two spaces between them.
+/// Draws the parts that fit, the first ones first, two spaces between them.
 fn draw_parts(area: Rect, cells: &mut Buffer, base: Style, parts: &[(String, Style)]) {
     let mut x = area.x + 1;
     for (index, (text, style)) in parts.iter().enumerate() {
@@ -165,7 +165,7 @@ fn draw_parts(area: Rect, cells: &mut Buffer, base: Style, parts: &[(String, Sty
             text.clone()
         };
         if text.width() > room {
-            return;
+            continue;
         }
         let end = write(cells, x, area.y, &text, room, base.patch(*style));
         x = end + 2;

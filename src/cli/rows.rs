@@ -328,9 +328,11 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow 
     let reached = found.and_then(HostObservation::reached);
     let facts = reached.map(|r| &r.engine);
     let containers = reached.map_or(&[][..], |r| &r.containers);
+    let mine = |c: &&ObservedContainer| c.ours("fleet") == Some(fleet.name.as_str());
     let router = containers
         .iter()
-        .find(|c| c.ours("fleet") == Some(fleet.name.as_str()) && c.ours("role") == Some("router"));
+        .filter(mine)
+        .find(|c| c.ours("role") == Some("router"));
     HostRow {
         name: host.name.clone(),
         engine: host.engine.to_string(),
@@ -346,8 +348,8 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow 
         cpus: facts.map(|f| f.cpus),
         memory: facts.map(|f| f.memory),
         sites: fleet.sites_on(&host.name).count(),
-        containers: containers.iter().filter(|c| !c.is_foreign()).count(),
-        foreign: containers.iter().filter(|c| c.is_foreign()).count(),
+        containers: containers.iter().filter(mine).count(),
+        foreign: containers.iter().filter(|c| !mine(c)).count(),
         router: router.map(|r| r.status.clone()),
     }
 }

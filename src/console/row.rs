@@ -194,6 +194,10 @@ fn site_row(
     let (state, why) = judge(facts, site, data, serving, record, causes, &row);
     row.state = state;
     row.why = why;
+    if state == State::Archived {
+        // Numbers of before say nothing about now.
+        (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);
+    }
     if row.stale {
         row.why = away(data, &site.host);
     }
@@ -376,7 +380,6 @@ fn judge(
         };
     };
     let up_for = row.since.map(|at| facts.now - at);
-    let young = up_for.is_some_and(|s| s < STARTING_S);
     let limit = row
         .memory_limit
         .map(|m| format!(", memory {}", size(m)))
@@ -386,6 +389,8 @@ fn judge(
         .get(&container.id)
         .is_some_and(|h| h.ooms > 0 && facts.now - h.last_oom < OOM_MATTERS_S);
     let oom = || format!("oom ×{}{limit}", row.oom);
+    // One that the engine started again after it ended is not starting: it is failing.
+    let young = up_for.is_some_and(|s| s < STARTING_S) && row.restarts == 0 && !oom_recent;
     match container.run {
         RunState::Running => {}
         RunState::Restarting => {

@@ -134,6 +134,14 @@ fn an_answer_of_500_is_a_failure_unless_it_only_just_came_up() {
     state(Case::new().status(502), State::Failing, "answers 502");
     let young = Case::new().with(|c| c.status = "Up 20 seconds".into());
     state(young.status(503), State::Starting, "answers 503");
+    let again = Case::new().with(|c| {
+        c.status = "Up 2 seconds".into();
+        c.inspected = Some(Inspected {
+            restarts: 3,
+            ..Inspected::default()
+        });
+    });
+    state(again.status(502), State::Failing, "answers 502");
 }
 
 #[test]
@@ -144,6 +152,10 @@ fn memory_is_named_with_its_limit() {
         State::Failing,
         "oom ×3, memory 128M",
     );
+    // Killed and started again by the engine a moment ago.
+    let young = Case::new().with(|c| c.status = "Up 2 seconds".into());
+    let why = "oom ×3, memory 128M";
+    state(young.oom(2).status(502), State::Failing, why);
     // Old kills are over.
     state(Case::new().oom(4000), State::Ok, "");
     let mut full = Case::new();

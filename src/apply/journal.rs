@@ -1,7 +1,7 @@
 //! The record of what was applied, by whom, and how it ended: one file of JSON lines per apply, on
 //! each host and in the operator's own folder. Holds no secret: operations are named, not quoted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -118,7 +118,6 @@ pub struct HostFile {
 pub struct Journal {
     started: Started,
     lines: Vec<(Option<Name>, Line)>,
-    failed: BTreeMap<Name, Failure>,
     folder: Option<PathBuf>,
     file: Option<fs::File>,
 }
@@ -160,7 +159,6 @@ impl Journal {
         Journal {
             started,
             lines: Vec::new(),
-            failed: BTreeMap::new(),
             folder,
             file: None,
         }
@@ -240,13 +238,7 @@ impl Journal {
             at: now(),
         };
         self.append(&line);
-        self.failed.insert(host.clone(), failure.clone());
         self.lines.push((Some(host.clone()), line));
-    }
-
-    /// Those, with the reason.
-    pub fn failed_hosts(&self) -> BTreeMap<Name, Failure> {
-        self.failed.clone()
     }
 
     /// The file of a host on which nothing is left to do.
@@ -427,7 +419,6 @@ mod tests {
         Journal {
             started: started(),
             lines: Vec::new(),
-            failed: BTreeMap::new(),
             folder,
             file: None,
         }

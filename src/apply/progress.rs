@@ -107,6 +107,10 @@ pub struct Failure {
     /// The engine did not answer: nothing else can be done on that host either.
     #[serde(default)]
     pub unreachable: bool,
+    /// It may have been done all the same, and what came before it may be in use by now: nothing is
+    /// taken back.
+    #[serde(default)]
+    pub uncertain: bool,
 }
 
 impl Failure {
@@ -142,6 +146,7 @@ impl From<engine::Error> for Failure {
             remedy: error.remedy(),
             lines: Vec::new(),
             unreachable: error.is_unreachable() && !slow,
+            uncertain: false,
         }
     }
 }
@@ -251,8 +256,8 @@ impl Outcome {
     /// One word for the journal.
     pub fn word(&self) -> &'static str {
         match self.exit_code() {
-            _ if self.cancelled => "cancelled",
             0 => "done",
+            _ if self.cancelled => "cancelled",
             1 => "failed",
             _ => "partial",
         }

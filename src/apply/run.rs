@@ -373,10 +373,12 @@ impl Run<'_> {
                 self.fail_host(&host, failure);
             }
             // A failure is kept to its site.
-            Some(_) => {
+            Some(failure) => {
                 let ends = self.board.fail_site(at);
                 self.ended(ends);
-                self.take_back(at);
+                if !failure.uncertain {
+                    self.take_back(at);
+                }
             }
             None => {}
         }

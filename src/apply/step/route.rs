@@ -159,19 +159,37 @@ async fn make(
     changes: &[&Change],
 ) -> Result<Vec<(Name, Answer)>, Failure> {
     let before = read(ground, told).await?;
-    let config = RouterConfig::new(ground.host.ports);
     let mut after = before.clone();
     for change in changes {
         change.make(&mut after.routes);
     }
-    let unanswered = match router::apply_table(&ground.toolbox, &config, &after.routes).await {
-        Ok(unanswered) => unanswered,
-        Err(error) => {
-            // As good as it can be done; the next apply finds out what is left to do.
-            let _ = router::apply_table(&ground.toolbox, &config, &before.routes).await;
-            return Err(error.into());
+    match tell(ground, &before, &mut after, changes).await {
+        Ok(silent) => {
+            *told = Some(after);
+            Ok(silent)
         }
-    };
+        Err(mut failure) => {
+            // Where this fails too, either of the two routes may hold: nothing that one of them
+            // leads to may be removed then.
+            failure.uncertain = apply(ground, &before).await.is_err();
+            *told = None;
+            Err(failure)
+        }
+    }
+}
+
+async fn apply(ground: &Ground, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
+    let config = RouterConfig::new(ground.host.ports);
+    router::apply_table(&ground.toolbox, &config, &record.routes).await
+}
+
+async fn tell(
+    ground: &Ground,
+    before: &RouterRecord,
+    after: &mut RouterRecord,
+    changes: &[&Change],
+) -> Result<Vec<(Name, Answer)>, Failure> {
+    let unanswered = apply(ground, after).await?;
     let silent = silent(ground, changes, &unanswered);
     let mut put_back = false;
     for (site, answer) in &silent {
@@ -186,13 +204,12 @@ async fn make(
         }
     }
     if put_back {
-        router::apply_table(&ground.toolbox, &config, &after.routes).await?;
+        apply(ground, after).await?;
     }
     after.schema = state::SCHEMA;
-    if after != before {
-        state::write_router(&ground.toolbox, &after).await?;
+    if *after != *before {
+        state::write_router(&ground.toolbox, after).await?;
     }
-    *told = Some(after);
     Ok(silent)
 }
 

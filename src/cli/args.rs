@@ -171,7 +171,7 @@ pub struct ApplyArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum SiteCommand {
     /// Add a site to the fleet file and bring it up
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Take a site off its host; files, uid and state stay
     Archive(SiteArgs),
     /// Bring a stopped or archived site back

@@ -81,7 +81,7 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
         let mut left: Vec<_> = ours.into_iter().collect();
         left.sort_by_key(|(name, _)| *name);
         for (site, containers) in left {
-            if !fleet.sites.get(site).is_some_and(|s| &s.host == host) {
+            if fleet.sites.get(site).is_none_or(|s| &s.host != host) {
                 rows.push(leftover_row(facts, host, site, data, &containers));
             }
         }

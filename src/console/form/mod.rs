@@ -29,6 +29,8 @@ pub struct Field<I> {
 
 /// What a field holds.
 #[derive(Debug, Clone)]
+// A form has a dozen fields: their size does not matter.
+#[expect(clippy::large_enum_variant)]
 pub enum Value {
     /// A text.
     Text(Input),

@@ -138,7 +138,7 @@ pub async fn requests_are_counted_and_connections_kept(bed: Arc<Bed>) {
         .await
         .unwrap();
     bed.client.start(&id).await.unwrap();
-    for _ in 0..10 {
+    for _ in 0..50 {
         bed.client.inspect(&id).await.unwrap();
     }
     bed.client
@@ -147,11 +147,11 @@ pub async fn requests_are_counted_and_connections_kept(bed: Arc<Bed>) {
         .unwrap();
     assert_eq!(gate.changing() - before.1, 2);
     assert_eq!(gate.exec() - before.2, 2);
-    assert!(gate.reading() - before.0 >= 11);
+    assert!(gate.reading() - before.0 >= 51);
     if let Some(sim) = &bed.sim {
         assert_eq!(sim.changing_calls(), 4);
-        // One that was upgraded, one kept, and at most one more begun meanwhile.
-        assert!(sim.connections() <= 3, "{}", sim.connections());
+        // One was upgraded; and one may be begun while another is not yet back.
+        assert!(sim.connections() <= 8, "{}", sim.connections());
     }
 }
 

@@ -8,7 +8,14 @@ use serde::Deserialize;
 use super::Client;
 use crate::engine::error::Result;
 use crate::engine::model::{ListedContainer, Stats};
+use crate::engine::version::Api;
 use crate::engine::wire::{Call, READ, START, plain};
+
+/// From this version on an engine's list of containers may lag behind its answers.
+const LIST_LAGS: Api = Api {
+    major: 1,
+    minor: 42,
+};
 
 impl Client {
     /// Every container of the engine, running or not, in one call.
@@ -58,7 +65,28 @@ impl Client {
     pub async fn stop(&self, id: &str, grace: Duration) -> Result<()> {
         let path = format!("/containers/{}/stop", container(id)?);
         let call = Call::post(path, format!("stop container {id}")).query("t", &seconds(grace));
-        self.wire.ask(call, grace + READ).await.map(drop)
+        self.wire.ask(call, grace + READ).await?;
+        self.until_listed_as_stopped(id).await
+    }
+
+    /// Newer engines answer a moment before their list knows: whoever looks next must not find the
+    /// container running. Where it takes longer than that, someone started it again.
+    async fn until_listed_as_stopped(&self, id: &str) -> Result<()> {
+        const TRIES: u32 = 20;
+        if self.version().api < LIST_LAGS {
+            return Ok(());
+        }
+        let filters = format!(r#"{{"id":["{id}"],"status":["running"]}}"#);
+        for _ in 0..TRIES {
+            let call = Call::get("/containers/json", format!("see container {id} stopped"))
+                .query("filters", &filters);
+            let running: Vec<ListedContainer> = self.wire.ask(call, READ).await?.parse()?;
+            if running.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        Ok(())
     }
 
     /// Stops and starts a container.

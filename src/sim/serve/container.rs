@@ -19,6 +19,7 @@ pub(super) fn list(sim: &Sim, call: &Call) -> Reply {
         call.filter("name"),
         call.filter("status"),
     );
+    let ids = call.filter("id");
     let fits = |container: &Container| {
         let label = |wanted: &String| match wanted.split_once('=') {
             Some((name, value)) => container.labels.get(name).is_some_and(|is| is == value),
@@ -26,6 +27,7 @@ pub(super) fn list(sim: &Sim, call: &Call) -> Reply {
         };
         (all || !states.is_empty() || container.is_running())
             && labels.iter().all(label)
+            && (ids.is_empty() || ids.iter().any(|id| container.id.starts_with(id.as_str())))
             && (names.is_empty()
                 || names
                     .iter()

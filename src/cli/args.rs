@@ -117,7 +117,7 @@ pub enum Command {
     /// Write the JSON Schema of the fleet file, for editors
     Schema,
     /// Open the console on a simulated fleet, to try everything
-    Demo,
+    Demo(DemoArgs),
     /// Write the completion script of a shell
     Completions {
         /// Which shell
@@ -325,6 +325,14 @@ impl std::str::FromStr for Since {
         let count = count.map_err(|_| FORMS.to_owned())?;
         Ok(Since::Ago(i64::from(count) * unit))
     }
+}
+
+/// What `demo` understands.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Write a picture (SVG) of the first screen instead of opening it
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
 }
 
 #[cfg(test)]

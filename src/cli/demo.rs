@@ -8,7 +8,9 @@ use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::args::DemoArgs;
 use super::console;
 use super::context::{Context, FleetFile};
 use super::{Exit, Failure, config};
@@ -17,13 +19,18 @@ use crate::engine::{Client, Error, Gate, Mode};
 use crate::fleet::{self, Name};
 use crate::sim::Sim;
 
+/// Columns and lines of the picture.
+const PICTURE: (u16, u16) = (124, 28);
+/// When it is taken: the hosts have answered, the router's numbers are there.
+const PICTURE_AFTER: Duration = Duration::from_secs(14);
 const FLEET: &str = include_str!("../../fixtures/demo/fleet.yml");
 /// Files that the fleet's secrets are read from; their values are worth nothing.
 const SECRETS: [&str; 4] = ["bob-shop-db", "bob-payment", "frank-smtp", "ldap"];
 
 /// Opens the console on the simulated fleet.
-pub async fn run(context: &Context) -> Result<Exit, Failure> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !terminal && args.picture.is_none() {
         return Err(Failure::of(&ConsoleError::NoTerminal));
     }
     let folder = Folder::new()?;
@@ -44,7 +51,15 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
         config: config::directory(),
         state: Some(folder.path.join("state")),
     };
-    let ended = console::open(options).await;
+    let ended = match &args.picture {
+        Some(path) => {
+            let frame = crate::console::still(options, PICTURE, PICTURE_AFTER).await;
+            fs::write(path, crate::console::picture::svg(&frame))
+                .map(|()| Exit::Done)
+                .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+        }
+        None => console::open(options).await,
+    };
     play.abort();
     ended
 }

@@ -106,7 +106,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Completions { shell }) => completions::run(out, shell),
         Some(Command::Keys) => keys::run(out),
         Some(Command::Man) => man::run(out),
-        Some(Command::Demo) => block_on(demo::run(&context))?,
+        Some(Command::Demo(args)) => block_on(demo::run(&context, &args))?,
         None => block_on(console::run(&context, &above))?,
     }
 }

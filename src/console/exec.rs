@@ -172,6 +172,12 @@ impl Exec {
         }
     }
 
+    /// Connections to the hosts that answer.
+    #[cfg(test)]
+    pub fn clients(&self) -> std::collections::BTreeMap<Name, Client> {
+        self.feed.clients()
+    }
+
     /// Whether something is being applied.
     pub fn is_applying(&self) -> bool {
         self.applying

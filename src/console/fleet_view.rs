@@ -185,8 +185,10 @@ pub struct SiteRow {
     pub cpu: Option<Reading<f64>>,
     /// Restarts made by the engine.
     pub restarts: u64,
-    /// Times the kernel killed a process of it for memory, as far as seen.
+    /// Times the kernel killed a process of it for memory, as far as the engine remembers.
     pub oom: u32,
+    /// The last of them.
+    pub last_oom: i64,
     /// Whether its container runs.
     pub running: bool,
     /// Container that serves it.

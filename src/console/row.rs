@@ -118,6 +118,7 @@ fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
         cpu: None,
         restarts: 0,
         oom: 0,
+        last_oom: 0,
         running: false,
         container: None,
         container_name: String::new(),
@@ -234,6 +235,7 @@ fn describe_container(row: &mut SiteRow, container: &ObservedContainer, data: &H
         .unwrap_or_default();
     let history = data.history.get(&container.id);
     row.oom = history.map_or(0, |h| h.ooms);
+    row.last_oom = history.map_or(0, |h| h.last_oom);
     if let Some(inspected) = &container.inspected {
         row.restarts = inspected.restarts;
         row.memory_limit = inspected.limits.memory.or(row.memory_limit);
@@ -418,14 +420,20 @@ fn judge(
         .as_ref()
         .and_then(|i| i.health.as_deref())
         .unwrap_or_else(|| health_in_status(&container.status));
+    let full = match (row.memory_used, row.memory_limit) {
+        (Some(used), Some(limit)) if limit > 0 && used.value as f64 >= 0.95 * limit as f64 => {
+            Some(format!("memory {} of {}", size(used.value), size(limit)))
+        }
+        _ => None,
+    };
     if let Some(http) = row.http.filter(|h| h.value >= 500) {
         if young {
             return (State::Starting, format!("answers {}", http.value));
         }
-        let why = if oom_recent {
-            oom()
-        } else {
-            format!("answers {}", http.value)
+        let why = match full {
+            _ if oom_recent => oom(),
+            Some(full) => format!("answers {}, {full}", http.value),
+            None => format!("answers {}", http.value),
         };
         return (State::Failing, why);
     }
@@ -451,14 +459,8 @@ fn judge(
             ),
         );
     }
-    if let (Some(used), Some(limit)) = (row.memory_used, row.memory_limit)
-        && limit > 0
-        && used.value as f64 >= 0.95 * limit as f64
-    {
-        return (
-            State::Warning,
-            format!("memory {} of {}", size(used.value), size(limit)),
-        );
+    if let Some(full) = full {
+        return (State::Warning, full);
     }
     if !causes.is_empty() {
         return pending("");

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use termprofile::{DetectorSettings, TermProfile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel};
@@ -16,6 +18,7 @@ use super::config::Config;
 use super::effect::Effect;
 use super::exec::{Exec, Parts};
 use super::feed::Connect;
+use super::keymap::Keymap;
 use super::message::Message;
 use super::model::{Model, Start};
 use super::settle::due_ms;
@@ -123,7 +126,93 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
         });
     let signals = Signals::new()?;
     let mut guard = Guard::take()?;
-    let size = crossterm::terminal::size()?;
+    let look = Looks {
+        theme,
+        themes,
+        keymap: config.keymap,
+        complaints: config.complaints,
+        size: crossterm::terminal::size()?,
+    };
+    let parts = assemble(options, look);
+    let mut console = Console {
+        model: parts.model,
+        exec: parts.exec,
+        inbox: parts.inbox,
+        log: parts.log,
+        signals,
+        keys: EventStream::new(),
+    };
+    let ended = console.stay(&mut guard).await;
+    let applying = console.exec.is_applying();
+    drop(guard);
+    if applying {
+        eprintln!(
+            "ostler: what is being applied stops between two operations; Ctrl-C leaves at once"
+        );
+        tokio::select! {
+            () = console.exec.leave() => {}
+            _ = console.signals.next() => {}
+        }
+    }
+    ended
+}
+
+/// The first screen after a while, without a terminal: for pictures.
+pub async fn still(options: ConsoleOptions, size: (u16, u16), after: Duration) -> Buffer {
+    let mut parts = assembled(options, size);
+    let end = tokio::time::Instant::now() + after;
+    loop {
+        let wishes = before_frame(&mut parts.model);
+        for wish in wishes {
+            parts.exec.carry_out(wish);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => break,
+            Some(message) = parts.inbox.recv() => {
+                update(&mut parts.model, Message::Clock(now_ms()));
+                for wish in update(&mut parts.model, message) {
+                    parts.exec.carry_out(wish);
+                }
+            }
+        }
+    }
+    let area = Rect::new(0, 0, size.0, size.1);
+    let mut buf = Buffer::empty(area);
+    view::draw(&parts.model, &mut buf, area);
+    buf
+}
+
+/// How a console looks and listens.
+struct Looks {
+    theme: Theme,
+    themes: Vec<Theme>,
+    keymap: Keymap,
+    complaints: Vec<String>,
+    size: (u16, u16),
+}
+
+/// A console without the terminal around it.
+pub(super) struct Assembled {
+    pub(super) model: Model,
+    pub(super) exec: Exec,
+    pub(super) inbox: UnboundedReceiver<Message>,
+    pub(super) log: Receiver<Message>,
+}
+
+/// A console with nobody's configuration, in the colours of a good terminal.
+pub(super) fn assembled(options: ConsoleOptions, size: (u16, u16)) -> Assembled {
+    let theme = Theme::choose(None, TermProfile::TrueColor);
+    let look = Looks {
+        themes: vec![theme.clone()],
+        theme,
+        keymap: Config::load(None).keymap,
+        complaints: Vec::new(),
+        size,
+    };
+    assemble(options, look)
+}
+
+fn assemble(options: ConsoleOptions, look: Looks) -> Assembled {
     let (fleet, looked_at, source) = match options.subject {
         Subject::Fleet(source) => (source.fleet.clone(), None, Some(source)),
         Subject::Host(host) => {
@@ -138,11 +227,11 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let on_call = options.on_call || source.is_none();
     let model = Model::new(Start {
         now_ms: now_ms(),
-        size,
-        keymap: config.keymap,
-        complaints: config.complaints,
-        theme,
-        themes,
+        size: look.size,
+        keymap: look.keymap,
+        complaints: look.complaints,
+        theme: look.theme,
+        themes: look.themes,
         fleet: source.as_ref().map(|s| s.fleet.clone()),
         looked_at,
         on_call,
@@ -160,27 +249,12 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
         messages,
         log,
     });
-    let mut console = Console {
+    Assembled {
         model,
         exec,
         inbox,
         log: log_inbox,
-        signals,
-        keys: EventStream::new(),
-    };
-    let ended = console.stay(&mut guard).await;
-    let applying = console.exec.is_applying();
-    drop(guard);
-    if applying {
-        eprintln!(
-            "ostler: what is being applied stops between two operations; Ctrl-C leaves at once"
-        );
-        tokio::select! {
-            () = console.exec.leave() => {}
-            _ = console.signals.next() => {}
-        }
     }
-    ended
 }
 
 struct Console {

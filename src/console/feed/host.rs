@@ -32,6 +32,8 @@ const NUMBERS: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often a host over the network is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
+/// How far back the engine is asked what happened, seconds.
+const BEFORE_S: i64 = 3_600;
 /// Stats calls at the same time.
 const AT_ONCE: usize = 4;
 
@@ -54,9 +56,10 @@ const EVENTS: [&str; 12] = [
 /// Watches one host until the task is aborted.
 pub(super) async fn watch_host(shared: Shared, host: Host) {
     let mut wait = BACKOFF.0;
+    let mut heard = 0;
     loop {
         let began = Instant::now();
-        let Err(why) = attend(&shared, &host).await;
+        let Err(why) = attend(&shared, &host, &mut heard).await;
         if began.elapsed() > Duration::from_secs(BACKOFF.1) {
             wait = BACKOFF.0;
         }
@@ -100,7 +103,13 @@ fn send(shared: &Shared, host: &Host, news: HostNews) {
 }
 
 /// One connection's life. Ends only with the reason why it is over.
-async fn attend(shared: &Shared, host: &Host) -> Result<std::convert::Infallible, String> {
+///
+/// `heard`: the newest event that was taken, nanoseconds on the engine's clock.
+async fn attend(
+    shared: &Shared,
+    host: &Host,
+    heard: &mut i64,
+) -> Result<std::convert::Infallible, String> {
     let connecting = timeout(CONNECT, (shared.connect)(host));
     let client = match connecting.await {
         Ok(Ok(client)) => client,
@@ -117,7 +126,7 @@ async fn attend(shared: &Shared, host: &Host) -> Result<std::convert::Infallible
         counted: false,
         blind: false,
     };
-    worker.run().await.map_err(|error| error.to_string())
+    worker.run(heard).await.map_err(|error| error.to_string())
 }
 
 struct Worker<'a> {
@@ -135,9 +144,13 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    async fn run(&mut self) -> engine::Result<std::convert::Infallible> {
-        // Events from before the first look on: nothing falls between the two.
-        let since = self.client.daemon_now();
+    async fn run(&mut self, heard: &mut i64) -> engine::Result<std::convert::Infallible> {
+        // The engine remembers what happened a while ago: kills for memory, restarts. And nothing
+        // falls between the first look and the first event.
+        let since = self.client.daemon_now().map(|now| match *heard {
+            0 => now - BEFORE_S,
+            last => last / 1_000_000_000,
+        });
         self.look(&Inspect::Needed).await?;
         send(
             self.shared,
@@ -175,7 +188,13 @@ impl Worker<'_> {
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => {
-                        self.event(event?);
+                        let event = event?;
+                        // Told before, on a connection that was lost.
+                        if event.time_nano <= *heard {
+                            continue;
+                        }
+                        *heard = event.time_nano;
+                        self.event(event);
                         let now = Instant::now();
                         let last = look_at.map_or(now + SETTLE_AT_MOST, |(_, last)| last);
                         look_at = Some((now + SETTLE, last));

@@ -7,7 +7,7 @@ use crate::console::effect::Effect;
 use crate::console::fleet_view::{Reading, SiteRow, State};
 use crate::console::model::{Model, Screen};
 use crate::console::pen::Spans;
-use crate::console::text::{clean, elide, rate, size, wrap};
+use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::console::view::{Ages, mark};
 use crate::fleet::SiteState;
@@ -240,8 +240,8 @@ fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         (n, _) if n > 0 => link(
             Role::Warn,
             "application",
-            format!("killed for memory {n}× since the console was opened"),
-            String::new(),
+            format!("killed for memory {n}×, the last time"),
+            format!("{} ago", ages.ago(row.last_oom)),
         ),
         (_, Some(e)) if e.value > 0.0 => link(
             Role::Warn,
@@ -293,7 +293,8 @@ fn usage(row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         ));
     }
     if let Some(connections) = row.connections {
-        parts.push((Role::Text, format!("   {} connections", connections.value)));
+        let held = count(connections.value as usize, "connection", "connections");
+        parts.push((Role::Text, format!("   {held}")));
     }
     out.push(parts);
 }
@@ -321,7 +322,7 @@ fn tail(model: &Model, row: &SiteRow, key: &str, room: usize, out: &mut Vec<Span
             };
             out.push(vec![(Role::Column, title.into())]);
             for line in chosen.iter().rev().take(4).rev() {
-                let text = elide(line, room.saturating_sub(4)).into_owned();
+                let text = elide(without_head(line), room.saturating_sub(4)).into_owned();
                 out.push(vec![(Role::Text, format!("   {text}"))]);
             }
             if chosen.is_empty() {
@@ -330,6 +331,15 @@ fn tail(model: &Model, row: &SiteRow, key: &str, room: usize, out: &mut Vec<Span
         }
     }
     out.push(Vec::new());
+}
+
+/// A log line without the times and origins in brackets that Apache and others begin it with.
+pub fn without_head(line: &str) -> &str {
+    let mut rest = line;
+    while let Some((_, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+        rest = after.trim_start();
+    }
+    if rest.is_empty() { line } else { rest }
 }
 
 /// Whether a log line reads like an error.

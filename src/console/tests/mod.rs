@@ -4,3 +4,4 @@ mod fixture;
 mod keys;
 mod logs;
 mod screens;
+mod whole;

@@ -3,7 +3,7 @@
 //! A *transport* only yields byte streams ([`transport::Connector`]). Above every one of them sit
 //! the same client with keep-alive, the API version prefix, the [`gate`], the deadlines, and
 //! bollard for whoever wants its typed calls: there is one path for all requests, and it is
-//! [`wire`]. Nothing in here knows what a site is.
+//! `wire`. Nothing in here knows what a site is.
 
 pub mod client;
 pub mod decode;

@@ -3,7 +3,7 @@
 //! It is a real HTTP server over in-memory connections, so that all of `engine` is used with it as
 //! with a real engine, upgrades included; `tests/contract.rs` holds both to the same behaviour.
 //! What would take a task per container is a function of time here: visitors, logs and
-//! measurements follow from seed, site and clock ([`visits`], [`log`], [`measure`]), and what is
+//! measurements follow from seed, site and clock (`visits`, `log`, `measure`), and what is
 //! going to happen waits in a calendar until someone looks ([`world`]). So thousands of containers
 //! cost nothing while nobody asks about them.
 //!

@@ -187,3 +187,40 @@ fn a_site_s_life_is_a_few_lines_of_the_file() {
     assert_eq!(bad.code, 1);
     assert!(bad.err.contains("nothing was written"), "{}", bad.err);
 }
+
+#[test]
+fn ctrl_c_lets_what_runs_end_and_takes_back_what_is_half_done() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let Some(engine) = tier::engine() else { return };
+    let slow = "  slow: { host: here, recipe: image, image: \"ostler-test/web:1\", port: 8080, domains: [slow.localhost], memory: 64M, health: { path: /hang, timeout: 50s } }\n";
+    let stage = Stage::new(&engine, &format!("{BLOG}{slow}"));
+    let mut apply = cli::command(stage.folder.path())
+        .args(["apply", "--yes", "--only", "site=slow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(apply.stderr.take().unwrap()).lines();
+    // The site's container is up, and what is left is to wait for its answer.
+    let started = said.find(|line| {
+        line.as_ref()
+            .is_ok_and(|l| l.contains("slow on here: start "))
+    });
+    assert!(started.is_some());
+    let pid = apply.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-s", "INT", &pid])
+        .status();
+    assert!(sent.unwrap().success());
+    let rest: Vec<String> = said.map_while(Result::ok).collect();
+    let ended = apply.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(3), "{out}\n{rest:#?}");
+    assert!(rest.iter().any(|l| l.starts_with("stopping:")), "{rest:#?}");
+    assert!(out.contains("Stopped: "), "{out}");
+    let sites = stage
+        .done(&["sites", "--json", "--only", "site=slow"])
+        .json();
+    assert_eq!(sites[0]["container"], serde_json::Value::Null, "taken back");
+}

@@ -26,6 +26,8 @@ pub struct Patient {
     pub name: String,
     /// Where its engine is.
     pub engine: EngineAddress,
+    /// The fleet it is a host of, if any.
+    pub fleet: Option<String>,
     /// Ports that the router is to have.
     pub ports: Ports,
     /// The folder on the host that is written to.
@@ -45,10 +47,13 @@ struct Report {
 pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, Failure> {
     let asked = engine.address.as_deref();
     if asked.is_none() && context.find_fleet().is_ok() {
-        let hosts = context.load()?.fleet.hosts;
-        return Ok(hosts
+        let fleet = context.load()?.fleet;
+        let name = fleet.name.to_string();
+        return Ok(fleet
+            .hosts
             .into_values()
             .map(|host| Patient {
+                fleet: Some(name.clone()),
                 name: host.name.to_string(),
                 engine: host.engine,
                 ports: host.ports,
@@ -60,6 +65,7 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
     Ok(vec![Patient {
         name: "this engine".into(),
         engine: super::engine::here(asked)?,
+        fleet: None,
         ports: Ports::default(),
         root: DEFAULT_ROOT.into(),
         subnet: None,
@@ -127,6 +133,7 @@ async fn examine(patient: &Patient) -> Result<Facts, Error> {
         networks,
         local,
         skew,
+        fleet: patient.fleet.clone(),
         ports: patient.ports,
         subnet: patient.subnet,
     })

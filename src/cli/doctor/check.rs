@@ -51,6 +51,8 @@ pub struct Facts {
     pub local: Option<Local>,
     /// The engine's clock minus ours, seconds.
     pub skew: Option<i64>,
+    /// The fleet it is a host of; `None`: any fleet's router may be there.
+    pub fleet: Option<String>,
     /// Ports the router is to have.
     pub ports: Ports,
     /// The sites' network, where the fleet file sets it.
@@ -227,7 +229,10 @@ fn port(facts: &Facts, port: u16) -> Finding {
         return remedy(line(name, Mark::Fail, text));
     }
     let router = facts.containers.iter().find(|c| {
-        c.state == "running" && c.labels.get("ostler.role").is_some_and(|r| r == "router")
+        let label = |name: &str| c.labels.get(name).map(String::as_str);
+        c.state == "running"
+            && label("ostler.role") == Some("router")
+            && (facts.fleet.is_none() || label("ostler.fleet") == facts.fleet.as_deref())
     });
     let Some(local) = &facts.local else {
         return match router {

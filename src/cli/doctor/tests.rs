@@ -27,6 +27,7 @@ fn facts() -> Facts {
         networks: Vec::new(),
         local: Some(Local::default()),
         skew: Some(1),
+        fleet: Some("x".into()),
         ports: Ports::default(),
         subnet: None,
     }
@@ -115,7 +116,9 @@ fn our_own_router_may_hold_the_ports() {
     facts.containers = vec![ListedContainer {
         names: vec!["ostler-x-router".into()],
         state: "running".into(),
-        labels: [("ostler.role".to_owned(), "router".to_owned())].into(),
+        labels: [("ostler.role", "router"), ("ostler.fleet", "x")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
         ..Default::default()
     }];
     let local = facts.local.as_mut().unwrap();
@@ -124,6 +127,13 @@ fn our_own_router_may_hold_the_ports() {
         listening(443, "haproxy (pid 9)"),
     ];
     assert_eq!(one(&facts, "ports").mark, Mark::Ok);
+    facts.fleet = Some("another".into());
+    assert_eq!(
+        one(&facts, "ports").mark,
+        Mark::Fail,
+        "another fleet's router"
+    );
+    facts.fleet = None;
     facts.local.as_mut().unwrap().listening = vec![listening(80, "apache2 (pid 9)")];
     assert_eq!(one(&facts, "ports").mark, Mark::Fail);
 }

@@ -1,37 +1,24 @@
 //! How long a frame takes with 10,000 sites on a terminal of 200×50: the real model and the real
 //! Sites screen, against ratatui's own `Table` over all rows.
 //!
-//! `cargo bench --bench frame`. Ratios hold between machines better than times do.
+//! `cargo bench --bench frame`; `ostler bench frame` has the first of these numbers. Ratios hold between machines better than times do.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write;
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ostler::console::fleet_view::{Link, Traffic};
-use ostler::console::keymap::Keymap;
+use ostler::cli::bench::frame::{HOSTS, PER_HOST, SIZE, host_name, model, traffic, whole_table};
 use ostler::console::message::{HostNews, Message};
-use ostler::console::model::{Model, Start};
-use ostler::console::theme::Theme;
 use ostler::console::{update, view};
-use ostler::observe::model::{ObservedContainer, ObservedHost, RunState};
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Rect};
-use ratatui::widgets::{Row, StatefulWidget, Table, TableState};
+use ratatui::layout::Rect;
 
-const HOSTS: usize = 20;
-const PER_HOST: usize = 500;
-const SIZE: (u16, u16) = (200, 50);
-const NOW: i64 = 1_795_230_000;
 const ROUNDS: usize = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    let mut model = model()?;
+    let mut model = model().map_err(|failure| failure.message)?;
     println!(
         "{} sites on {HOSTS} hosts, {}×{}; model built in {:.0} ms\n",
         model.view.sites.len(),
@@ -85,29 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     row("new numbers of one host's 500 sites, then a frame", &fresh);
 
-    let mut state = TableState::new().with_selected(0);
     let whole = measure(20, || {
         cells.reset();
-        let widths = [28, 12, 8, 12, 6, 6, 8, 30, 18, 40].map(Constraint::Length);
-        let rows = model.view.sites.iter().map(|site| {
-            Row::new([
-                site.name.clone(),
-                site.account.clone(),
-                site.host.clone(),
-                site.state.word().to_owned(),
-                site.http.map(|h| h.value.to_string()).unwrap_or_default(),
-                site.since
-                    .map(|s| (NOW - s).to_string())
-                    .unwrap_or_default(),
-                site.requests
-                    .map(|r| r.value.to_string())
-                    .unwrap_or_default(),
-                site.domains.join(" "),
-                site.image.clone(),
-                site.why.clone(),
-            ])
-        });
-        StatefulWidget::render(Table::new(rows, widths), area, &mut cells, &mut state);
+        whole_table(&model, &mut cells, area);
     });
     row("ratatui's Table over all rows", &whole);
     black_box(&cells);
@@ -124,109 +91,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         ms(ours),
     );
     Ok(())
-}
-
-/// A fleet whose sites all run, one in a hundred of them failing.
-fn model() -> Result<Model, Box<dyn Error>> {
-    let mut file = String::from("fleet: bench\nhosts:\n");
-    for host in 0..HOSTS {
-        writeln!(
-            file,
-            "  web{host}: {{ engine: 'ssh://ops@web{host}.example.net' }}"
-        )?;
-    }
-    file.push_str("accounts:\n  alice: {}\nsites:\n");
-    for host in 0..HOSTS {
-        for site in 0..PER_HOST {
-            let name = site_name(host, site);
-            writeln!(
-                file,
-                "  {name}: {{ account: alice, host: web{host}, recipe: php, domains: [{name}.example, www.{name}.example] }}"
-            )?;
-        }
-    }
-    let fleet = ostler::fleet::load(&file, Path::new("fleet.yml"))
-        .map_err(|_| "the fleet of this benchmark is wrong")?
-        .fleet;
-    let (keymap, complaints) = Keymap::new(&BTreeMap::new());
-    let mut model = Model::new(Start {
-        now_ms: NOW * 1000,
-        size: SIZE,
-        keymap,
-        complaints,
-        theme: Theme::built_in("dark").ok_or("there is a dark theme")?,
-        themes: Vec::new(),
-        fleet: Some(Arc::new(fleet)),
-        looked_at: None,
-        on_call: false,
-        demo: false,
-    });
-    for host in 0..HOSTS {
-        let link = HostNews::Link {
-            link: Link::Ready,
-            why: String::new(),
-            retry_at: None,
-        };
-        let observed = ObservedHost {
-            containers: (0..PER_HOST).map(|site| container(host, site)).collect(),
-            ..ObservedHost::default()
-        };
-        for news in [
-            link,
-            HostNews::Observed(Arc::new(observed)),
-            HostNews::Traffic(traffic(host, 1.0)),
-        ] {
-            update::update(&mut model, Message::Host(host_name(host), news));
-        }
-    }
-    update::before_frame(&mut model);
-    Ok(model)
-}
-
-fn container(host: usize, site: usize) -> ObservedContainer {
-    let label = |key: &str, value: String| (format!("ostler.{key}"), value);
-    ObservedContainer {
-        id: format!("{:064x}", host * PER_HOST + site),
-        name: format!("ostler-bench-{host:05}{site:05}"),
-        image: "php:8.4-apache".into(),
-        labels: BTreeMap::from([
-            label("fleet", "bench".into()),
-            label("site", site_name(host, site)),
-            label("role", "site".into()),
-        ]),
-        run: RunState::Running,
-        status: "Up 3 hours".into(),
-        created: NOW - 86_400,
-        ..ObservedContainer::default()
-    }
-}
-
-fn traffic(host: usize, requests: f64) -> Vec<(ostler::fleet::Name, Traffic)> {
-    let sites = (0..PER_HOST).filter_map(|site| Some((site, site_name(host, site).parse().ok()?)));
-    sites
-        .map(|(site, name)| {
-            let failing = site % 100 == 7;
-            let traffic = Traffic {
-                at: NOW,
-                requests: requests + site as f64 / 7.0,
-                errors: if failing { 60.0 } else { 0.0 },
-                connections: 3,
-                status: Some((if failing { 502 } else { 200 }, NOW)),
-            };
-            (name, traffic)
-        })
-        .collect()
-}
-
-fn site_name(host: usize, site: usize) -> String {
-    format!("customer-{host:02}-{site:04}")
-}
-
-fn host_name(host: usize) -> ostler::fleet::Name {
-    // Letters and digits are a name.
-    format!("web{host}")
-        .parse()
-        .unwrap_or_else(|_| unreachable!())
 }
 
 fn measure(rounds: usize, mut run: impl FnMut()) -> Vec<Duration> {

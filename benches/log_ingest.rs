@@ -1,20 +1,19 @@
 //! How fast the Logs screen takes lines in: a million lines, in chunks of 64 KiB as an engine sends
 //! them, against the standard library's `BufRead::lines` over the same bytes.
 //!
-//! `cargo bench --bench log_ingest`. Ratios hold between machines better than times do.
+//! `cargo bench --bench log_ingest`; `ostler bench logs` has the first of these numbers. Ratios hold between machines better than times do.
 
 use std::hint::black_box;
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
+use ostler::cli::bench::logs::{CHUNK, LINES, access_lines, take_in};
 use ostler::console::log::{
     DEFAULT_MEMORY, Filter, LogBuffer, LogScreen, LogStyles, Pattern, Reading, Stream,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-const LINES: usize = 1_000_000;
-const CHUNK: usize = 64 * 1024;
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -121,19 +120,6 @@ fn main() {
     );
 }
 
-fn take_in(bytes: &[u8], stamped: bool, filters: &[Filter], search: Option<&Pattern>) {
-    let mut buffer = LogBuffer::new(DEFAULT_MEMORY);
-    let id = buffer.add_source("bench", stamped);
-    buffer.set_filters(filters.to_vec());
-    buffer.set_search(search.cloned());
-    for chunk in bytes.chunks(CHUNK) {
-        buffer.append(id, Stream::Stdout, chunk);
-    }
-    assert_eq!(buffer.kept() + buffer.dropped(), LINES as u64);
-    assert!(buffer.memory() <= DEFAULT_MEMORY);
-    black_box(&buffer);
-}
-
 fn filled(bytes: &[u8]) -> LogBuffer {
     let mut buffer = LogBuffer::new(DEFAULT_MEMORY);
     let id = buffer.add_source("bench", true);
@@ -167,47 +153,4 @@ fn row(name: &str, took: Duration, bytes: &[u8], base: Duration) {
 
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// Access lines as a busy shop writes them; always the same ones.
-fn access_lines(stamped: bool, coloured: bool) -> Vec<u8> {
-    use std::io::Write;
-    const PATHS: [&str; 6] = [
-        "/",
-        "/cart",
-        "/checkout?step=2",
-        "/wp-login.php",
-        "/img/a-long-name-of-a-picture.webp",
-        "/api/v1/items",
-    ];
-    let mut out = Vec::new();
-    let mut random = 7u32;
-    for n in 0..LINES {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let pick = (random >> 16) as usize;
-        let path = PATHS[pick % PATHS.len()];
-        let status = [200, 200, 200, 304, 404, 502][pick % 6];
-        let (on, off) = if coloured {
-            ("\x1b[32m", "\x1b[0m")
-        } else {
-            ("", "")
-        };
-        if stamped {
-            let _ = write!(
-                out,
-                "2026-11-21T21:{:02}:{:02}.{:09}Z ",
-                n / 60 % 60,
-                n % 60,
-                n
-            );
-        }
-        // Writing to a Vec does not fail.
-        let _ = writeln!(
-            out,
-            "203.0.113.{} - - [21/Nov/2026:21:51:45 +0000] \"{on}GET{off} {path} HTTP/1.1\" {status} {} \"-\" \"Mozilla/5.0\"",
-            pick % 250,
-            random >> 14,
-        );
-    }
-    out
 }

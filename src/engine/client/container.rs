@@ -9,7 +9,7 @@ use super::Client;
 use crate::engine::error::Result;
 use crate::engine::model::{ListedContainer, Stats};
 use crate::engine::version::Api;
-use crate::engine::wire::{Call, READ, START, plain};
+use crate::engine::wire::{Answer, Call, READ, START, plain};
 
 /// From this version on an engine's list of containers may lag behind its answers.
 const LIST_LAGS: Api = Api {
@@ -20,13 +20,17 @@ const LIST_LAGS: Api = Api {
 impl Client {
     /// Every container of the engine, running or not, in one call.
     pub async fn containers(&self) -> Result<Vec<ListedContainer>> {
-        self.wire
-            .ask(
-                Call::get("/containers/json?all=true", "list containers"),
-                READ,
-            )
-            .await?
-            .parse()
+        self.list().await?.parse()
+    }
+
+    /// The same list as the engine's own bytes, not looked into.
+    pub async fn containers_raw(&self) -> Result<bytes::Bytes> {
+        Ok(self.list().await?.bytes)
+    }
+
+    async fn list(&self) -> Result<Answer> {
+        let call = Call::get("/containers/json?all=true", "list containers");
+        self.wire.ask(call, READ).await
     }
 
     /// All about one container.

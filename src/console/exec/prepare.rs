@@ -1,0 +1,200 @@
+//! Works out what a change would do: edits in memory, a close look at the hosts, a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use crate::apply::lineage;
+use crate::console::FleetSource;
+use crate::console::effect::{Request, Wish};
+use crate::console::proposal::{DiffLine, Proposal};
+use crate::engine::Client;
+use crate::fleet::edit::{Edit, Value, apply_edits};
+use crate::fleet::{self, Fleet, Name};
+use crate::host::secret::SecretSource;
+use crate::observe::model::{HostObservation, Observed};
+use crate::observe::scan::{HOST_DEADLINE, Inspect, scan};
+use crate::plan::{Intent, Plan, PlanOptions, plan_with};
+
+/// A change that was worked out, with all that it takes to make it.
+pub(super) struct Prepared {
+    pub(super) before: String,
+    pub(super) after: Option<String>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) clients: BTreeMap<Name, Client>,
+}
+
+/// What a change is worked out from.
+pub(super) struct Work {
+    pub(super) source: FleetSource,
+    pub(super) observed: Observed,
+    pub(super) clients: BTreeMap<Name, Client>,
+    pub(super) secrets: Arc<dyn SecretSource>,
+    pub(super) state: Option<PathBuf>,
+}
+
+impl Work {
+    pub(super) async fn prepare(
+        mut self,
+        request: Request,
+    ) -> Result<(Proposal, Prepared), String> {
+        let path = &self.source.path.clone();
+        // What is on disk now counts, not what was read when the console was opened.
+        let before = tokio::fs::read_to_string(path)
+            .await
+            .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let edits = edits(&request);
+        let (after, fleet) = if edits.is_empty() {
+            let loaded = fleet::load(&before, path)
+                .map_err(|_| "the fleet file has errors; `ostler check` shows them".to_owned())?;
+            (None, loaded.fleet)
+        } else {
+            let edited = apply_edits(&before, path, &edits).map_err(|e| e.to_string())?;
+            (Some(edited.text).filter(|t| *t != before), edited.fleet)
+        };
+        let fleet = Arc::new(fleet);
+        let text = after.as_deref().unwrap_or(&before);
+        let only: Option<BTreeSet<Name>> =
+            (!request.sites.is_empty()).then(|| request.sites.iter().cloned().collect());
+        self.look_again(&fleet, only.as_ref()).await;
+        self.observed.lineage = lineage::find(
+            path,
+            text.as_bytes(),
+            &fleet,
+            &self.observed,
+            self.state.as_deref(),
+        )
+        .await;
+        let intents = match request.wish {
+            Wish::Restart => request
+                .sites
+                .iter()
+                .map(|site| Intent::Restart { site: site.clone() })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let hash = fleet::file_hash(text.as_bytes());
+        let options = PlanOptions {
+            only,
+            stop_unknown: false,
+        };
+        let now = chrono::Utc::now().timestamp();
+        let plan = plan_with(&fleet, &hash, &self.observed, &intents, now, &options);
+        let diff = match &after {
+            Some(after) => fleet::diff(&before, after).iter().map(diff_line).collect(),
+            None => Vec::new(),
+        };
+        let plan = Arc::new(plan);
+        let proposal = Proposal {
+            request,
+            diff,
+            plan: plan.clone(),
+        };
+        let ready = Prepared {
+            before,
+            after,
+            fleet,
+            plan,
+            clients: self.clients,
+        };
+        Ok((proposal, ready))
+    }
+
+    /// Looks again, closely and with secrets, at the hosts it is about.
+    async fn look_again(&mut self, fleet: &Fleet, only: Option<&BTreeSet<Name>>) {
+        let mut hosts: BTreeSet<Name> = match only {
+            None => fleet.hosts.keys().cloned().collect(),
+            Some(sites) => sites
+                .iter()
+                .filter_map(|s| fleet.sites.get(s))
+                .map(|s| s.host.clone())
+                .collect(),
+        };
+        if let Some(sites) = only {
+            // A site that moved, or that is in the file no more, is where its record is.
+            for (name, host) in &self.observed.hosts {
+                let state = host.reached().and_then(|h| h.state.read());
+                if state.is_some_and(|s| sites.iter().any(|site| s.sites.contains_key(site))) {
+                    hosts.insert(name.clone());
+                }
+            }
+        }
+        let secrets = Some(&*self.secrets);
+        let scans = hosts.iter().filter_map(|name| {
+            let (host, client) = (fleet.hosts.get(name)?, self.clients.get(name)?);
+            Some(async move {
+                let look = scan(client, host, fleet, secrets, &Inspect::Ours);
+                let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
+                    Ok(Ok(found)) => HostObservation::Reached(Box::new(found)),
+                    Ok(Err(error)) => HostObservation::Unreachable {
+                        why: error.to_string(),
+                    },
+                    Err(_) => HostObservation::Unreachable {
+                        why: format!("no complete answer within {} s", HOST_DEADLINE.as_secs()),
+                    },
+                };
+                (name.clone(), found)
+            })
+        });
+        let found: Vec<_> = join_all(scans).await;
+        self.observed.hosts.extend(found);
+        for name in fleet.hosts.keys() {
+            let why = || "it does not answer".to_owned();
+            self.observed
+                .hosts
+                .entry(name.clone())
+                .or_insert_with(|| HostObservation::Unreachable { why: why() });
+        }
+    }
+}
+
+fn diff_line(line: &fleet::DiffLine) -> DiffLine {
+    let (sign, text) = match line {
+        fleet::DiffLine::Skipped(_) => ('@', "⋯".to_owned()),
+        fleet::DiffLine::Context(text) => (' ', text.clone()),
+        fleet::DiffLine::Removed(text) => ('-', text.clone()),
+        fleet::DiffLine::Added(text) => ('+', text.clone()),
+    };
+    DiffLine { sign, text }
+}
+
+/// How the file has to change.
+fn edits(request: &Request) -> Vec<Edit> {
+    match &request.wish {
+        Wish::Apply | Wish::Restart => Vec::new(),
+        Wish::State(state) => request
+            .sites
+            .iter()
+            .map(|site| Edit::SetState {
+                site: site.to_string(),
+                state: *state,
+            })
+            .collect(),
+        Wish::Create(site) => {
+            let mut fields: Vec<(String, Value)> = Vec::new();
+            if let Some(account) = &site.account {
+                fields.push(("account".into(), account.as_str().into()));
+            }
+            fields.push(("host".into(), site.host.as_str().into()));
+            for (key, value) in &site.recipe {
+                let value = match *key {
+                    "port" => Value::Bare(value.clone()),
+                    _ => value.as_str().into(),
+                };
+                fields.push(((*key).into(), value));
+            }
+            let domains: Vec<Value> = site.domains.iter().map(|d| d.as_str().into()).collect();
+            fields.push(("domains".into(), Value::List(domains)));
+            if let Some(memory) = &site.memory {
+                fields.push(("memory".into(), memory.as_str().into()));
+            }
+            vec![Edit::CreateSite {
+                name: site.name.to_string(),
+                fields,
+            }]
+        }
+    }
+}

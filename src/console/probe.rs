@@ -35,6 +35,10 @@ pub async fn probe(fleet: &Fleet, site: &Name) -> Option<Probe> {
 }
 
 async fn resolve(domain: &str, port: u16) -> Result<Vec<String>, String> {
+    // Browsers and curl never ask DNS for these (RFC 6761), and not every libc answers.
+    if domain == "localhost" || domain.ends_with(".localhost") {
+        return Ok(vec!["127.0.0.1".into()]);
+    }
     match timeout(STEP, lookup_host((domain, port))).await {
         Err(_) => Err("DNS did not answer".into()),
         Ok(Err(_)) => Err("it does not resolve from here".into()),

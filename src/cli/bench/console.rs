@@ -107,8 +107,7 @@ async fn watch(
         requests.len().to_string(),
     );
     asked.against = match requests.first() {
-        Some(first) if wide => format!("memory of the rows on screen: {first}"),
-        Some(first) => format!("the first: {first}"),
+        Some(first) => format!("such as {}", short(first)),
         None => String::new(),
     };
     if !wide {
@@ -122,6 +121,15 @@ async fn watch(
         Row::new(format!("{at}: processor"), format!("{cpu:.2} %")).goal("0.5 %", cpu <= 0.5),
         asked,
     ])
+}
+
+/// A request without the version, without what it asks for in detail, and with a short id.
+fn short(request: &str) -> String {
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default();
+    let parts = path.split('/').skip(2);
+    let parts: Vec<&str> = parts.map(|part| part.get(..12).unwrap_or(part)).collect();
+    parts.join("/")
 }
 
 /// The real program in a terminal of its own, made by `script`.

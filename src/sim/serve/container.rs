@@ -7,10 +7,11 @@ use super::{Call, Reply, empty, full, json_reply, pause, with_kind};
 use crate::sim::Sim;
 use crate::sim::clock::{SECOND, rfc3339};
 use crate::sim::container::{Container, Phase};
+use crate::sim::life::signal;
 use crate::sim::program::Program;
 use crate::sim::script;
 use crate::sim::tree::Kind;
-use crate::sim::world::{Refusal, refuse, signal};
+use crate::sim::world::{Refusal, refuse};
 
 pub(super) fn list(sim: &Sim, call: &Call) -> Reply {
     let all = call.flag("all");

@@ -261,9 +261,9 @@ impl World {
             }
             ["show", "info", ..] => {
                 let up = (now - router.started) / SECOND;
-                let requests = router.requests;
+                let (requests, started) = (router.requests, router.started / SECOND);
                 format!(
-                    "Name: HAProxy\nVersion: 3.0.11\nRelease_date: 2025/06/03\nNbthread: 2\nPid: 8\nUptime_sec: {up}\nMaxconn: 24960\nCurrConns: 1\nCumConns: {requests}\nCumReq: {requests}\nStopping: 0\n"
+                    "Name: HAProxy\nVersion: 3.0.11\nRelease_date: 2025/06/03\nNbthread: 2\nPid: 8\nUptime_sec: {up}\nStart_time_sec: {started}\nMaxconn: 24960\nCurrConns: 1\nCumConns: {requests}\nCumReq: {requests}\nStopping: 0\n"
                 )
             }
             _ => "Unknown command, but maybe one of the following ones is a better match:\n"

@@ -220,10 +220,18 @@ pub async fn serves(toolbox: &Toolbox, container: &str) -> Result<bool, RouterEr
         Err(RouterError::Toolbox(ToolboxError::Script { .. })) => return Ok(false),
         Err(e) => return Err(e),
     };
-    // Both clocks are the host's; each is cut to seconds.
+    if info.stopping {
+        return Ok(false);
+    }
+    // Both times are of the host's clock, cut to seconds, and the engine notes the container's start
+    // a little after its process began. A router that was there before started earlier than that:
+    // how long each has run, counted from here, would not tell two young ones apart.
+    if let Some(began) = info.started {
+        return Ok(began + 1 >= started.timestamp());
+    }
     let now = toolbox.client.daemon_now().unwrap_or_default();
     let age = u64::try_from(now - started.timestamp()).unwrap_or(0);
-    Ok(!info.stopping && info.uptime_s <= age + 1)
+    Ok(info.uptime_s <= age + 1)
 }
 
 /// Traffic by site. A site that had no request for an hour, or since the router started, is absent.

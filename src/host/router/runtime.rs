@@ -308,6 +308,8 @@ pub struct RouterInfo {
     pub version: String,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// When it started, in unix seconds of the host's clock. HAProxy before 2.9 does not tell.
+    pub started: Option<i64>,
     /// Connections of clients now.
     pub connections: u64,
     /// How many it takes at most.
@@ -343,6 +345,7 @@ pub fn parse_info(answer: &str) -> Result<RouterInfo, Answer> {
     Ok(RouterInfo {
         version: text("Version")?.to_owned(),
         uptime_s: number("Uptime_sec")?,
+        started: fields.get("Start_time_sec").and_then(|v| v.parse().ok()),
         connections: number("CurrConns")?,
         max_connections: number("Maxconn")?,
         requests: number("CumReq")?,

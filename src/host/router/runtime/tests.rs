@@ -170,12 +170,15 @@ fn requests_to_an_address_are_counted() {
 
 #[test]
 fn info_is_read() {
-    let answer = "Name: HAProxy\nVersion: 3.0.11\nUptime_sec: 61\nMaxconn: 9984\n\
-        CurrConns: 3\nCumReq: 17\nStopping: 0";
+    let answer = "Name: HAProxy\nVersion: 3.0.11\nUptime_sec: 61\nStart_time_sec: 1795305080\n\
+        Maxconn: 9984\nCurrConns: 3\nCumReq: 17\nStopping: 0";
     let info = parse_info(answer).unwrap();
     assert_eq!(
         (info.uptime_s, info.connections, info.stopping),
         (61, 3, false)
     );
+    assert_eq!(info.started, Some(1_795_305_080));
+    let older = answer.replace("Start_time_sec: 1795305080\n", "");
+    assert_eq!(parse_info(&older).unwrap().started, None);
     assert!(parse_info("Name: HAProxy").is_err());
 }

@@ -209,8 +209,9 @@ fn ctrl_c_lets_what_runs_end_and_takes_back_what_is_half_done() {
     });
     assert!(started.is_some());
     let pid = apply.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-s", "INT", &pid])
+    // The shell's own: there may be no program of that name.
+    let sent = std::process::Command::new("sh")
+        .args(["-c", "kill -s INT \"$1\"", "sh", &pid])
         .status();
     assert!(sent.unwrap().success());
     let rest: Vec<String> = said.map_while(Result::ok).collect();

@@ -139,8 +139,9 @@ impl Pty {
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.process_id().unwrap().to_string();
-        let sent = std::process::Command::new("kill")
-            .args(["-s", name, &pid])
+        // The shell's own: there may be no program of that name.
+        let sent = std::process::Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid])
             .status();
         assert!(sent.unwrap().success());
     }

@@ -232,3 +232,53 @@ async fn a_root_of_another_fleet_is_refused() {
     other.root = own_root;
     assert_eq!(world.ask("plain.test", "/").await.status, 200);
 }
+
+/// A name that goes to somebody else between plan and apply: what has it is never touched.
+#[tokio::test]
+async fn a_container_that_took_our_name_is_left_alone() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    world.site("plain", STATIC);
+    world.apply().await;
+    world.site("web", IMAGE);
+    let plan = world.plan().await;
+    let planned = plan.operations.iter().find_map(|o| match &o.kind {
+        OperationKind::CreateContainer { container } => Some(container.name.clone()),
+        _ => None,
+    });
+    let name = planned.unwrap();
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("debian:trixie-slim".into()),
+        ..Default::default()
+    };
+    let id = world.client.create(&name, &body).await.unwrap();
+    let ran = world.run(&plan, None).await;
+    let still = world.client.inspect(&id).await;
+    let removed = world.client.remove(&id, true).await;
+    assert_eq!(ran.outcome.exit_code(), 3, "{:#?}", ran.outcome);
+    assert!(still.is_ok(), "{:#?}", ran.said);
+    removed.unwrap();
+    world.apply().await;
+    assert_eq!(world.ask("web.test", "/").await.status, 200);
+}
+
+/// What an image keeps in a volume of its own outlives the container.
+#[tokio::test]
+async fn volumes_outlive_their_container() {
+    let Some(engine) = tier::engine() else { return };
+    let world = World::new(&engine).await;
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("debian:trixie-slim".into()),
+        volumes: Some(vec!["/data".into()]),
+        ..Default::default()
+    };
+    let name = format!("ostler-{}-volume", world.name);
+    let id = world.client.create(&name, &body).await.unwrap();
+    let found = world.client.inspect(&id).await.unwrap();
+    let volume = found.mounts.unwrap()[0].name.clone().unwrap();
+    world.client.remove(&id, true).await.unwrap();
+    let docker = world.client.docker();
+    assert!(docker.inspect_volume(&volume).await.is_ok());
+    let none = None::<bollard::query_parameters::RemoveVolumeOptions>;
+    docker.remove_volume(&volume, none).await.unwrap();
+}

@@ -12,6 +12,7 @@ use crate::fleet::{self, EngineAddress, Name, Ports};
 
 /// Writes a fleet file for the engine it finds, with one site that answers without DNS.
 pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
+    context.may_change("writing a fleet file")?;
     let named = args.file.as_ref().or(context.global.fleet.as_ref());
     let path = named.map_or(Path::new("fleet.yml"), |path| path.as_path());
     if path.exists() {

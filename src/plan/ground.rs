@@ -87,7 +87,7 @@ impl<'a> Ground<'a> {
         });
         Some(Ground {
             addresses: Addresses::of(seen, state, &network, subnet),
-            uids: Uids::of(seen, state, &index),
+            uids: Uids::of(seen, state),
             wish,
             host,
             seen,

@@ -23,6 +23,10 @@ impl<'a> Index<'a> {
             if container.labels.get(names::FLEET).map(String::as_str) != Some(fleet.as_str()) {
                 continue;
             }
+            // A copy made by hand inherits labels from its image: the name tells the two apart.
+            if !has_our_name(container, fleet) {
+                continue;
+            }
             match container.labels.get(names::ROLE).map(String::as_str) {
                 Some(names::ROLE_TOOLBOX) => index.toolboxes.push(container),
                 Some(names::ROLE_ROUTER) => index.routers.push(container),
@@ -48,4 +52,16 @@ impl<'a> Index<'a> {
         let ours = container.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str());
         (!ours).then_some(container)
     }
+}
+
+/// Whether a container is called what ostler calls one of its role and site.
+fn has_our_name(container: &ObservedContainer, fleet: &Name) -> bool {
+    let label = |name: &str| container.labels.get(name).map(String::as_str);
+    let name = match (label(names::ROLE), label(names::SITE)) {
+        (Some(names::ROLE_TOOLBOX), _) => names::toolbox(fleet),
+        (Some(names::ROLE_ROUTER), _) => names::router(fleet),
+        (Some(names::ROLE_SITE), Some(site)) => names::site(fleet, site),
+        _ => return false,
+    };
+    container.name == name || container.name == names::next(&name)
 }

@@ -179,6 +179,10 @@ pub enum OperationKind {
         /// Name → keyed digest of the bytes that apply must find at the source; empty when the
         /// host has no key yet.
         digests: BTreeMap<String, String>,
+        /// Names that the file knows no more, and that the container that still serves may read:
+        /// they stay until a second write without them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<String>,
     },
     /// Create a container.
     CreateContainer {

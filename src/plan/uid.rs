@@ -17,10 +17,11 @@ pub(crate) struct Uids {
 }
 
 impl Uids {
-    pub fn of(host: &ObservedHost, state: &HostState, index: &Index) -> Uids {
+    pub fn of(host: &ObservedHost, state: &HostState) -> Uids {
         let mut used: BTreeSet<u32> = state.sites.values().map(|record| record.uid).collect();
         used.extend(host.folders.values().map(|owner| owner.uid));
-        used.extend(index.sites.values().flatten().filter_map(|c| label(c)));
+        // Those of other fleets on this host too: the kernel knows uids, not fleets.
+        used.extend(host.containers.iter().filter_map(label));
         Uids { used, next: FIRST }
     }
 

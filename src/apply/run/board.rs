@@ -245,9 +245,18 @@ impl<'a> Board<'a> {
         {
             return Some(SITE_FAILED.into());
         }
-        // What was applied is recorded also when some sites failed: the file is the wish.
+        // What was applied is recorded also when some sites failed: the file is the wish. Not so
+        // where the host turned out to keep what the plan did not know.
         if matches!(operation.kind, OperationKind::RecordFleet { .. }) {
-            return None;
+            let unprepared = |(at, o): (usize, &Operation)| {
+                o.host == operation.host
+                    && matches!(o.kind, OperationKind::PrepareHost { .. })
+                    && !self.is_done(at)
+            };
+            let mut all = self.plan.operations.iter().enumerate();
+            return all
+                .any(unprepared)
+                .then(|| "the host was not prepared".to_owned());
         }
         operation
             .after

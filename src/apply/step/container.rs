@@ -9,13 +9,13 @@ use crate::apply::body;
 use crate::apply::progress::Failure;
 use crate::fleet::Limits;
 use crate::plan::ContainerRef;
-use crate::plan::spec::NewContainer;
+use crate::plan::spec::{NewContainer, SpecNetwork};
 
 /// Creates a container, unless this very one is there: an apply that was cut off made it.
 pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
     let body = body::create(container, &ground.toolbox.layout)?;
     let error = match ground.client.create(&container.name, &body).await {
-        Ok(_) => return Ok(None),
+        Ok(_) => return Ok(left_behind(ground, container).await),
         Err(e) if e.is_conflict() => e,
         Err(e) => return Err(e.into()),
     };
@@ -29,6 +29,32 @@ pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
         return Ok(Some("it was there already".into()));
     }
     Err(Failure::from(error).remedy("plan again: the host has changed since"))
+}
+
+/// A word on data that the image keeps outside of the site's folder: in a volume that belongs to one
+/// container, and that the next one does not get.
+async fn left_behind(ground: &Ground, container: &NewContainer) -> Option<String> {
+    // The recipes that bring their own files keep nothing elsewhere.
+    if !container.spec.files.is_empty() || container.spec.network == SpecNetwork::Host {
+        return None;
+    }
+    let image = ground.client.inspect_image(&container.spec.image).await;
+    let volumes = image.ok()?.config?.volumes?;
+    let kept = |path: &str| {
+        let bound = container.spec.binds.iter().map(|bind| &bind.inside);
+        bound.chain(container.spec.tmpfs.keys()).any(|p| p == path)
+    };
+    let lost: Vec<&str> = volumes
+        .iter()
+        .map(String::as_str)
+        .filter(|path| !kept(path))
+        .collect();
+    let first = lost.first()?;
+    Some(format!(
+        "this image keeps data in {}: a container that replaces this one begins without it; \
+         `mount: {first}` keeps it with the site's files",
+        lost.join(", ")
+    ))
 }
 
 /// Starts a container, and has the engine keep it up. One that runs is fine.
@@ -68,9 +94,20 @@ pub async fn restart(ground: &Ground, container: &ContainerRef, grace_s: u32) ->
     Ok(None)
 }
 
-/// Removes a container.
+/// Removes a container. One that is known by name only is removed where it is this fleet's: the
+/// name may have gone to somebody else's before ours could be made.
 pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> Answer {
-    let id = known_as(container);
+    let found;
+    let id = match &container.id {
+        Some(id) => id.as_str(),
+        None => match ours(ground, &container.name).await? {
+            Some(id) => {
+                found = id;
+                &found
+            }
+            None => return Ok(Some(format!("{} is not ours", container.name))),
+        },
+    };
     match ground.client.remove(id, force).await {
         // Somebody's removal is under way, ours of a cut-off apply perhaps.
         Err(e)
@@ -85,6 +122,20 @@ pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> A
         }
         result => gone_is_fine(result),
     }
+}
+
+/// The id of the container of this name, if it is this fleet's.
+pub async fn ours(ground: &Ground, name: &str) -> Result<Option<String>, Failure> {
+    let found = match ground.client.inspect(name).await {
+        Ok(found) => found,
+        Err(e) if e.is_not_found() => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
+    let fleet = labels.get("ostler.fleet").map(String::as_str);
+    Ok(found
+        .id
+        .filter(|_| fleet == Some(ground.fleet.name.as_str())))
 }
 
 /// Renames a container.

@@ -179,7 +179,13 @@ impl Helper {
             if !e.is_conflict() {
                 return Err(e.into());
             }
-            // Left by a run that was cut off.
+            // Left by a run that was cut off, if it is ours at all.
+            if super::container::ours(ground, &helper.name)
+                .await?
+                .is_none()
+            {
+                return Err(Failure::from(e).remedy("rename or remove that container"));
+            }
             helper.remove(ground).await;
             ground.client.create(&helper.name, &body).await?;
         }

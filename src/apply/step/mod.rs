@@ -183,7 +183,12 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, ground: &Ground, sa
         K::TakeOwnership { site, from, uid } => folder::own(ground, site, *from, *uid, say).await,
         K::WriteConf { site, hash, files } => folder::write_conf(ground, site, hash, files).await,
         K::CleanConf { site, keep } => folder::clean_conf(ground, site, keep.as_deref()).await,
-        K::WriteSecrets { site, uid, digests } => secret::write(ground, site, *uid, digests).await,
+        K::WriteSecrets {
+            site,
+            uid,
+            digests,
+            keep,
+        } => secret::write(ground, site, *uid, digests, keep).await,
         K::CreateContainer { container } => container::create(ground, container).await,
         K::StartContainer { container } => container::start(ground, container).await,
         K::AwaitReady {

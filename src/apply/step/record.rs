@@ -45,6 +45,13 @@ pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
     let Some(mut record) = state::read_host(&ground.toolbox).await? else {
         return Err(Failure::new("the host was not prepared"));
     };
+    if record.fleet != ground.fleet.name.as_str() {
+        return Err(Failure::new(format!(
+            "what is kept there belongs to the fleet {}",
+            record.fleet
+        ))
+        .remedy("give this fleet another `root:` on this host"));
+    }
     record.fleet_hash = hash.to_owned();
     record.commit = ground.commit.clone();
     record.applied_by = Some(format!(

@@ -191,19 +191,17 @@ async fn tell(
 ) -> Result<Vec<(Name, Answer)>, Failure> {
     let unanswered = apply(ground, after).await?;
     let silent = silent(ground, changes, &unanswered);
-    let mut put_back = false;
-    for (site, answer) in &silent {
-        if answer.is_err() {
-            put_back = true;
-            match before.routes.get(site) {
-                Some(entry) => router::put(&mut after.routes, entry.clone()),
-                None => {
-                    after.routes.remove(site);
-                }
-            }
+    let failed = |site: &Name| {
+        silent
+            .iter()
+            .any(|(s, answer)| s == site && answer.is_err())
+    };
+    if changes.iter().any(|change| failed(change.site())) {
+        // From the start, not by the site's own entry: a domain it took is the other site's again.
+        after.routes.clone_from(&before.routes);
+        for change in changes.iter().filter(|change| !failed(change.site())) {
+            change.make(&mut after.routes);
         }
-    }
-    if put_back {
         apply(ground, after).await?;
     }
     after.schema = state::SCHEMA;

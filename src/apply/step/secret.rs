@@ -15,6 +15,7 @@ pub async fn write(
     site: &Name,
     uid: u32,
     planned: &BTreeMap<String, String>,
+    keep: &[String],
 ) -> Answer {
     let Some(wanted) = ground.fleet.sites.get(site) else {
         return Err(Failure::new(format!("the fleet file does not name {site}")));
@@ -56,6 +57,7 @@ pub async fn write(
     ground.toolbox.replace(&files).await?;
     let mut args = vec![folder.as_str(), ""];
     args.extend(secrets.keys().map(String::as_str));
+    args.extend(keep.iter().map(String::as_str));
     ground.toolbox.run(&KEEP_ONLY, &args, None).await?;
     if let Ok(mut written) = ground.written.lock() {
         written.insert(site.clone(), digests);

@@ -109,13 +109,12 @@ impl Client {
         self.wire.ask(call, READ).await.map(drop)
     }
 
-    /// Removes a container, with the anonymous volumes that only it had. With `force`, also one
-    /// that runs; without, that is a conflict.
+    /// Removes a container; its volumes stay, those without a name too. With `force`, also one that
+    /// runs; without, that is a conflict.
     pub async fn remove(&self, id: &str, force: bool) -> Result<()> {
         let path = format!("/containers/{}", container(id)?);
         let call = Call::delete(path, format!("remove container {id}"))
-            .query("force", if force { "true" } else { "false" })
-            .query("v", "true");
+            .query("force", if force { "true" } else { "false" });
         self.wire.ask(call, START).await.map(drop)
     }
 

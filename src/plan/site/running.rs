@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use adjust::{has_stale_files, limits_in_the_way, newer_image, set_limits};
 use create::create;
 use life::{await_ready, restart, start};
-use secrets::{is_part, secrets, write_secrets};
+use secrets::{remove_secrets, secrets, write_secrets};
 
 use super::{View, clean, folders, rename, retire, route};
 use crate::fleet::{Site, SiteState};
@@ -118,11 +118,7 @@ fn build<'a>(
     if needs_folders {
         folders(chain, &site.name, uid, wanted.serves_www, &causes, ground);
     }
-    // A secret that is only taken away may still be read by the container that serves.
-    let taken_away = is_part(&secrets, view);
-    if !taken_away {
-        write_secrets(chain, view, &site.name, uid, &secrets, ground);
-    }
+    write_secrets(chain, view, &site.name, uid, &secrets, ground);
 
     let mut removed = None;
     let (current, address) = match keep {
@@ -212,9 +208,7 @@ fn build<'a>(
         retire(chain, view, other, &retired, ground);
     }
     rename(chain, view, &current);
-    if taken_away {
-        write_secrets(chain, view, &site.name, uid, &secrets, ground);
-    }
+    remove_secrets(chain, view, &site.name, uid, &secrets, ground);
     if has_stale_files(view, &wanted.spec, hash, &others) {
         clean(chain, &site.name, Some(hash.to_owned()), ground);
     }

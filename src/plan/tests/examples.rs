@@ -323,6 +323,52 @@ fn a_secret_is_taken_away_after_its_last_reader() {
 }
 
 #[test]
+fn a_renamed_secret_stays_until_its_last_reader_is_gone() {
+    let mut fleet = fleet(&[Some(Draw {
+        secrets: 1,
+        ..PLAIN
+    })]);
+    let mut world = applied(&fleet);
+    change(&mut fleet, "ash", |site| {
+        let (_, spec) = site.secrets.pop_first().unwrap();
+        site.secrets.insert("RENAMED".into(), spec);
+        site.env
+            .insert("WHERE".into(), "/run/secrets/RENAMED".into());
+    });
+    let plan = planned(&fleet, &world);
+    let writes: Vec<(usize, &Vec<String>)> = plan
+        .operations
+        .iter()
+        .enumerate()
+        .filter_map(|(at, operation)| match &operation.kind {
+            OperationKind::WriteSecrets { keep, .. } => Some((at, keep)),
+            _ => None,
+        })
+        .collect();
+    let at = |kind| kinds(&plan).iter().position(|k| *k == kind).unwrap();
+    let [(first, kept), (second, none)] = writes[..] else {
+        panic!("{plan:#?}")
+    };
+    assert!(first < at("create_container") && kept.len() == 1);
+    assert!(second > at("remove_container") && none.is_empty());
+    world.run_all(&plan);
+    assert!(planned(&fleet, &world).is_empty());
+}
+
+#[test]
+fn a_copy_that_inherited_labels_is_not_ours() {
+    let fleet = three();
+    let mut world = applied(&fleet);
+    let mut copy = container(&mut world, "ash").clone();
+    copy.id = "2".repeat(64);
+    copy.name = "made-by-hand".into();
+    copy.addresses.clear();
+    let host = world.hosts.get_mut(&name("one")).unwrap();
+    host.containers.push(copy);
+    assert!(planned(&fleet, &world).is_empty());
+}
+
+#[test]
 fn a_limit_that_was_not_asked_for_costs_a_new_container() {
     let fleet = fleet(&[Some(Draw { memory: 0, ..PLAIN })]);
     let mut world = applied(&fleet);

@@ -330,7 +330,12 @@ impl WorldHost {
                     );
                 }
             }
-            K::WriteSecrets { site, uid, digests } => {
+            K::WriteSecrets {
+                site,
+                uid,
+                digests,
+                keep,
+            } => {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
                 assert_eq!(self.folders.get(site).map(|o| o.uid), Some(*uid), "{why}");
                 let found = digests.iter().map(|(name, digest)| {
@@ -341,7 +346,9 @@ impl WorldHost {
                     );
                     (name.clone(), now)
                 });
-                let found = found.collect();
+                let mut found: BTreeMap<_, _> = found.collect();
+                let before = self.secrets.remove(site).unwrap_or_default();
+                found.extend(before.into_iter().filter(|(name, _)| keep.contains(name)));
                 self.secrets.insert(site.clone(), found);
             }
             K::CreateContainer { container } => self.create(container, id, why),

@@ -54,6 +54,11 @@ pub(super) fn secrets(
     Err(())
 }
 
+/// Why writing secrets cannot be taken back.
+const LOST: &str = "the former values are not kept";
+
+/// Writes what is new or changed. What the file knows no more may still be read by the container
+/// that serves: it goes with [`remove_secrets`], when nothing of the old is left.
 pub(super) fn write_secrets(
     chain: &mut Chain,
     view: &View,
@@ -62,30 +67,74 @@ pub(super) fn write_secrets(
     digests: &BTreeMap<String, String>,
     ground: &Ground,
 ) {
-    let none = BTreeMap::new();
-    let recorded = view.record.map_or(&none, |record| &record.secrets);
-    if recorded == digests {
+    let recorded = recorded(view);
+    if digests
+        .iter()
+        .all(|(name, digest)| recorded.get(name) == Some(digest))
+    {
         return;
     }
-    let kind = OperationKind::WriteSecrets {
-        site: site.clone(),
-        uid,
-        digests: digests.clone(),
-    };
-    let causes = cause::of_secrets(recorded, digests);
+    let keep = no_more(&recorded, digests);
+    let mut then = digests.clone();
+    for name in &keep {
+        then.extend(
+            recorded
+                .get_key_value(name)
+                .map(|(n, d)| (n.clone(), d.clone())),
+        );
+    }
+    let causes = cause::of_secrets(&recorded, &then);
+    let kind = kind(site, uid, digests, keep);
     let mut step = Step::new("secrets", kind, &causes);
     if !recorded.is_empty() {
-        step = step.no_way_back("the former values are not kept");
+        step = step.no_way_back(LOST);
     }
     chain.push(step, &[ground.prepared.as_ref()]);
 }
 
-/// Whether all of these are recorded just so, and more.
-pub(super) fn is_part(secrets: &BTreeMap<String, String>, view: &View) -> bool {
-    view.record.is_some_and(|record| {
-        secrets.len() < record.secrets.len()
-            && secrets
-                .iter()
-                .all(|(name, digest)| record.secrets.get(name) == Some(digest))
-    })
+/// Takes away what the file knows no more.
+pub(super) fn remove_secrets(
+    chain: &mut Chain,
+    view: &View,
+    site: &Name,
+    uid: u32,
+    digests: &BTreeMap<String, String>,
+    ground: &Ground,
+) {
+    let recorded = recorded(view);
+    let gone = no_more(&recorded, digests);
+    if gone.is_empty() {
+        return;
+    }
+    let mut before = digests.clone();
+    before.extend(gone.iter().map(|name| (name.clone(), String::new())));
+    let causes = cause::of_secrets(&before, digests);
+    let kind = kind(site, uid, digests, Vec::new());
+    let step = Step::new("secrets-gone", kind, &causes).no_way_back(LOST);
+    chain.push(step, &[ground.prepared.as_ref()]);
+}
+
+fn recorded(view: &View) -> BTreeMap<String, String> {
+    view.record
+        .map(|record| record.secrets.clone())
+        .unwrap_or_default()
+}
+
+fn no_more(recorded: &BTreeMap<String, String>, digests: &BTreeMap<String, String>) -> Vec<String> {
+    let gone = recorded.keys().filter(|name| !digests.contains_key(*name));
+    gone.cloned().collect()
+}
+
+fn kind(
+    site: &Name,
+    uid: u32,
+    digests: &BTreeMap<String, String>,
+    keep: Vec<String>,
+) -> OperationKind {
+    OperationKind::WriteSecrets {
+        site: site.clone(),
+        uid,
+        digests: digests.clone(),
+        keep,
+    }
 }

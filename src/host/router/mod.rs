@@ -223,11 +223,13 @@ pub async fn serves(toolbox: &Toolbox, container: &str) -> Result<bool, RouterEr
     if info.stopping {
         return Ok(false);
     }
-    // Both times are of the host's clock, cut to seconds, and the engine notes the container's start
-    // a little after its process began. A router that was there before started earlier than that:
-    // how long each has run, counted from here, would not tell two young ones apart.
+    // All times are of the host's clock, cut to seconds. The process of this container began after
+    // the container was made, and a little before the engine noted its start. A router that was
+    // there before began earlier: how long each has run would not tell two young ones apart.
     if let Some(began) = info.started {
-        return Ok(began + 1 >= started.timestamp());
+        let made = facts.created.as_deref().unwrap_or_default();
+        let made = DateTime::parse_from_rfc3339(made).map_or(i64::MIN, |at| at.timestamp());
+        return Ok(began >= made && began + 1 >= started.timestamp());
     }
     let now = toolbox.client.daemon_now().unwrap_or_default();
     let age = u64::try_from(now - started.timestamp()).unwrap_or(0);

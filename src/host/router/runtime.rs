@@ -308,7 +308,7 @@ pub struct RouterInfo {
     pub version: String,
     /// Seconds since it started.
     pub uptime_s: u64,
-    /// When it started, in unix seconds of the host's clock. HAProxy before 2.9 does not tell.
+    /// When it started, in unix seconds of the host's clock. Older versions of HAProxy do not tell.
     pub started: Option<i64>,
     /// Connections of clients now.
     pub connections: u64,

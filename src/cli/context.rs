@@ -9,7 +9,7 @@ use super::args::Global;
 use super::config;
 use super::out::Out;
 use super::{Exit, Failure};
-use crate::engine::{self, Client, Gate, Mode};
+use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports, Selection};
 use crate::host::secret::SecretSource;
 use crate::observe::model::Observed;
@@ -25,6 +25,8 @@ pub struct Context {
     pub mode: Mode,
     /// Where answers go.
     pub out: Out,
+    /// How hosts are reached.
+    pub network: Network,
 }
 
 /// A fleet file that could be used, with the bytes it was read from.
@@ -54,7 +56,12 @@ impl Context {
         let config = config::load()?;
         let on_call = global.read_only || config.mode == config::Mode::OnCall;
         let mode = if on_call { Mode::OnCall } else { Mode::Full };
-        Ok(Context { global, mode, out })
+        Ok(Context {
+            global,
+            mode,
+            out,
+            network: Network::headless(),
+        })
     }
 
     /// Whether colours are refused, by argument or environment.
@@ -175,7 +182,8 @@ impl Context {
         let mode = self.mode;
         let connect = |host: &Host| {
             let engine = host.engine.clone();
-            async move { Client::connect(&engine, Gate::new(mode)).await }
+            let network = self.network.clone();
+            async move { Client::connect_by(&network, &engine, Gate::new(mode)).await }
         };
         let (observed, clients) = scan_fleet(&fleet, connect, look.secrets, look.inspect).await;
         let hosts = fleet.hosts.into_keys().collect();

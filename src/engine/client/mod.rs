@@ -6,7 +6,7 @@ use bollard::models::SystemInfo;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::Connector;
+use super::transport::{Connector, Network};
 use super::version::{self, EngineVersion};
 use super::wire::{Call, READ, Wire};
 use crate::fleet::EngineAddress;
@@ -41,24 +41,19 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to the engine at an address of the fleet file.
+    /// Connects to the engine at an address of the fleet file, with nobody to answer questions.
     pub async fn connect(address: &EngineAddress, gate: Gate) -> Result<Client> {
-        let text = address.to_string();
-        match address {
-            EngineAddress::Unix { path } => Self::over(Connector::unix(path), &text, gate).await,
-            EngineAddress::Tcp { .. } => Err(Error::Unsupported {
-                address: text,
-                why: "engines over TCP cannot be reached yet; use unix://".to_owned(),
-            }),
-            EngineAddress::Ssh { .. } => Err(Error::Unsupported {
-                address: text,
-                why: "engines over SSH cannot be reached yet; use unix://".to_owned(),
-            }),
-            EngineAddress::Sim { .. } => Err(Error::Unsupported {
-                address: text,
-                why: "simulated hosts exist only in `ostler demo`".to_owned(),
-            }),
-        }
+        Self::connect_by(&Network::headless(), address, gate).await
+    }
+
+    /// Connects to the engine at an address of the fleet file, the way that `network` knows.
+    pub async fn connect_by(
+        network: &Network,
+        address: &EngineAddress,
+        gate: Gate,
+    ) -> Result<Client> {
+        let connector = network.connector(address)?;
+        Self::over(connector, &address.to_string(), gate).await
     }
 
     /// Connects over any connector. `address` is what messages call the engine.

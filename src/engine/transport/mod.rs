@@ -12,7 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::error::{Error, Result};
 
+pub mod ask;
+mod network;
 pub mod unix;
+
+pub use network::Network;
 
 /// Whatever can be read and written: a socket, a channel, a pipe.
 pub trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -1,0 +1,84 @@
+//! Questions that only a person can answer, put while a transport logs in.
+
+use std::path::PathBuf;
+
+/// Something a login needs to know from the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The host showed a key that known_hosts does not hold. Yes writes it there.
+    HostKey {
+        /// The host as the operator wrote it.
+        host: String,
+        /// Where the connection goes: `192.0.2.7:22`.
+        address: String,
+        /// Kind of key: `ssh-ed25519`.
+        kind: String,
+        /// `SHA256:…`, as `ssh-keygen -l` prints it.
+        fingerprint: String,
+        /// The file that a yes is written to.
+        file: PathBuf,
+    },
+    /// A passphrase, a password, or whatever the host's own login asks for.
+    Text {
+        /// The host as the operator wrote it.
+        host: String,
+        /// What is asked: `passphrase of /home/me/.ssh/id_ed25519`, or the host's own words, with
+        /// control characters removed.
+        prompt: String,
+        /// Whether what is typed may be seen.
+        visible: bool,
+        /// The answer before this one was wrong.
+        again: bool,
+    },
+}
+
+impl Question {
+    /// The host that the question is about, as the operator wrote it.
+    pub fn host(&self) -> &str {
+        match self {
+            Question::HostKey { host, .. } | Question::Text { host, .. } => host,
+        }
+    }
+}
+
+/// What the operator said.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, this is the host's key.
+    Yes,
+    /// No; the login fails.
+    No,
+    /// The text asked for.
+    Text(String),
+    /// Nobody is there to answer: the login fails and says how to answer beforehand.
+    Nobody,
+}
+
+impl std::fmt::Debug for Answer {
+    // An answer may be a passphrase.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Answer::Yes => "Yes",
+            Answer::No => "No",
+            Answer::Text(_) => "Text(…)",
+            Answer::Nobody => "Nobody",
+        })
+    }
+}
+
+/// Puts questions to the operator.
+pub trait Ask: Send + Sync {
+    /// Asks, and waits for the answer as long as it takes. Called on threads that may block, never
+    /// on the runtime's own.
+    fn ask(&self, question: &Question) -> Answer;
+}
+
+/// Nobody is there: scripts, pipes, the demo.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Headless;
+
+impl Ask for Headless {
+    fn ask(&self, _: &Question) -> Answer {
+        Answer::Nobody
+    }
+}

@@ -21,5 +21,5 @@ pub use model::{
     BuildProgress, EngineEvent, ListedContainer, ListedImage, ListedMount, ListedNetwork,
     ListedPort, LogChunk, Out, PullProgress, Stats,
 };
-pub use transport::{Connector, Network};
+pub use transport::{Certificates, Connector, Network};
 pub use version::{Api, EngineVersion};

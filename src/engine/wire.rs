@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::{Connector, Failure};
+use super::transport::{Connector, Failure, Shown};
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -190,10 +190,12 @@ pub(super) struct Wire {
     /// `/v1.41`; empty until the engine said which it speaks.
     prefix: String,
     clock: Mutex<Option<(i64, Instant)>>,
+    pub(super) shown: Shown,
 }
 
 impl Wire {
     pub(super) fn new(connector: Connector, address: &str, gate: Gate) -> Self {
+        let shown = connector.shown().clone();
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
@@ -205,6 +207,7 @@ impl Wire {
             address: address.to_owned(),
             prefix: String::new(),
             clock: Mutex::new(None),
+            shown,
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, SiteState, Subnet};
 use crate::plan::router::RouteEntry;
 use crate::plan::spec::ContainerSpec;
@@ -92,6 +93,8 @@ pub struct EngineFacts {
     pub memory: u64,
     /// Rootless, or with remapped users.
     pub remapped_users: bool,
+    /// When the certificates of the connection end; `None` where it has none.
+    pub certificates: Option<Certificates>,
 }
 
 /// A numeric owner.

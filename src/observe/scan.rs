@@ -99,6 +99,7 @@ pub async fn scan(
             remapped_users: options
                 .iter()
                 .any(|o| o.contains("name=userns") || o.contains("name=rootless")),
+            certificates: client.certificates(),
         },
         containers,
         networks: networks?.into_iter().map(convert::network).collect(),

@@ -111,6 +111,7 @@ pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
             cpus: 4,
             memory: 8 << 30,
             remapped_users: false,
+            certificates: None,
         },
         containers,
         state: StateRead::Read(Box::new(HostState {

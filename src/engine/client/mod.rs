@@ -6,7 +6,7 @@ use bollard::models::SystemInfo;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::{Connector, Network};
+use super::transport::{Certificates, Connector, Network};
 use super::version::{self, EngineVersion};
 use super::wire::{Call, READ, Wire};
 use crate::fleet::EngineAddress;
@@ -110,6 +110,11 @@ impl Client {
     /// The engine's clock, unix seconds, from its newest answer and the time since.
     pub fn daemon_now(&self) -> Option<i64> {
         self.wire.daemon_now()
+    }
+
+    /// How long the certificates of the connection are good for; `None` where it has none.
+    pub fn certificates(&self) -> Option<Certificates> {
+        self.wire.shown.get()
     }
 
     /// Whether the engine answers at all.

@@ -13,9 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::error::{Error, Result};
 
 pub mod ask;
+mod certificate;
 mod network;
 pub mod unix;
 
+pub use certificate::Certificates;
+pub(in crate::engine) use certificate::Shown;
 pub use network::Network;
 
 /// Whatever can be read and written: a socket, a channel, a pipe.
@@ -28,6 +31,7 @@ type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Bytestream>>> + Send>
 #[derive(Clone)]
 pub struct Connector {
     dial: Arc<dyn Fn() -> Dialling + Send + Sync>,
+    shown: Shown,
 }
 
 impl Connector {
@@ -44,7 +48,13 @@ impl Connector {
                 let dialling = dial();
                 Box::pin(async move { Ok(Box::new(dialling.await?) as Box<dyn Bytestream>) })
             }),
+            shown: Shown::default(),
         }
+    }
+
+    /// The certificates that its handshakes showed, as they become known.
+    pub(in crate::engine) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     /// Connections to a Unix socket on this machine.

@@ -114,6 +114,8 @@ pub enum Command {
     },
     /// Write a fleet file for the engine found here
     Init(InitArgs),
+    /// Write foreign containers of a host as sites, from what their proxy was told; changes no host
+    Import(ImportArgs),
     /// Write the JSON Schema of the fleet file, for editors
     Schema,
     /// Open the console on a simulated fleet, to try everything
@@ -262,6 +264,24 @@ pub struct InitArgs {
     /// The engine.
     #[command(flatten)]
     pub engine: EngineArg,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// A host of the fleet file
+    pub host: String,
+    /// Only these containers [default: all that say a domain]
+    pub containers: Vec<String>,
+    /// Add the sites to the fleet file, instead of writing them to standard output
+    #[arg(long)]
+    pub write: bool,
+    /// Do not ask
+    #[arg(short, long, requires = "write")]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[arg(long, conflicts_with = "write")]
+    pub json: bool,
 }
 
 /// Arguments of `logs`.

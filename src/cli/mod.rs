@@ -20,6 +20,7 @@ mod demo;
 mod doctor;
 pub mod engine;
 mod hosts;
+mod import;
 mod init;
 mod keys;
 mod logs;
@@ -84,6 +85,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
             }
             block_on(site::run(&context, &command))?
         }
+        Some(Command::Import(args)) => block_on(import::run(&context, &args))?,
         Some(Command::Init(mut args)) => {
             args.engine = args.engine.or(above);
             block_on(init::run(&context, &args))?

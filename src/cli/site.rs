@@ -90,7 +90,7 @@ async fn change(
 }
 
 /// Why an edit was not made, with the place in the file where that helps.
-fn refused(context: &Context, file: &FleetFile, error: &EditError) -> Failure {
+pub(super) fn refused(context: &Context, file: &FleetFile, error: &EditError) -> Failure {
     match error {
         EditError::Invalid { findings, text } => {
             context.show_findings(findings, text, &file.path);
@@ -104,7 +104,7 @@ fn refused(context: &Context, file: &FleetFile, error: &EditError) -> Failure {
     }
 }
 
-fn render_diff(lines: &[DiffLine], colour: bool) -> String {
+pub(super) fn render_diff(lines: &[DiffLine], colour: bool) -> String {
     let mut shown = String::new();
     for line in lines {
         let style = match line {

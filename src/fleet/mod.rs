@@ -25,4 +25,4 @@ pub use near::nearest;
 pub use schema::{reference, schema};
 pub use select::{Selection, glob};
 pub use template::init_template;
-pub use write::{site_fields, to_yaml};
+pub use write::{site_block, site_fields, to_yaml};

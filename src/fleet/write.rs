@@ -101,6 +101,12 @@ impl From<Fields> for Value {
     }
 }
 
+/// A site's entry as it would stand below `sites:`, two spaces in.
+pub fn site_block(site: &Site) -> String {
+    let text = block(site.name.as_str(), &mapping(site_fields(site)));
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
 /// The keys of a site as it would be written, in the usual order: for a new entry.
 pub fn site_fields(site: &Site) -> Fields {
     let mut fields = Vec::new();

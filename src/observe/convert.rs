@@ -34,6 +34,12 @@ pub fn container(row: ListedContainer) -> ObservedContainer {
         .collect();
     published.sort();
     published.dedup();
+    let mut listens: BTreeMap<u16, Option<u16>> = BTreeMap::new();
+    for port in row.ports.iter().filter(|p| p.protocol == "tcp") {
+        let near = matches!(port.ip.as_str(), "0.0.0.0" | "127.0.0.1");
+        let here = listens.entry(port.private_port).or_default();
+        *here = here.or(port.public_port.filter(|_| near));
+    }
     ObservedContainer {
         name: row.name().to_owned(),
         id: row.id,
@@ -45,6 +51,7 @@ pub fn container(row: ListedContainer) -> ObservedContainer {
         created: row.created,
         addresses,
         published,
+        listens,
         inspected: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What is: hosts as they were found.
 
 pub mod convert;
+pub mod import;
 pub mod look;
 pub mod model;
 pub mod scan;

@@ -130,6 +130,9 @@ pub struct ObservedContainer {
     pub addresses: BTreeMap<String, Ipv4Addr>,
     /// Ports published on the host: (host port, protocol).
     pub published: Vec<(u16, String)>,
+    /// TCP ports that it exposes, each with the port by which 127.0.0.1 of the host reaches it,
+    /// where it is published so.
+    pub listens: BTreeMap<u16, Option<u16>>,
     /// From an inspect, where one was made.
     pub inspected: Option<Inspected>,
 }

@@ -1,0 +1,453 @@
+//! Which foreign containers could be sites: what nginx-proxy, Traefik and compose were told about
+//! them, as `proxy` sites. Pure; nothing on the host is touched, neither now nor by applying them,
+//! for such a site is a route and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::look::{Look, look};
+use super::model::{ObservedContainer, ObservedHost, StateRead};
+use crate::fleet::keys;
+use crate::fleet::{
+    Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState,
+};
+
+/// What a host's foreign containers come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Sites as they would be written, by name.
+    pub sites: Vec<Found>,
+    /// Containers that serve something but cannot be written as a site, each with the reason.
+    pub left: Vec<Left>,
+}
+
+/// One container as a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The site: a `proxy` to the container.
+    pub site: Site,
+    /// The container.
+    pub container: String,
+    /// Its image.
+    pub image: String,
+    /// Its compose project, where it has one.
+    pub project: Option<String>,
+    /// What the operator should know about it.
+    pub notes: Vec<String>,
+}
+
+/// One container that is not a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The container.
+    pub container: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// Reads all foreign containers of one host, which have to be inspected: nginx-proxy's settings are
+/// in the environment. `only`: these containers and no others; empty: all.
+pub fn import(fleet: &Fleet, host: &Name, seen: &ObservedHost, only: &BTreeSet<String>) -> Imported {
+    let mut containers: Vec<&ObservedContainer> = seen
+        .containers
+        .iter()
+        .filter(|c| c.is_foreign() && (only.is_empty() || only.contains(&c.name)))
+        .collect();
+    containers.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut out = Imported::default();
+    let mut taken = Taken::new(fleet, seen);
+    let looks: Vec<(&ObservedContainer, Look)> = containers.iter().map(|c| (*c, look(c))).collect();
+    // How many containers of a project serve a domain: one alone may bear the project's name.
+    let mut serving: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, look) in &looks {
+        if let (Some(project), false) = (&look.project, look.domains.is_empty()) {
+            *serving.entry(project).or_default() += 1;
+        }
+    }
+    for (container, look) in &looks {
+        let alone = look
+            .project
+            .as_deref()
+            .is_some_and(|project| serving.get(project) == Some(&1));
+        match one(host, container, look, alone, &mut taken) {
+            Ok(Some(found)) => out.sites.push(found),
+            Ok(None) if only.is_empty() => {}
+            Ok(None) => out.left.push(Left {
+                container: container.name.clone(),
+                why: "it says no domain (VIRTUAL_HOST, or a Traefik rule with Host)".into(),
+            }),
+            Err(why) => out.left.push(Left {
+                container: container.name.clone(),
+                why,
+            }),
+        }
+    }
+    out
+}
+
+/// Domains and names that are somebody's already.
+struct Taken {
+    domains: BTreeMap<Domain, String>,
+    names: BTreeSet<Name>,
+}
+
+impl Taken {
+    fn new(fleet: &Fleet, seen: &ObservedHost) -> Taken {
+        let mut domains = BTreeMap::new();
+        for site in fleet.sites.values() {
+            let all = site.domains.iter().chain(site.redirects.keys());
+            domains.extend(all.map(|d| (d.clone(), format!("the site {}", site.name))));
+        }
+        let mut names: BTreeSet<Name> = fleet.sites.keys().cloned().collect();
+        // A leftover's folder and data belong to its name.
+        if let StateRead::Read(state) = &seen.state {
+            names.extend(state.sites.keys().cloned());
+        }
+        Taken { domains, names }
+    }
+
+    fn name(&mut self, wish: &str) -> Name {
+        let base = label(wish);
+        let numbered = (2..).map(|n| {
+            let end = format!("-{n}");
+            let keep = 63 - end.len();
+            format!("{}{end}", base[..base.len().min(keep)].trim_end_matches('-'))
+        });
+        let free = std::iter::once(base.clone())
+            .chain(numbered)
+            .filter_map(|text| text.parse::<Name>().ok())
+            .find(|name| !self.names.contains(name));
+        // The numbers do not end.
+        let name = free.unwrap_or_default();
+        self.names.insert(name.clone());
+        name
+    }
+}
+
+/// A DNS label like a text.
+fn label(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().map(|c| c.to_ascii_lowercase()) {
+        match c {
+            'a'..='z' | '0'..='9' => out.push(c),
+            _ if out.ends_with('-') || out.is_empty() => {}
+            _ => out.push('-'),
+        }
+    }
+    out.truncate(63);
+    let out = out.trim_end_matches('-');
+    if out.is_empty() { "site".into() } else { out.into() }
+}
+
+fn one(
+    host: &Name,
+    container: &ObservedContainer,
+    look: &Look,
+    alone: bool,
+    taken: &mut Taken,
+) -> Result<Option<Found>, String> {
+    if look.domains.is_empty() {
+        return front(container);
+    }
+    let mut notes = Vec::new();
+    if let Some(why) = not_whole(container) {
+        return Err(why);
+    }
+    let (mut domains, mut odd) = (Vec::new(), Vec::new());
+    for text in &look.domains {
+        match text.parse::<Domain>() {
+            Ok(domain) if !domains.contains(&domain) => domains.push(domain),
+            Ok(_) => {}
+            Err(_) => odd.push(text.clone()),
+        }
+    }
+    odd.extend(patterns(container));
+    if !odd.is_empty() {
+        notes.push(format!("not taken over, no domain: {}", odd.join(" ")));
+    }
+    if domains.is_empty() {
+        return Err(format!("{} is no domain that a site can have", odd.join(" ")));
+    }
+    for domain in &domains {
+        if let Some(owner) = taken.domains.get(domain) {
+            return Err(format!("{domain} belongs to {owner} already"));
+        }
+    }
+    if !container.is_running() {
+        return Err("it does not run: a route to it would lead nowhere".into());
+    }
+    let port = port(container, look)?;
+    let to = match container.listens.get(&port) {
+        // The host's port stays the same when the container is made anew.
+        Some(Some(published)) => ProxyTarget::Http {
+            host: "127.0.0.1".into(),
+            port: *published,
+        },
+        _ => {
+            notes.push(
+                "its address may change when it is restarted: `ostler apply` follows; a port published on 127.0.0.1 would stay"
+                    .into(),
+            );
+            ProxyTarget::Container {
+                name: container.name.clone(),
+                port,
+            }
+        }
+    };
+    let wish = match (&look.project, &look.service) {
+        (Some(project), _) if alone => project.clone(),
+        (Some(project), Some(service)) => format!("{project}-{service}"),
+        _ => container.name.clone(),
+    };
+    let name = taken.name(&wish);
+    for domain in &domains {
+        taken
+            .domains
+            .insert(domain.clone(), format!("the container {}", container.name));
+    }
+    Ok(Some(Found {
+        site: Site {
+            name,
+            account: None,
+            host: host.clone(),
+            recipe: Recipe::Proxy { to },
+            domains,
+            limits: Limits::default(),
+            connections: keys::DEFAULT_CONNECTIONS,
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            health: Health::default(),
+            redirect_www: None,
+            redirects: BTreeMap::new(),
+            state: SiteState::Running,
+        },
+        container: container.name.clone(),
+        image: container.image.clone(),
+        project: look.project.clone(),
+        notes,
+    }))
+}
+
+/// Something without a domain is of interest only when it holds the ports that a router wants.
+fn front(container: &ObservedContainer) -> Result<Option<Found>, String> {
+    let held: Vec<String> = [80, 443]
+        .iter()
+        .filter(|port| {
+            container
+                .published
+                .iter()
+                .any(|(published, protocol)| published == *port && protocol == "tcp")
+        })
+        .map(ToString::to_string)
+        .collect();
+    match held.as_slice() {
+        [] => Ok(None),
+        held => Err(format!(
+            "it says no domain and holds port {}: what routes requests today, it seems",
+            held.join(" and ")
+        )),
+    }
+}
+
+/// What else its proxy was told, when that makes the container not the whole of its domains.
+fn not_whole(container: &ObservedContainer) -> Option<String> {
+    let env = |key: &str| {
+        let value = container.inspected.as_ref()?.env.get(key)?;
+        (!value.is_empty()).then_some(value.as_str())
+    };
+    if let Some(path) = env("VIRTUAL_PATH").filter(|path| *path != "/") {
+        return Some(format!("it serves only {path} of its domains; a site has whole domains"));
+    }
+    if env("VIRTUAL_HOST_MULTIPORTS").is_some() {
+        return Some("VIRTUAL_HOST_MULTIPORTS gives its domains several ports; a site has one".into());
+    }
+    if let Some(protocol) = env("VIRTUAL_PROTO").filter(|p| *p != "http") {
+        return Some(format!("its proxy talks {protocol} to it; ostler's router talks HTTP"));
+    }
+    for (key, value) in &container.labels {
+        let ours = key.starts_with("traefik.");
+        if ours && key.ends_with(".loadbalancer.server.scheme") && value != "http" {
+            return Some(format!("its proxy talks {value} to it; ostler's router talks HTTP"));
+        }
+        if ours && key.ends_with(".rule") && !key.starts_with("traefik.tcp.") {
+            let other = ["Path", "Headers", "Method", "Query", "ClientIP"]
+                .iter()
+                .find(|word| value.contains(**word));
+            if let Some(word) = other {
+                return Some(format!(
+                    "its Traefik rule asks for more than a domain ({word}…); a site has whole domains"
+                ));
+            }
+        }
+        if ours && key.ends_with(".rule") && key.starts_with("traefik.tcp.") {
+            return Some("it is routed as plain TCP; ostler's router routes HTTP".into());
+        }
+    }
+    None
+}
+
+/// `~^regex` of nginx-proxy.
+fn patterns(container: &ObservedContainer) -> Vec<String> {
+    let env = container.inspected.as_ref().map(|i| &i.env);
+    let hosts = env.and_then(|env| env.get("VIRTUAL_HOST"));
+    let parts = hosts.into_iter().flat_map(|hosts| hosts.split(','));
+    let odd = parts.map(str::trim).filter(|part| part.starts_with('~'));
+    odd.map(str::to_owned).collect()
+}
+
+/// The port its proxy uses: the one it was told, else the only one exposed, else 80 (nginx-proxy's
+/// own rule: github.com/nginx-proxy/nginx-proxy, "Virtual Ports").
+fn port(container: &ObservedContainer, look: &Look) -> Result<u16, String> {
+    if let Some(port) = look.port {
+        return Ok(port);
+    }
+    let exposed: Vec<u16> = container.listens.keys().copied().collect();
+    match exposed.as_slice() {
+        [] => Ok(80),
+        [only] => Ok(*only),
+        many if many.contains(&80) => Ok(80),
+        many => {
+            let many: Vec<String> = many.iter().map(ToString::to_string).collect();
+            Err(format!(
+                "it exposes {}; which one serves HTTP is not said",
+                many.join(" and ")
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::model::{Inspected, RunState};
+
+    fn container(name: &str, labels: &[(&str, &str)], env: &[(&str, &str)]) -> ObservedContainer {
+        let own = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect()
+        };
+        ObservedContainer {
+            name: name.into(),
+            image: "example/app:1".into(),
+            run: RunState::Running,
+            labels: own(labels),
+            inspected: Some(Inspected {
+                env: own(env),
+                ..Inspected::default()
+            }),
+            ..ObservedContainer::default()
+        }
+    }
+
+    fn read(containers: Vec<ObservedContainer>) -> Imported {
+        let source = "fleet: x\nhosts:\n  web1: { engine: \"unix:///run/d.sock\" }\nsites:\n  blog: { host: web1, recipe: static, domains: [taken.example] }\n";
+        let fleet = crate::fleet::load(source, "fleet.yml".as_ref()).unwrap().fleet;
+        let seen = ObservedHost {
+            containers,
+            ..ObservedHost::default()
+        };
+        import(&fleet, &"web1".parse().unwrap(), &seen, &BTreeSet::new())
+    }
+
+    fn target(found: &Found) -> String {
+        let block = crate::fleet::site_block(&found.site);
+        let line = block.lines().find(|line| line.contains("to:")).unwrap();
+        line.trim().to_owned()
+    }
+
+    #[test]
+    fn a_published_port_is_preferred_for_it_stays() {
+        let mut app = container("app", &[], &[("VIRTUAL_HOST", "a.example,www.a.example")]);
+        app.listens = [(3000, Some(8081))].into();
+        let mut other = container("other_1", &[], &[("VIRTUAL_HOST", "b.example")]);
+        other.listens = [(9000, None)].into();
+        let found = read(vec![other, app]);
+        assert_eq!(found.left, []);
+        let names: Vec<_> = found.sites.iter().map(|f| f.site.name.as_str()).collect();
+        assert_eq!(names, ["app", "other-1"]);
+        assert_eq!(target(&found.sites[0]), "to: http://127.0.0.1:8081");
+        assert_eq!(found.sites[0].notes, [""; 0]);
+        assert_eq!(target(&found.sites[1]), "to: other_1:9000");
+        assert!(found.sites[1].notes[0].contains("may change"));
+    }
+
+    #[test]
+    fn names_come_from_projects_and_never_clash() {
+        let of = |project, service, domain| {
+            let labels = [
+                ("com.docker.compose.project", project),
+                ("com.docker.compose.service", service),
+            ];
+            container(
+                &format!("{project}_{service}_1"),
+                &labels,
+                &[("VIRTUAL_HOST", domain)],
+            )
+        };
+        let found = read(vec![
+            of("blog", "web", "a.example"),
+            of("shop", "web", "b.example"),
+            of("shop", "admin", "c.example"),
+            container("Ünï", &[], &[("VIRTUAL_HOST", "d.example")]),
+        ]);
+        let mut names: Vec<_> = found.sites.iter().map(|f| f.site.name.as_str()).collect();
+        names.sort_unstable();
+        // `blog` is a site already.
+        assert_eq!(names, ["blog-2", "n", "shop-admin", "shop-web"]);
+    }
+
+    #[test]
+    fn what_a_site_cannot_be_is_left_out_with_the_reason() {
+        let rule = |rule| container("x", &[("traefik.http.routers.x.rule", rule)], &[]);
+        let host = |env: &[(&str, &str)]| {
+            let mut all = vec![("VIRTUAL_HOST", "a.example")];
+            all.extend(env);
+            container("x", &[], &all)
+        };
+        let mut stopped = host(&[]);
+        stopped.run = RunState::Exited;
+        let mut many = host(&[]);
+        many.listens = [(3000, None), (9000, None)].into();
+        let mut front = container("proxy", &[], &[]);
+        front.published = vec![(80, "tcp".into()), (443, "tcp".into())];
+        for (container, why) in [
+            (rule("Host(`a.example`) && PathPrefix(`/api`)"), "whole domains"),
+            (host(&[("VIRTUAL_PATH", "/api")]), "whole domains"),
+            (host(&[("VIRTUAL_PROTO", "https")]), "talks https"),
+            (host(&[("VIRTUAL_HOST", "taken.example")]), "the site blog already"),
+            (host(&[("VIRTUAL_HOST", "*.a.example")]), "no domain that a site"),
+            (stopped, "does not run"),
+            (many, "3000 and 9000"),
+            (front, "80 and 443"),
+        ] {
+            let found = read(vec![container]);
+            assert_eq!(found.sites, [], "{why}");
+            assert!(found.left[0].why.contains(why), "{:?}", found.left[0]);
+        }
+        // A database says no domain and holds no port of a router.
+        assert_eq!(read(vec![container("db", &[], &[])]), Imported::default());
+    }
+
+    #[test]
+    fn two_containers_of_one_domain_are_one_site_at_most() {
+        let one = container("a", &[], &[("VIRTUAL_HOST", "a.example")]);
+        let two = container("b", &[], &[("VIRTUAL_HOST", "www.a.example,a.example")]);
+        let found = read(vec![one, two]);
+        assert_eq!(found.sites.len(), 1);
+        assert!(found.left[0].why.contains("the container a already"));
+    }
+
+    #[test]
+    fn what_is_written_reads_as_it_was_meant() {
+        let app = container("a", &[], &[("VIRTUAL_HOST", "a.example,~^x.*"), ("VIRTUAL_PORT", "81")]);
+        let found = read(vec![app]);
+        assert!(found.sites[0].notes.iter().any(|n| n.contains("~^x.*")));
+        let text = format!(
+            "fleet: x\nhosts:\n  web1: {{ engine: \"unix:///run/d.sock\" }}\nsites:\n{}",
+            crate::fleet::site_block(&found.sites[0].site)
+        );
+        let again = crate::fleet::load(&text, "fleet.yml".as_ref()).unwrap().fleet;
+        let mut meant = found.sites[0].site.clone();
+        meant.limits = again.sites["a"].limits;
+        assert_eq!(again.sites["a"], meant);
+    }
+}

@@ -121,7 +121,10 @@ fn yaml(host: &Name, imported: &Imported) -> String {
 fn origin(found: &Found) -> String {
     let project = found.project.as_ref();
     let project = project.map_or(String::new(), |project| format!(", project {project}"));
-    format!("container {}, image {}{project}", found.container, found.image)
+    format!(
+        "container {}, image {}{project}",
+        found.container, found.image
+    )
 }
 
 /// Text from a container stays on its line and in its comment.

@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::look::{Look, look};
 use super::model::{ObservedContainer, ObservedHost, StateRead};
 use crate::fleet::keys;
-use crate::fleet::{
-    Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState,
-};
+use crate::fleet::{Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState};
 
 /// What a host's foreign containers come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,7 +44,12 @@ pub struct Left {
 
 /// Reads all foreign containers of one host, which have to be inspected: nginx-proxy's settings are
 /// in the environment. `only`: these containers and no others; empty: all.
-pub fn import(fleet: &Fleet, host: &Name, seen: &ObservedHost, only: &BTreeSet<String>) -> Imported {
+pub fn import(
+    fleet: &Fleet,
+    host: &Name,
+    seen: &ObservedHost,
+    only: &BTreeSet<String>,
+) -> Imported {
     let mut containers: Vec<&ObservedContainer> = seen
         .containers
         .iter()
@@ -110,7 +113,10 @@ impl Taken {
         let numbered = (2..).map(|n| {
             let end = format!("-{n}");
             let keep = 63 - end.len();
-            format!("{}{end}", base[..base.len().min(keep)].trim_end_matches('-'))
+            format!(
+                "{}{end}",
+                base[..base.len().min(keep)].trim_end_matches('-')
+            )
         });
         let free = std::iter::once(base.clone())
             .chain(numbered)
@@ -135,7 +141,11 @@ fn label(text: &str) -> String {
     }
     out.truncate(63);
     let out = out.trim_end_matches('-');
-    if out.is_empty() { "site".into() } else { out.into() }
+    if out.is_empty() {
+        "site".into()
+    } else {
+        out.into()
+    }
 }
 
 fn one(
@@ -165,7 +175,10 @@ fn one(
         notes.push(format!("not taken over, no domain: {}", odd.join(" ")));
     }
     if domains.is_empty() {
-        return Err(format!("{} is no domain that a site can have", odd.join(" ")));
+        return Err(format!(
+            "{} is no domain that a site can have",
+            odd.join(" ")
+        ));
     }
     for domain in &domains {
         if let Some(owner) = taken.domains.get(domain) {
@@ -255,18 +268,26 @@ fn not_whole(container: &ObservedContainer) -> Option<String> {
         (!value.is_empty()).then_some(value.as_str())
     };
     if let Some(path) = env("VIRTUAL_PATH").filter(|path| *path != "/") {
-        return Some(format!("it serves only {path} of its domains; a site has whole domains"));
+        return Some(format!(
+            "it serves only {path} of its domains; a site has whole domains"
+        ));
     }
     if env("VIRTUAL_HOST_MULTIPORTS").is_some() {
-        return Some("VIRTUAL_HOST_MULTIPORTS gives its domains several ports; a site has one".into());
+        return Some(
+            "VIRTUAL_HOST_MULTIPORTS gives its domains several ports; a site has one".into(),
+        );
     }
     if let Some(protocol) = env("VIRTUAL_PROTO").filter(|p| *p != "http") {
-        return Some(format!("its proxy talks {protocol} to it; ostler's router talks HTTP"));
+        return Some(format!(
+            "its proxy talks {protocol} to it; ostler's router talks HTTP"
+        ));
     }
     for (key, value) in &container.labels {
         let ours = key.starts_with("traefik.");
         if ours && key.ends_with(".loadbalancer.server.scheme") && value != "http" {
-            return Some(format!("its proxy talks {value} to it; ostler's router talks HTTP"));
+            return Some(format!(
+                "its proxy talks {value} to it; ostler's router talks HTTP"
+            ));
         }
         if ours && key.ends_with(".rule") && !key.starts_with("traefik.tcp.") {
             let other = ["Path", "Headers", "Method", "Query", "ClientIP"]
@@ -340,7 +361,9 @@ mod tests {
 
     fn read(containers: Vec<ObservedContainer>) -> Imported {
         let source = "fleet: x\nhosts:\n  web1: { engine: \"unix:///run/d.sock\" }\nsites:\n  blog: { host: web1, recipe: static, domains: [taken.example] }\n";
-        let fleet = crate::fleet::load(source, "fleet.yml".as_ref()).unwrap().fleet;
+        let fleet = crate::fleet::load(source, "fleet.yml".as_ref())
+            .unwrap()
+            .fleet;
         let seen = ObservedHost {
             containers,
             ..ObservedHost::default()
@@ -410,11 +433,20 @@ mod tests {
         let mut front = container("proxy", &[], &[]);
         front.published = vec![(80, "tcp".into()), (443, "tcp".into())];
         for (container, why) in [
-            (rule("Host(`a.example`) && PathPrefix(`/api`)"), "whole domains"),
+            (
+                rule("Host(`a.example`) && PathPrefix(`/api`)"),
+                "whole domains",
+            ),
             (host(&[("VIRTUAL_PATH", "/api")]), "whole domains"),
             (host(&[("VIRTUAL_PROTO", "https")]), "talks https"),
-            (host(&[("VIRTUAL_HOST", "taken.example")]), "the site blog already"),
-            (host(&[("VIRTUAL_HOST", "*.a.example")]), "no domain that a site"),
+            (
+                host(&[("VIRTUAL_HOST", "taken.example")]),
+                "the site blog already",
+            ),
+            (
+                host(&[("VIRTUAL_HOST", "*.a.example")]),
+                "no domain that a site",
+            ),
             (stopped, "does not run"),
             (many, "3000 and 9000"),
             (front, "80 and 443"),
@@ -438,14 +470,20 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_as_it_was_meant() {
-        let app = container("a", &[], &[("VIRTUAL_HOST", "a.example,~^x.*"), ("VIRTUAL_PORT", "81")]);
+        let app = container(
+            "a",
+            &[],
+            &[("VIRTUAL_HOST", "a.example,~^x.*"), ("VIRTUAL_PORT", "81")],
+        );
         let found = read(vec![app]);
         assert!(found.sites[0].notes.iter().any(|n| n.contains("~^x.*")));
         let text = format!(
             "fleet: x\nhosts:\n  web1: {{ engine: \"unix:///run/d.sock\" }}\nsites:\n{}",
             crate::fleet::site_block(&found.sites[0].site)
         );
-        let again = crate::fleet::load(&text, "fleet.yml".as_ref()).unwrap().fleet;
+        let again = crate::fleet::load(&text, "fleet.yml".as_ref())
+            .unwrap()
+            .fleet;
         let mut meant = found.sites[0].site.clone();
         meant.limits = again.sites["a"].limits;
         assert_eq!(again.sites["a"], meant);

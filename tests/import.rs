@@ -6,6 +6,7 @@ mod cli;
 #[allow(dead_code)]
 mod load;
 #[path = "cli/stage.rs"]
+#[allow(dead_code)]
 mod stage;
 #[path = "common/tier.rs"]
 mod tier;

@@ -43,10 +43,14 @@ pub struct FleetFile {
 impl FleetFile {
     /// The folder it is in: where relative paths in it start.
     pub fn folder(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        }
+        folder_of(&self.path)
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
     }
 }
 
@@ -102,6 +106,7 @@ impl Context {
     pub fn load(&self) -> Result<FleetFile, Failure> {
         let path = self.find_fleet()?;
         let source = read(&path)?;
+        self.network.start_paths_at(&folder_of(&path));
         match fleet::load(&source, &path) {
             Ok(loaded) => {
                 let doubts = loaded.warnings.len();

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod tls;
+
+pub use tls::TlsProblem;
+
 /// Result of every call of this part.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -120,6 +124,14 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// TLS with the engine, or the lack of it, is in the way.
+    #[error("{address}: {problem}")]
+    Tls {
+        /// The engine's address.
+        address: String,
+        /// What is wrong.
+        problem: Box<TlsProblem>,
+    },
     /// The address is of a kind that this version cannot reach.
     #[error("{address}: {why}")]
     Unsupported {
@@ -155,6 +167,7 @@ impl Error {
                 | Error::NotListening { .. }
                 | Error::NotDocker { .. }
                 | Error::Unreachable { .. }
+                | Error::Tls { .. }
                 | Error::Deadline { .. }
                 | Error::Cut { .. }
         )
@@ -178,6 +191,14 @@ impl Error {
                 )
             }
             Error::PermissionDenied { remedy, .. } => remedy.clone(),
+            Error::NotListening { address } if address.starts_with("tcp://") => {
+                "is the port right? dockerd listens on TCP only when told to: `-H tcp://0.0.0.0:2376 --tlsverify …`"
+                    .to_owned()
+            }
+            Error::Unreachable { address, .. } if address.starts_with("tcp://") => {
+                "is the host up, its address right, and does a firewall let its port through?".to_owned()
+            }
+            Error::Tls { problem, .. } => problem.remedy(),
             Error::NotListening { .. } => {
                 "start Docker: `sudo systemctl start docker`; `journalctl -u docker` says why it stopped"
                     .to_owned()

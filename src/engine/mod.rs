@@ -15,7 +15,7 @@ pub mod version;
 mod wire;
 
 pub use client::{Client, ExecOutput, LogOptions};
-pub use error::{Error, Result};
+pub use error::{Error, Result, TlsProblem};
 pub use gate::{Gate, Mode};
 pub use model::{
     BuildProgress, EngineEvent, ListedContainer, ListedImage, ListedMount, ListedNetwork,

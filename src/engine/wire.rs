@@ -1,7 +1,7 @@
 //! The one path that every request takes: prefix, gate, connection, deadline.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -191,11 +191,13 @@ pub(super) struct Wire {
     prefix: String,
     clock: Mutex<Option<(i64, Instant)>>,
     pub(super) shown: Shown,
+    /// Connections that are being opened.
+    dialling: Arc<AtomicUsize>,
 }
 
 impl Wire {
     pub(super) fn new(connector: Connector, address: &str, gate: Gate) -> Self {
-        let shown = connector.shown().clone();
+        let (shown, dialling) = (connector.shown().clone(), connector.dialling().clone());
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
@@ -208,6 +210,7 @@ impl Wire {
             prefix: String::new(),
             clock: Mutex::new(None),
             shown,
+            dialling,
         }
     }
 
@@ -265,7 +268,7 @@ impl Wire {
                 Ok(opened) => return opened,
                 Err(_) => {
                     let now = taken.load(Ordering::Relaxed);
-                    if now == before {
+                    if now == before && self.dialling.load(Ordering::Acquire) == 0 {
                         return Err(self.late(&what, idle));
                     }
                     before = now;
@@ -280,9 +283,15 @@ impl Wire {
         what: &str,
         doing: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        match tokio::time::timeout(after, doing).await {
-            Ok(done) => done,
-            Err(_) => Err(self.late(what, after)),
+        tokio::pin!(doing);
+        loop {
+            match tokio::time::timeout(after, &mut doing).await {
+                Ok(done) => return done,
+                // Connecting has deadlines of its own, each with words of its own; and a login may
+                // wait for the operator.
+                Err(_) if self.dialling.load(Ordering::Acquire) > 0 => {}
+                Err(_) => return Err(self.late(what, after)),
+            }
         }
     }
 
@@ -398,6 +407,12 @@ impl Wire {
             if let Some(Failure(error)) = current.downcast_ref() {
                 return error.clone();
             }
+            // An I/O error's source is not what it carries, but what that was caused by.
+            let carried = current.downcast_ref::<std::io::Error>();
+            let carried = carried.and_then(|error| error.get_ref()?.downcast_ref());
+            if let Some(Failure(error)) = carried {
+                return error.clone();
+            }
             if let Some(hyper) = current.downcast_ref::<hyper::Error>() {
                 if hyper.is_parse() {
                     return Error::NotDocker {
@@ -413,10 +428,10 @@ impl Wire {
             last = current.to_string();
             cause = current.source();
         }
-        Error::Unreachable {
+        self.shown.refused().unwrap_or(Error::Unreachable {
             address: self.address.clone(),
             why: last,
-        }
+        })
     }
 }
 
@@ -431,8 +446,9 @@ fn closed_early(error: &legacy::Error) -> bool {
             return true;
         }
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-            return matches!(io.kind(), BrokenPipe | ConnectionReset);
+            use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+            // The last is how a TLS connection ends whose other side was killed.
+            return matches!(io.kind(), BrokenPipe | ConnectionReset | UnexpectedEof);
         }
         cause = current.source();
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bollard::models::SystemInfo;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, TlsProblem};
 use super::gate::Gate;
 use super::transport::{Certificates, Connector, Network};
 use super::version::{self, EngineVersion};
@@ -67,6 +67,15 @@ impl Client {
             .await
         {
             Ok(answer) => answer,
+            // dockerd with TLS has words for whoever asks without, and an address may say either.
+            Err(Error::Status { message, .. })
+                if message.contains("request to an HTTPS server") =>
+            {
+                return Err(Error::Tls {
+                    address: address.to_owned(),
+                    problem: Box::new(TlsProblem::OnlyTls),
+                });
+            }
             // A web server answers too, with its own idea of this path.
             Err(Error::Status { code, .. }) if code < 500 => {
                 return Err(Error::NotDocker {
@@ -114,7 +123,7 @@ impl Client {
 
     /// How long the certificates of the connection are good for; `None` where it has none.
     pub fn certificates(&self) -> Option<Certificates> {
-        self.wire.shown.get()
+        self.wire.shown.certificates()
     }
 
     /// Whether the engine answers at all.

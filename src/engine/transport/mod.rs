@@ -1,8 +1,10 @@
 //! A transport is a connector: it yields byte streams that speak HTTP/1.1 with an engine.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -15,11 +17,16 @@ use super::error::{Error, Result};
 pub mod ask;
 mod certificate;
 mod network;
+mod tcp;
+mod tls;
 pub mod unix;
+mod x509;
 
 pub use certificate::Certificates;
 pub(in crate::engine) use certificate::Shown;
 pub use network::Network;
+use tcp::Target;
+use tls::Tls;
 
 /// Whatever can be read and written: a socket, a channel, a pipe.
 pub trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -32,6 +39,7 @@ type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Bytestream>>> + Send>
 pub struct Connector {
     dial: Arc<dyn Fn() -> Dialling + Send + Sync>,
     shown: Shown,
+    dialling: Arc<AtomicUsize>,
 }
 
 impl Connector {
@@ -49,7 +57,29 @@ impl Connector {
                 Box::pin(async move { Ok(Box::new(dialling.await?) as Box<dyn Bytestream>) })
             }),
             shown: Shown::default(),
+            dialling: Arc::default(),
         }
+    }
+
+    /// Connections to a TCP port without TLS.
+    fn plain(target: Target) -> Self {
+        let target = Arc::new(target);
+        Self::new(move || tcp::plain(target.clone()))
+    }
+
+    /// Connections by mutual TLS, with the files in a folder.
+    fn tls(target: Target, folder: PathBuf) -> Self {
+        let shown = Shown::default();
+        let tls = Arc::new(Tls::new(target, folder, shown.clone()));
+        Connector {
+            shown,
+            ..Self::new(move || tls.clone().dial())
+        }
+    }
+
+    /// How many streams are being opened at this moment.
+    pub(in crate::engine) fn dialling(&self) -> &Arc<AtomicUsize> {
+        &self.dialling
     }
 
     /// The certificates that its handshakes showed, as they become known.
@@ -86,7 +116,28 @@ impl tower_service::Service<http::Uri> for Connector {
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
         let dialling = (self.dial)();
-        Box::pin(async move { Ok(Stream(TokioIo::new(dialling.await.map_err(Failure)?))) })
+        let under_way = UnderWay::begin(&self.dialling);
+        Box::pin(async move {
+            let stream = dialling.await;
+            drop(under_way);
+            Ok(Stream(TokioIo::new(stream.map_err(Failure)?)))
+        })
+    }
+}
+
+/// Counts a stream that is being opened, until it is dropped.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        UnderWay(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -1,17 +1,20 @@
 //! How one run of the program reaches hosts: what all of its connections share.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use super::Connector;
 use super::ask::{Ask, Headless};
-use crate::engine::error::{Error, Result};
-use crate::fleet::EngineAddress;
+use super::tcp::Target;
+use super::{Connector, tls};
+use crate::engine::error::{Error, Result, TlsProblem};
+use crate::fleet::{EngineAddress, value};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
 /// asked and answered.
 #[derive(Clone)]
 pub struct Network {
     ask: Arc<dyn Ask>,
+    folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl std::fmt::Debug for Network {
@@ -34,7 +37,10 @@ impl Network {
 
     /// Questions go to `ask`.
     pub fn asking(ask: Arc<dyn Ask>) -> Self {
-        Network { ask }
+        Network {
+            ask,
+            folder: Arc::default(),
+        }
     }
 
     /// Who answers questions.
@@ -42,15 +48,65 @@ impl Network {
         &self.ask
     }
 
+    /// Relative paths of addresses start at this folder, the fleet file's. There is one in a run:
+    /// later ones are not heard. Where there is none they start at the working directory.
+    pub fn start_paths_at(&self, folder: &Path) {
+        // Said before: the same fleet file was read again.
+        let _ = self.folder.set(folder.to_owned());
+    }
+
+    /// A path of an address, `~` and the fleet file's folder put in.
+    pub fn path(&self, path: &str) -> PathBuf {
+        let home = || Some(directories::BaseDirs::new()?.home_dir().to_owned());
+        let from_home = match path.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                home().map(|home| home.join(rest.trim_start_matches('/')))
+            }
+            _ => None,
+        };
+        from_home.unwrap_or_else(|| match self.folder.get() {
+            Some(folder) => folder.join(path),
+            None => PathBuf::from(path),
+        })
+    }
+
+    /// The key of an address's TLS files, when everyone on this machine can read it.
+    pub fn open_key(&self, address: &EngineAddress) -> Option<PathBuf> {
+        match address {
+            EngineAddress::Tcp {
+                tls: Some(folder), ..
+            } => tls::open_key(&self.path(folder)),
+            _ => None,
+        }
+    }
+
     /// The way to one engine. Nothing is connected yet: that is done when a client first asks for
     /// a stream.
     ///
     /// # Errors
-    /// The address is of a kind that this version cannot reach.
+    /// The address is of a kind that this version cannot reach, or plain TCP where that is not
+    /// spoken. What is wrong with TLS files is the error of a connection: they may be mended.
     pub fn connector(&self, address: &EngineAddress) -> Result<Connector> {
         let why = match address {
             EngineAddress::Unix { path } => return Ok(Connector::unix(path)),
-            EngineAddress::Tcp { .. } => "engines over TCP cannot be reached yet; use unix://",
+            EngineAddress::Tcp {
+                host,
+                port,
+                tls,
+                insecure,
+            } => {
+                let target = Target {
+                    address: address.to_string(),
+                    host: host.clone(),
+                    port: *port,
+                };
+                return match tls {
+                    Some(folder) => Ok(Connector::tls(target, self.path(folder))),
+                    None if !insecure => Err(target.problem(TlsProblem::NotSaid)),
+                    None if !value::is_private(host) => Err(target.problem(TlsProblem::Exposed)),
+                    None => Ok(Connector::plain(target)),
+                };
+            }
             EngineAddress::Ssh { .. } => "engines over SSH cannot be reached yet; use unix://",
             EngineAddress::Sim { .. } => "simulated hosts exist only in `ostler demo`",
         };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::transport::ssh::Trouble;
+
 mod tls;
 
 pub use tls::TlsProblem;
@@ -132,6 +134,14 @@ pub enum Error {
         /// What is wrong.
         problem: Box<TlsProblem>,
     },
+    /// There is no login on a host behind SSH.
+    #[error("{host}: {trouble}")]
+    Ssh {
+        /// The host, or the bastion on the way to it, as it was written.
+        host: String,
+        /// What is wrong.
+        trouble: Box<Trouble>,
+    },
     /// The address is of a kind that this version cannot reach.
     #[error("{address}: {why}")]
     Unsupported {
@@ -170,7 +180,13 @@ impl Error {
                 | Error::Tls { .. }
                 | Error::Deadline { .. }
                 | Error::Cut { .. }
+                | Error::Ssh { .. }
         )
+    }
+
+    /// Trying again by itself would not help, or do harm: somebody has to do something first.
+    pub fn needs_operator(&self) -> bool {
+        matches!(self, Error::Ssh { trouble, .. } if trouble.needs_operator())
     }
 
     /// The request never left the process.
@@ -215,6 +231,7 @@ impl Error {
                 "the host is overloaded or its Docker hangs: `systemctl status docker` there says more"
                     .to_owned()
             }
+            Error::Ssh { host, trouble } => return trouble.remedy(host),
             _ => return None,
         })
     }

@@ -17,6 +17,7 @@ use super::error::{Error, Result};
 pub mod ask;
 mod certificate;
 mod network;
+pub mod ssh;
 mod tcp;
 mod tls;
 pub mod unix;

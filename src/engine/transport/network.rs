@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::ask::{Ask, Headless};
+use super::ssh::{Answered, SshOptions};
 use super::tcp::Target;
 use super::{Connector, tls};
 use crate::engine::error::{Error, Result, TlsProblem};
@@ -15,6 +16,8 @@ use crate::fleet::{EngineAddress, value};
 pub struct Network {
     ask: Arc<dyn Ask>,
     folder: Arc<OnceLock<PathBuf>>,
+    answered: Arc<Answered>,
+    ssh: SshOptions,
 }
 
 impl std::fmt::Debug for Network {
@@ -40,7 +43,14 @@ impl Network {
         Network {
             ask,
             folder: Arc::default(),
+            answered: Arc::default(),
+            ssh: SshOptions::default(),
         }
+    }
+
+    /// The same, with another `ssh_config` than the operator's own.
+    pub fn with_ssh(self, ssh: SshOptions) -> Self {
+        Network { ssh, ..self }
     }
 
     /// Who answers questions.
@@ -78,6 +88,16 @@ impl Network {
             } => tls::open_key(&self.path(folder)),
             _ => None,
         }
+    }
+
+    /// What was answered so far.
+    pub fn answered(&self) -> &Arc<Answered> {
+        &self.answered
+    }
+
+    /// How `ssh` and its configuration are asked.
+    pub fn ssh(&self) -> &SshOptions {
+        &self.ssh
     }
 
     /// The way to one engine. Nothing is connected yet: that is done when a client first asks for

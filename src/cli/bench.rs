@@ -102,7 +102,7 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &BenchArgs) -> Res
     let on_engine = [BenchWhat::Plan, BenchWhat::Compose, BenchWhat::Console];
     if on_engine.into_iter().any(takes) {
         context.may_change("a benchmark on an engine")?;
-        let address = super::engine::here(engine.address.as_deref())?;
+        let address = super::engine::here(engine)?.address;
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load: Vec<&str> = load.split(' ').take(3).collect();
         context.out.say(&format!(
@@ -167,7 +167,7 @@ async fn with_stage(
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
-    let stage = Stage::new(address, context.out).await?;
+    let stage = Stage::new(context, address).await?;
     let done = tokio::select! {
         done = work(&stage) => done,
         _ = interrupt.recv() => Err(Failure::new("interrupted")),

@@ -15,12 +15,13 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(failure(ConsoleError::NoTerminal));
     }
-    let (subject, mode) = match &engine.address {
-        Some(address) => {
-            let host = context.lone(address)?.fleet.hosts.into_values().next();
+    let network = context.network.clone();
+    let (subject, mode) = match engine.address {
+        Some(_) => {
+            let host = context.lone(engine)?.fleet.hosts.into_values().next();
             let host = host.ok_or_else(|| Failure::new("no engine"))?;
             // A console full of nothing helps nobody: what is wrong is said at once.
-            Client::connect(&host.engine, Gate::on_call()).await?;
+            Client::connect_by(&network, &host.engine, Gate::on_call()).await?;
             (Subject::Host(Box::new(host)), Mode::OnCall)
         }
         None => (Subject::Fleet(source(context.load()?)), context.mode),
@@ -28,8 +29,8 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     let options = ConsoleOptions {
         subject,
         connect: Arc::new(move |host| {
-            let engine = host.engine.clone();
-            Box::pin(async move { Client::connect(&engine, Gate::new(mode)).await })
+            let (network, engine) = (network.clone(), host.engine.clone());
+            Box::pin(async move { Client::connect_by(&network, &engine, Gate::new(mode)).await })
         }),
         on_call: mode == Mode::OnCall,
         demo: false,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use super::args::Global;
+use super::args::{EngineArg, Global};
 use super::config;
 use super::out::Out;
 use super::{Exit, Failure};
@@ -146,9 +146,13 @@ impl Context {
     }
 
     /// A fleet of one host and no sites, for looking at an engine without a fleet file.
-    pub fn lone(&self, address: &str) -> Result<FleetFile, Failure> {
-        let engine = super::engine::here(Some(address))?;
-        let name: Name = "engine".parse().map_err(|e| Failure::of(&e))?;
+    pub fn lone(&self, engine: &EngineArg) -> Result<FleetFile, Failure> {
+        let found = super::engine::here(engine)?;
+        let name: Name = match found.name() {
+            Some(name) => name,
+            None => "engine".parse().map_err(|e| Failure::of(&e))?,
+        };
+        let engine = found.address;
         let host = Host {
             name: name.clone(),
             engine,

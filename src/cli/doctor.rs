@@ -2,6 +2,7 @@
 
 mod check;
 mod local;
+mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -10,13 +11,13 @@ use std::path::Path;
 use bollard::models::SystemInfo;
 use serde::Serialize;
 
-use check::{Facts, Finding, Local, Mark};
+use check::{Facts, Finding, Local, Mark, Witness};
 
 use super::args::EngineArg;
 use super::context::{Context, DEFAULT_ROOT};
 use super::out::{Out, Style};
 use super::{Exit, Failure, text};
-use crate::engine::{Client, Error, Gate};
+use crate::engine::{Client, Error, Gate, Mode};
 use crate::fleet::{EngineAddress, Ports, Subnet};
 
 /// A host to look at.
@@ -45,8 +46,7 @@ struct Report {
 
 /// The one engine that was named; else the hosts of the fleet file; else the engine found here.
 pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, Failure> {
-    let asked = engine.address.as_deref();
-    if asked.is_none() && context.find_fleet().is_ok() {
+    if engine.address.is_none() && context.find_fleet().is_ok() {
         let fleet = context.load()?.fleet;
         let name = fleet.name.to_string();
         return Ok(fleet
@@ -62,9 +62,11 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
             })
             .collect());
     }
+    let found = super::engine::here(engine)?;
+    let name = found.context.as_deref().unwrap_or("this engine");
     Ok(vec![Patient {
-        name: "this engine".into(),
-        engine: super::engine::here(asked)?,
+        name: name.to_owned(),
+        engine: found.address,
         fleet: None,
         ports: Ports::default(),
         root: DEFAULT_ROOT.into(),
@@ -73,8 +75,10 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
 }
 
 /// Examines the hosts, all at once, and ends with 1 when anything fails.
-pub async fn run(out: &Out, patients: Vec<Patient>, json: bool) -> Result<Exit, Failure> {
-    let reports = futures_util::future::join_all(patients.into_iter().map(report)).await;
+pub async fn run(context: &Context, patients: Vec<Patient>, json: bool) -> Result<Exit, Failure> {
+    let out = &context.out;
+    let reports = patients.into_iter().map(|patient| report(context, patient));
+    let reports = futures_util::future::join_all(reports).await;
     if json {
         out.json(&reports)?;
     } else {
@@ -96,8 +100,8 @@ pub async fn run(out: &Out, patients: Vec<Patient>, json: bool) -> Result<Exit, 
     })
 }
 
-async fn report(patient: Patient) -> Report {
-    let findings = match examine(&patient).await {
+async fn report(context: &Context, patient: Patient) -> Report {
+    let mut findings = match examine(context, &patient).await {
         Ok(facts) => check::all(&facts),
         Err(error) => vec![Finding {
             check: "engine",
@@ -106,6 +110,8 @@ async fn report(patient: Patient) -> Report {
             remedy: error.remedy(),
         }],
     };
+    let key = context.network.open_key(&patient.engine);
+    findings.extend(key.map(|key| check::open_key(&key)));
     Report {
         host: patient.name,
         engine: patient.engine.to_string(),
@@ -113,26 +119,37 @@ async fn report(patient: Patient) -> Report {
     }
 }
 
-async fn examine(patient: &Patient) -> Result<Facts, Error> {
-    // It looks and changes nothing, whatever the mode.
-    let client = Client::connect(&patient.engine, Gate::on_call()).await?;
+async fn examine(context: &Context, patient: &Patient) -> Result<Facts, Error> {
+    // It looks and changes nothing, whatever the mode; but what only a command in the toolbox can
+    // tell is asked for only where commands may be run at all.
+    let mode = match patient.fleet {
+        Some(_) => context.mode,
+        None => Mode::OnCall,
+    };
+    let client = Client::connect_by(&context.network, &patient.engine, Gate::new(mode)).await?;
     let (info, containers, networks) =
         futures_util::try_join!(client.info(), client.containers(), client.networks())?;
-    let local = is_local(&patient.engine, &info).then(|| Local {
-        listening: local::listening(),
-        routes: local::routes(),
-        space: space(&info, &patient.root),
-    });
-    let skew = client
-        .daemon_now()
-        .map(|now| now - chrono::Utc::now().timestamp());
+    let machine = match is_local(&patient.engine, &info) {
+        true => Ok(Local {
+            listening: local::listening(),
+            routes: local::routes(),
+            space: space(&info, &patient.root),
+            bridged_packets_filtered: local::bridged_packets_filtered(),
+            by: Witness::Here,
+        }),
+        false => remote::ask(&client, mode, patient, &containers, &info).await,
+    };
+    let now = chrono::Utc::now().timestamp();
     Ok(Facts {
         version: client.version().clone(),
+        skew: client.daemon_now().map(|there| there - now),
+        plain: matches!(patient.engine, EngineAddress::Tcp { insecure: true, .. }),
+        certificates: client.certificates(),
+        now,
         info,
         containers,
         networks,
-        local,
-        skew,
+        local: machine,
         fleet: patient.fleet.clone(),
         ports: patient.ports,
         subnet: patient.subnet,

@@ -5,13 +5,13 @@ use super::context::{Context, Look};
 use super::out::Style;
 use super::rows::{self, HostRow};
 use super::table::{Cell, Table};
-use super::{Exit, Failure};
+use super::{Exit, Failure, text};
 use crate::observe::scan::Inspect;
 
 /// Lists the hosts and what their engines say of themselves.
 pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Exit, Failure> {
-    let file = match &engine.address {
-        Some(address) => context.lone(address)?,
+    let file = match engine.address {
+        Some(_) => context.lone(engine)?,
         None => context.load()?,
     };
     let seen = context
@@ -29,12 +29,19 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
 
 /// The hosts as a table.
 pub fn table(rows: &[HostRow]) -> Table {
-    let mut table = Table::new(&[
+    let mut heading = vec![
         "HOST", "STATE", "DOCKER", "API", "CPUS", "MEMORY", "SITES", "OURS", "FOREIGN", "ROUTER",
         "ENGINE", "WHY",
-    ]);
+    ];
+    // Most fleets have no host behind TLS.
+    let encrypted = rows.iter().any(|row| until(row).is_some());
+    if encrypted {
+        heading.insert(CERTIFICATE, "CERTIFICATE");
+    }
+    let now = chrono::Utc::now().timestamp();
+    let mut table = Table::new(&heading);
     for row in rows {
-        let text = |it: Option<String>| Cell::from(it.unwrap_or_default());
+        let told = |it: Option<String>| Cell::from(it.unwrap_or_default());
         let state = match row.reachable {
             true => Cell::styled("● ready", Style::Good),
             false => Cell::styled("✖ unreachable", Style::Bad),
@@ -46,23 +53,92 @@ pub fn table(rows: &[HostRow]) -> Table {
                 String::new()
             }
         };
-        table.row(vec![
+        let mut cells = vec![
             row.name.as_str().into(),
             state,
-            text(row.version.clone()),
-            text(row.api.clone()),
-            text(row.cpus.map(|n| n.to_string())),
-            text(
+            told(row.version.clone()),
+            told(row.api.clone()),
+            told(row.cpus.map(|n| n.to_string())),
+            told(
                 row.memory
                     .map(|n| format!("{:.1}G", n as f64 / (1u64 << 30) as f64)),
             ),
             row.sites.to_string().into(),
             count(row.containers).into(),
             count(row.foreign).into(),
-            text(row.router.clone()),
+            told(row.router.clone()),
             row.engine.clone().into(),
-            text(row.why.clone()),
-        ]);
+            told(row.why.clone()),
+        ];
+        if encrypted {
+            cells.insert(CERTIFICATE, certificate(row, now));
+        }
+        table.row(cells);
     }
     table
+}
+
+/// Where the certificates stand among the columns.
+const CERTIFICATE: usize = 10;
+/// Seconds before its end from which on a certificate is shown as something to look after.
+const SOON: i64 = 30 * 86_400;
+
+/// The certificate that ends first: whose, and when.
+fn until(row: &HostRow) -> Option<(i64, &'static str)> {
+    let ours = row.client_certificate_until.map(|until| (until, "ours"));
+    let theirs = row.server_certificate_until.map(|until| (until, "its own"));
+    ours.into_iter().chain(theirs).min()
+}
+
+fn certificate(row: &HostRow, now: i64) -> Cell {
+    let Some((until, whose)) = until(row) else {
+        return Cell::from("");
+    };
+    match (until - now).div_euclid(86_400) {
+        ..0 => Cell::styled(format!("✖ {whose} expired"), Style::Bad),
+        days if until - now < SOON => Cell::styled(
+            format!("▲ {whose} ends in {}", text::count(days as usize, "day")),
+            Style::Warn,
+        ),
+        days => Cell::from(format!("{days} days")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(client: Option<i64>, server: Option<i64>) -> HostRow {
+        HostRow {
+            name: "web2".parse().unwrap(),
+            engine: "tcp://10.8.0.2:2376".into(),
+            reachable: true,
+            why: None,
+            version: None,
+            api: None,
+            os: None,
+            cpus: None,
+            memory: None,
+            sites: 0,
+            containers: 0,
+            foreign: 0,
+            router: None,
+            client_certificate_until: client,
+            server_certificate_until: server,
+        }
+    }
+
+    #[test]
+    fn the_certificate_that_ends_first_is_shown_where_there_is_any() {
+        let now = chrono::Utc::now().timestamp() + 60;
+        let day = 86_400;
+        let shown = |client, server| {
+            table(&[row(Some(now + client), Some(now + server))]).render(false)
+        };
+        assert!(!table(&[row(None, None)]).render(false).contains("CERTIFICATE"));
+        assert!(shown(90 * day, 40 * day).contains("40 days"));
+        assert!(shown(3 * day, 40 * day).contains("▲ ours ends in 3 days"));
+        assert!(shown(90 * day, day).contains("▲ its own ends in 1 day"));
+        assert!(shown(90 * day, -day).contains("✖ its own expired"));
+    }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::args::InitArgs;
 use super::context::Context;
-use super::doctor;
-use super::{Exit, Failure};
+use super::engine::Found;
+use super::out::Out;
+use super::{Exit, Failure, doctor, text};
 use crate::engine::{Client, Gate};
 use crate::fleet::{self, EngineAddress, Name, Ports};
 
@@ -18,8 +19,9 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     if path.exists() {
         return Err(exists(path));
     }
-    let engine = super::engine::here(args.engine.address.as_deref())?;
-    let client = Client::connect(&engine, Gate::on_call()).await?;
+    let found = super::engine::here(&args.engine)?;
+    let engine = found.address.clone();
+    let client = Client::connect_by(&context.network, &engine, Gate::on_call()).await?;
     let taken = doctor::taken_ports(&client, &engine).await?;
     let holder = |port: u16| taken.iter().find(|(p, _)| *p == port);
     let held = holder(80).or_else(|| holder(443));
@@ -27,14 +29,19 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
         None => Ports::default(),
         Some(_) => free_ports(|port| holder(port).is_some()),
     };
-    let text = fleet::init_template(&fleet_name(path)?, &host_name(&engine)?, &engine, ports);
-    write_new(path, &text)?;
+    let host = match found.name() {
+        Some(name) => name,
+        None => host_name(&engine)?,
+    };
+    let written = fleet::init_template(&fleet_name(path)?, &host, &engine, ports);
+    write_new(path, &written)?;
 
     let out = &context.out;
     let shown = path.display();
     out.line(&format!(
-        "{shown}: written for {engine}, Docker {}",
-        client.version().version
+        "{shown}: written for {engine} ({}), Docker {}",
+        text::line(&found.by),
+        text::line(&client.version().version)
     ))?;
     if let Some((port, who)) = held {
         out.line(&format!(
@@ -42,6 +49,7 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
             ports.http, ports.https
         ))?;
     }
+    mention_others(out, &found)?;
     let fleet = match path == Path::new("fleet.yml") {
         true => String::new(),
         false => format!(" --fleet {shown}"),
@@ -51,9 +59,43 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
         port => format!(":{port}"),
     };
     out.text(&format!(
-        "next:\n  ostler plan{fleet}\n  ostler apply{fleet}\n  curl -H 'Host: blog.localhost' http://localhost{at}/\n"
+        "next:\n  ostler plan{fleet}\n  ostler apply{fleet}\n  curl -H 'Host: blog.localhost' http://{}{at}/\n",
+        machine(&engine)
     ))?;
     Ok(Exit::Done)
+}
+
+/// Where the router of an engine's host answers.
+fn machine(engine: &EngineAddress) -> String {
+    match engine {
+        EngineAddress::Tcp { host, .. } | EngineAddress::Ssh { host, .. } => {
+            match host.contains(':') {
+                true => format!("[{host}]"),
+                false => host.clone(),
+            }
+        }
+        EngineAddress::Unix { .. } | EngineAddress::Sim { .. } => "localhost".into(),
+    }
+}
+
+/// Engines that Docker knows by other names, which may be wanted as further hosts.
+fn mention_others(out: &Out, found: &Found) -> Result<(), Failure> {
+    let mut others = super::engine::contexts();
+    others.retain(|context| Some(&context.name) != found.context.as_ref());
+    if others.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = others
+        .iter()
+        .map(|context| match context.host.as_str() {
+            "" => context.name.clone(),
+            host => format!("{} ({host})", context.name),
+        })
+        .collect();
+    out.line(&text::line(&format!(
+        "other Docker contexts here, not written: {}; `ostler init --host NAME FILE` writes a file for one",
+        list.join(", ")
+    )))
 }
 
 fn exists(path: &Path) -> Failure {

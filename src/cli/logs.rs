@@ -13,10 +13,10 @@ use crate::fleet::{self, Recipe};
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
-    let (client, container) = match &engine.address {
-        Some(address) => {
-            let engine = super::engine::here(Some(address))?;
-            let client = Client::connect(&engine, Gate::on_call()).await?;
+    let (client, container) = match engine.address {
+        Some(_) => {
+            let address = super::engine::here(engine)?.address;
+            let client = Client::connect_by(&context.network, &address, Gate::on_call()).await?;
             let container = any(&client, &args.site).await?;
             (client, container)
         }
@@ -138,7 +138,7 @@ async fn of_site(context: &Context, name: &str) -> Result<(Client, String), Fail
         .help("`ostler logs --host ADDRESS CONTAINER` reads any container's log"));
     }
     let host = &fleet.hosts[&site.host];
-    let client = Client::connect(&host.engine, Gate::on_call()).await?;
+    let client = Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
     let mine = |c: &ListedContainer| {
         let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);
         label("ostler.fleet", fleet.name.as_str())

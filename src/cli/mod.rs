@@ -104,7 +104,7 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         }
         Some(Command::Doctor { engine, json }) => {
             let patients = doctor::patients(&context, &engine.or(above))?;
-            block_on(doctor::run(out, patients, json.json))?
+            block_on(doctor::run(&context, patients, json.json))?
         }
         Some(Command::Completions { shell }) => completions::run(out, shell),
         Some(Command::Keys) => keys::run(out),

@@ -74,6 +74,10 @@ pub struct HostRow {
     pub foreign: usize,
     /// The router's state in the engine's words; `None`: there is none.
     pub router: Option<String>,
+    /// When our certificate ends, unix seconds; `None` where the connection has none.
+    pub client_certificate_until: Option<i64>,
+    /// When the engine's certificate ends, unix seconds.
+    pub server_certificate_until: Option<i64>,
 }
 
 /// A row for every site of the file that `selected` takes, then one for every leftover.
@@ -327,6 +331,7 @@ pub fn hosts(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> boo
 fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow {
     let reached = found.and_then(HostObservation::reached);
     let facts = reached.map(|r| &r.engine);
+    let certificates = facts.and_then(|f| f.certificates);
     let containers = reached.map_or(&[][..], |r| &r.containers);
     let mine = |c: &&ObservedContainer| c.ours("fleet") == Some(fleet.name.as_str());
     let router = containers
@@ -351,5 +356,7 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow 
         containers: containers.iter().filter(mine).count(),
         foreign: containers.iter().filter(|c| !mine(c)).count(),
         router: router.map(|r| r.status.clone()),
+        client_certificate_until: certificates.map(|c| c.client_until),
+        server_certificate_until: certificates.map(|c| c.server_until),
     }
 }

@@ -25,8 +25,8 @@ struct Status<'a> {
 
 /// Says how the fleet is: which hosts answer, which sites are not as they should be, and why.
 pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exit, Failure> {
-    if let Some(address) = &named.address {
-        return engine::run(context, address, json).await;
+    if named.address.is_some() {
+        return engine::run(context, named, json).await;
     }
     let file = context.load()?;
     let seen = context

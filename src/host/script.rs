@@ -170,6 +170,19 @@ pub const PORTS: Script = Script {
     deadline: SHORT,
 };
 
+/// How the host's network is set up.
+///
+/// No arguments. Prints a line with `1` or `0`: whether packets between containers of one network
+/// pass the firewall, `?` where the kernel does not say; then the lines of `/proc/net/route`.
+/// Exit 0.
+pub const ROUTING: Script = Script {
+    tag: "routing",
+    text: r#"cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || echo '?'
+cat /proc/net/route 2>/dev/null || :
+"#,
+    deadline: SHORT,
+};
+
 /// Talks to the router's runtime socket.
 ///
 /// Arguments: `DIR NAME`: the socket's folder and name. Standard input is sent as it is; what
@@ -206,7 +219,7 @@ pub const OWN: Script = Script {
 
 /// All scripts.
 pub const ALL: &[Script] = &[
-    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTER, DISK, OWN,
+    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER, DISK, OWN,
 ];
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ pub fn command(folder: &Path) -> Command {
         "OSTLER_READ_ONLY",
         "NO_COLOR",
         "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
     ] {
         command.env_remove(name);
     }

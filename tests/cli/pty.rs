@@ -62,6 +62,10 @@ impl Pty {
             "OSTLER_READ_ONLY",
             "NO_COLOR",
             "DOCKER_HOST",
+            "DOCKER_CONTEXT",
+            "DOCKER_CONFIG",
+            "DOCKER_TLS_VERIFY",
+            "DOCKER_CERT_PATH",
             "COLORTERM",
             "CI",
         ] {

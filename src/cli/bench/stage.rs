@@ -11,6 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::process::Command;
 
 use crate::cli::Failure;
+use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::engine::{Client, Gate};
 use crate::fleet::EngineAddress;
@@ -39,8 +40,8 @@ pub struct Stage {
 
 impl Stage {
     /// Chooses names and ports; puts nothing on the engine yet.
-    pub async fn new(address: &EngineAddress, out: Out) -> Result<Stage, Failure> {
-        let client = Client::connect(address, Gate::full()).await?;
+    pub async fn new(context: &Context, address: &EngineAddress) -> Result<Stage, Failure> {
+        let client = Client::connect_by(&context.network, address, Gate::full()).await?;
         let mut bytes = [0u8; 4];
         getrandom::fill(&mut bytes)
             .map_err(|e| Failure::new(format!("there is no randomness: {e}")))?;
@@ -53,7 +54,7 @@ impl Stage {
             address: address.clone(),
             fleet,
             folder,
-            out,
+            out: context.out,
             ports: (free_port()?, free_port()?),
         })
     }
@@ -73,8 +74,9 @@ impl Stage {
         use std::fmt::Write;
         let (fleet, root, (http, https)) = (&self.fleet, self.root(), self.ports);
         let mut text = format!(
-            "fleet: {fleet}\ndefaults:\n  memory: 64M\nhosts:\n  here:\n    engine: \"{}\"\n    root: {root}\n    ports: {{ http: {http}, https: {https} }}\nsites:\n",
-            self.address
+            "fleet: {fleet}\ndefaults:\n  memory: 64M\nhosts:\n  here:\n    engine: \"{}\"{}\n    root: {root}\n    ports: {{ http: {http}, https: {https} }}\nsites:\n",
+            self.address,
+            beside(&self.address)
         );
         for site in 0..sites {
             let state = if site == 0 { "running" } else { state };
@@ -246,4 +248,15 @@ fn free_port() -> Result<u16, Failure> {
     bound
         .map(|address| address.port())
         .map_err(|e| Failure::caused("there is no free port", &e))
+}
+
+/// What a fleet file says beside an engine's address.
+fn beside(address: &EngineAddress) -> String {
+    match address {
+        EngineAddress::Tcp {
+            tls: Some(folder), ..
+        } => format!("\n    tls: {}", serde_json::Value::String(folder.clone())),
+        EngineAddress::Tcp { insecure: true, .. } => "\n    insecure: true".into(),
+        _ => String::new(),
+    }
 }

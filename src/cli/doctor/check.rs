@@ -6,7 +6,8 @@ use bollard::models::{Network, SystemInfo};
 use serde::Serialize;
 
 use super::local::{HostRoute, Listening, Space};
-use crate::engine::{EngineVersion, ListedContainer};
+use crate::cli::text::count;
+use crate::engine::{Certificates, EngineVersion, ListedContainer};
 use crate::fleet::{Ports, Subnet};
 
 /// How a check ended.
@@ -47,16 +48,41 @@ pub struct Facts {
     pub containers: Vec<ListedContainer>,
     /// All networks.
     pub networks: Vec<Network>,
-    /// What the machine says; only where it is this one.
-    pub local: Option<Local>,
+    /// What the machine says of itself; else why that cannot be known.
+    pub local: Result<Local, Unseen>,
     /// The engine's clock minus ours, seconds.
     pub skew: Option<i64>,
+    /// Our clock, unix seconds.
+    pub now: i64,
+    /// It is spoken to over TCP without TLS.
+    pub plain: bool,
+    /// When the certificates of the connection end.
+    pub certificates: Option<Certificates>,
     /// The fleet it is a host of; `None`: any fleet's router may be there.
     pub fleet: Option<String>,
     /// Ports the router is to have.
     pub ports: Ports,
     /// The sites' network, where the fleet file sets it.
     pub subnet: Option<Subnet>,
+}
+
+/// Who told what the machine says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Witness {
+    /// This machine is the host.
+    #[default]
+    Here,
+    /// The toolbox, which runs on the host's network and sees no processes.
+    Toolbox,
+}
+
+/// Why the machine itself could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    /// In words that follow `cannot be known: `.
+    pub why: String,
+    /// What would make it known.
+    pub remedy: String,
 }
 
 /// What only the machine itself can say.
@@ -68,6 +94,10 @@ pub struct Local {
     pub routes: Vec<HostRoute>,
     /// Folders that will be written to, and the space below them.
     pub space: Vec<(String, Space)>,
+    /// Whether packets between containers of one network pass the firewall.
+    pub bridged_packets_filtered: Option<bool>,
+    /// Who tells all this.
+    pub by: Witness,
 }
 
 /// Where the search for a free network begins, unless the fleet file says otherwise.
@@ -107,7 +137,15 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     found.push(live_restore(&facts.info));
     found.push(exposed_api(facts));
     found.extend(clock(facts));
+    found.extend(encryption(facts));
     found
+}
+
+impl Unseen {
+    fn about(&self, check: &'static str, what: &str) -> Finding {
+        line(check, Mark::Unknown, format!("{what} cannot be known: {}", self.why))
+            .remedy(self.remedy.clone())
+    }
 }
 
 fn engine(version: &EngineVersion) -> Finding {
@@ -234,22 +272,16 @@ fn port(facts: &Facts, port: u16) -> Finding {
             && label("ostler.role") == Some("router")
             && (facts.fleet.is_none() || label("ostler.fleet") == facts.fleet.as_deref())
     });
-    let Some(local) = &facts.local else {
-        return match router {
-            Some(router) => line(
-                name,
-                Mark::Ok,
-                format!("{port}: the router {} runs", router.name()),
-            ),
-            None => line(
-                name,
-                Mark::Unknown,
-                format!(
-                    "{port} is published by no container; other processes cannot be seen from here"
-                ),
-            )
-            .remedy("apply looks before it changes anything"),
-        };
+    let local = match (&facts.local, router) {
+        (Ok(local), _) => local,
+        (Err(_), Some(router)) => {
+            let text = format!("{port}: the router {} runs", router.name());
+            return line(name, Mark::Ok, text);
+        }
+        (Err(unseen), None) => {
+            let what = format!("{port} is published by no container; whether another process holds it");
+            return unseen.about(name, &what);
+        }
     };
     let holder = local
         .listening
@@ -265,7 +297,11 @@ fn port(facts: &Facts, port: u16) -> Finding {
             )
         }
         (Some(l), _) => {
-            let who = l.process.as_deref().unwrap_or("a process of another user");
+            let nameless = match local.by {
+                Witness::Here => "a process of another user",
+                Witness::Toolbox => "a process outside Docker (`ss -ltnp` on the host names it)",
+            };
+            let who = l.process.as_deref().unwrap_or(nameless);
             remedy(line(name, Mark::Fail, format!("{port} is held by {who}")))
         }
     }
@@ -274,12 +310,9 @@ fn port(facts: &Facts, port: u16) -> Finding {
 /// Networks of Docker and routes of the machine that claim the same addresses.
 fn addresses(facts: &Facts) -> Finding {
     let name = "addresses";
-    let Some(local) = &facts.local else {
-        return line(
-            name,
-            Mark::Unknown,
-            "the machine's own routes cannot be seen from here",
-        );
+    let local = match &facts.local {
+        Ok(local) => local,
+        Err(unseen) => return unseen.about(name, "whether a network covers a route of the machine"),
     };
     let docker_made = |interface: &str| {
         interface.starts_with("br-")
@@ -353,8 +386,8 @@ fn isolation(facts: &Facts) -> Option<Finding> {
         icc.is_some_and(|v| v == "false")
     });
     let network = apart.and_then(|n| n.name.as_deref())?;
-    let passes = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
-    (facts.local.is_some() && passes.is_ok_and(|v| v.trim() == "0")).then(|| {
+    let filtered = facts.local.as_ref().ok()?.bridged_packets_filtered;
+    (filtered == Some(false)).then(|| {
         line(
             "isolation",
             Mark::Fail,
@@ -389,12 +422,9 @@ fn bridges(facts: &Facts) -> Option<Finding> {
 }
 
 fn disk(facts: &Facts) -> Vec<Finding> {
-    let Some(local) = &facts.local else {
-        return vec![line(
-            "disk",
-            Mark::Unknown,
-            "free space cannot be seen from here",
-        )];
+    let local = match &facts.local {
+        Ok(local) => local,
+        Err(unseen) => return vec![unseen.about("disk", "free space")],
     };
     let judge = |(path, space): &(String, Space)| {
         const GIB: u64 = 1 << 30;
@@ -433,7 +463,7 @@ fn exposed_api(facts: &Facts) -> Finding {
             .trim_start_matches("[DEPRECATION NOTICE]: ");
         return line(name, Mark::Fail, text.trim().to_owned()).remedy(remedy);
     }
-    let Some(local) = &facts.local else {
+    let Ok(local) = &facts.local else {
         return line(
             name,
             Mark::Ok,
@@ -463,4 +493,60 @@ fn clock(facts: &Facts) -> Option<Finding> {
         )
         .remedy("let the host keep time: `timedatectl set-ntp true`"),
     )
+}
+
+/// Days before its end from which on a certificate is worth a word.
+const SOON: i64 = 30;
+
+/// How the connection is secured, and for how long.
+fn encryption(facts: &Facts) -> Vec<Finding> {
+    let name = "tls";
+    if facts.plain {
+        return vec![
+            line(
+                name,
+                Mark::Warn,
+                "spoken to without TLS: whoever reaches this port is root on the host",
+            )
+            .remedy("start dockerd with --tlsverify and say `tls: FOLDER`, or use ssh://"),
+        ];
+    }
+    let Some(certificates) = facts.certificates else {
+        return Vec::new();
+    };
+    let judge = |whose: &str, until: i64, remedy: &str| {
+        let days = (until - facts.now).div_euclid(86_400);
+        if until < facts.now {
+            line(name, Mark::Fail, format!("{whose} certificate has expired")).remedy(remedy)
+        } else if days < SOON {
+            let days = count(days.unsigned_abs() as usize, "day");
+            line(name, Mark::Warn, format!("{whose} certificate ends in {days}")).remedy(remedy)
+        } else {
+            let text = format!("{whose} certificate is good for {days} days");
+            line(name, Mark::Ok, text)
+        }
+    };
+    vec![
+        judge(
+            "the engine's",
+            certificates.server_until,
+            "issue a new one (dockerd's --tlscert) and restart Docker",
+        ),
+        judge(
+            "our",
+            certificates.client_until,
+            "issue a new cert.pem with the CA of the engine's --tlscacert",
+        ),
+    ]
+}
+
+/// A private key that everyone on this machine can read.
+pub fn open_key(key: &std::path::Path) -> Finding {
+    let key = key.display();
+    line(
+        "tls",
+        Mark::Warn,
+        format!("everyone on this machine can read {key}, and be root on the host with it"),
+    )
+    .remedy(format!("chmod 600 {key}"))
 }

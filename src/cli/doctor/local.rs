@@ -61,7 +61,7 @@ pub fn listening() -> Vec<Listening> {
 }
 
 /// Rows of `/proc/net/tcp` or `tcp6` in the state LISTEN: address, port, inode.
-fn parse_tcp(text: &str) -> Vec<(IpAddr, u16, u64)> {
+pub fn parse_tcp(text: &str) -> Vec<(IpAddr, u16, u64)> {
     const LISTEN: &str = "0A";
     let row = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -122,12 +122,29 @@ fn processes() -> BTreeMap<u64, String> {
     found
 }
 
+/// Whether packets between containers of one network pass the firewall; `None` where the kernel
+/// does not say.
+pub fn bridged_packets_filtered() -> Option<bool> {
+    let file = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    parse_filtered(&std::fs::read_to_string(file).ok()?)
+}
+
+/// `0` or `1`.
+pub fn parse_filtered(text: &str) -> Option<bool> {
+    match text.trim() {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
+}
+
 /// All IPv4 routes but the default ones.
 pub fn routes() -> Vec<HostRoute> {
     parse_routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default())
 }
 
-fn parse_routes(text: &str) -> Vec<HostRoute> {
+/// Rows of `/proc/net/route`, without the default routes.
+pub fn parse_routes(text: &str) -> Vec<HostRoute> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let word = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();

@@ -2,9 +2,9 @@ use std::net::Ipv4Addr;
 
 use bollard::models::{Ipam, IpamConfig, Network, SystemInfo};
 
-use super::check::{Facts, Finding, Local, Mark, all};
+use super::check::{Facts, Finding, Local, Mark, Unseen, Witness, all};
 use super::local::{HostRoute, Listening, Space};
-use crate::engine::{EngineVersion, ListedContainer, ListedPort};
+use crate::engine::{Certificates, EngineVersion, ListedContainer, ListedPort};
 use crate::fleet::Ports;
 
 fn facts() -> Facts {
@@ -25,7 +25,10 @@ fn facts() -> Facts {
         },
         containers: Vec::new(),
         networks: Vec::new(),
-        local: Some(Local::default()),
+        local: Ok(Local::default()),
+        now: 0,
+        plain: false,
+        certificates: None,
         skew: Some(1),
         fleet: Some("x".into()),
         ports: Ports::default(),
@@ -64,7 +67,7 @@ fn every_finding_that_is_not_well_has_a_remedy() {
     facts.info.live_restore_enabled = Some(false);
     facts.info.os_type = Some("windows".into());
     facts.skew = Some(-90);
-    facts.local = Some(Local {
+    facts.local = Ok(Local {
         listening: vec![
             listening(80, "nginx (pid 1)"),
             listening(2375, "dockerd (pid 2)"),
@@ -80,6 +83,7 @@ fn every_finding_that_is_not_well_has_a_remedy() {
                 free: 1 << 20,
             },
         )],
+        ..Local::default()
     });
     let bad = all(&facts).into_iter().filter(|f| f.mark >= Mark::Warn);
     let bad: Vec<Finding> = bad.collect();
@@ -141,9 +145,60 @@ fn our_own_router_may_hold_the_ports() {
 #[test]
 fn from_afar_what_cannot_be_known_is_said_to_be_unknown() {
     let mut facts = facts();
-    facts.local = None;
-    assert_eq!(one(&facts, "ports").mark, Mark::Unknown);
-    assert_eq!(one(&facts, "disk").mark, Mark::Unknown);
+    facts.local = Err(Unseen {
+        why: "no toolbox runs".into(),
+        remedy: "apply".into(),
+    });
+    for check in ["ports", "disk", "addresses"] {
+        let found = one(&facts, check);
+        assert_eq!(found.mark, Mark::Unknown);
+        assert!(found.text.ends_with("cannot be known: no toolbox runs"), "{found:?}");
+        assert!(found.remedy.is_some());
+    }
+}
+
+#[test]
+fn a_process_seen_from_the_toolbox_has_no_name() {
+    let mut facts = facts();
+    let local = facts.local.as_mut().unwrap();
+    local.by = Witness::Toolbox;
+    local.listening = vec![Listening {
+        process: None,
+        ..listening(80, "")
+    }];
+    let found = one(&facts, "ports");
+    assert_eq!(found.mark, Mark::Fail);
+    assert!(found.text.contains("ss -ltnp"), "{found:?}");
+}
+
+#[test]
+fn certificates_are_warned_of_thirty_days_before_their_end() {
+    let mut facts = facts();
+    let day = 86_400;
+    facts.now = 1_000 * day;
+    let mut with = |client: i64, server: i64| {
+        facts.certificates = Some(Certificates {
+            client_until: facts.now + client,
+            server_until: facts.now + server,
+        });
+        one(&facts, "tls")
+    };
+    assert_eq!(with(30 * day, 400 * day).mark, Mark::Ok);
+    let soon = with(30 * day - 1, 400 * day);
+    assert_eq!(soon.mark, Mark::Warn);
+    assert_eq!(soon.text, "our certificate ends in 29 days");
+    let soon = with(300 * day, day);
+    assert_eq!(soon.text, "the engine's certificate ends in 1 day");
+    let over = with(300 * day, -1);
+    assert_eq!(over.mark, Mark::Fail);
+    assert!(over.remedy.is_some());
+}
+
+#[test]
+fn plain_tcp_is_warned_of() {
+    let mut facts = facts();
+    facts.plain = true;
+    assert_eq!(one(&facts, "tls").mark, Mark::Warn);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::args::EngineArg;
 use super::super::context::{Context, Look};
 use super::super::hosts;
 use super::super::out::Style;
@@ -35,8 +36,8 @@ struct Row {
 }
 
 /// Lists every container, grouped by project, with the domains it says it serves.
-pub async fn run(context: &Context, address: &str, json: bool) -> Result<Exit, Failure> {
-    let file = context.lone(address)?;
+pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exit, Failure> {
+    let file = context.lone(named)?;
     let selection = context.select()?;
     let first = context
         .look(&file, &selection, Look::at(&Inspect::Needed))
@@ -51,7 +52,7 @@ pub async fn run(context: &Context, address: &str, json: bool) -> Result<Exit, F
     let host = host.ok_or_else(|| Failure::new("no engine"))?;
     if !host.reachable {
         let why = host.why.unwrap_or_default();
-        return Err(Failure::new(why).help(format!("`ostler doctor --host {address}` says more")));
+        return Err(Failure::new(why).help("`ostler doctor` with the same --host says more"));
     }
     if json {
         context.out.json(&Engine { host, all: rows })?;

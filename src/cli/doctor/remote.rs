@@ -1,0 +1,127 @@
+//! What a machine far away says of itself: through the toolbox, which is on its network and has its
+//! root folder.
+
+use bollard::models::SystemInfo;
+
+use super::Patient;
+use super::check::{Local, Unseen, Witness};
+use super::local::{self, Listening, Space};
+use crate::engine::{Client, ListedContainer, Mode};
+use crate::host::script::{DISK, PORTS, ROUTING, Script};
+use crate::host::{Layout, Toolbox, ToolboxError};
+
+/// Asks the toolbox of the patient's fleet, where commands may be run and it runs.
+pub async fn ask(
+    client: &Client,
+    mode: Mode,
+    patient: &Patient,
+    containers: &[ListedContainer],
+    info: &SystemInfo,
+) -> Result<Local, Unseen> {
+    let unseen = |why: &str, remedy: &str| Unseen {
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    let Some(fleet) = &patient.fleet else {
+        return Err(unseen(
+            "without a fleet file there is no toolbox to ask",
+            "run doctor on the host itself, or where the fleet file is",
+        ));
+    };
+    let ours = |c: &&ListedContainer| {
+        let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);
+        label("ostler.fleet", fleet) && label("ostler.role", "toolbox") && c.state == "running"
+    };
+    let Some(toolbox) = containers.iter().filter(ours).max_by_key(|c| c.created) else {
+        return Err(unseen(
+            "no toolbox of this fleet runs there",
+            "`ostler apply` makes one, and looks before it changes anything else",
+        ));
+    };
+    if mode == Mode::OnCall {
+        return Err(unseen(
+            "only a command in the toolbox tells, and on-call mode runs none",
+            "run doctor without --read-only",
+        ));
+    }
+    let toolbox = Toolbox {
+        client: client.clone(),
+        id: toolbox.id.clone(),
+        layout: Layout::new(&patient.root),
+    };
+    let told = tell(&toolbox, info).await;
+    told.map_err(|error| {
+        unseen(
+            &error.to_string(),
+            "`docker logs` of the toolbox may say more; `ostler apply` makes it anew where it is broken",
+        )
+    })
+}
+
+async fn tell(toolbox: &Toolbox, info: &SystemInfo) -> Result<Local, ToolboxError> {
+    let root = toolbox.layout.root();
+    // Its own root folder lies where Docker keeps everything.
+    let (here, there) = ([root], ["/"]);
+    let (ports, routing, below_root, own) = futures_util::try_join!(
+        text(toolbox, &PORTS, &[]),
+        text(toolbox, &ROUTING, &[]),
+        text(toolbox, &DISK, &here),
+        text(toolbox, &DISK, &there),
+    )?;
+    let listening = local::parse_tcp(&ports);
+    let docker = info.docker_root_dir.as_deref().unwrap_or("/var/lib/docker");
+    let mut space: Vec<(String, Space)> = Vec::new();
+    for (path, told) in [(docker, &own), (root, &below_root)] {
+        if let Some(found) = parse_disk(told)
+            && space.iter().all(|(_, other)| *other != found)
+        {
+            space.push((path.to_owned(), found));
+        }
+    }
+    let (filtered, routes) = routing.split_once('\n').unwrap_or_default();
+    Ok(Local {
+        listening: listening
+            .into_iter()
+            .map(|(address, port, _)| Listening {
+                address,
+                port,
+                process: None,
+            })
+            .collect(),
+        routes: local::parse_routes(routes),
+        space,
+        bridged_packets_filtered: local::parse_filtered(filtered),
+        by: Witness::Toolbox,
+    })
+}
+
+async fn text(toolbox: &Toolbox, script: &Script, args: &[&str]) -> Result<String, ToolboxError> {
+    let bytes = toolbox.run(script, args, None).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The first line of [`DISK`].
+fn parse_disk(text: &str) -> Option<Space> {
+    let mut numbers = text.lines().next()?.split_whitespace();
+    let mut number = || numbers.next()?.parse().ok();
+    Some(Space {
+        size: number()?,
+        free: number()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_is_read() {
+        let space = Space {
+            size: 1000,
+            free: 400,
+        };
+        assert_eq!(parse_disk("  1000   400\n 10 5\n"), Some(space));
+        assert_eq!(parse_disk("df: /x: No such file\n"), None);
+        assert_eq!(parse_disk(""), None);
+    }
+}

@@ -89,7 +89,12 @@ impl World {
 fn line<'a>(ran: &'a Ran, check: &str, holding: &str) -> &'a str {
     let mut lines = ran.out.lines();
     let found = lines.find(|line| line.contains(&format!(" {check} ")) && line.contains(holding));
-    found.unwrap_or_else(|| panic!("nothing about {check} with {holding:?}:\n{}\n{}", ran.out, ran.err))
+    found.unwrap_or_else(|| {
+        panic!(
+            "nothing about {check} with {holding:?}:\n{}\n{}",
+            ran.out, ran.err
+        )
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +147,8 @@ async fn a_docker_context_names_an_engine_with_its_files() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("the Docker context prod"), "{}", ran.out);
     assert!(
-        ran.out.contains("not written: other (ssh://ops@web9.example.net)"),
+        ran.out
+            .contains("not written: other (ssh://ops@web9.example.net)"),
         "{}",
         ran.out
     );
@@ -171,9 +177,15 @@ async fn what_is_not_spoken_to_is_refused_with_the_way_out() {
         format!("{}{}", ran.out, ran.err)
     };
     let said = plain(&["doctor"], "tcp://127.0.0.1:1");
-    assert!(said.contains("--insecure") && said.contains("--tls FOLDER"), "{said}");
+    assert!(
+        said.contains("--insecure") && said.contains("--tls FOLDER"),
+        "{said}"
+    );
     let said = plain(&["doctor", "--insecure"], "tcp://203.0.113.7:2375");
-    assert!(said.contains("loopback and private addresses only"), "{said}");
+    assert!(
+        said.contains("loopback and private addresses only"),
+        "{said}"
+    );
     let said = plain(&["init", "--insecure"], &world.address());
     assert!(said.contains("speaks TLS, and was asked without"), "{said}");
     assert!(!world.home().join("fleet.yml").exists());
@@ -204,7 +216,10 @@ async fn doctor_looks_after_certificates_and_keys() {
     assert_eq!(ran.code, 1);
     let failed = line(&ran, "engine", "our certificate");
     assert!(failed.contains("expired on 2001-01-01"), "{failed}");
-    assert!(failed.contains("→ issue a new client certificate"), "{failed}");
+    assert!(
+        failed.contains("→ issue a new client certificate"),
+        "{failed}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,12 +107,7 @@ fn find(arg: &EngineArg, around: &Environment) -> Result<Found, Failure> {
     })
 }
 
-fn named(
-    arg: &EngineArg,
-    around: &Environment,
-    name: &str,
-    by: &str,
-) -> Result<Found, Failure> {
+fn named(arg: &EngineArg, around: &Environment, name: &str, by: &str) -> Result<Found, Failure> {
     if name == "default" {
         let arg = EngineArg {
             address: Some("default".into()),
@@ -158,10 +153,14 @@ fn of_context(
     } = context;
     let by = format!("the Docker context {name} ({by})");
     let address = match host.as_str() {
-        "" => around.sockets.iter().find(|path| path.exists()).map_or_else(
-            || format!("unix://{DEFAULT_SOCKET}"),
-            |path| format!("unix://{}", path.display()),
-        ),
+        "" => around
+            .sockets
+            .iter()
+            .find(|path| path.exists())
+            .map_or_else(
+                || format!("unix://{DEFAULT_SOCKET}"),
+                |path| format!("unix://{}", path.display()),
+            ),
         host => host.to_owned(),
     };
     let address = parse(&by, &address)?;

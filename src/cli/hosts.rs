@@ -132,10 +132,13 @@ mod tests {
     fn the_certificate_that_ends_first_is_shown_where_there_is_any() {
         let now = chrono::Utc::now().timestamp() + 60;
         let day = 86_400;
-        let shown = |client, server| {
-            table(&[row(Some(now + client), Some(now + server))]).render(false)
-        };
-        assert!(!table(&[row(None, None)]).render(false).contains("CERTIFICATE"));
+        let shown =
+            |client, server| table(&[row(Some(now + client), Some(now + server))]).render(false);
+        assert!(
+            !table(&[row(None, None)])
+                .render(false)
+                .contains("CERTIFICATE")
+        );
         assert!(shown(90 * day, 40 * day).contains("40 days"));
         assert!(shown(3 * day, 40 * day).contains("▲ ours ends in 3 days"));
         assert!(shown(90 * day, day).contains("▲ its own ends in 1 day"));

@@ -68,7 +68,9 @@ fn at_once(
         }
         ("keep-only", [dir, prefix, keep @ ..]) => keep_only(world, id, dir, prefix, keep),
         ("ports", []) => ports(world),
-        ("routing", []) => done("1\nIface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"),
+        ("routing", []) => done(
+            "1\nIface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n",
+        ),
         ("router", [dir, name]) => {
             let socket = world
                 .locate(id, &format!("{dir}/{name}"), true)

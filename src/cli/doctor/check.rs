@@ -143,8 +143,12 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
 
 impl Unseen {
     fn about(&self, check: &'static str, what: &str) -> Finding {
-        line(check, Mark::Unknown, format!("{what} cannot be known: {}", self.why))
-            .remedy(self.remedy.clone())
+        line(
+            check,
+            Mark::Unknown,
+            format!("{what} cannot be known: {}", self.why),
+        )
+        .remedy(self.remedy.clone())
     }
 }
 
@@ -279,7 +283,8 @@ fn port(facts: &Facts, port: u16) -> Finding {
             return line(name, Mark::Ok, text);
         }
         (Err(unseen), None) => {
-            let what = format!("{port} is published by no container; whether another process holds it");
+            let what =
+                format!("{port} is published by no container; whether another process holds it");
             return unseen.about(name, &what);
         }
     };
@@ -312,7 +317,9 @@ fn addresses(facts: &Facts) -> Finding {
     let name = "addresses";
     let local = match &facts.local {
         Ok(local) => local,
-        Err(unseen) => return unseen.about(name, "whether a network covers a route of the machine"),
+        Err(unseen) => {
+            return unseen.about(name, "whether a network covers a route of the machine");
+        }
     };
     let docker_made = |interface: &str| {
         interface.starts_with("br-")
@@ -520,7 +527,12 @@ fn encryption(facts: &Facts) -> Vec<Finding> {
             line(name, Mark::Fail, format!("{whose} certificate has expired")).remedy(remedy)
         } else if days < SOON {
             let days = count(days.unsigned_abs() as usize, "day");
-            line(name, Mark::Warn, format!("{whose} certificate ends in {days}")).remedy(remedy)
+            line(
+                name,
+                Mark::Warn,
+                format!("{whose} certificate ends in {days}"),
+            )
+            .remedy(remedy)
         } else {
             let text = format!("{whose} certificate is good for {days} days");
             line(name, Mark::Ok, text)

@@ -152,7 +152,10 @@ fn from_afar_what_cannot_be_known_is_said_to_be_unknown() {
     for check in ["ports", "disk", "addresses"] {
         let found = one(&facts, check);
         assert_eq!(found.mark, Mark::Unknown);
-        assert!(found.text.ends_with("cannot be known: no toolbox runs"), "{found:?}");
+        assert!(
+            found.text.ends_with("cannot be known: no toolbox runs"),
+            "{found:?}"
+        );
         assert!(found.remedy.is_some());
     }
 }

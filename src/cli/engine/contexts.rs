@@ -65,7 +65,11 @@ impl Docker {
     /// A context by name; `None` when there is none of that name.
     pub fn context(&self, name: &str) -> Result<Option<DockerContext>, Failure> {
         let id = id(name);
-        let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
+        let path = self
+            .folder
+            .join("contexts/meta")
+            .join(&id)
+            .join("meta.json");
         let Some(meta) = read::<Meta>(&path)? else {
             return Ok(None);
         };
@@ -150,7 +154,15 @@ mod tests {
         for name in ["prod", "web-2.example", "a_b+c", "9"] {
             assert!(Docker::is_name(name), "{name}");
         }
-        for other in ["", "unix:///x", "/var/run/docker.sock", "host:2376", "-x", "a b", ".."] {
+        for other in [
+            "",
+            "unix:///x",
+            "/var/run/docker.sock",
+            "host:2376",
+            "-x",
+            "a b",
+            "..",
+        ] {
             assert!(!Docker::is_name(other), "{other}");
         }
     }

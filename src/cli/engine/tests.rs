@@ -72,16 +72,36 @@ fn the_nearest_word_counts() {
         found(&none(), &around).address.to_string(),
         "unix:///var/run/docker.sock"
     );
-    add(&around, "prod", "ssh://ops@web1:2222/run/d.sock", false, false);
+    add(
+        &around,
+        "prod",
+        "ssh://ops@web1:2222/run/d.sock",
+        false,
+        false,
+    );
     add(&around, "lab", "unix:///run/lab.sock", false, false);
-    fs::write(around.docker.config(), r#"{"auths":{},"currentContext":"prod"}"#).unwrap();
+    fs::write(
+        around.docker.config(),
+        r#"{"auths":{},"currentContext":"prod"}"#,
+    )
+    .unwrap();
     let by_file = found(&none(), &around);
-    assert_eq!(by_file.address.to_string(), "ssh://ops@web1:2222/run/d.sock");
-    assert!(by_file.by.contains("the Docker context prod"), "{}", by_file.by);
+    assert_eq!(
+        by_file.address.to_string(),
+        "ssh://ops@web1:2222/run/d.sock"
+    );
+    assert!(
+        by_file.by.contains("the Docker context prod"),
+        "{}",
+        by_file.by
+    );
     assert!(by_file.by.contains("config.json"), "{}", by_file.by);
     assert_eq!(by_file.name().unwrap().as_str(), "prod");
     around.context = Some("lab".into());
-    assert_eq!(found(&none(), &around).address.to_string(), "unix:///run/lab.sock");
+    assert_eq!(
+        found(&none(), &around).address.to_string(),
+        "unix:///run/lab.sock"
+    );
     around.context = Some("default".into());
     assert_eq!(
         found(&none(), &around).address.to_string(),
@@ -89,7 +109,10 @@ fn the_nearest_word_counts() {
     );
     around.host = Some("unix:///run/other.sock".into());
     assert_eq!(found(&none(), &around).by, "DOCKER_HOST");
-    assert_eq!(found(&host("prod"), &around).context.as_deref(), Some("prod"));
+    assert_eq!(
+        found(&host("prod"), &around).context.as_deref(),
+        Some("prod")
+    );
     let asked = found(&host("unix:///run/third.sock"), &around);
     assert_eq!(asked.address.to_string(), "unix:///run/third.sock");
 }
@@ -108,12 +131,18 @@ fn tls_files_come_from_the_context_or_from_where_docker_has_them() {
     assert_eq!(found.address.to_string(), "tcp://10.8.0.2:2376");
     assert_eq!(tls_of(&found), None, "which is refused when it is dialled");
     fs::write(format!("{folder}/key.pem"), "").unwrap();
-    assert_eq!(tls_of(&find(&plain, &around).unwrap()), Some(folder.as_str()));
+    assert_eq!(
+        tls_of(&find(&plain, &around).unwrap()),
+        Some(folder.as_str())
+    );
 
     around.host = Some("tcp://10.8.0.3:2376".into());
     assert_eq!(tls_of(&find(&none(), &around).unwrap()), None);
     around.verify = true;
-    assert_eq!(tls_of(&find(&none(), &around).unwrap()), Some(folder.as_str()));
+    assert_eq!(
+        tls_of(&find(&none(), &around).unwrap()),
+        Some(folder.as_str())
+    );
     around.certificates = Some("/etc/docker-tls".into());
     assert_eq!(
         tls_of(&find(&none(), &around).unwrap()),
@@ -145,7 +174,12 @@ fn what_is_not_done_is_refused_with_the_remedy() {
     add(&around, "loose", "tcp://10.8.0.2:2376", true, true);
     let refused = find(&host("loose"), &around).unwrap_err();
     assert!(refused.message.contains("SkipTLSVerify"), "{refused:?}");
-    assert!(refused.help.unwrap().contains("docker context update loose"));
+    assert!(
+        refused
+            .help
+            .unwrap()
+            .contains("docker context update loose")
+    );
 
     let unknown = find(&host("lose"), &around).unwrap_err();
     assert!(unknown.help.unwrap().contains("did you mean loose?"));
@@ -169,5 +203,8 @@ fn what_is_not_done_is_refused_with_the_remedy() {
     assert!(gone.message.starts_with("DOCKER_CONTEXT"), "{gone:?}");
     around.context = None;
     fs::write(around.docker.config(), "{").unwrap();
-    assert!(find(&none(), &around).is_err(), "it may name another engine");
+    assert!(
+        find(&none(), &around).is_err(),
+        "it may name another engine"
+    );
 }

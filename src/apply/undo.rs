@@ -67,7 +67,8 @@ fn container(kind: &OperationKind) -> Option<&str> {
         | K::AwaitReady { container, .. }
         | K::AwaitRouter { container, .. }
         | K::RestartContainer { container, .. }
-        | K::SetLimits { container, .. } => Some(&container.name),
+        | K::SetLimits { container, .. }
+        | K::SetRestart { container, .. } => Some(&container.name),
         _ => None,
     }
 }

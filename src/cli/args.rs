@@ -88,6 +88,13 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make the hosts as the fleet file says
     Apply(ApplyArgs),
+    /// Show what differs between last applied, live and the file; exit code 2 when anything does
+    Drift {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Write what was changed by hand on a site into the fleet file
+    Adopt(AdoptArgs),
     /// Say how the fleet is, on one screen
     Status {
         #[command(flatten)]
@@ -179,6 +186,22 @@ pub struct ApplyArgs {
     /// Also stop sites that no version of this fleet file ever named
     #[arg(long)]
     pub stop_unknown: bool,
+}
+
+/// Arguments of `adopt`.
+#[derive(Debug, Clone, Args)]
+pub struct AdoptArgs {
+    /// The site
+    pub site: String,
+    /// Only these fields, as `ostler drift` names them, such as memory or env.MODE
+    #[arg(value_name = "FIELD")]
+    pub fields: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// What is done to a site.

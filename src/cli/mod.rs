@@ -9,6 +9,7 @@ pub mod table;
 pub mod text;
 pub mod walk;
 
+mod adopt;
 mod apply;
 pub mod bench;
 mod check;
@@ -18,6 +19,7 @@ mod console;
 pub mod context;
 mod demo;
 mod doctor;
+mod drift;
 pub mod engine;
 mod hosts;
 mod import;
@@ -78,6 +80,8 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Check { json }) => check::run(&context, json.json),
         Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
         Some(Command::Apply(args)) => block_on(apply::run(&context, &args))?,
+        Some(Command::Drift { json }) => block_on(drift::run(&context, json.json))?,
+        Some(Command::Adopt(args)) => block_on(adopt::run(&context, &args))?,
         Some(Command::Site { command }) => {
             if above.address.is_some() {
                 return Err(Failure::new("--host ADDRESS looks at an engine; it changes no site")

@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::fleet::{Domain, Fleet, Host, Name, Recipe, SiteState, value};
+use crate::fleet::{Domain, Fleet, Host, Name, Recipe, SiteState};
 use crate::observe::model::{
     HostObservation, Observed, ObservedContainer, ObservedHost, RecordedState, RunState, SiteRecord,
 };
+use crate::plan::drift::{self, Drift, Field};
 use crate::plan::router::RouteTarget;
 
 /// One site, as `sites --json` tells it.
@@ -83,6 +84,7 @@ pub struct HostRow {
 /// A row for every site of the file that `selected` takes, then one for every leftover.
 pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
     let mut rows = Vec::new();
+    let found_drift = drift::of_fleet(fleet, observed);
     for site in fleet.sites.values().filter(|s| selected(&s.name)) {
         let found = match observed.hosts.get(&site.host) {
             Some(HostObservation::Reached(host)) => Ok(host.as_ref()),
@@ -119,7 +121,7 @@ pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> boo
             wanted: Some(site.state),
             ok: state == wanted,
             why,
-            drift: record.map_or_else(Vec::new, |r| drift(r, container)),
+            drift: by_hand(&found_drift, &site.host, &site.name, state == wanted),
             domains: site.domains.clone(),
             address: container.and_then(|c| address_of(c, &fleet.name)),
             image: container.map(|c| c.image.clone()),
@@ -275,49 +277,17 @@ fn ended(container: &ObservedContainer) -> String {
     }
 }
 
-/// What was changed by hand since it was last applied, as far as list and inspect show it.
-fn drift(record: &SiteRecord, container: Option<&ObservedContainer>) -> Vec<String> {
-    let mut found = Vec::new();
-    let Some(container) = container else {
-        return found;
-    };
-    if let (Some(was), Some(is)) = (&record.hash, container.ours("hash"))
-        && was != is
-    {
-        found.push("container: not the one last applied".into());
-    }
-    if let Some(live) = container.inspected.as_ref().map(|i| i.limits) {
-        let was = record.limits;
-        let size = |n: Option<u64>| n.map_or("none".into(), value::format_size);
-        let cpus = |n: Option<u64>| n.map_or("none".into(), value::format_cpus);
-        let pids = |n: Option<u32>| n.map_or("none".into(), |n| n.to_string());
-        if was.memory != live.memory {
-            found.push(format!(
-                "memory: {} → {} by hand",
-                size(was.memory),
-                size(live.memory)
-            ));
-        }
-        if was.nano_cpus != live.nano_cpus {
-            found.push(format!(
-                "cpus: {} → {} by hand",
-                cpus(was.nano_cpus),
-                cpus(live.nano_cpus)
-            ));
-        }
-        if was.pids != live.pids {
-            found.push(format!(
-                "pids: {} → {} by hand",
-                pids(was.pids),
-                pids(live.pids)
-            ));
-        }
-    }
-    let stopped = matches!(record.state, RecordedState::Wanted(SiteState::Stopped));
-    if stopped && container.is_running() {
-        found.push("state: started by hand".into());
-    }
-    found
+/// What was changed by hand since it was last applied, a line each. What `why` says is not said
+/// twice.
+fn by_hand(found: &[Drift], host: &Name, site: &Name, ok: bool) -> Vec<String> {
+    let fields = found
+        .iter()
+        .filter(|d| d.host == *host && d.site.as_ref() == Some(site))
+        .flat_map(|d| &d.fields);
+    fields
+        .filter(|f| f.by_hand() && (ok || !matches!(f.path.as_str(), "state" | "container")))
+        .map(Field::line)
+        .collect()
 }
 
 /// A row for every host that `selected` takes.

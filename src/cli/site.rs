@@ -29,14 +29,14 @@ pub async fn run(context: &Context, command: &SiteCommand) -> Result<Exit, Failu
 
 /// Shows an edit of one site and its plan, asks, writes the file, applies. If apply then fails the
 /// file stays, for it is the wish.
-async fn change(
+pub(super) async fn change(
     context: &Context,
     file: &FleetFile,
     site: &str,
-    edit: Edit,
+    edits: &[Edit],
     how: &How<'_>,
 ) -> Result<Exit, Failure> {
-    let edited = apply_edits(&file.source, &file.path, &[edit])
+    let edited = apply_edits(&file.source, &file.path, edits)
         .map_err(|error| refused(context, file, &error))?;
     let after = FleetFile {
         path: file.path.clone(),
@@ -120,7 +120,7 @@ pub(super) fn render_diff(lines: &[DiffLine], colour: bool) -> String {
 }
 
 /// The site must be in the file.
-fn known(file: &FleetFile, site: &str) -> Result<(), Failure> {
+pub(super) fn known(file: &FleetFile, site: &str) -> Result<(), Failure> {
     if file.fleet.sites.contains_key(site) {
         return Ok(());
     }

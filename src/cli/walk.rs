@@ -34,7 +34,8 @@ pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Pl
         folder: file.folder(),
     };
     let look = Look {
-        inspect: &Inspect::Needed,
+        // What was changed by hand is to be seen, and put right.
+        inspect: &Inspect::Ours,
         secrets: Some(&sources),
     };
     let mut seen = context.look(file, &wish.selection, look).await?;

@@ -2,6 +2,7 @@
 //! local, TLS and SSH hosts behave the same.
 
 pub mod archive;
+pub mod compare;
 pub mod layout;
 pub mod router;
 pub mod script;

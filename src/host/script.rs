@@ -217,9 +217,42 @@ pub const OWN: Script = Script {
     deadline: Duration::from_secs(1800),
 };
 
+/// Digests of the files that sites' containers read at their start.
+///
+/// Arguments: `DIR`, the folder of all sites. Prints lines `SHA256  ./SITE/private/conf-HASH/PATH`.
+/// Exit 0, also where there are none.
+pub const DIGESTS: Script = Script {
+    tag: "digests",
+    text: r#"cd -- "$1" || exit 1
+set -- ./*/private/conf-*
+[ -e "$1" ] || exit 0
+exec find "$@" -type f -exec sha256sum -- {} +
+"#,
+    deadline: SHORT,
+};
+
+/// The secrets of sites, as a tar archive on standard output: read by the program, told to nobody.
+///
+/// Arguments: `DIR SITE…`: the folder of all sites, and names. Nothing is printed where none of them
+/// has any. Exit 0.
+pub const SECRETS: Script = Script {
+    tag: "secrets",
+    text: r#"cd -- "$1" || exit 1
+shift
+left=$#
+while [ "$left" -gt 0 ]; do
+  dir=./$1/private/secrets; shift; left=$((left - 1))
+  if [ -d "$dir" ] && [ ! -L "$dir" ]; then set -- "$@" "$dir"; fi
+done
+[ $# -eq 0 ] || exec tar -cf - -- "$@"
+"#,
+    deadline: SHORT,
+};
+
 /// All scripts.
 pub const ALL: &[Script] = &[
     TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER, DISK, OWN,
+    DIGESTS, SECRETS,
 ];
 
 #[cfg(test)]

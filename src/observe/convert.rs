@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use bollard::models::{ContainerInspectResponse, Network};
 
+use super::made;
 use super::model::{Inspected, ObservedContainer, ObservedNetwork, RunState};
 use crate::engine::{ListedContainer, ListedImage};
 use crate::fleet::{Limits, Subnet};
@@ -101,6 +102,8 @@ pub fn inspected(answer: &ContainerInspectResponse) -> Inspected {
             .filter_map(|line| line.split_once('='))
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect(),
+        restart: made::restart(answer),
+        made: made::made(answer),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod convert;
 pub mod import;
 pub mod look;
+pub mod made;
 pub mod model;
 pub mod scan;
 

@@ -74,8 +74,9 @@ pub struct ObservedHost {
     pub secret_digests: BTreeMap<Name, BTreeMap<String, String>>,
     /// Secret sources that could not be read: site → what went wrong, no secret in it.
     pub secret_errors: BTreeMap<Name, String>,
-    /// Router as found by its own runtime socket, where it could be asked.
-    pub router_live: Option<RouterLive>,
+    /// Where files that ostler wrote, and the router's process, are not as recorded; absent where
+    /// nobody looked.
+    pub differs: Option<Differs>,
 }
 
 /// The engine's own account of itself.
@@ -194,6 +195,11 @@ pub struct Inspected {
     pub health: Option<String>,
     /// Compose's working directory, environment names, and the like are left to `look`.
     pub env: BTreeMap<String, String>,
+    /// What the engine does when it ends: `no`, `always`, `unless-stopped`, `on-failure`.
+    pub restart: Option<String>,
+    /// How it was made, and all else that can be changed on it: field → value, as this engine
+    /// tells it (see [`super::made`]). Compared only with what the same engine told before.
+    pub made: BTreeMap<String, String>,
 }
 
 /// One network.
@@ -297,6 +303,10 @@ pub struct SiteRecord {
     /// Id of the image its container runs, as found when the record was written; apply fills it in
     /// where the plan could not know it.
     pub image_id: Option<String>,
+    /// What the engine told of its container when this was written (see [`Inspected::made`]); apply
+    /// fills it in where the plan could not know it. `None`: written by an older ostler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<BTreeMap<String, String>>,
 }
 
 /// A site's state as last applied.
@@ -320,11 +330,46 @@ pub struct RouterRecord {
     pub routes: BTreeMap<Name, RouteEntry>,
 }
 
-/// The router as its runtime socket tells.
+/// Where files that ostler wrote on a host, and what the router's process has loaded, are not as
+/// recorded. Only differences are kept: no content, no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RouterLive {
-    /// Domain → address map as loaded.
-    pub hosts: BTreeMap<String, String>,
-    /// Seconds since it started.
-    pub uptime_s: u64,
+pub struct Differs {
+    /// By site.
+    pub sites: BTreeMap<Name, SiteDiffers>,
+    /// The router's files that belong to no site: its configuration, its pages, lines of its maps
+    /// that lead to no site.
+    pub router: Vec<Different>,
+    /// Of these, some are read by the router only at its start.
+    pub reload: bool,
+    /// What could not be looked at, and why, in words.
+    pub unknown: Vec<String>,
+}
+
+/// What differs of one site.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteDiffers {
+    /// Lines of the router's maps.
+    pub route: Vec<Different>,
+    /// Files that its container reads at its start.
+    pub conf: Vec<Different>,
+    /// Secrets, by name; values are never kept.
+    pub secrets: Vec<Different>,
+}
+
+impl SiteDiffers {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.route.is_empty() && self.conf.is_empty() && self.secrets.is_empty()
+    }
+}
+
+/// One thing that is not as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Different {
+    /// What: `route`, `domains.x.example`, `nginx.conf`.
+    pub path: String,
+    /// As recorded; `None`: it should not be there.
+    pub applied: Option<String>,
+    /// As found; `None`: it is gone.
+    pub live: Option<String>,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
+use bollard::models::SystemInfo;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
@@ -13,8 +14,9 @@ use super::model::{
     EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner,
     RunState, StateRead,
 };
-use crate::engine::{self, Client};
-use crate::fleet::{Fleet, Host, Name};
+use crate::engine::{self, Client, Mode};
+use crate::fleet::{Fleet, Host, Limits, Name};
+use crate::host::compare::{Reach, compare};
 use crate::host::secret::{self, SecretSource};
 use crate::host::{Entry, Kind, Layout, Toolbox, ToolboxError, state};
 
@@ -32,7 +34,7 @@ pub enum Inspect {
     Needed,
     /// Those and these, by id.
     And(BTreeSet<String>),
-    /// All of ours: for drift.
+    /// All of ours, and the files that ostler wrote: for drift, and for plans that put it right.
     Ours,
 }
 
@@ -81,12 +83,27 @@ pub async fn scan(
     };
     let inspections = inspect_some(client, &containers, fleet, inspect);
     let digests = secret_digests(host, fleet, &state, secrets);
-    let (folders, inspected, (secret_digests, secret_errors)) =
-        futures_util::join!(folders, inspections, digests);
-    for (at, facts) in inspected? {
+    let differs = async {
+        match (&toolbox, state.read(), inspect) {
+            (Some(toolbox), Some(state), Inspect::Ours) => {
+                let reach = reach(client, &containers, &toolbox.id, &fleet.name);
+                compare(toolbox, host.ports, state, reach).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    };
+    let (folders, inspected, (secret_digests, secret_errors), differs) =
+        futures_util::join!(folders, inspections, digests, differs);
+    let (inspected, differs) = (inspected?, differs?);
+    let info = info?;
+    for (at, mut facts) in inspected {
+        let site = containers[at].ours("site").unwrap_or_default();
+        let record = state.read().and_then(|s| s.sites.get(site));
+        if let Some(record) = record {
+            unenforced(&info, &record.limits, &mut facts.limits);
+        }
         containers[at].inspected = Some(facts);
     }
-    let info = info?;
     let version = client.version();
     let options = info.security_options.unwrap_or_default();
     Ok(ObservedHost {
@@ -108,7 +125,7 @@ pub async fn scan(
         folders: folders?,
         secret_digests,
         secret_errors,
-        router_live: None,
+        differs,
     })
 }
 
@@ -123,6 +140,33 @@ pub fn find_toolbox<'a>(
         .iter()
         .filter(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("toolbox"))
         .max_by_key(|c| (c.name == name, c.is_running(), c.created))
+}
+
+/// A limit that the host's kernel cannot keep is dropped by the engine: that it is not there says
+/// nothing, and setting it again would not help.
+fn unenforced(info: &SystemInfo, recorded: &Limits, live: &mut Limits) {
+    if info.memory_limit == Some(false) {
+        live.memory = recorded.memory;
+    }
+    if info.cpu_cfs_quota == Some(false) {
+        live.nano_cpus = recorded.nano_cpus;
+    }
+    if info.pids_limit == Some(false) {
+        live.pids = recorded.pids;
+    }
+}
+
+/// What of a host can be looked at now.
+fn reach(client: &Client, containers: &[ObservedContainer], toolbox: &str, fleet: &Name) -> Reach {
+    let runs = |wanted: &dyn Fn(&ObservedContainer) -> bool| {
+        containers.iter().any(|c| c.is_running() && wanted(c))
+    };
+    Reach {
+        commands: client.gate().mode() == Mode::Full && runs(&|c| c.id == toolbox),
+        router: runs(&|c| {
+            c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("router")
+        }),
+    }
 }
 
 fn has_name(containers: &[ObservedContainer], id: &str, name: &str) -> bool {

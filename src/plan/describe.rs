@@ -32,6 +32,7 @@ impl OperationKind {
             Self::RemoveContainer { .. } => "remove_container",
             Self::RenameContainer { .. } => "rename_container",
             Self::SetLimits { .. } => "set_limits",
+            Self::SetRestart { .. } => "set_restart",
             Self::WriteRecord { .. } => "write_record",
             Self::RecordFleet { .. } => "record_fleet",
         }
@@ -102,6 +103,10 @@ impl OperationKind {
             Self::RemoveContainer { container, .. } => format!("remove {}", container.name),
             Self::RenameContainer { container, to } => format!("rename {} to {to}", container.name),
             Self::SetLimits { limits, was, .. } => limits_change(was, limits),
+            Self::SetRestart { container, always } => {
+                let when = if *always { "always" } else { "never" };
+                format!("have {} started again: {when}", container.name)
+            }
             Self::WriteRecord { .. } => "record what was applied".to_owned(),
             Self::RecordFleet { .. } => "keep the fleet file on the host".to_owned(),
         }
@@ -110,7 +115,7 @@ impl OperationKind {
 
 fn limits_change(was: &Limits, now: &Limits) -> String {
     let mut parts = Vec::new();
-    if was.memory != now.memory {
+    if was.memory != now.memory || was == now {
         parts.push(format!("memory {}", size(now.memory)));
     }
     if was.nano_cpus != now.nano_cpus {

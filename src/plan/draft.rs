@@ -99,6 +99,7 @@ fn class(kind: &OperationKind) -> Class {
         | K::RestartContainer { .. }
         | K::RenameContainer { .. }
         | K::SetLimits { .. }
+        | K::SetRestart { .. }
         | K::WriteRecord { .. }
         | K::RecordFleet { .. } => Class::Write,
     }

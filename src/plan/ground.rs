@@ -10,10 +10,11 @@ use super::index::Index;
 use super::names;
 use super::operation::{ContainerRef, OperationId, OperationKind};
 use super::recipe::Setting;
+use super::router::RouterConfig;
 use super::uid::Uids;
 use crate::fleet::{Host, Name, Subnet};
 use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedContainer, ObservedHost};
+use crate::observe::model::{HostState, ObservedContainer, ObservedHost, SiteDiffers};
 
 /// One host, ready to be stood on once the named operations are done.
 pub(crate) struct Ground<'a> {
@@ -102,6 +103,11 @@ impl<'a> Ground<'a> {
         })
     }
 
+    /// How files of a site on the host differ from what is recorded.
+    pub fn differs(&self, site: &Name) -> Option<&'a SiteDiffers> {
+        self.seen.differs.as_ref()?.sites.get(site)
+    }
+
     /// What recipes may use.
     pub fn setting(&self) -> Setting<'_> {
         Setting {
@@ -111,6 +117,13 @@ impl<'a> Ground<'a> {
             images: &self.host.images,
         }
     }
+}
+
+/// Hashes of the toolbox and of the router as they should be.
+pub(crate) fn hashes(host: &Host, layout: &Layout) -> (String, String) {
+    let config = RouterConfig::new(host.ports).hash();
+    let router = router::spec(host, layout, &config).hash();
+    (toolbox::spec(host, layout).hash(), router)
 }
 
 /// Whether there was an apply before whose state cannot be read: something of ours is there, and
@@ -243,6 +256,22 @@ pub(crate) fn is_active(container: &ObservedContainer) -> bool {
     matches!(container.run, R::Running | R::Paused | R::Restarting)
 }
 
+/// Has the engine start it again, or not, where someone told it otherwise.
+pub(crate) fn set_restart(
+    container: &ObservedContainer,
+    always: bool,
+) -> Option<(OperationKind, String)> {
+    let live = container.inspected.as_ref()?.restart.as_deref()?;
+    let wanted = if always { "always" } else { "no" };
+    (live != wanted).then(|| {
+        let kind = OperationKind::SetRestart {
+            container: existing(container),
+            always,
+        };
+        (kind, format!("restart {wanted}→{live} by hand"))
+    })
+}
+
 /// Names an existing container.
 pub(crate) fn existing(container: &ObservedContainer) -> ContainerRef {
     ContainerRef {
@@ -265,8 +294,8 @@ pub(crate) fn short(id: &str) -> &str {
 }
 
 /// The name a new container gets: `name`, or the temporary one next to it while `name` is taken by
-/// one of ours. Where both are, `spare` is to be removed first. A container of someone else under
-/// a name of ours is a problem.
+/// another. Where both are ours, `spare` is to be removed first. A container of someone else under
+/// both names is a problem.
 pub(crate) fn free_name<'a>(
     index: &Index<'a>,
     fleet: &Name,
@@ -274,14 +303,23 @@ pub(crate) fn free_name<'a>(
     serving: Option<&str>,
 ) -> Result<(String, Option<&'a ObservedContainer>), String> {
     let next = names::next(name);
-    for taken in [name, &next] {
-        if index.taken_by_other(taken, fleet).is_some() {
-            return Err(format!(
-                "a container named {taken} is there that is not ours"
-            ));
-        }
+    let others = |name: &str| index.taken_by_other(name, fleet).is_some();
+    if others(&next) {
+        return Err(format!(
+            "a container named {next} is there that is not ours"
+        ));
     }
     let holder = |name: &str| index.by_name.get(name).copied();
+    if others(name) {
+        let spare = holder(&next);
+        // The one that serves has the only name there is.
+        if spare.is_some_and(|spare| serving == Some(spare.id.as_str())) {
+            return Err(format!(
+                "a container named {name} is there that is not ours"
+            ));
+        }
+        return Ok((next, spare));
+    }
     Ok(match (holder(name), holder(&next)) {
         (None, _) => (name.to_owned(), None),
         (Some(_), None) => (next, None),

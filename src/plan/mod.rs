@@ -7,6 +7,7 @@
 
 pub mod basis;
 pub mod cause;
+pub mod drift;
 pub mod graph;
 pub mod intent;
 pub mod names;

@@ -272,6 +272,13 @@ pub enum OperationKind {
         /// As they were.
         was: Limits,
     },
+    /// Tell the engine whether it is to start a container again when it ended. Changes nothing else.
+    SetRestart {
+        /// Which.
+        container: ContainerRef,
+        /// Always, or never.
+        always: bool,
+    },
     /// Write `state/sites/<site>.json`: the last operation of a site.
     WriteRecord {
         /// The record.

@@ -162,9 +162,15 @@ fn retire(
     chain.push(step, &[]);
 }
 
+/// Whether a container that is not ours has the site's name.
+fn is_taken(view: &View, ground: &Ground) -> bool {
+    let fleet = &ground.wish.fleet.name;
+    ground.index.taken_by_other(&view.name, fleet).is_some()
+}
+
 /// Gives the container that stays its final name.
-fn rename(chain: &mut Chain, view: &View, current: &ContainerRef) {
-    if current.name == view.name {
+fn rename(chain: &mut Chain, view: &View, current: &ContainerRef, ground: &Ground) {
+    if current.name == view.name || is_taken(view, ground) {
         return;
     }
     let kind = OperationKind::RenameContainer {
@@ -189,9 +195,20 @@ fn route(
     cause: &[String],
     ground: &Ground,
 ) {
-    if view.routed == Some(entry) {
+    let edited = ground
+        .differs(&entry.site)
+        .map_or(&[][..], |differs| &differs.route);
+    if view.routed == Some(entry) && edited.is_empty() {
         return;
     }
+    let by_hand: Vec<String> = edited
+        .iter()
+        .map(|one| format!("{} in the router changed by hand", one.path))
+        .collect();
+    let cause = match view.routed == Some(entry) {
+        true => &by_hand[..],
+        false => cause,
+    };
     let kind = OperationKind::Route {
         entry: entry.clone(),
     };

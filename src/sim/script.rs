@@ -94,6 +94,8 @@ fn at_once(
             None => failed(1, format!("df: {path}: No such file or directory")),
         },
         ("own", [owner, dir]) => own(world, id, owner, dir),
+        ("digests", [dir]) => digests(world, id, dir),
+        ("secrets", [dir, sites @ ..]) => secrets(world, id, dir, sites),
         _ => failed(
             127,
             format!(
@@ -101,6 +103,66 @@ fn at_once(
                 args.len()
             ),
         ),
+    }
+}
+
+/// Files below a folder, in order: path relative to it, and content.
+fn below(node: &Node, path: &str, found: &mut Vec<(String, Vec<u8>)>) {
+    match &node.kind {
+        Kind::File(content) => found.push((path.to_owned(), content.clone())),
+        _ => {
+            for (name, child) in node.children().into_iter().flatten() {
+                below(child, &format!("{path}/{name}"), found);
+            }
+        }
+    }
+}
+
+fn digests(world: &World, id: &str, dir: &str) -> ExecOutput {
+    use sha2::{Digest, Sha256};
+    let Some(sites) = world.node(id, dir, true) else {
+        return failed(1, format!("cd: {dir}: No such file or directory"));
+    };
+    let mut text = String::new();
+    for (site, node) in sites.children().into_iter().flatten() {
+        let private = node.children().and_then(|c| c.get("private"));
+        let folders = private.and_then(Node::children).into_iter().flatten();
+        for (name, node) in folders.filter(|(name, _)| name.starts_with("conf-")) {
+            let mut found = Vec::new();
+            below(node, &format!("./{site}/private/{name}"), &mut found);
+            for (path, content) in found {
+                let digest = Sha256::digest(&content);
+                let digest: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+                text.push_str(&format!("{digest}  {path}\n"));
+            }
+        }
+    }
+    done(text)
+}
+
+fn secrets(world: &World, id: &str, dir: &str, sites: &[&str]) -> ExecOutput {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut found = Vec::new();
+    for site in sites {
+        let path = format!("{site}/private/secrets");
+        if let Some(node) = world.node(id, &format!("{dir}/{path}"), true) {
+            below(&node, &format!("./{path}"), &mut found);
+        }
+    }
+    if found.is_empty() {
+        return done("");
+    }
+    for (path, content) in found {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o400);
+        header.set_size(content.len() as u64);
+        if let Err(e) = tar.append_data(&mut header, &path, content.as_slice()) {
+            return failed(1, e.to_string());
+        }
+    }
+    match tar.into_inner() {
+        Ok(bytes) => done(bytes),
+        Err(e) => failed(1, e.to_string()),
     }
 }
 

@@ -162,6 +162,17 @@ pub async fn rename(ground: &Ground, container: &ContainerRef, to: &str) -> Answ
     Err(error.into())
 }
 
+/// Has the engine start a container again when it ends, or not.
+pub async fn set_restart(ground: &Ground, container: &ContainerRef, always: bool) -> Answer {
+    let name = match always {
+        true => RestartPolicyNameEnum::ALWAYS,
+        false => RestartPolicyNameEnum::NO,
+    };
+    let body = body::restart_policy(name);
+    ground.client.update(known_as(container), &body).await?;
+    Ok(None)
+}
+
 /// Changes limits in place.
 pub async fn set_limits(
     ground: &Ground,

@@ -9,7 +9,7 @@ use super::{Answer, Ground, Say};
 use crate::apply::progress::{Failure, plain};
 use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
-use crate::host::{Entry, Kind};
+use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
 
 /// What visitors see until the customer's own files are there.
@@ -216,7 +216,7 @@ pub async fn write_conf(
     let layout = &ground.toolbox.layout;
     let conf = layout.conf(site, hash);
     if ground.toolbox.head(&conf).await?.is_some() {
-        return Ok(Some("it was there already".into()));
+        return restore_conf(ground, &conf, files).await;
     }
     let new = crate::host::layout::temporary(&conf);
     let name = format!(".new-conf-{hash}");
@@ -248,6 +248,69 @@ pub async fn write_conf(
     clear(ground, &new).await?;
     ground.toolbox.put(&layout.private(site), &entries).await?;
     ground.toolbox.run(&PUBLISH, &[&new, &conf], None).await?;
+    Ok(None)
+}
+
+/// Puts right what was edited in a folder that is there: each file in one step, so that a container
+/// that starts meanwhile reads a whole one.
+async fn restore_conf(ground: &Ground, conf: &str, files: &BTreeMap<String, String>) -> Answer {
+    let found = ground.toolbox.get(conf).await?;
+    let name = conf.rsplit('/').next().unwrap_or(conf);
+    let below = |entry: &Entry| -> Option<String> {
+        let path = entry.path.trim_start_matches("./").trim_end_matches('/');
+        path.strip_prefix(name)?
+            .strip_prefix('/')
+            .map(str::to_owned)
+    };
+    let mut there = BTreeMap::new();
+    let mut strange = Vec::new();
+    for entry in &found {
+        let Some(path) = below(entry) else { continue };
+        let is_parent = || files.keys().any(|f| f.starts_with(&format!("{path}/")));
+        match entry.kind {
+            Kind::File if files.contains_key(&path) => {
+                there.insert(path, entry);
+            }
+            Kind::Folder if is_parent() => {}
+            _ => strange.push(format!("{conf}/{path}")),
+        }
+    }
+    let wrong: Vec<(&String, &String)> = files
+        .iter()
+        .filter(|(path, text)| {
+            there.get(*path).is_none_or(|entry| {
+                entry.bytes != text.as_bytes() || entry.uid != 0 || entry.mode & 0o777 != 0o644
+            })
+        })
+        .collect();
+    if wrong.is_empty() && strange.is_empty() {
+        return Ok(Some("it was there already".into()));
+    }
+    if !strange.is_empty() {
+        let strange: Vec<&str> = strange.iter().map(String::as_str).collect();
+        ground.toolbox.run(&REMOVE, &strange, None).await?;
+    }
+    let mut folders: BTreeSet<String> = BTreeSet::new();
+    for (path, _) in &wrong {
+        let mut at = path.as_str();
+        while let Some((parent, _)) = at.rsplit_once('/') {
+            folders.insert(format!("{conf}/{parent}"));
+            at = parent;
+        }
+    }
+    // In order of their names parents come first.
+    let args: Vec<&str> = folders
+        .iter()
+        .flat_map(|f| ["755", "0:0", f.as_str()])
+        .collect();
+    if !args.is_empty() {
+        ground.toolbox.run(&TREE, &args, None).await?;
+    }
+    let new: Vec<NewFile> = wrong
+        .into_iter()
+        .map(|(path, text)| NewFile::new(format!("{conf}/{path}"), 0o644, text.as_bytes()))
+        .collect();
+    ground.toolbox.replace(&new).await?;
     Ok(None)
 }
 

@@ -228,6 +228,9 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, ground: &Ground, sa
             limits,
             was,
         } => container::set_limits(ground, container, limits, was).await,
+        K::SetRestart { container, always } => {
+            container::set_restart(ground, container, *always).await
+        }
         K::WriteRecord { record } => record::write(ground, site, record).await,
         K::RecordFleet { hash } => record::fleet(ground, hash).await,
     }

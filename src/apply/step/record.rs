@@ -1,12 +1,16 @@
 //! What was applied, written down on the host: last of all that is done for a site or a host.
 
+use std::collections::BTreeMap;
+
 use chrono::{SecondsFormat, Utc};
 
 use super::{Answer, Ground};
 use crate::apply::progress::Failure;
 use crate::fleet::{Name, file_hash};
 use crate::host::state;
+use crate::observe::made;
 use crate::observe::model::SiteRecord;
+use crate::plan::names;
 
 /// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
 /// were written before the host had a key, the id of an image that was brought by this plan.
@@ -28,7 +32,33 @@ pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) ->
             Err(e) => return Err(e.into()),
         }
     }
+    if record.made.is_none() && record.address.is_some() {
+        record.made = made(ground, &record).await?;
+    }
     state::write_site(&ground.toolbox, &record).await?;
+    Ok(None)
+}
+
+/// What the engine tells of the container that a record is about: later changes by hand are found
+/// by it.
+async fn made(
+    ground: &Ground,
+    record: &SiteRecord,
+) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    let name = names::site(&ground.fleet.name, record.site.as_str());
+    for name in [name.clone(), names::next(&name)] {
+        let found = match ground.client.inspect(&name).await {
+            Ok(found) => found,
+            Err(e) if e.is_not_found() => continue,
+            Err(e) => return Err(e.into()),
+        };
+        let labels = found.config.as_ref().and_then(|c| c.labels.as_ref());
+        let label = |key: &str| labels.and_then(|l| l.get(key)).cloned();
+        let address = record.address.map(|a| a.to_string());
+        if label(names::HASH) == record.hash && label(names::ADDRESS) == address {
+            return Ok(Some(made::made(&found)));
+        }
+    }
     Ok(None)
 }
 

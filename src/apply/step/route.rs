@@ -66,6 +66,10 @@ pub async fn write(ground: &Ground, config: &RouterConfig, hash: &str) -> Answer
     let mut told = ground.desk.told.lock().await;
     let mut record = read(ground, &told).await?;
     router::write(&ground.toolbox, config, &record.routes).await?;
+    // One that runs is told too, in case it was told something else by hand. None may run yet, or
+    // another one on other ports: the routes' own operations say what matters.
+    let routes = &record.routes;
+    let _ = router::apply_table(&ground.toolbox, config, routes).await;
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
     state::write_router(&ground.toolbox, &record).await?;

@@ -24,7 +24,7 @@ pub async fn run(context: &Context, args: &SiteArgs, state: SiteState) -> Result
         context,
         &file,
         &args.site,
-        Edit::SetState { site, state },
+        &[Edit::SetState { site, state }],
         &how,
     )
     .await

@@ -22,9 +22,9 @@ pub use table::{Table, Unfit, put};
 
 use super::script;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
-use crate::observe::model::RouterLive;
 use crate::plan::router::RouterConfig;
-use runtime::{Answer, Loaded};
+use runtime::Answer;
+pub use runtime::Loaded;
 use table::{Map, Maps};
 
 /// Seconds a site has to answer the request that verifies its route.
@@ -165,7 +165,7 @@ async fn one(toolbox: &Toolbox, command: &str) -> Result<String, RouterError> {
 }
 
 /// The maps as the running process has them.
-async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
+pub async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
     let files = Map::ALL.map(|map| toolbox.layout.map(map.word()));
     let commands = files.each_ref().map(|file| runtime::show_map(file));
     let answers = ask(toolbox, &commands).await?;
@@ -174,26 +174,6 @@ async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
         loaded.insert(map, runtime::parse_map(file, answer)?);
     }
     Ok(loaded)
-}
-
-/// What the running process says of itself: each domain with where it leads.
-pub async fn live(toolbox: &Toolbox) -> Result<RouterLive, RouterError> {
-    let loaded = loaded(toolbox).await?;
-    let info = info(toolbox).await?;
-    let routes: BTreeMap<&str, &str> = loaded
-        .get(Map::Routes)
-        .iter()
-        .map(|(site, route)| (site.as_str(), route.as_str()))
-        .collect();
-    let hosts = loaded.get(Map::Domains).iter().map(|(domain, site)| {
-        let route = routes.get(site.as_str()).copied().unwrap_or("");
-        let address = route.split('|').nth(1).unwrap_or("");
-        (domain.clone(), address.to_owned())
-    });
-    Ok(RouterLive {
-        hosts: hosts.collect(),
-        uptime_s: info.uptime_s,
-    })
 }
 
 /// The router's process as a whole.

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{existing, is_active, planned, settle, short};
+use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
 use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedHost};
+use crate::observe::model::{HostState, ObservedHost, RunState};
 use crate::plan::draft::{Draft, Step};
 use crate::plan::host::Wish;
 use crate::plan::image;
@@ -20,7 +20,7 @@ use crate::plan::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
 const GRACE: u32 = 30;
 
 /// The container of the router. The configuration's hash is part of it: it is read at the start.
-fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
+pub(super) fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
     let bind = |path: String, read_only: bool| Bind {
         host: path.clone(),
         inside: path,
@@ -97,7 +97,17 @@ pub(super) fn plan(
     let config_hash = config.hash();
     let mut spec = spec(host, layout, &config_hash);
     let hash = spec.hash();
-    let (keep, others) = settle(&index.routers, &hash, &name);
+    let (keep, mut others) = settle(&index.routers, &hash, &name);
+    let edited = seen.differs.as_ref().map_or(&[][..], |d| &d.router);
+    // What it reads only at its start it may have read as it was edited: another one, by overlap.
+    let reload = seen.differs.as_ref().is_some_and(|d| d.reload);
+    let keep = match keep {
+        Some(spoiled) if reload => {
+            others.insert(0, spoiled);
+            None
+        }
+        keep => keep,
+    };
     let serving = others.iter().find(|other| other.is_running());
     let mut last: Option<OperationId> = None;
     let mut checked = None;
@@ -115,8 +125,10 @@ pub(super) fn plan(
             last.clone_from(&checked);
         }
     }
-    if state.router.config_hash != config_hash {
-        let cause = if state.router.config_hash.is_empty() {
+    if state.router.config_hash != config_hash || !edited.is_empty() {
+        let cause = if state.router.config_hash == config_hash {
+            "its files or its routes were changed by hand"
+        } else if state.router.config_hash.is_empty() {
             "the router has no configuration yet"
         } else {
             "the router's ports or its configuration's form changed"
@@ -130,17 +142,34 @@ pub(super) fn plan(
         last = Some(draft.push(step, &[after.as_ref()]));
     }
     if let Some(keep) = keep {
-        if starts {
-            let kind = OperationKind::StartContainer {
-                container: existing(keep),
-            };
-            let step = Step::new("router/start", kind, &[]).because("the router does not run");
+        let again = match (keep.run, set_restart(keep, true)) {
+            (RunState::Paused, _) => Some((
+                "router/start",
+                OperationKind::RestartContainer {
+                    container: existing(keep),
+                    grace_s: 1,
+                },
+                "the router is paused".to_owned(),
+            )),
+            _ if starts => Some((
+                "router/start",
+                OperationKind::StartContainer {
+                    container: existing(keep),
+                },
+                "the router does not run".to_owned(),
+            )),
+            (_, Some((kind, cause))) => Some(("router/restarts", kind, cause)),
+            _ => None,
+        };
+        if let Some((id, kind, cause)) = again {
+            let step = Step::new(id, kind, &[]).because(cause);
             let after = last.as_ref().or(prepared).cloned();
             last = Some(draft.push(step, &[after.as_ref()]));
         }
     } else {
         let cause = match others.first() {
             None => "the router is missing".to_owned(),
+            Some(_) if reload => "the router's configuration was edited by hand".to_owned(),
             Some(other) if other.image != host.images.router => {
                 format!("router image: {} → {}", other.image, host.images.router)
             }

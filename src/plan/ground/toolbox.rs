@@ -1,9 +1,9 @@
 //! The toolbox, and the folders it looks after.
 
-use super::{existing, is_active, planned, settle, short};
+use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
 use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedHost};
+use crate::observe::model::{HostState, ObservedHost, RunState};
 use crate::plan::draft::{Draft, Step};
 use crate::plan::host::Wish;
 use crate::plan::image;
@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// The toolbox as it should be.
-fn spec(host: &Host, layout: &Layout) -> ContainerSpec {
+pub(super) fn spec(host: &Host, layout: &Layout) -> ContainerSpec {
     ContainerSpec {
         image: host.images.toolbox.clone(),
         entrypoint: Some(vec!["sleep".into()]),
@@ -94,11 +94,25 @@ pub(super) fn plan(
     let mut last: Option<OperationId> = None;
     let (mut removed, mut current) = (None, keep.map(existing));
     if let Some(keep) = keep {
-        if !is_active(keep) {
-            let kind = OperationKind::StartContainer {
-                container: existing(keep),
-            };
-            let step = Step::new("toolbox/start", kind, &[]).because("the toolbox does not run");
+        let container = existing(keep);
+        let again = match (keep.run, set_restart(keep, true)) {
+            (RunState::Paused, _) => {
+                let kind = OperationKind::RestartContainer {
+                    container,
+                    grace_s: 1,
+                };
+                Some(("toolbox/start", kind, "the toolbox is paused".to_owned()))
+            }
+            _ if !is_active(keep) => {
+                let kind = OperationKind::StartContainer { container };
+                let why = "the toolbox does not run".to_owned();
+                Some(("toolbox/start", kind, why))
+            }
+            (_, Some((kind, cause))) => Some(("toolbox/restarts", kind, cause)),
+            _ => None,
+        };
+        if let Some((id, kind, cause)) = again {
+            let step = Step::new(id, kind, &[]).because(cause);
             last = Some(draft.push(step, &[]));
         }
     } else {

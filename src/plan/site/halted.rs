@@ -1,14 +1,16 @@
 //! A site that should not run: stopped, archived, or gone from the file. Its files stay in all
 //! three.
 
-use super::{View, clean, finish, folders, rename, retire, route, stop, unroute};
+use super::{View, clean, finish, folders, is_taken, rename, retire, route, stop, unroute};
 use crate::fleet::{Limits, Name, Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, RecordedState, SiteRecord};
-use crate::plan::draft::{Chain, Draft};
-use crate::plan::ground::{Ground, existing, is_active, is_usable};
+use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::drift::hand;
+use crate::plan::ground::{Ground, existing, is_active, is_usable, set_restart};
+use crate::plan::limits;
 use crate::plan::lineage;
 use crate::plan::names;
-use crate::plan::operation::{Interruption, OperationId};
+use crate::plan::operation::{Interruption, OperationId, OperationKind};
 use crate::plan::recipe;
 use crate::plan::router::{RouteEntry, RouteTarget};
 use crate::plan::{cause, route as routes};
@@ -42,9 +44,20 @@ pub(super) fn stopped(ground: &mut Ground, chain: &mut Chain, site: &Site, view:
     }
     // A route of its own takes the place of a container.
     let keeps_one = !matches!(site.recipe, Recipe::Proxy { .. });
-    let keep = view.best(|c| keeps_one && recorded_hash(view).is_none_or(|hash| has_hash(c, hash)));
-    let keep = keep.or_else(|| view.best(|_| keeps_one));
+    // One that was changed by hand beyond repair goes: starting the site makes it anew.
+    let sound = |c: &ObservedContainer| hand::spoiled(c, view.record, &view.network).is_empty();
+    let keeps_one = |c: &ObservedContainer| keeps_one && sound(c) && can_be_limited(view, c);
+    let keep =
+        view.best(|c| keeps_one(c) && recorded_hash(view).is_none_or(|hash| has_hash(c, hash)));
+    let keep = keep.or_else(|| view.best(keeps_one));
+    if keep.is_none() {
+        let spoiled = view.containers.iter();
+        causes.extend(spoiled.flat_map(|c| hand::spoiled(c, view.record, &view.network)));
+    }
     halt(chain, view, &site.name, keep, &causes, ground);
+    if let Some(keep) = keep {
+        as_recorded(chain, view, keep, ground);
+    }
     let record = halted_record(
         view,
         &site.name,
@@ -86,10 +99,9 @@ pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> O
     let moved = ground.wish.fleet.sites.get(name.as_str());
     let settled = view.routed.is_none()
         && view.containers.len() <= 1
-        && !view
-            .containers
-            .iter()
-            .any(|c| is_active(c) || !is_usable(c) || c.name != view.name)
+        && !view.containers.iter().any(|c| {
+            is_active(c) || !is_usable(c) || (c.name != view.name && !is_taken(&view, ground))
+        })
         && view.record.is_some_and(|record| match record.state {
             RecordedState::Leftover => true,
             RecordedState::Wanted(state) => {
@@ -177,7 +189,7 @@ fn halt(
         retire(chain, view, other, causes, ground);
     }
     if let Some(keep) = keep {
-        rename(chain, view, &existing(keep));
+        rename(chain, view, &existing(keep), ground);
     }
     if !others.is_empty() {
         let hash = keep.and_then(|keep| keep.labels.get(names::HASH)).cloned();
@@ -206,13 +218,14 @@ fn halted_record(
         secrets: Default::default(),
         state,
         image_id: None,
+        made: None,
     });
     match keep {
         Some(keep) if recorded_hash(view).is_none_or(|hash| !has_hash(keep, hash)) => {
             // The one that was recorded is gone; of this one only the hash is known.
             record.hash = keep.labels.get(names::HASH).cloned();
             record.spec = None;
-            record.limits = crate::plan::limits::of(keep, view.record).unwrap_or_default();
+            record.limits = limits::of(keep, view.record).unwrap_or_default();
             record.image_id = Some(keep.image_id.clone());
             record.address = view.address(keep);
         }
@@ -249,6 +262,55 @@ fn uid(ground: &mut Ground, view: &View, site: &Name) -> u32 {
         None => ground
             .uids
             .take(site, ground.seen, ground.state, &ground.index),
+    }
+}
+
+/// Whether the limits of a stopped container can be set back to what was recorded.
+fn can_be_limited(view: &View, container: &ObservedContainer) -> bool {
+    match (
+        limits::of(container, view.record),
+        limits::recorded(container, view.record),
+    ) {
+        (Some(has), Some(recorded)) => limits::in_place(&has, &recorded),
+        _ => true,
+    }
+}
+
+/// What was changed by hand on a container that stays stopped, put right in place.
+fn as_recorded(chain: &mut Chain, view: &View, keep: &ObservedContainer, ground: &Ground) {
+    // Stopping one that runs tells the engine too.
+    if !is_active(keep)
+        && let Some((kind, cause)) = set_restart(keep, false)
+    {
+        chain.push(Step::new("restarts", kind, &[cause]), &[]);
+    }
+    let Some(record) = view.record.filter(|record| hand::is_about(record, keep)) else {
+        return;
+    };
+    let live = limits::of(keep, view.record).unwrap_or(record.limits);
+    if live != record.limits || hand::has_swap(keep, view.record) {
+        let mut causes = cause::of_limits(&record.limits, &live, &record.limits);
+        if causes.is_empty() {
+            causes.push("swap on top of its memory by hand".into());
+        }
+        let kind = OperationKind::SetLimits {
+            container: existing(keep),
+            limits: record.limits,
+            was: live,
+        };
+        chain.push(Step::new("limits", kind, &causes), &[]);
+    }
+    let edited = ground
+        .differs(&record.site)
+        .is_some_and(|d| !d.conf.is_empty());
+    if edited && let (Some(spec), Some(hash)) = (&record.spec, &record.hash) {
+        let kind = OperationKind::WriteConf {
+            site: record.site.clone(),
+            hash: hash.clone(),
+            files: spec.files.clone(),
+        };
+        let step = Step::new("conf", kind, &[]).because("configuration edited by hand");
+        chain.push(step, &[ground.prepared.as_ref()]);
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn running(
                 .unwrap_or_default(),
             state: RecordedState::Wanted(SiteState::Running),
             image_id: None,
+            made: None,
         };
         super::record(chain, record, &causes, ground);
     }

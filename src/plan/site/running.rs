@@ -11,7 +11,10 @@ mod secrets;
 
 use std::collections::BTreeMap;
 
-use adjust::{has_stale_files, limits_in_the_way, newer_image, set_limits};
+use adjust::{
+    has_edited_files, has_stale_files, limits_in_the_way, newer_image, set_limits, spoiled,
+    still_made,
+};
 use create::create;
 use life::{await_ready, restart, start};
 use secrets::{remove_secrets, secrets, write_secrets};
@@ -19,8 +22,9 @@ use secrets::{remove_secrets, secrets, write_secrets};
 use super::{View, clean, folders, rename, retire, route};
 use crate::fleet::{Site, SiteState};
 use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
-use crate::plan::draft::{Chain, Draft};
-use crate::plan::ground::{Ground, existing};
+use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::drift::hand;
+use crate::plan::ground::{Ground, existing, set_restart};
 use crate::plan::operation::Interruption;
 use crate::plan::recipe::{self, Wanted};
 use crate::plan::router::RouteTarget;
@@ -52,16 +56,27 @@ pub(super) fn plan<'a>(
         }) if *spec == wanted.spec => hash.clone(),
         _ => wanted.spec.hash(),
     };
+    let in_place = |container: &ObservedContainer| {
+        limits::of(container, view.record).is_none_or(|has| limits::in_place(&has, &site.limits))
+    };
     let fits = |container: &ObservedContainer| {
         container.labels.get(names::HASH) == Some(&hash)
-            && limits::of(container, view.record)
-                .is_none_or(|has| limits::in_place(&has, &site.limits))
+            && in_place(container)
+            && spoiled(ground, view, &site.name, container).is_empty()
     };
-    let keep = view.best(fits);
-    // A new container is made by this version's hash.
-    let hash = match keep {
-        Some(_) => hash,
-        None => wanted.spec.hash(),
+    // What was changed by hand and then written into the file is as wanted.
+    let adopted = view.best(|container| {
+        in_place(container)
+            && !hand::is_unplugged(container, &view.network)
+            && !has_edited_files(ground, view, &site.name, container)
+            && hand::is_adopted(container, view.record, &wanted.spec)
+    });
+    let keep = adopted.or_else(|| view.best(fits));
+    let hash = match (adopted, keep) {
+        (Some(_), _) => view.record.and_then(|r| r.hash.clone()).unwrap_or(hash),
+        (None, Some(_)) => hash,
+        // A new container is made by this version's hash.
+        (None, None) => wanted.spec.hash(),
     };
     let secrets = match secrets(ground, draft, site, view) {
         Ok(secrets) => secrets,
@@ -106,6 +121,9 @@ fn build<'a>(
     let mut causes = cause::of_site(view.record, Some(&wanted.spec));
     if keep.is_none() {
         causes.extend(limits_in_the_way(view, hash, site));
+        if let Some(container) = view.best(|_| true) {
+            causes.extend(spoiled(ground, view, &site.name, container));
+        }
         causes.extend(cause::of_missing(&view.containers, &causes));
     }
     if wanted.spec.root && keep.is_none() {
@@ -173,6 +191,10 @@ fn build<'a>(
         }
         newer_image(draft, ground, site, keep, &wanted.spec.image);
         set_limits(draft, chain, view, keep, site);
+        let told = started && keep.run != RunState::Paused;
+        if !told && let Some((kind, cause)) = set_restart(keep, true) {
+            chain.push(Step::new("restarts", kind, &[cause]), &[]);
+        }
     }
     let entry = routes::entry(
         &ground.wish.claims,
@@ -207,7 +229,7 @@ fn build<'a>(
     {
         retire(chain, view, other, &retired, ground);
     }
-    rename(chain, view, &current);
+    rename(chain, view, &current, ground);
     remove_secrets(chain, view, &site.name, uid, &secrets, ground);
     if has_stale_files(view, &wanted.spec, hash, &others) {
         clean(chain, &site.name, Some(hash.to_owned()), ground);
@@ -228,6 +250,7 @@ fn build<'a>(
             && record.state == RecordedState::Wanted(SiteState::Running)
     });
     if !unchanged {
+        let made = keep.and_then(|keep| still_made(view, keep, &wanted.spec));
         causes.extend(route_causes.into_iter().filter(|_| view.record.is_some()));
         causes.dedup();
         let record = SiteRecord {
@@ -242,6 +265,7 @@ fn build<'a>(
             secrets,
             state: RecordedState::Wanted(SiteState::Running),
             image_id,
+            made,
         };
         super::record(chain, record, &causes, ground);
     }

@@ -148,22 +148,17 @@ fn stopped_archived_and_removed() {
 fn what_was_changed_by_hand_is_told() {
     let fleet = three();
     let mut world = applied(&fleet);
-    container(&mut world, "ash").inspected = Some(Inspected {
-        limits: Limits {
-            memory: Some(1 << 30),
-            nano_cpus: None,
-            pids: Some(100),
-        },
-        ..Inspected::default()
-    });
+    let ash = container(&mut world, "ash").inspected.as_mut().unwrap();
+    ash.limits = Limits {
+        memory: Some(1 << 30),
+        nano_cpus: None,
+        pids: Some(100),
+    };
     let birch = container(&mut world, "birch");
     birch.run = RunState::Exited;
-    birch.inspected = Some(Inspected {
-        limits: fleet.sites["birch"].limits,
-        exit_code: Some(137),
-        oom_killed: true,
-        ..Inspected::default()
-    });
+    let inspected = birch.inspected.as_mut().unwrap();
+    inspected.exit_code = Some(137);
+    inspected.oom_killed = true;
     container(&mut world, "cedar").run = RunState::Paused;
     insta::assert_snapshot!(text(&planned(&fleet, &world)));
 }
@@ -260,11 +255,14 @@ fn a_foreign_container_under_our_name_keeps_one_site_only() {
     let fleet = three();
     let mut world = world(0);
     let host = world.hosts.get_mut(&name("one")).unwrap();
-    host.containers.push(ObservedContainer {
-        id: "1".repeat(64),
-        name: names::site(&name("test"), "birch"),
-        ..ObservedContainer::default()
-    });
+    let birch = names::site(&name("test"), "birch");
+    for (id, taken) in [("1", birch.clone()), ("2", names::next(&birch))] {
+        host.containers.push(ObservedContainer {
+            id: id.repeat(64),
+            name: taken,
+            ..ObservedContainer::default()
+        });
+    }
     let plan = planned(&fleet, &world);
     assert_eq!(touched(&plan), ["ash", "cedar"]);
     assert_eq!(plan.problems[0].site, Some(name("birch")));

@@ -31,6 +31,8 @@ pub struct WorldHost {
     pub folders: BTreeMap<Name, Owner>,
     pub conf: BTreeMap<Name, BTreeSet<String>>,
     pub secrets: BTreeMap<Name, BTreeMap<String, String>>,
+    /// Where files were edited by hand.
+    pub edited: Differs,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
                 },
                 folders,
                 secret_digests,
+                differs: Some(host.edited),
                 ..ObservedHost::default()
             };
             observed
@@ -123,6 +126,17 @@ impl World {
             }
         }
     }
+}
+
+/// How an engine tells what a container was made from.
+fn made(new: &crate::plan::spec::NewContainer) -> BTreeMap<String, String> {
+    let mut made = crate::plan::drift::spec_fields(&new.spec);
+    made.retain(|path, _| !path.starts_with("configuration.") && !path.starts_with("ini."));
+    made.insert("env.PATH".into(), "/bin".into());
+    if let (SpecNetwork::Own(network), Some(address)) = (&new.spec.network, new.address) {
+        made.insert(format!("network.{network}"), address.to_string());
+    }
+    made
 }
 
 impl WorldHost {
@@ -289,6 +303,8 @@ impl WorldHost {
             K::WriteRouter { hash, .. } => {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
                 self.state().router.config_hash.clone_from(hash);
+                self.edited.router.clear();
+                self.tell_router();
             }
             K::CreateFolders { site, uid, .. } => {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
@@ -314,6 +330,12 @@ impl WorldHost {
                     .entry(site.clone())
                     .or_default()
                     .insert(hash.clone());
+                self.edited
+                    .sites
+                    .entry(site.clone())
+                    .or_default()
+                    .conf
+                    .clear();
             }
             K::CleanConf { site, keep } => {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
@@ -347,6 +369,12 @@ impl WorldHost {
                     (name.clone(), now)
                 });
                 let mut found: BTreeMap<_, _> = found.collect();
+                self.edited
+                    .sites
+                    .entry(site.clone())
+                    .or_default()
+                    .secrets
+                    .clear();
                 let before = self.secrets.remove(site).unwrap_or_default();
                 found.extend(before.into_iter().filter(|(name, _)| keep.contains(name)));
                 self.secrets.insert(site.clone(), found);
@@ -359,7 +387,11 @@ impl WorldHost {
                     assert!(other.is_none(), "{why}: {address} is taken");
                 }
                 assert_ne!(found.run, RunState::Paused, "{why}: it is paused");
-                self.find(fleet, container, why).run = RunState::Running;
+                let found = self.find(fleet, container, why);
+                found.run = RunState::Running;
+                if container.id.is_some() {
+                    found.inspected.get_or_insert_default().restart = Some("always".into());
+                }
             }
             K::RestartContainer { container, .. } => {
                 self.find(fleet, container, why).run = RunState::Running;
@@ -383,6 +415,7 @@ impl WorldHost {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
                 self.need(fleet, names::ROLE_ROUTER, why);
                 self.route(entry, why);
+                self.tell_router();
             }
             K::Unroute { site } => {
                 self.need(fleet, names::ROLE_ROUTER, why);
@@ -397,7 +430,9 @@ impl WorldHost {
             K::StopContainer { container, .. } => {
                 let found = self.find(fleet, container, why).clone();
                 assert!(!self.routes_to(&found), "{why}: it is still routed");
-                self.find(fleet, container, why).run = RunState::Exited;
+                let found = self.find(fleet, container, why);
+                found.run = RunState::Exited;
+                found.inspected.get_or_insert_default().restart = Some("no".into());
             }
             K::RemoveContainer { container, force } => {
                 let found = self.find(fleet, container, why).clone();
@@ -420,7 +455,16 @@ impl WorldHost {
             } => {
                 assert!(crate::plan::limits::in_place(was, limits), "{why}");
                 let found = self.find(fleet, container, why);
-                found.inspected.get_or_insert_default().limits = *limits;
+                let inspected = found.inspected.get_or_insert_default();
+                if inspected.limits.memory != limits.memory || limits == was {
+                    inspected.made.remove("swap");
+                }
+                inspected.limits = *limits;
+            }
+            K::SetRestart { container, always } => {
+                let found = self.find(fleet, container, why);
+                let word = if *always { "always" } else { "no" };
+                found.inspected.get_or_insert_default().restart = Some(word.into());
             }
             K::WriteRecord { record } => {
                 self.need(fleet, names::ROLE_TOOLBOX, why);
@@ -432,12 +476,25 @@ impl WorldHost {
                         }
                     }
                 }
+                if record.made.is_none() {
+                    let about = self.site_containers(fleet, &record.site).find(|c| {
+                        record.address.is_some() && crate::plan::drift::hand::is_about(&record, c)
+                    });
+                    record.made = about.and_then(|c| Some(c.inspected.as_ref()?.made.clone()));
+                }
                 self.state().sites.insert(record.site.clone(), record);
             }
             K::RecordFleet { hash } => {
                 let host = self.state().host.as_mut().expect("not prepared");
                 host.fleet_hash.clone_from(hash);
             }
+        }
+    }
+
+    /// The router's files and its process are as recorded again.
+    fn tell_router(&mut self) {
+        for site in self.edited.sites.values_mut() {
+            site.route.clear();
         }
     }
 
@@ -497,6 +554,12 @@ impl WorldHost {
             image_id,
             labels,
             run: RunState::Created,
+            inspected: Some(Inspected {
+                limits: new.limits,
+                restart: Some("always".into()),
+                made: made(new),
+                ..Inspected::default()
+            }),
             addresses,
             ..ObservedContainer::default()
         });

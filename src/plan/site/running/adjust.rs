@@ -1,9 +1,10 @@
 //! What is looked at, and changed, on a container that stays.
 
 use super::super::View;
-use crate::fleet::{Limits, Site};
+use crate::fleet::{Limits, Name, Site};
 use crate::observe::model::ObservedContainer;
 use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::drift::hand::{self, Fields};
 use crate::plan::ground::{Ground, existing};
 use crate::plan::operation::OperationKind;
 use crate::plan::spec::ContainerSpec;
@@ -38,7 +39,8 @@ pub(super) fn set_limits(
     let Some(was) = limits::of(keep, view.record) else {
         return;
     };
-    if was == site.limits {
+    let swap = hand::has_swap(keep, view.record);
+    if was == site.limits && !swap {
         return;
     }
     let kind = |limits: Limits, was: Limits| OperationKind::SetLimits {
@@ -47,7 +49,10 @@ pub(super) fn set_limits(
         was,
     };
     let recorded = limits::recorded(keep, view.record).unwrap_or(was);
-    let causes = cause::of_limits(&recorded, &was, &site.limits);
+    let mut causes = cause::of_limits(&recorded, &was, &site.limits);
+    if swap {
+        causes.push("swap on top of its memory by hand".into());
+    }
     let step = Step::new("limits", kind(site.limits, was), &causes);
     let step = if limits::in_place(&site.limits, &was) {
         step.undone_by(kind(was, site.limits))
@@ -75,6 +80,59 @@ pub(super) fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<Str
     let live = limits::of(container, view.record).unwrap_or(site.limits);
     let recorded = limits::recorded(container, view.record).unwrap_or(live);
     cause::of_limits(&recorded, &live, &site.limits)
+}
+
+/// What was changed on a container, or in the files it reads, that only another container in its
+/// place puts right.
+pub(super) fn spoiled(
+    ground: &Ground,
+    view: &View,
+    site: &Name,
+    container: &ObservedContainer,
+) -> Vec<String> {
+    let mut causes = hand::spoiled(container, view.record, &view.network);
+    if has_edited_files(ground, view, site, container) {
+        let paths = ground.differs(site).into_iter().flat_map(|d| &d.conf);
+        causes.extend(paths.map(|one| format!("configuration {} edited by hand", one.path)));
+    }
+    causes
+}
+
+/// Whether files that a container reads at its start were edited on the host.
+pub(super) fn has_edited_files(
+    ground: &Ground,
+    view: &View,
+    site: &Name,
+    container: &ObservedContainer,
+) -> bool {
+    view.record
+        .is_some_and(|record| hand::is_about(record, container))
+        && ground.differs(site).is_some_and(|d| !d.conf.is_empty())
+}
+
+/// What a record keeps of how its container was made. Of one that stays: what was known of it, and
+/// what the file has come to say; `None`: apply asks the engine.
+pub(super) fn still_made(
+    view: &View,
+    keep: &ObservedContainer,
+    wanted: &ContainerSpec,
+) -> Option<Fields> {
+    let live = keep.inspected.as_ref().map(|i| i.made.clone());
+    let known = view
+        .record
+        .filter(|record| hand::is_about(record, keep))
+        .and_then(|record| record.made.clone());
+    let Some(known) = known else { return live };
+    if !hand::is_adopted(keep, view.record, wanted) {
+        return Some(known);
+    }
+    let mut live = live?;
+    // Put right in the same plan.
+    live.remove(hand::SWAP);
+    if let Some(swap) = known.get(hand::SWAP) {
+        live.insert(hand::SWAP.to_owned(), swap.clone());
+    }
+    Some(live)
 }
 
 /// Whether configuration of another container than the one that stays may lie about.

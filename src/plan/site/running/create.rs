@@ -42,6 +42,16 @@ pub(super) fn create<'a>(
             "move sites to another host, or remove containers that are not used",
         )
     })?;
+    if name != view.name && ground.index.taken_by_other(&view.name, fleet).is_some() {
+        draft.notice(
+            Some(&site.name),
+            format!(
+                "a container named {} is there that is not ours: until it is gone the site's is \
+                 called {name}",
+                view.name
+            ),
+        );
+    }
     if let Some(spare) = spare {
         retire(
             chain,

@@ -68,9 +68,15 @@ pub(super) fn write_secrets(
     ground: &Ground,
 ) {
     let recorded = recorded(view);
-    if digests
-        .iter()
-        .all(|(name, digest)| recorded.get(name) == Some(digest))
+    // Where they cannot be read here they stay as they are.
+    let edited = ground
+        .differs(site)
+        .filter(|_| !ground.seen.secret_errors.contains_key(site))
+        .map_or(&[][..], |d| &d.secrets);
+    if edited.is_empty()
+        && digests
+            .iter()
+            .all(|(name, digest)| recorded.get(name) == Some(digest))
     {
         return;
     }
@@ -83,7 +89,12 @@ pub(super) fn write_secrets(
                 .map(|(n, d)| (n.clone(), d.clone())),
         );
     }
-    let causes = cause::of_secrets(&recorded, &then);
+    let mut causes = cause::of_secrets(&recorded, &then);
+    causes.extend(
+        edited
+            .iter()
+            .map(|one| format!("secrets: {} changed by hand", one.path)),
+    );
     let kind = kind(site, uid, digests, keep);
     let mut step = Step::new("secrets", kind, &causes);
     if !recorded.is_empty() {

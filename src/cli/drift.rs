@@ -1,0 +1,190 @@
+//! `ostler drift`
+
+use serde::Serialize;
+
+use super::context::{Context, Look, Seen};
+use super::out::Style;
+use super::table::{Cell, Table};
+use super::text::{self, count};
+use super::{Exit, Failure};
+use crate::apply::secret::Sources;
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::HostObservation;
+use crate::observe::scan::Inspect;
+use crate::plan::drift::{self, Drift, Field, Kind};
+
+/// A host, as `drift --json` tells it.
+#[derive(Debug, Serialize)]
+struct HostJson<'a> {
+    name: &'a Name,
+    answered: bool,
+    /// Why it did not answer.
+    why: Option<&'a str>,
+    /// What of it could not be looked at.
+    unknown: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct DriftJson<'a> {
+    hosts: &'a [HostJson<'a>],
+    drift: &'a [Drift],
+}
+
+/// Says what differs between what was last applied, what is live, and the file. Changes nothing.
+pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
+    let file = context.load()?;
+    let sources = Sources {
+        folder: file.folder(),
+    };
+    let look = Look {
+        inspect: &Inspect::Ours,
+        secrets: Some(&sources),
+    };
+    let seen = context.look(&file, &context.select()?, look).await?;
+    let found = of(&file.fleet, &seen);
+    let hosts = hosts(&seen);
+    match json {
+        true => context.out.json(&DriftJson {
+            hosts: &hosts,
+            drift: &found,
+        })?,
+        false => show(context, &found, &hosts)?,
+    }
+    Ok(exit(&found, &hosts))
+}
+
+/// What differs of the sites that were asked about, and of the hosts they are on.
+pub fn of(fleet: &Fleet, seen: &Seen) -> Vec<Drift> {
+    let mut found = drift::of_fleet(fleet, &seen.observed);
+    found.retain(|drift| {
+        seen.hosts.contains(&drift.host) && drift.site.as_ref().is_none_or(|site| seen.takes(site))
+    });
+    found
+}
+
+fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
+    let looked_at = seen
+        .observed
+        .hosts
+        .iter()
+        .filter(|(name, _)| seen.hosts.contains(*name));
+    looked_at
+        .map(|(name, host)| match host {
+            HostObservation::Reached(host) => HostJson {
+                name,
+                answered: true,
+                why: None,
+                unknown: drift::unknown(host),
+            },
+            HostObservation::Unreachable { why } => HostJson {
+                name,
+                answered: false,
+                why: Some(why),
+                unknown: Vec::new(),
+            },
+        })
+        .collect()
+}
+
+/// 2 when anything differs; else 1 when no host answered, 3 when some did not.
+fn exit(found: &[Drift], hosts: &[HostJson]) -> Exit {
+    let away = hosts.iter().filter(|host| !host.answered).count();
+    match (found.is_empty(), away) {
+        (false, _) => Exit::Changes,
+        (true, 0) => Exit::Done,
+        (true, away) if away == hosts.len() => Exit::Error,
+        (true, _) => Exit::Partial,
+    }
+}
+
+fn show(context: &Context, found: &[Drift], hosts: &[HostJson]) -> Result<(), Failure> {
+    let out = &context.out;
+    for host in hosts {
+        if let Some(why) = host.why {
+            let mark = Style::Warn.paint("?", out.colour);
+            let (name, why) = (host.name, text::line(why));
+            out.line(&format!("{mark} {name} did not answer: {why}"))?;
+        }
+        for what in &host.unknown {
+            let mark = Style::Dim.paint("?", out.colour);
+            let (name, what) = (host.name, text::line(what));
+            out.line(&format!("{mark} {name}: not known: {what}"))?;
+        }
+    }
+    if found.is_empty() {
+        let all = match hosts.iter().all(|host| host.answered) {
+            true => "No drift: what is live was applied, and is what the file says.",
+            false => "No drift on the hosts that answered.",
+        };
+        out.line(all)?;
+        return Ok(());
+    }
+    out.table(&table(found))?;
+    out.line("")?;
+    out.line(&summary(found))?;
+    Ok(())
+}
+
+/// A row for every field.
+pub fn table(found: &[Drift]) -> Table {
+    let mut table = Table::new(&[
+        "SITE",
+        "HOST",
+        "FIELD",
+        "LAST APPLIED",
+        "LIVE",
+        "FILE",
+        "CHANGED",
+    ]);
+    for drift in found {
+        for field in &drift.fields {
+            let value = |value: &Option<String>| match value {
+                Some(text) => Cell::from(text.clone()),
+                None => Cell::styled("—".to_owned(), Style::Dim),
+            };
+            let site = drift.site.as_ref().map_or("(host)", |site| site.as_str());
+            table.row(vec![
+                site.into(),
+                drift.host.as_str().into(),
+                field.path.as_str().into(),
+                value(&field.applied),
+                value(&field.live),
+                value(&field.wanted),
+                Cell::styled(field.kind.word().to_owned(), style(field)),
+            ]);
+        }
+    }
+    table
+}
+
+fn style(field: &Field) -> Style {
+    match field.kind {
+        Kind::File => Style::Plain,
+        Kind::Hand | Kind::Both => Style::Warn,
+    }
+}
+
+fn summary(found: &[Drift]) -> String {
+    let fields = || found.iter().flat_map(|drift| &drift.fields);
+    let of = |kind| fields().filter(|field| field.kind == kind).count();
+    let parts = [
+        (of(Kind::Hand), "by hand"),
+        (of(Kind::File), "in the file"),
+        (of(Kind::Both), "on both sides"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, where_)| format!("{n} {where_}"))
+        .collect();
+    let mut line = format!(
+        "{}: {}. `ostler apply` makes the hosts as the file says",
+        count(fields().count(), "difference"),
+        parts.join(", ")
+    );
+    match fields().any(|field| field.adoptable) {
+        true => line.push_str("; `ostler adopt SITE` writes what is live into the file."),
+        false => line.push('.'),
+    }
+    line
+}

@@ -1,0 +1,495 @@
+//! One site, one host: every field in its three values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hand::{self, Changes};
+use super::{Field, Kind, adopt, spec};
+use crate::fleet::{Host, Limits, Name, Recipe, Site, SiteState, value};
+use crate::host::layout::Layout;
+use crate::observe::model::{
+    Different, HostState, ObservedContainer, ObservedHost, RecordedState, RunState, SiteDiffers,
+    SiteRecord,
+};
+use crate::plan::ground::{self, is_active, is_usable};
+use crate::plan::host::Wish;
+use crate::plan::index::Index;
+use crate::plan::recipe::{self, Setting};
+use crate::plan::router::{RouteEntry, RouteTarget, RouterConfig};
+use crate::plan::{names, route};
+
+/// A host and what it is compared with.
+pub(super) struct Look<'a> {
+    pub wish: &'a Wish<'a>,
+    pub host: &'a Host,
+    pub seen: &'a ObservedHost,
+    pub state: &'a HostState,
+    pub index: Index<'a>,
+}
+
+/// A field with its values as they are, before any is hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Raw {
+    pub path: String,
+    pub applied: Option<String>,
+    pub live: Option<String>,
+    pub wanted: Option<String>,
+}
+
+impl Raw {
+    /// For people.
+    pub fn shown(self, site: Option<&Site>, host: &Host) -> Field {
+        let adoptable = site.is_some_and(|site| adopt::edit(site, host, &self).is_ok());
+        let kind = match (self.applied == self.live, self.applied == self.wanted) {
+            (true, _) => Kind::File,
+            (false, true) => Kind::Hand,
+            (false, false) => Kind::Both,
+        };
+        let shown = |value| hand::shown(&self.path, value);
+        Field {
+            applied: shown(&self.applied),
+            live: shown(&self.live),
+            wanted: shown(&self.wanted),
+            kind,
+            adoptable,
+            path: self.path,
+        }
+    }
+}
+
+/// Fields while they are found; what is the same in all three is left out.
+#[derive(Default)]
+struct Found(Vec<Raw>);
+
+impl Found {
+    fn add(
+        &mut self,
+        path: impl Into<String>,
+        applied: Option<String>,
+        live: Option<String>,
+        wanted: Option<String>,
+    ) {
+        if applied != live || applied != wanted {
+            self.0.push(Raw {
+                path: path.into(),
+                applied,
+                live,
+                wanted,
+            });
+        }
+    }
+    /// Only the host was changed.
+    fn by_hand(&mut self, path: impl Into<String>, applied: Option<&str>, live: Option<&str>) {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        self.add(path, own(applied), own(live), own(applied));
+    }
+    /// Only the file was changed.
+    fn by_file(&mut self, path: impl Into<String>, applied: Option<&str>, wanted: Option<&str>) {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        self.add(path, own(applied), own(applied), own(wanted));
+    }
+    fn differences(&mut self, prefix: &str, different: &[Different]) {
+        for one in different {
+            let path = match prefix {
+                "" => one.path.clone(),
+                prefix => format!("{prefix}.{}", one.path),
+            };
+            self.by_hand(path, one.applied.as_deref(), one.live.as_deref());
+        }
+    }
+}
+
+impl<'a> Look<'a> {
+    /// Whether there was an apply before whose state cannot be read.
+    pub fn is_blind(&self) -> bool {
+        self.seen.state.read().is_none() && !self.index.nothing_of_ours()
+    }
+
+    fn fleet(&self) -> &'a Name {
+        &self.wish.fleet.name
+    }
+
+    fn differs(&self, site: &Name) -> Option<&'a SiteDiffers> {
+        self.seen.differs.as_ref()?.sites.get(site)
+    }
+
+    /// The container that a record is about; else the one that does the site's work.
+    fn container(&self, record: &SiteRecord) -> Option<&'a ObservedContainer> {
+        let all = self.index.sites.get(record.site.as_str())?;
+        all.iter().copied().min_by_key(|c| {
+            (
+                !hand::is_about(record, c),
+                !is_usable(c),
+                !c.is_running(),
+                &c.id,
+            )
+        })
+    }
+}
+
+/// What is the host's own: network, toolbox, router, the router's files.
+pub(super) fn host(look: &Look) -> Vec<Raw> {
+    let mut found = Found::default();
+    let layout = Layout::new(&look.host.root);
+    if look.is_blind() {
+        found.by_hand("toolbox", Some("running"), None);
+        return found.0;
+    }
+    if look.state.host.is_none() {
+        return found.0;
+    }
+    let wanted = ground::hashes(look.host, &layout);
+    helper(
+        look,
+        &mut found,
+        "toolbox",
+        &look.index.toolboxes,
+        &wanted.0,
+    );
+    if !look.state.router.config_hash.is_empty() {
+        helper(look, &mut found, "router", &look.index.routers, &wanted.1);
+        if look.state.router.config_hash != RouterConfig::new(look.host.ports).hash() {
+            found.by_file("router.ports", Some("as applied"), Some("changed"));
+        }
+    }
+    let name = names::network(look.fleet());
+    let used = look.state.sites.values().any(|r| r.address.is_some());
+    match look.seen.networks.iter().find(|n| n.name == name) {
+        None if used => found.by_hand("network", Some(&name), None),
+        Some(network) if network.icc => {
+            found.by_hand("network", Some("containers apart"), Some("open"));
+        }
+        Some(network) if network.ipv6 => {
+            found.by_hand("network", Some("IPv4 only"), Some("with IPv6"));
+        }
+        _ => {}
+    }
+    if let Some(differs) = &look.seen.differs {
+        found.differences("router", &differs.router);
+    }
+    found.0
+}
+
+/// The toolbox or the router.
+fn helper(
+    look: &Look,
+    found: &mut Found,
+    role: &str,
+    containers: &[&ObservedContainer],
+    hash: &str,
+) {
+    let best = containers
+        .iter()
+        .copied()
+        .filter(|c| is_usable(c))
+        .min_by_key(|c| (!c.is_running(), &c.id));
+    let Some(container) = best else {
+        found.by_hand(role, Some("running"), None);
+        return;
+    };
+    if container.labels.get(names::HASH).map(String::as_str) != Some(hash) {
+        found.by_file(
+            format!("{role}.made"),
+            Some("as applied"),
+            Some("otherwise"),
+        );
+        return;
+    }
+    if !is_active(container) {
+        found.by_hand(role, Some("running"), Some(word(container.run)));
+    } else if container.run == RunState::Paused {
+        found.by_hand(role, Some("running"), Some("paused"));
+    }
+    let name = match role {
+        "toolbox" => names::toolbox(look.fleet()),
+        _ => names::router(look.fleet()),
+    };
+    found.by_hand(format!("{role}.name"), Some(&name), Some(&container.name));
+    if let Some(policy) = policy(container) {
+        found.by_hand(format!("{role}.restart"), Some("always"), Some(policy));
+    }
+}
+
+fn policy(container: &ObservedContainer) -> Option<&str> {
+    container.inspected.as_ref()?.restart.as_deref()
+}
+
+/// A site of the file on its host.
+pub(super) fn site(look: &Look, site: &Site) -> Vec<Raw> {
+    let mut found = Found::default();
+    let Some(record) = look.state.sites.get(&site.name) else {
+        if site.state != SiteState::Archived {
+            found.by_file("site", None, Some(site.state.word()));
+        }
+        return found.0;
+    };
+    let container = look.container(record);
+    let mut live = record_word(record.state);
+    if expects_container(record) || container.is_some() {
+        live = the_container(look, &mut found, record, container);
+    }
+    let applied = record_word(record.state);
+    found.add(
+        "state",
+        Some(applied.to_owned()),
+        Some(live.to_owned()),
+        Some(site.state.word().to_owned()),
+    );
+    if let Some(container) = container.filter(|c| hand::is_about(record, c)) {
+        of_container(look, &mut found, site, record, container);
+    } else {
+        by_spec(look, &mut found, site, record, Changes::new());
+    }
+    routes(look, &mut found, site, record);
+    secrets(look, &mut found, site, record);
+    if let Some(differs) = look.differs(&site.name) {
+        found.differences("", &differs.route);
+        found.differences("configuration", &differs.conf);
+        found.differences("secrets", &differs.secrets);
+    }
+    found.0
+}
+
+/// What is on this host of a site that the file has elsewhere or not at all.
+pub(super) fn leftover(look: &Look, record: &SiteRecord) -> Vec<Raw> {
+    let mut found = Found::default();
+    let runs = look
+        .index
+        .sites
+        .get(record.site.as_str())
+        .is_some_and(|all| all.iter().any(|c| is_active(c)));
+    let elsewhere = look.wish.fleet.sites.get(&record.site);
+    match record.state {
+        RecordedState::Leftover if runs => {
+            found.by_hand("state", Some("left over, stopped"), Some("running"));
+        }
+        RecordedState::Leftover | RecordedState::Wanted(SiteState::Archived) => {}
+        RecordedState::Wanted(state) => {
+            let wanted = elsewhere.map(|site| format!("on {}", site.host));
+            found.by_file("site", Some(state.word()), wanted.as_deref());
+        }
+    }
+    found.0
+}
+
+fn record_word(state: RecordedState) -> &'static str {
+    match state {
+        RecordedState::Wanted(state) => state.word(),
+        RecordedState::Leftover => "left over",
+    }
+}
+
+fn word(run: RunState) -> &'static str {
+    match run {
+        RunState::Running | RunState::Restarting => "running",
+        RunState::Paused => "paused",
+        RunState::Created | RunState::Exited => "stopped",
+        RunState::Removing | RunState::Dead => "given up by the engine",
+    }
+}
+
+fn expects_container(record: &SiteRecord) -> bool {
+    record.address.is_some() && record.state != RecordedState::Wanted(SiteState::Archived)
+}
+
+/// Whether the recorded container is there; what it does.
+fn the_container(
+    look: &Look,
+    found: &mut Found,
+    record: &SiteRecord,
+    container: Option<&ObservedContainer>,
+) -> &'static str {
+    let applied = record_word(record.state);
+    let name = names::site(look.fleet(), record.site.as_str());
+    let Some(container) = container else {
+        let other = look.index.by_name.get(name.as_str());
+        let live = other.map(|c| format!("{} is not ours: {}", c.name, c.image));
+        found.by_hand("container", Some("as applied"), live.as_deref());
+        return applied;
+    };
+    if !expects_container(record) {
+        if record.spec.is_some() || record.state == RecordedState::Wanted(SiteState::Archived) {
+            found.by_hand("container", None, Some("there"));
+        }
+        return applied;
+    }
+    if !is_usable(container) {
+        let live = Some(word(container.run));
+        found.by_hand("container", Some("as applied"), live);
+        return applied;
+    }
+    if !hand::is_about(record, container) {
+        found.by_hand("container", Some("as applied"), Some("another one"));
+    }
+    match (record.state, word(container.run)) {
+        (RecordedState::Leftover, "stopped") => applied,
+        (_, live) => live,
+    }
+}
+
+/// What was set on the recorded container, and what it was made from.
+fn of_container(
+    look: &Look,
+    found: &mut Found,
+    site: &Site,
+    record: &SiteRecord,
+    container: &ObservedContainer,
+) {
+    let runs = site.state == SiteState::Running && !matches!(site.recipe, Recipe::Proxy { .. });
+    let live = container.inspected.as_ref().map(|i| i.limits);
+    limits(
+        found,
+        &record.limits,
+        &live.unwrap_or(record.limits),
+        match runs {
+            true => &site.limits,
+            false => &record.limits,
+        },
+    );
+    let kept = match record.state {
+        RecordedState::Wanted(SiteState::Running) => "always",
+        _ => "no",
+    };
+    // One that was stopped for good is not to come back, whatever else is said of it.
+    if let Some(policy) = policy(container) {
+        found.by_hand("restart", Some(kept), Some(policy));
+    }
+    let changes = hand::changes(container, Some(record));
+    let network = names::network(look.fleet());
+    if changes.is_empty() && hand::is_unplugged(container, &network) {
+        let address = record.address.map(|a| a.to_string());
+        let live = container.addresses.get(&network).map(|a| a.to_string());
+        let path = format!("network.{network}");
+        found.by_hand(path, address.as_deref(), live.as_deref());
+    }
+    by_spec(look, found, site, record, changes);
+}
+
+fn limits(found: &mut Found, applied: &Limits, live: &Limits, wanted: &Limits) {
+    let size = |l: &Limits| l.memory.map(value::format_size);
+    let cpus = |l: &Limits| l.nano_cpus.map(value::format_cpus);
+    let pids = |l: &Limits| l.pids.map(|n| n.to_string());
+    found.add("memory", size(applied), size(live), size(wanted));
+    found.add("cpus", cpus(applied), cpus(live), cpus(wanted));
+    found.add("pids", pids(applied), pids(live), pids(wanted));
+}
+
+/// Changes by hand and changes of the file meet here, path by path.
+fn by_spec(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord, live: Changes) {
+    let mut file = Changes::new();
+    let both_run = site.state == SiteState::Running
+        && record.state == RecordedState::Wanted(SiteState::Running);
+    if both_run {
+        match (&record.spec, wanted(look, site, record)) {
+            (Some(was), Some(now)) => {
+                file = hand::between(&spec::fields(was), &spec::fields(&now));
+            }
+            (None, Some(_)) => found.by_file("recipe", Some("proxy"), Some(site.recipe.word())),
+            (Some(_), None) if matches!(site.recipe, Recipe::Proxy { .. }) => {
+                found.by_file("recipe", Some("a container"), Some("proxy"));
+            }
+            _ => {}
+        }
+    }
+    let paths: BTreeSet<&String> = live.keys().chain(file.keys()).collect();
+    for path in paths {
+        let (live, file) = (live.get(path), file.get(path));
+        let applied = live.or(file).and_then(|change| change.0.clone());
+        let value = |change: Option<&(Option<String>, Option<String>)>| match change {
+            Some((_, now)) => now.clone(),
+            None => applied.clone(),
+        };
+        let (live, wanted) = (value(live), value(file));
+        found.add(path.clone(), applied, live, wanted);
+    }
+}
+
+/// The spec that the file asks for; `None` also where it cannot be told because the sites' network
+/// is not there.
+fn wanted(
+    look: &Look,
+    site: &Site,
+    record: &SiteRecord,
+) -> Option<crate::plan::spec::ContainerSpec> {
+    let network = names::network(look.fleet());
+    let there = look.seen.networks.iter().find(|n| n.name == network)?;
+    let layout = Layout::new(&look.host.root);
+    let setting = Setting {
+        layout: &layout,
+        network: &network,
+        gateway: there.subnets.first()?.gateway(),
+        images: &look.host.images,
+    };
+    Some(recipe::container(site, record.uid, &setting)?.spec)
+}
+
+/// Domains, redirects, connections and where they lead. The address itself is ours to choose.
+fn routes(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
+    let live = look.state.router.routes.get(&site.name);
+    let applied = record.route.as_ref();
+    let same_state = RecordedState::Wanted(site.state) == record.state;
+    let target = match (&site.recipe, applied.map(|entry| entry.target.clone())) {
+        (_, _) if !same_state => applied.map(|entry| entry.target.clone()),
+        (Recipe::Proxy { to }, was) if site.state == SiteState::Running => {
+            route::proxy_target(to, &look.index).ok().or(was)
+        }
+        (_, was) => was,
+    };
+    let wanted = target.map(|target| route::entry(&look.wish.claims, site, target));
+    let wanted = match site.state {
+        SiteState::Archived => applied.cloned(),
+        _ => wanted.or_else(|| applied.cloned()),
+    };
+    let (applied, live) = (lines(applied), lines(live));
+    let wanted = lines(wanted.as_ref());
+    let paths: BTreeSet<&String> = applied
+        .keys()
+        .chain(live.keys())
+        .chain(wanted.keys())
+        .collect();
+    for path in paths {
+        let of = |lines: &BTreeMap<String, String>| lines.get(path).cloned();
+        found.add(path.clone(), of(&applied), of(&live), of(&wanted));
+    }
+}
+
+fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {
+    let mut lines = BTreeMap::new();
+    let Some(entry) = entry else { return lines };
+    let domains: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
+    lines.insert("domains".to_owned(), domains.join(" "));
+    lines.insert("connections".to_owned(), entry.connections.to_string());
+    for (domain, to) in &entry.redirects {
+        lines.insert(format!("redirects.{domain}"), to.clone());
+    }
+    let target = match &entry.target {
+        RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
+        RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
+        RouteTarget::Stopped => "the page that says it is stopped".to_owned(),
+    };
+    lines.insert("route".to_owned(), target);
+    lines
+}
+
+/// Whether secrets changed at their sources. Their values are in none of the three.
+fn secrets(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
+    if site.state != SiteState::Running || matches!(site.recipe, Recipe::Proxy { .. }) {
+        return;
+    }
+    let known = look.seen.secret_digests.get(&site.name);
+    for name in site.secrets.keys() {
+        let now = known.and_then(|known| known.get(name));
+        let path = format!("secrets.{name}");
+        match (record.secrets.get(name), now) {
+            (None, _) => found.by_file(path, None, Some("new")),
+            (Some(was), Some(now)) if was != now && !now.is_empty() => {
+                found.by_file(path, Some("written"), Some("changed"));
+            }
+            _ => {}
+        }
+    }
+    for name in record.secrets.keys() {
+        if !site.secrets.contains_key(name) {
+            found.by_file(format!("secrets.{name}"), Some("written"), None);
+        }
+    }
+}

@@ -167,11 +167,10 @@ fn binds(container: &NewContainer, layout: &Layout) -> Result<Vec<String>, Failu
         .collect()
 }
 
-/// The request that changes limits in place: only what differs. Memory goes together with swap;
-/// where nothing differs, it is the swap that someone gave on top.
+/// The request that changes limits in place: only what differs. Memory goes together with swap.
 pub fn limits(limits: &Limits, was: &Limits) -> Result<ContainerUpdateBody, Failure> {
     let mut body = ContainerUpdateBody::default();
-    if limits.memory != was.memory || limits == was {
+    if limits.memory != was.memory {
         let memory = limits.memory.map(signed).ok_or_else(|| kept("memory"))?;
         body.memory = Some(memory);
         body.memory_swap = Some(memory);

@@ -115,7 +115,7 @@ impl OperationKind {
 
 fn limits_change(was: &Limits, now: &Limits) -> String {
     let mut parts = Vec::new();
-    if was.memory != now.memory || was == now {
+    if was.memory != now.memory {
         parts.push(format!("memory {}", size(now.memory)));
     }
     if was.nano_cpus != now.nano_cpus {

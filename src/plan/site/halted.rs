@@ -288,7 +288,8 @@ fn as_recorded(chain: &mut Chain, view: &View, keep: &ObservedContainer, ground:
         return;
     };
     let live = limits::of(keep, view.record).unwrap_or(record.limits);
-    if live != record.limits || hand::has_swap(keep, view.record) {
+    let swap = hand::has_swap(keep, view.record);
+    if live != record.limits || swap {
         let mut causes = cause::of_limits(&record.limits, &live, &record.limits);
         if causes.is_empty() {
             causes.push("swap on top of its memory by hand".into());
@@ -296,7 +297,13 @@ fn as_recorded(chain: &mut Chain, view: &View, keep: &ObservedContainer, ground:
         let kind = OperationKind::SetLimits {
             container: existing(keep),
             limits: record.limits,
-            was: live,
+            was: match swap {
+                true => Limits {
+                    memory: None,
+                    ..live
+                },
+                false => live,
+            },
         };
         chain.push(Step::new("limits", kind, &causes), &[]);
     }

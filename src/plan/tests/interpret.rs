@@ -456,7 +456,7 @@ impl WorldHost {
                 assert!(crate::plan::limits::in_place(was, limits), "{why}");
                 let found = self.find(fleet, container, why);
                 let inspected = found.inspected.get_or_insert_default();
-                if inspected.limits.memory != limits.memory || limits == was {
+                if was.memory != limits.memory {
                     inspected.made.remove("swap");
                 }
                 inspected.limits = *limits;

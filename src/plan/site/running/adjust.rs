@@ -53,8 +53,16 @@ pub(super) fn set_limits(
     if swap {
         causes.push("swap on top of its memory by hand".into());
     }
-    let step = Step::new("limits", kind(site.limits, was), &causes);
-    let step = if limits::in_place(&site.limits, &was) {
+    // Memory is set together with swap: also where only that was changed.
+    let before = match swap {
+        true => Limits {
+            memory: None,
+            ..was
+        },
+        false => was,
+    };
+    let step = Step::new("limits", kind(site.limits, before), &causes);
+    let step = if limits::in_place(&site.limits, &before) {
         step.undone_by(kind(was, site.limits))
     } else {
         step.no_way_back("a limit cannot be taken away in place")

@@ -38,10 +38,10 @@ pub async fn compare(
         return Ok(differs);
     }
     let (files, process, conf, secrets) = futures_util::join!(
-        router_files(toolbox, ports, state),
-        process(toolbox, state, reach),
-        configuration(toolbox, state, reach),
-        secrets(toolbox, state, reach),
+        Box::pin(router_files(toolbox, ports, state)),
+        Box::pin(process(toolbox, state, reach)),
+        Box::pin(configuration(toolbox, state, reach)),
+        Box::pin(secrets(toolbox, state, reach)),
     );
     let on_disk = take(files, "the router's files", &mut differs)?.unwrap_or_default();
     let running = take(process, "the router's process", &mut differs)?.unwrap_or_default();

@@ -87,7 +87,9 @@ pub async fn scan(
         match (&toolbox, state.read(), inspect) {
             (Some(toolbox), Some(state), Inspect::Ours) => {
                 let reach = reach(client, &containers, &toolbox.id, &fleet.name);
-                compare(toolbox, host.ports, state, reach).await.map(Some)
+                // On the heap: futures within futures grow large, and a thread's stack is not.
+                let comparing = Box::pin(compare(toolbox, host.ports, state, reach));
+                comparing.await.map(Some)
             }
             _ => Ok(None),
         }

@@ -231,7 +231,7 @@ async fn what_visitors_see() {
     );
 
     // The same from disk after a restart.
-    let before = router::live(&stage.toolbox).await.unwrap().hosts;
+    let before = router::loaded(&stage.toolbox).await.unwrap();
     assert_eq!(before["a.example"], ip.to_string());
     stage
         .client
@@ -239,7 +239,7 @@ async fn what_visitors_see() {
         .await
         .unwrap();
     stage.await_router().await;
-    assert_eq!(router::live(&stage.toolbox).await.unwrap().hosts, before);
+    assert_eq!(router::loaded(&stage.toolbox).await.unwrap(), before);
     assert_eq!(stage.ask("a.example", "/").await.text(), "site a");
 }
 

@@ -231,15 +231,24 @@ async fn what_visitors_see() {
     );
 
     // The same from disk after a restart.
-    let before = router::loaded(&stage.toolbox).await.unwrap();
-    assert_eq!(before["a.example"], ip.to_string());
+    let maps = |loaded: router::Loaded| {
+        router::table::Map::ALL.map(|map| {
+            let entries = loaded.get(map).iter().cloned();
+            entries.collect::<BTreeMap<String, String>>()
+        })
+    };
+    let before = maps(router::loaded(&stage.toolbox).await.unwrap());
+    assert!(before[0]["a"].starts_with(&format!("ip|{ip}|")));
     stage
         .client
         .restart(&stage.router(), Duration::from_secs(2))
         .await
         .unwrap();
     stage.await_router().await;
-    assert_eq!(router::loaded(&stage.toolbox).await.unwrap(), before);
+    assert_eq!(
+        maps(router::loaded(&stage.toolbox).await.unwrap()),
+        before
+    );
     assert_eq!(stage.ask("a.example", "/").await.text(), "site a");
 }
 

@@ -251,7 +251,8 @@ fn one(yaml: &str) -> Fleet {
     load(&text, "fleet.yml".as_ref()).unwrap().fleet
 }
 
-const ASH: &str = "{ host: one, recipe: static, domains: [ash.example], memory: 128M, env: { MODE: live } }";
+const ASH: &str =
+    "{ host: one, recipe: static, domains: [ash.example], memory: 128M, env: { MODE: live } }";
 
 fn fields(fleet: &Fleet, world: &World) -> Vec<Field> {
     let found = drifted(fleet, world);

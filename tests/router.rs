@@ -9,6 +9,7 @@ mod stage;
 #[path = "common/tier.rs"]
 mod tier;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -245,10 +246,7 @@ async fn what_visitors_see() {
         .await
         .unwrap();
     stage.await_router().await;
-    assert_eq!(
-        maps(router::loaded(&stage.toolbox).await.unwrap()),
-        before
-    );
+    assert_eq!(maps(router::loaded(&stage.toolbox).await.unwrap()), before);
     assert_eq!(stage.ask("a.example", "/").await.text(), "site a");
 }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::args::EngineArg;
 use super::context::{Context, FleetFile};
 use super::{Exit, Failure, config};
+use crate::console::question::Desk;
 use crate::console::{self, ConsoleError, ConsoleOptions, FleetSource, Subject};
 use crate::engine::{Client, Gate, Mode};
+use crate::fleet::EngineAddress;
 
 /// Opens the console on the fleet, or on one engine in on-call mode.
 pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure> {
@@ -15,23 +17,29 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(failure(ConsoleError::NoTerminal));
     }
-    let network = context.network.clone();
     let (subject, mode) = match engine.address {
         Some(_) => {
             let host = context.lone(engine)?.fleet.hosts.into_values().next();
             let host = host.ok_or_else(|| Failure::new("no engine"))?;
-            // A console full of nothing helps nobody: what is wrong is said at once.
-            Client::connect_by(&network, &host.engine, Gate::on_call()).await?;
+            // A console full of nothing helps nobody: what is wrong is said at once. A login is
+            // made once, by the console, which also has its questions answered.
+            if !matches!(host.engine, EngineAddress::Ssh { .. }) {
+                Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
+            }
             (Subject::Host(Box::new(host)), Mode::OnCall)
         }
         None => (Subject::Fleet(source(context.load()?)), context.mode),
     };
+    // What a login asks is asked in the console, not on the terminal under it.
+    let desk = Arc::new(Desk::of(context.network.answered().clone()));
+    let network = context.network.clone().asked_by(desk.clone());
     let options = ConsoleOptions {
         subject,
         connect: Arc::new(move |host| {
             let (network, engine) = (network.clone(), host.engine.clone());
             Box::pin(async move { Client::connect_by(&network, &engine, Gate::new(mode)).await })
         }),
+        desk,
         on_call: mode == Mode::OnCall,
         demo: false,
         no_color: context.no_color(),

@@ -45,6 +45,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
             let address = host.engine.to_string();
             Box::pin(async move { connect(sim, address, mode).await })
         }),
+        desk: Arc::default(),
         on_call: mode == Mode::OnCall,
         demo: true,
         no_color: context.no_color(),

@@ -7,6 +7,8 @@ pub enum Place {
     Sites,
     /// The list of hosts.
     Hosts,
+    /// One host's page.
+    Host,
     /// One site's page.
     Site,
     /// A site's log.
@@ -57,6 +59,7 @@ use Place as P;
 const ANY: &[Place] = &[
     P::Sites,
     P::Hosts,
+    P::Host,
     P::Site,
     P::Logs,
     P::Plan,
@@ -64,7 +67,7 @@ const ANY: &[Place] = &[
     P::Events,
     P::Help,
 ];
-const LISTS: &[Place] = &[P::Sites, P::Hosts];
+const LISTS: &[Place] = &[P::Sites, P::Hosts, P::Host];
 const FILTERED: &[Place] = &[P::Sites, P::Plan, P::Events, P::Help];
 const LOGS: &[Place] = &[P::Logs];
 const NO_LOG: &[Place] = &[P::Sites, P::Site, P::Plan, P::Events];
@@ -125,6 +128,7 @@ actions! {
     Right, "right", ["right"], Look, LOGS, "", "further right in long lines";
     Left, "left", ["left"], Look, LOGS, "", "further left";
     Forget, "forget", [], Look, LOGS, "", "forget the lines of the log read so far";
+    Answer, "answer", ["tab"], Look, ANY, "", "answer what the login of a host asks: a passphrase, or whether a key is right";
     Refresh, "refresh", ["r"], Look, ANY, "", "read the hosts again now; retry those that are away";
     Theme, "theme", [], Look, ANY, "", "next theme";
     Redraw, "redraw", ["ctrl-l"], Look, ANY, "", "draw the screen afresh";

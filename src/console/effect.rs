@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::Answer;
 use crate::fleet::{Name, SiteState};
 
 use super::form::site::NewSite;
@@ -29,6 +30,8 @@ pub enum Effect {
     Watch(Watch),
     /// Look at all hosts again, now; retry those that are away.
     Refresh,
+    /// Answer a login's question.
+    Answer(u64, Answer),
     /// Make a request to this site from the operator's side.
     Probe(Name),
     /// Read a container's last lines for a site's page.
@@ -71,6 +74,8 @@ pub struct Watch {
     pub usage: Vec<(String, String)>,
     /// Hosts whose traffic is shown.
     pub traffic: Vec<String>,
+    /// Hosts whose machine's numbers are shown: disk, memory, load.
+    pub machines: Vec<String>,
 }
 
 /// A change to be worked out.

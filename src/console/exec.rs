@@ -18,10 +18,12 @@ use super::activity::{Outcome, Step};
 use super::effect::{Effect, Followed, Request};
 use super::feed::{Connect, Feed};
 use super::message::{LogNews, Message};
+use super::question::Desk;
 use super::{FleetSource, probe};
 use crate::apply::{self, lineage};
 use crate::fleet::{self, Fleet, Name};
 use crate::host::secret::SecretSource;
+use crate::observe::model::Observed;
 use crate::plan::plan;
 use carry::{Run, carry};
 use prepare::{Prepared, Work};
@@ -33,6 +35,7 @@ const PLAN_PAUSE: Duration = Duration::from_millis(200);
 /// What carrying out needs.
 pub struct Exec {
     feed: Feed,
+    desk: Arc<Desk>,
     messages: UnboundedSender<Message>,
     /// Lines of logs: bounded, so that a flood waits at its source.
     log: Sender<Message>,
@@ -53,6 +56,7 @@ pub(super) struct Parts {
     pub fleet: Arc<Fleet>,
     pub source: Option<FleetSource>,
     pub connect: Connect,
+    pub desk: Arc<Desk>,
     pub state: Option<PathBuf>,
     pub on_call: bool,
     pub demo: bool,
@@ -64,11 +68,13 @@ impl Exec {
     /// Begins to watch the hosts.
     pub(super) fn new(parts: Parts) -> Exec {
         let lone = parts.source.is_none();
+        parts.desk.open(parts.messages.clone());
         let feed = Feed::new(
             parts.fleet,
             lone,
             parts.on_call,
             parts.connect,
+            parts.desk.clone(),
             parts.messages.clone(),
         );
         let folder = parts.source.as_ref().map(FleetSource::folder);
@@ -81,6 +87,7 @@ impl Exec {
             .map(|source| tokio::spawn(watch_file(source, parts.messages.clone())).abort_handle());
         Exec {
             feed,
+            desk: parts.desk,
             messages: parts.messages,
             log: parts.log,
             source,
@@ -116,6 +123,7 @@ impl Exec {
             Effect::Apply(id) => self.apply(id),
             Effect::Watch(watch) => self.feed.watch(watch),
             Effect::Refresh => self.feed.refresh(),
+            Effect::Answer(id, answer) => self.desk.answer(id, answer),
             Effect::Probe(site) => self.probe(site),
             Effect::Tail {
                 key,
@@ -143,6 +151,7 @@ impl Exec {
 
     /// Lets an apply that runs end between two operations, and waits for it.
     pub async fn leave(mut self) {
+        self.desk.close();
         if let Some(task) = self.file_watch.take() {
             task.abort();
         }
@@ -173,11 +182,14 @@ impl Exec {
 
     fn plan(&self) {
         let Some(source) = self.source() else { return };
-        let mut observed = self.feed.observed();
+        let observing = self.feed.observing();
         let state = self.state.clone();
         let messages = self.messages.clone();
         tokio::spawn(async move {
             tokio::time::sleep(PLAN_PAUSE).await;
+            let Ok(mut observed) = tokio::task::spawn_blocking(observing).await else {
+                return;
+            };
             let bytes = source.source.as_bytes();
             observed.lineage = lineage::find(
                 &source.path,
@@ -201,9 +213,10 @@ impl Exec {
 
     fn propose(&mut self, id: u64, request: Request) {
         let Some(source) = self.source() else { return };
-        let work = Work {
+        let observing = self.feed.observing();
+        let mut work = Work {
             source,
-            observed: self.feed.observed(),
+            observed: Observed::default(),
             clients: self.feed.clients(),
             secrets: self.secrets.clone(),
             state: self.state.clone(),
@@ -212,6 +225,9 @@ impl Exec {
         let prepared = self.prepared.clone();
         self.proposing.retain(|_, task| !task.is_finished());
         let task = tokio::spawn(async move {
+            if let Ok(observed) = tokio::task::spawn_blocking(observing).await {
+                work.observed = observed;
+            }
             let result = match work.prepare(request).await {
                 Ok((proposal, ready)) => {
                     lock(&prepared).insert(id, ready);
@@ -300,6 +316,8 @@ impl Exec {
 
 impl Drop for Exec {
     fn drop(&mut self) {
+        // Logins that wait for an answer hold a thread each.
+        self.desk.close();
         let tasks = self.followed.values().flatten();
         for task in tasks.chain(self.proposing.values()).chain(&self.file_watch) {
             task.abort();

@@ -1,9 +1,11 @@
 //! The fleet as the console shows it: plain rows, made from what workers send.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::fleet::{Name, SiteState};
+use crate::host::Machine;
 use crate::observe::model::ObservedHost;
 
 /// All that the lists show.
@@ -33,6 +35,44 @@ pub enum Link {
     Degraded,
     /// It does not answer; the next attempt waits.
     BackingOff,
+}
+
+/// How far away a host is, and how wrong its clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// How long a ping took.
+    pub round_trip: Duration,
+    /// Seconds that the host's clock is ahead of ours; below 0: behind. To a second or two.
+    pub skew_s: Option<i64>,
+}
+
+impl Pulse {
+    /// Clocks are read in whole seconds, each its own: less is no difference.
+    const SAME_S: i64 = 2;
+
+    /// How wrong the host's clock is, where it is.
+    pub fn skew(&self) -> Option<i64> {
+        self.skew_s.filter(|s| s.abs() > Self::SAME_S)
+    }
+
+    /// Whether another pulse is worth telling: nobody reads on from 12 ms to 13 ms.
+    pub fn differs(&self, other: &Pulse) -> bool {
+        let ms = |p: &Pulse| p.round_trip.as_secs_f64() * 1e3;
+        let (a, b) = (ms(self), ms(other));
+        let far = (a - b).abs() > (a.min(b) * 0.3).max(2.0);
+        far || self.skew() != other.skew()
+    }
+}
+
+/// A change of a host's link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkChange {
+    /// Unix seconds.
+    pub at: i64,
+    /// To what.
+    pub link: Link,
+    /// Why.
+    pub why: String,
 }
 
 /// Where a number comes from.
@@ -74,12 +114,16 @@ pub struct Reading<T> {
 /// What one site is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
+    /// A host that does not answer.
+    Lost,
     /// It does not answer, or its container is down.
     Failing,
     /// The engine keeps restarting it.
     Restarting,
     /// It answers, but something wants a look.
     Warning,
+    /// A host that answers slowly, or not to everything.
+    Degraded,
     /// It is not as it was last applied.
     Drift,
     /// The file was changed since it was last applied, or it never was.
@@ -104,6 +148,8 @@ impl State {
     /// The word on screen.
     pub fn word(self) -> &'static str {
         match self {
+            State::Lost => "lost",
+            State::Degraded => "degraded",
             State::Failing => "failing",
             State::Restarting => "restarting",
             State::Warning => "warning",
@@ -122,8 +168,8 @@ impl State {
     /// How much it matters: 0 first.
     pub fn severity(self) -> u8 {
         match self {
-            State::Failing | State::Restarting => 0,
-            State::Warning => 1,
+            State::Lost | State::Failing | State::Restarting => 0,
+            State::Warning | State::Degraded => 1,
             State::Drift => 2,
             State::Pending | State::Starting => 3,
             State::Unknown => 4,
@@ -147,6 +193,8 @@ pub struct SiteRow {
     pub key: Arc<str>,
     /// The site's name, or a foreign container's.
     pub name: String,
+    /// Not a site but a host in trouble.
+    pub is_host: bool,
     /// A container without a label of ours.
     pub foreign: bool,
     /// In the fleet file.
@@ -208,6 +256,8 @@ pub struct SiteRow {
 /// One line of the list of hosts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HostRow {
+    /// What the cursor is bound to: the host's name.
+    pub key: Arc<str>,
     /// The host.
     pub name: String,
     /// How its engine is reached.
@@ -242,6 +292,19 @@ pub struct HostRow {
     pub requests: Option<f64>,
     /// Who applied last, as recorded there.
     pub applied_by: String,
+    /// Round trip and clock.
+    pub pulse: Option<Pulse>,
+    /// Its machine's numbers.
+    pub machine: Option<Reading<Machine>>,
+    /// When the first of the connection's certificates ends, unix seconds.
+    pub certificate_until: Option<i64>,
+}
+
+impl HostRow {
+    /// The worst of disk, memory and load, where they are known.
+    pub fn pressure(&self) -> Option<f64> {
+        self.machine.map(|m| m.value.pressure(self.cpus))
+    }
 }
 
 /// What is known of one host, as it came in.
@@ -253,8 +316,16 @@ pub struct HostData {
     pub link_since: i64,
     /// Why not.
     pub why: String,
-    /// When the next attempt is made.
+    /// When the next attempt is made; none while it is away: only when asked to.
     pub retry_at: Option<i64>,
+    /// Its last changes, newest last.
+    pub links: VecDeque<LinkChange>,
+    /// Round trip and clock.
+    pub pulse: Option<Pulse>,
+    /// Its machine's numbers, and when they were read.
+    pub machine: Option<(Machine, i64)>,
+    /// Why there are no newer ones.
+    pub machine_why: String,
     /// Last observation; stays when the host goes away.
     pub observed: Option<Arc<ObservedHost>>,
     /// When.
@@ -265,6 +336,31 @@ pub struct HostData {
     pub stats: HashMap<String, Usage>,
     /// What was seen of each container since the console runs.
     pub history: HashMap<String, History>,
+}
+
+/// Changes of a link that are remembered.
+const LINKS_KEPT: usize = 50;
+
+impl HostData {
+    /// Takes a new state of the link. Whether the host came or went.
+    pub fn set_link(&mut self, now: i64, link: Link, why: String, retry_at: Option<i64>) -> bool {
+        let up = |l| matches!(l, Link::Ready | Link::Degraded);
+        let last = self.links.back();
+        if last.is_none_or(|l| l.link != link || l.why != why) {
+            let why = why.clone();
+            self.links.push_back(LinkChange { at: now, link, why });
+            if self.links.len() > LINKS_KEPT {
+                self.links.pop_front();
+            }
+        }
+        // Away is away since the first attempt that failed, however often it is tried.
+        if self.link != link && (up(self.link) || up(link)) {
+            self.link_since = now;
+        }
+        let turned = up(self.link) != up(link) || self.link == Link::Connecting;
+        (self.link, self.why, self.retry_at) = (link, why, retry_at);
+        turned
+    }
 }
 
 /// The router's numbers of one site.

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use super::activity::Step;
-use super::fleet_view::{Link, Probe, Traffic, Usage};
+use super::fleet_view::{Link, Probe, Pulse, Traffic, Usage};
 use super::log::Stream;
 use super::proposal::Proposal;
+use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
+use crate::host::Machine;
 use crate::observe::model::ObservedHost;
 use crate::plan::Plan;
 
@@ -42,6 +44,8 @@ pub enum Message {
     Tail(Arc<str>, Result<Vec<String>, String>),
     /// Something of the logs followed under this number.
     Log(u64, LogNews),
+    /// A login asks something; the number goes with the answer.
+    Asked(u64, Question),
     /// A line for the operator.
     Note(Tone, String),
     /// Asked to end by a signal.
@@ -77,11 +81,15 @@ pub enum HostNews {
         link: Link,
         /// Why not.
         why: String,
-        /// Next attempt.
+        /// Next attempt; none while it is away: only when asked to.
         retry_at: Option<i64>,
     },
     /// It was looked at.
     Observed(Arc<ObservedHost>),
+    /// How far away it is.
+    Pulse(Pulse),
+    /// Its machine's numbers, or why they are not known.
+    Machine(Result<Machine, String>),
     /// The router's numbers, by site.
     Traffic(Vec<(Name, Traffic)>),
     /// A container's numbers.

@@ -3,7 +3,9 @@
 
 pub mod action;
 pub mod activity;
+pub mod alert;
 pub mod config;
+pub mod dialog;
 pub mod effect;
 pub mod exec;
 pub mod feed;
@@ -21,6 +23,7 @@ pub mod pen;
 pub mod picture;
 pub mod probe;
 pub mod proposal;
+pub mod question;
 pub mod row;
 mod run;
 pub mod screen;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::activity::Run;
+use super::dialog;
 use super::effect::{Effect, Request, Watch};
 use super::fleet_view::{FleetView, HostRow, Hosts, Probe, SiteRow};
 use super::form::{Form, site};
@@ -15,9 +16,11 @@ use super::palette::Palette;
 use super::proposal::Open;
 use super::row::Due;
 use super::screen::plan::PlanLines;
+use super::text;
 use super::theme::Theme;
 use super::widget::input::Input;
 use super::widget::list::List;
+use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
 use crate::plan::Plan;
 
@@ -75,8 +78,12 @@ pub struct Model {
     pub overlay: Option<Overlay>,
     /// The list of sites.
     pub sites: SitesList,
+    /// Which of the rows are which host's, in the hosts' order.
+    pub blocks: Vec<Block>,
     /// The list of hosts.
     pub host_list: List,
+    /// Questions of logins, oldest first.
+    pub questions: VecDeque<Asked>,
     /// Lines of the plan.
     pub plan_lines: PlanLines,
     /// Applies of this run, newest last.
@@ -90,6 +97,8 @@ pub struct Model {
     pub stale_hosts: BTreeSet<Name>,
     /// Rows are not in their order.
     pub order_old: bool,
+    /// Nor are hosts.
+    pub hosts_old: bool,
     /// A plan was asked for and has not come.
     pub planning: bool,
     /// The plan is of things that have moved on since.
@@ -111,6 +120,8 @@ pub enum Screen {
     Sites,
     /// The list of hosts.
     Hosts,
+    /// A host's page, and its first line on screen.
+    Host(Name, usize),
     /// A site's page, by the row's key.
     Site(Arc<str>, usize),
     /// The plan; only one site's part, where named.
@@ -198,6 +209,8 @@ pub enum Overlay {
     Proposal(Box<Open>),
     /// Something is being applied: leave all the same?
     Leave,
+    /// A login asks, and is being answered.
+    Question(Box<dialog::Dialog>),
 }
 
 /// The list of sites: which rows, in which order.
@@ -221,6 +234,47 @@ pub struct SitesList {
     pub host_width: u16,
     /// Whether any row has a project, and any a domain.
     pub has: (bool, bool),
+}
+
+/// The rows of one host among all rows.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// The host.
+    pub host: Name,
+    /// How many rows.
+    pub len: usize,
+    /// The longest name of a row.
+    pub name_width: u16,
+    /// The width of the host's own name.
+    pub host_width: u16,
+    /// Whether any row has a project.
+    pub projects: bool,
+    /// Whether any row has a domain.
+    pub domains: bool,
+}
+
+impl Block {
+    /// What a host's rows come to.
+    pub fn of(host: Name, rows: &[SiteRow]) -> Block {
+        let names = rows.iter().map(|r| text::width(&r.name));
+        Block {
+            len: rows.len(),
+            name_width: names.max().unwrap_or(0) as u16,
+            host_width: text::width(host.as_str()) as u16,
+            projects: rows.iter().any(|r| !r.project.is_empty()),
+            domains: rows.iter().any(|r| !r.domains.is_empty()),
+            host,
+        }
+    }
+}
+
+/// A login's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What the answer is sent under.
+    pub id: u64,
+    /// What is asked.
+    pub question: Question,
 }
 
 impl Model {
@@ -282,7 +336,10 @@ impl Model {
                 host_width: 4,
                 has: (false, false),
             },
+            blocks: Vec::new(),
             host_list: List::default(),
+            questions: VecDeque::new(),
+            hosts_old: false,
             plan_lines: PlanLines::default(),
             runs: Vec::new(),
             note: None,
@@ -321,6 +378,7 @@ impl Model {
         match self.screen() {
             Screen::Sites => Place::Sites,
             Screen::Hosts => Place::Hosts,
+            Screen::Host(..) => Place::Host,
             Screen::Site(..) => Place::Site,
             Screen::Plan(_) => Place::Plan,
             Screen::Logs(_) => Place::Logs,
@@ -346,7 +404,7 @@ impl Model {
             self.view
                 .sites
                 .iter()
-                .find(|r| r.name == name && !r.foreign)
+                .find(|r| r.name == name && !r.foreign && !r.is_host)
         };
         match self.screen() {
             Screen::Sites => {
@@ -358,13 +416,21 @@ impl Model {
             Screen::Logs(logs) => self.row(logs.key.as_deref()?),
             Screen::Activity { only, .. } => named(only.as_deref()?),
             Screen::Events { only, .. } => self.row(&only.as_ref()?.0),
-            Screen::Hosts | Screen::Help { .. } => None,
+            Screen::Hosts | Screen::Host(..) | Screen::Help { .. } => None,
         }
     }
 
-    /// The host under the cursor of the list of hosts.
+    /// The host that the screen shown is about, or the one under the cursor of the list of hosts.
     pub fn host_here(&self) -> Option<&HostRow> {
-        self.view.hosts.get(self.host_list.here()?)
+        match self.screen() {
+            Screen::Host(name, _) => self.host(name.as_str()),
+            _ => self.view.hosts.get(self.host_list.here()?),
+        }
+    }
+
+    /// A host by its name.
+    pub fn host(&self, name: &str) -> Option<&HostRow> {
+        self.view.hosts.iter().find(|h| h.name == name)
     }
 
     /// Whether something is being applied.

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::fleet_view::{Reading, SiteRow};
+use super::fleet_view::{HostRow, Link, Reading, SiteRow, State};
 use super::model::SitesList;
 
 /// An order of the list of sites.
@@ -53,12 +53,21 @@ impl Sort {
             Sort::Severity => {
                 // Among what is well nothing is more urgent: names keep still.
                 let newest = |r: &SiteRow| (!r.state.is_well()).then_some(Reverse(r.since));
-                (a.state.severity(), a.stale, newest(a))
-                    .cmp(&(b.state.severity(), b.stale, newest(b)))
+                // What a lost host's sites were doing is not known: they stand below all that is
+                // known to be broken, and the host itself is a line of its own.
+                let severity = |r: &SiteRow| match r.stale {
+                    true => State::Unknown.severity(),
+                    false => r.state.severity(),
+                };
+                let was = |r: &SiteRow| (r.stale, r.state.severity());
+                (severity(a), was(a), newest(a))
+                    .cmp(&(severity(b), was(b), newest(b)))
                     .then_with(names)
             }
             Sort::Name => (&a.name, &a.host).cmp(&(&b.name, &b.host)),
-            Sort::Host => a.host.cmp(&b.host).then_with(names),
+            Sort::Host => (&a.host, !a.is_host)
+                .cmp(&(&b.host, !b.is_host))
+                .then_with(names),
             Sort::Traffic => number(&b.requests)
                 .total_cmp(&number(&a.requests))
                 .then_with(names),
@@ -75,10 +84,16 @@ pub fn shown(list: &SitesList, words: &[String], row: &SiteRow) -> bool {
     if row.foreign && !list.foreign {
         return false;
     }
-    if list.broken && row.state.is_well() && !row.stale {
+    // The line of their host stands for the sites of one that is away.
+    if list.broken && (row.state.is_well() || row.stale) {
         return false;
     }
     words.iter().all(|word| matches(row, word))
+}
+
+/// Whether a row that changed may stand elsewhere now, or be shown when it was not.
+pub fn moves(list: &SitesList, words: &[String], was: &SiteRow, is: &SiteRow) -> bool {
+    list.sort.compare(was, is) != Ordering::Equal || shown(list, words, was) != shown(list, words, is)
 }
 
 /// The words of a filter, in lower case.
@@ -99,6 +114,25 @@ fn matches(row: &SiteRow, word: &str) -> bool {
         || has(&row.why)
 }
 
+/// Hosts by pressure: those that do not answer first, then the degraded, then by the worst of disk,
+/// memory and load; last those of which that is not known.
+pub fn order_hosts(hosts: &[HostRow]) -> Vec<u32> {
+    let link = |h: &HostRow| match h.link {
+        Link::BackingOff => 0,
+        Link::Degraded => 1,
+        Link::Connecting => 2,
+        Link::Ready => 3,
+    };
+    // In steps of five in a hundred: hosts do not change places for a breath of load.
+    let pressure = |h: &HostRow| h.pressure().map_or(-1, |p| (p * 20.0).min(1e6) as i64);
+    let mut order: Vec<u32> = (0..hosts.len() as u32).collect();
+    order.sort_by_key(|i| {
+        let host = &hosts[*i as usize];
+        (link(host), Reverse(pressure(host)), *i)
+    });
+    order
+}
+
 /// Whether a text contains a lower-case word, whatever its own case.
 pub fn contains(text: &str, word: &str) -> bool {
     if text.is_ascii() {
@@ -112,9 +146,19 @@ pub fn contains(text: &str, word: &str) -> bool {
     text.to_lowercase().contains(word)
 }
 
-/// The shown rows in order.
-pub fn order(list: &SitesList, rows: &[SiteRow]) -> Vec<u32> {
-    let mut order = filtered(list, rows);
+/// The shown rows in order. `before`: an earlier order, which makes it quick when little moved.
+pub fn order(list: &SitesList, rows: &[SiteRow], before: &[u32]) -> Vec<u32> {
+    let words = words(&list.filter);
+    let mut left: Vec<bool> = rows.iter().map(|r| shown(list, &words, r)).collect();
+    let mut order = Vec::with_capacity(rows.len());
+    let all = 0..rows.len() as u32;
+    for at in before.iter().copied().chain(all) {
+        if let Some(left) = left.get_mut(at as usize)
+            && std::mem::take(left)
+        {
+            order.push(at);
+        }
+    }
     order.sort_by(|a, b| list.sort.compare(&rows[*a as usize], &rows[*b as usize]));
     order
 }

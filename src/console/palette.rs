@@ -59,6 +59,7 @@ impl Palette {
             let mut scratch = Vec::new();
             let mut found: Vec<(u32, &SiteRow)> = sites
                 .iter()
+                .filter(|row| !row.is_host)
                 .filter_map(|row| {
                     let name = Utf32Str::new(&row.name, &mut scratch);
                     Some((pattern.score(name, &mut matcher)?, row))

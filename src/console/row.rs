@@ -93,10 +93,21 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
     rows
 }
 
+/// A line about a host among those of its sites.
+pub fn host_line(host: &Name, data: &HostData) -> SiteRow {
+    SiteRow {
+        // Keys of sites and containers have a slash.
+        key: Arc::from(host.as_str()),
+        is_host: true,
+        ..blank(host, host.as_str(), data)
+    }
+}
+
 fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
     SiteRow {
         key: Arc::from(format!("{host}/{name}")),
         name: name.to_owned(),
+        is_host: false,
         foreign: false,
         in_file: false,
         project: String::new(),
@@ -395,9 +406,16 @@ fn foreign_row(
     row
 }
 
-/// The row of a host, its sites' rows given.
+/// The row of a host, the rows of its sites and containers given.
 pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
     let mut row = HostRow {
+        key: Arc::from(host.name.as_str()),
+        pulse: data.pulse,
+        machine: data.machine.map(|(value, at)| Reading {
+            value,
+            at,
+            source: Source::Engine,
+        }),
         name: host.name.to_string(),
         address: host.engine.to_string(),
         link: data.link,
@@ -408,10 +426,10 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
         ..HostRow::default()
     };
     let mut requests = None;
-    for site in sites.iter().filter(|s| s.host == row.name) {
+    for site in sites {
         if site.in_file {
             row.sites.0 += 1;
-            row.sites.1 += usize::from(!site.state.is_well());
+            row.sites.1 += usize::from(!site.state.is_well() && !site.stale);
         }
         row.foreign += usize::from(site.foreign);
         if let Some(reading) = site.requests {
@@ -431,6 +449,7 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
     row.os = clean(&observed.engine.os).into_owned();
     row.cpus = observed.engine.cpus;
     row.memory = observed.engine.memory;
+    row.certificate_until = observed.engine.certificates.map(|c| c.until());
     let running = observed
         .containers
         .iter()

@@ -21,6 +21,7 @@ use super::feed::Connect;
 use super::keymap::Keymap;
 use super::message::Message;
 use super::model::{Model, Start};
+use super::question::Desk;
 use super::settle::due_ms;
 use super::terminal::Guard;
 use super::theme::Theme;
@@ -71,6 +72,8 @@ pub struct ConsoleOptions {
     pub subject: Subject,
     /// How hosts are connected to. In on-call mode its clients' gates let only reading pass.
     pub connect: Connect,
+    /// Where logins ask the operator: what `connect` connects by asks there.
+    pub desk: Arc<Desk>,
     /// Read-only; a host without a file always is.
     pub on_call: bool,
     /// A simulated fleet.
@@ -243,6 +246,7 @@ fn assemble(options: ConsoleOptions, look: Looks) -> Assembled {
         fleet,
         source,
         connect: options.connect,
+        desk: options.desk,
         state: options.state,
         on_call,
         demo: options.demo,

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::action::Place;
+use super::alert::alert;
 use super::effect::{Effect, Watch};
-use super::fleet_view::{HostData, SiteRow};
+use super::fleet_view::{HostData, HostRow, SiteRow};
 use super::log::LogMessage;
-use super::model::{Model, QUIET_MS, Screen};
+use super::model::{Block, Model, QUIET_MS, Screen};
 use super::row::{Facts, host_row, rows_of_host};
-use super::{order, screen, text};
+use super::widget::list::List;
+use super::{order, screen};
+use crate::fleet::Name;
 
 /// Brings rows, order and wishes up to date. To be called before drawing.
 pub fn settle(model: &mut Model) -> Vec<Effect> {
@@ -19,6 +22,9 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     }
     if model.order_old && model.now_ms - model.last_key_ms >= QUIET_MS {
         reorder(model);
+    }
+    if model.hosts_old && model.now_ms - model.last_key_ms >= QUIET_MS {
+        reorder_hosts(model);
     }
     let rows = model.body_lines().saturating_sub(1);
     model.sites.list.keep_visible(rows);
@@ -58,7 +64,8 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
 pub fn due_ms(model: &Model) -> Option<i64> {
     let busy = |s: &Screen| matches!(s, Screen::Logs(logs) if logs.screen.is_busy());
     let work = model.stack.iter().any(busy).then_some(model.now_ms);
-    let reorder = model.order_old.then_some(model.last_key_ms + QUIET_MS);
+    let old = model.order_old || model.hosts_old;
+    let reorder = old.then_some(model.last_key_ms + QUIET_MS);
     let note = model
         .note
         .as_ref()
@@ -67,6 +74,8 @@ pub fn due_ms(model: &Model) -> Option<i64> {
     [work, reorder, note].into_iter().flatten().min()
 }
 
+/// Makes the rows of hosts that something is new about, and only those. Where a host still has the
+/// rows it had, they stay in their places.
 fn rebuild(model: &mut Model) {
     let stale = std::mem::take(&mut model.stale_hosts);
     let facts = Facts {
@@ -75,47 +84,60 @@ fn rebuild(model: &mut Model) {
         probes: &model.probes,
         now: model.now_ms.div_euclid(1000),
     };
-    let old = std::mem::take(&mut model.view.sites);
-    let shown: Vec<Arc<str>> = model
-        .sites
-        .list
-        .order
-        .iter()
-        .filter_map(|i| old.get(*i as usize).map(|r| r.key.clone()))
-        .collect();
-    let keys_before: Vec<Arc<str>> = old.iter().map(|r| r.key.clone()).collect();
-    let mut by_host: HashMap<String, Vec<SiteRow>> = HashMap::new();
-    for row in old {
-        by_host.entry(row.host.clone()).or_default().push(row);
+    let words = order::words(&model.sites.filter);
+    let known = model.blocks.iter().map(|b| &b.host);
+    let same_hosts = known.eq(model.hosts.iter().map(|h| &h.name));
+    // The rows on screen, by key: taken down before the first of them moves.
+    let keys = |list: &List, sites: &[SiteRow]| -> Vec<Arc<str>> {
+        let rows = list.order.iter().filter_map(|i| sites.get(*i as usize));
+        rows.map(|r| r.key.clone()).collect()
+    };
+    let mut shown: Option<Vec<Arc<str>>> = None;
+    if !same_hosts {
+        shown = Some(keys(&model.sites.list, &model.view.sites));
+        align(model.hosts.iter().map(|h| &h.name), &mut model.blocks, &mut model.view.sites);
+        model.view.hosts = vec![HostRow::default(); model.hosts.len()];
     }
+    let mut moved = !same_hosts;
     let nothing = HostData::default();
-    let mut rows: Vec<SiteRow> = Vec::with_capacity(keys_before.len());
-    for host in &model.hosts {
-        match by_host.remove(host.name.as_str()) {
-            Some(kept) if !stale.contains(&host.name) => rows.extend(kept),
-            _ => {
-                let data = model.data.get(&host.name).unwrap_or(&nothing);
-                rows.extend(rows_of_host(&facts, &host.name, data));
-            }
+    let mut start = 0;
+    for (at, host) in model.hosts.iter().enumerate() {
+        let block = &mut model.blocks[at];
+        let place = start..start + block.len;
+        if !stale.contains(&host.name) && same_hosts {
+            start = place.end;
+            continue;
         }
+        let data = model.data.get(&host.name).unwrap_or(&nothing);
+        let mut rows = rows_of_host(&facts, &host.name, data);
+        model.view.hosts[at] = host_row(host, data, &rows);
+        if let Some(alert) = alert(&host.name, data, &rows) {
+            rows.insert(0, alert);
+        }
+        *block = Block::of(host.name.clone(), &rows);
+        start += rows.len();
+        let before = &mut model.view.sites[place.clone()];
+        let same = before.len() == rows.len()
+            && before.iter().zip(&rows).all(|(was, is)| was.key == is.key);
+        if same {
+            for (was, is) in before.iter_mut().zip(rows) {
+                model.order_old = model.order_old || order::moves(&model.sites, &words, was, &is);
+                *was = is;
+            }
+            continue;
+        }
+        moved = true;
+        shown.get_or_insert_with(|| keys(&model.sites.list, &model.view.sites));
+        model.view.sites.splice(place, rows);
     }
-    model.view.hosts = model
-        .hosts
-        .iter()
-        .map(|h| host_row(h, model.data.get(&h.name).unwrap_or(&nothing), &rows))
-        .collect();
-    let longest =
-        |f: fn(&SiteRow) -> &str| rows.iter().map(|r| text::width(f(r))).max().unwrap_or(0) as u16;
-    model.sites.name_width = longest(|r| &r.name).clamp(8, 28);
-    model.sites.host_width = longest(|r| &r.host).clamp(4, 14);
+    let widest = |f: fn(&Block) -> u16| model.blocks.iter().map(f).max().unwrap_or(0);
+    model.sites.name_width = widest(|b| b.name_width).clamp(8, 28);
+    model.sites.host_width = widest(|b| b.host_width).clamp(4, 14);
     model.sites.has = (
-        rows.iter().any(|r| !r.project.is_empty()),
-        rows.iter().any(|r| !r.domains.is_empty()),
+        model.blocks.iter().any(|b| b.projects),
+        model.blocks.iter().any(|b| b.domains),
     );
-    let same =
-        rows.len() == keys_before.len() && rows.iter().zip(&keys_before).all(|(r, k)| r.key == *k);
-    model.view.sites = rows;
-    if !same {
+    if moved {
         let places: HashMap<&str, u32> = model
             .view
             .sites
@@ -123,6 +145,7 @@ fn rebuild(model: &mut Model) {
             .enumerate()
             .map(|(i, r)| (&*r.key, i as u32))
             .collect();
+        let shown = shown.unwrap_or_default();
         let before: Vec<u32> = shown
             .iter()
             .filter_map(|k| places.get(&**k).copied())
@@ -131,19 +154,41 @@ fn rebuild(model: &mut Model) {
         model.sites.marks.retain(|k| places.contains_key(&**k));
         let rows = &model.view.sites;
         model.sites.list.set(order, |i| &rows[i as usize].key);
+        model.order_old = true;
     }
-    let hosts = (0..model.view.hosts.len() as u32).collect();
-    model.host_list.order = hosts;
-    model.host_list.cursor = model
-        .host_list
-        .cursor
-        .min(model.view.hosts.len().saturating_sub(1));
-    model.order_old = true;
+    if model.host_list.order.len() != model.view.hosts.len() {
+        let hosts = &model.view.hosts;
+        let all = (0..hosts.len() as u32).collect();
+        model.host_list.set(all, |i| &hosts[i as usize].key);
+        model.hosts_old = true;
+    }
+    model.hosts_old |= order::order_hosts(&model.view.hosts) != model.host_list.order;
+}
+
+/// Puts blocks and rows of hosts into a new order of hosts; those of hosts that are no more go.
+fn align<'a>(
+    hosts: impl Iterator<Item = &'a Name>,
+    blocks: &mut Vec<Block>,
+    sites: &mut Vec<SiteRow>,
+) {
+    let mut kept: HashMap<Name, (Block, Vec<SiteRow>)> = HashMap::new();
+    let mut rows = std::mem::take(sites).into_iter();
+    for block in std::mem::take(blocks) {
+        let mine = rows.by_ref().take(block.len).collect();
+        kept.insert(block.host.clone(), (block, mine));
+    }
+    for host in hosts {
+        let (block, mine) = kept
+            .remove(host)
+            .unwrap_or_else(|| (Block::of(host.clone(), &[]), Vec::new()));
+        blocks.push(block);
+        sites.extend(mine);
+    }
 }
 
 /// Puts the rows in their order now.
 pub fn reorder(model: &mut Model) {
-    let order = order::order(&model.sites, &model.view.sites);
+    let order = order::order(&model.sites, &model.view.sites, &model.sites.list.order);
     let rows = &model.view.sites;
     let untouched = model.last_key_ms < 0;
     model.sites.list.set(order, |i| &rows[i as usize].key);
@@ -152,6 +197,16 @@ pub fn reorder(model: &mut Model) {
         model.sites.list.go_to(0, |i| &rows[i as usize].key);
     }
     model.order_old = false;
+}
+
+fn reorder_hosts(model: &mut Model) {
+    let hosts = &model.view.hosts;
+    let untouched = model.last_key_ms < 0;
+    model.host_list.set(order::order_hosts(hosts), |i| &hosts[i as usize].key);
+    if untouched {
+        model.host_list.go_to(0, |i| &hosts[i as usize].key);
+    }
+    model.hosts_old = false;
 }
 
 /// What is on screen and has to be read for it.
@@ -179,6 +234,10 @@ fn watch(model: &Model) -> Watch {
                 }
             }
         }
+        (_, Screen::Host(name, _)) => {
+            watch.traffic.push(name.to_string());
+            watch.machines.push(name.to_string());
+        }
         (_, Screen::Site(key, _)) => {
             if let Some(row) = model.row(key) {
                 add(row, true);
@@ -187,6 +246,7 @@ fn watch(model: &Model) -> Watch {
         (Place::Hosts, _) => {
             for host in &model.view.hosts {
                 watch.traffic.push(host.name.clone());
+                watch.machines.push(host.name.clone());
             }
         }
         _ => {}

@@ -8,7 +8,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Place, TABLE};
-use super::fleet_view::{HostRow, Link, SiteRow, State};
+use super::alert::tally;
+use super::fleet_view::{Link, State};
 use super::message::Tone;
 use super::model::{Model, Overlay, Screen};
 use super::pen::{Pen, Spans, clear, fill, spans_width};
@@ -66,6 +67,11 @@ impl Ages {
         age(seconds)
     }
 
+    /// Whether a moment is still to come.
+    pub fn is_ahead(&self, at: i64) -> bool {
+        at > self.now
+    }
+
     fn within(&self, seconds: i64) {
         let next = self.now + seconds;
         self.next
@@ -114,13 +120,17 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
             logs.screen
                 .view(place, buf, &screen::logs::styles(&model.theme));
         }
-        Screen::Site(_, top) | Screen::Activity { top, .. } | Screen::Events { top, .. } => {
+        Screen::Site(_, top)
+        | Screen::Host(_, top)
+        | Screen::Activity { top, .. } | Screen::Events { top, .. } => {
             let lines = screen::lines(model, usize::from(body.width), &ages);
             super::pen::lines(buf, &model.theme, body, &lines, *top);
             line = more(lines.len(), *top, usize::from(body.height));
         }
     }
-    if let Some((tone, text, _)) = &model.note {
+    if let Some(asks) = super::dialog::banner(model) {
+        line = asks;
+    } else if let Some((tone, text, _)) = &model.note {
         let role = match tone {
             Tone::Good => Role::Ok,
             Tone::Plain => Role::Accent,
@@ -148,6 +158,8 @@ fn more(lines: usize, top: usize, height: usize) -> Spans {
 /// A state's mark and role.
 pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
     let (symbol, letter, role) = match state {
+        State::Lost => ("◌", "?", Role::Bad),
+        State::Degraded => ("▲", "!", Role::Warn),
         State::Failing => ("✖", "X", Role::Bad),
         State::Restarting => ("↻", "X", Role::Bad),
         State::Warning => ("▲", "!", Role::Warn),
@@ -168,7 +180,7 @@ pub fn link_mark(model: &Model, link: Link) -> (&'static str, Role) {
     let (symbol, letter, role) = match link {
         Link::Ready => ("●", "o", Role::Ok),
         Link::Degraded => ("▲", "!", Role::Warn),
-        Link::Connecting => ("◌", ".", Role::Busy),
+        Link::Connecting => ("◔", ".", Role::Busy),
         Link::BackingOff => ("◌", "?", Role::Bad),
     };
     (if model.theme.ascii { letter } else { symbol }, role)
@@ -187,9 +199,11 @@ fn header(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
     }
     let badges: usize = badge.iter().map(|(_, t)| width(t)).sum();
     let room = usize::from(area.width).saturating_sub(badges + 1);
-    let mut left = head_left(model, ages, false);
-    if spans_width(&left) > room {
-        left = head_left(model, ages, true);
+    let mut left = head_left(model, ages, Head::Hosts);
+    for shorter in [Head::Troubled, Head::Counts] {
+        if spans_width(&left) > room {
+            left = head_left(model, ages, shorter);
+        }
     }
     Pen::on(
         buf,
@@ -208,17 +222,40 @@ fn header(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
     }
 }
 
-fn head_left(model: &Model, ages: &Ages, short: bool) -> Spans {
+/// How much the head says of the hosts.
+#[derive(Clone, Copy, PartialEq)]
+enum Head {
+    /// Each by name.
+    Hosts,
+    /// Those that are not ready by name, the others by their number.
+    Troubled,
+    /// How many are in which state.
+    Counts,
+}
+
+fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
     let mut out: Spans = vec![(Role::Strong, format!(" {} ", model.view.name))];
-    let ready = |h: &&HostRow| h.link == Link::Ready;
-    if short {
-        let up = model.view.hosts.iter().filter(ready).count();
-        let (symbol, role) = link_mark(model, Link::Ready);
-        out.push((role, symbol.into()));
-        out.push((Role::Header, format!("{} ", count(up, "host", "hosts"))));
+    let hosts = &model.view.hosts;
+    let counted: &[Link] = match head {
+        Head::Hosts => &[],
+        Head::Troubled => &[Link::Ready],
+        Head::Counts => &[
+            Link::Ready,
+            Link::Degraded,
+            Link::Connecting,
+            Link::BackingOff,
+        ],
+    };
+    for link in counted {
+        let n = hosts.iter().filter(|h| h.link == *link).count();
+        if n > 0 || *link == Link::Ready {
+            let (symbol, role) = link_mark(model, *link);
+            out.push((role, symbol.into()));
+            out.push((Role::Header, format!("{} ", count(n, "host", "hosts"))));
+        }
     }
-    for host in &model.view.hosts {
-        if short && ready(&host) {
+    for host in hosts {
+        if counted.contains(&host.link) {
             continue;
         }
         let (symbol, role) = link_mark(model, host.link);
@@ -229,30 +266,21 @@ fn head_left(model: &Model, ages: &Ages, short: bool) -> Spans {
         };
         out.push((Role::Header, text));
     }
-    let of_file: Vec<&SiteRow> = model
-        .view
-        .sites
-        .iter()
-        .filter(|r| !r.foreign || model.fleet.is_none())
-        .collect();
+    let tally = tally(&model.view.sites, model.fleet.is_none());
     let (one, many) = match model.fleet {
         Some(_) => ("site", "sites"),
         None => ("container", "containers"),
     };
-    out.push((
-        Role::Header,
-        format!(" {} ", count(of_file.len(), one, many)),
-    ));
-    let tally = |states: &[State]| of_file.iter().filter(|r| states.contains(&r.state)).count();
-    for states in [
-        &[State::Failing, State::Restarting][..],
-        &[State::Warning],
-        &[State::Drift],
-        &[State::Pending],
+    out.push((Role::Header, format!(" {} ", count(tally.all, one, many))));
+    for (state, n) in [
+        (State::Failing, tally.failing),
+        (State::Warning, tally.warning),
+        (State::Drift, tally.drift),
+        (State::Pending, tally.pending),
+        (State::Unknown, tally.unknown),
     ] {
-        let n = tally(states);
         if n > 0 {
-            let (symbol, role) = mark(model, states[0]);
+            let (symbol, role) = mark(model, state);
             out.push((role, format!("{symbol}{n} ")));
         }
     }
@@ -294,7 +322,8 @@ fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
         .filter_map(|entry| {
             let key = model.keymap.key(entry.action)?;
             let word = match (entry.action, place) {
-                (Action::Open, Place::Hosts) => "its sites",
+                (Action::Open, Place::Hosts) => "host",
+                (Action::Open, Place::Host) => "its sites",
                 _ => entry.footer,
             };
             Some((rank(entry.action) > 0, key, format!(" {word}  ")))
@@ -348,6 +377,11 @@ fn overlay(model: &Model, buf: &mut Buffer, body: Rect, detail: Rect, foot: Rect
         Some(Overlay::Proposal(open)) => {
             let whole = Rect::new(body.x, body.y, body.width, body.height + 2);
             screen::proposal::draw(model, open, buf, whole);
+        }
+        Some(Overlay::Question(dialog)) => {
+            clear(buf, theme, detail);
+            clear(buf, theme, foot);
+            super::dialog::draw(model, dialog, buf, body);
         }
         Some(Overlay::Leave) => {
             clear(buf, theme, detail);

@@ -189,6 +189,11 @@ impl Error {
         matches!(self, Error::Ssh { trouble, .. } if trouble.needs_operator())
     }
 
+    /// No answer came in time: the host may hang, or may only be slow.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Error::Deadline { .. })
+    }
+
     /// The request never left the process.
     pub fn is_gate(&self) -> bool {
         matches!(self, Error::Gate { .. })

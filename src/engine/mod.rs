@@ -21,5 +21,6 @@ pub use model::{
     BuildProgress, EngineEvent, ListedContainer, ListedImage, ListedMount, ListedNetwork,
     ListedPort, LogChunk, Out, PullProgress, Stats,
 };
+pub use transport::ask::{Answer, Ask, Question};
 pub use transport::{Certificates, Connector, Network};
 pub use version::{Api, EngineVersion};

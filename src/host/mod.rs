@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod compare;
 pub mod layout;
+pub mod machine;
 pub mod router;
 pub mod script;
 pub mod secret;
@@ -12,5 +13,6 @@ pub mod toolbox;
 
 pub use archive::{Entry, Kind};
 pub use layout::Layout;
+pub use machine::Machine;
 pub use script::Script;
 pub use toolbox::{NewFile, Toolbox, ToolboxError};

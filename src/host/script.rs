@@ -206,6 +206,32 @@ df --output=itotal,iavail -- "$1" | tail -n 1
     deadline: SHORT,
 };
 
+/// What the machine has and what of it is free.
+///
+/// Arguments: `PATH`, a folder on the disk that matters. Prints lines of a word and numbers, all and
+/// free where there are two: `disk` bytes, `inodes`, `memory` and `swap` in KiB, `load` over 1, 5
+/// and 15 minutes, `uptime` seconds. Exit 0.
+pub const MACHINE: Script = Script {
+    tag: "machine",
+    text: r#"set -eu
+echo "disk $(df -B1 --output=size,avail -- "$1" | tail -n 1)"
+echo "inodes $(df --output=itotal,iavail -- "$1" | tail -n 1)"
+while read -r key number unit; do
+  case $key in
+    MemTotal:) all=$number ;; MemAvailable:) free=$number ;;
+    SwapTotal:) swap=$number ;; SwapFree:) left=$number ;;
+  esac
+done </proc/meminfo
+echo "memory $all $free"
+echo "swap ${swap:-0} ${left:-0}"
+read -r one five fifteen rest </proc/loadavg
+echo "load $one $five $fifteen"
+read -r up rest </proc/uptime
+echo "uptime $up"
+"#,
+    deadline: SHORT,
+};
+
 /// Gives everything in a folder to one owner. Not run in the toolbox but as the command of a
 /// throw-away container that sees nothing but that folder: a symbolic link leads nowhere.
 ///
@@ -253,6 +279,7 @@ done
 pub const ALL: &[Script] = &[
     TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER, DISK, OWN,
     DIGESTS, SECRETS,
+    MACHINE,
 ];
 
 #[cfg(test)]

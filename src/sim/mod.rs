@@ -131,24 +131,34 @@ impl Sim {
         let sim = self.clone();
         let number = sim.shared.faults.next_connector();
         Connector::new(move || {
-            let sim = sim.clone();
-            async move {
-                let unreachable = |why: &str| Error::Unreachable {
-                    address: sim.address().to_owned(),
-                    why: why.to_owned(),
-                };
-                if *sim.shared.down.borrow() {
-                    return Err(unreachable("no route to host"));
-                }
-                if sim.shared.faults.is_dead(number) {
-                    return Err(unreachable("the simulated client has ended"));
-                }
-                sim.shared.connections.fetch_add(1, Ordering::Relaxed);
-                let (near, far) = tokio::io::duplex(64 * 1024);
-                tokio::spawn(serve::connection(sim.clone(), number, far));
-                Ok(near)
-            }
+            let opened = sim.open_as(number);
+            async move { opened }
         })
+    }
+
+    /// One connection to this host's engine: what is written there is HTTP.
+    ///
+    /// # Errors
+    /// The host is down.
+    pub fn open(&self) -> Result<tokio::io::DuplexStream, Error> {
+        self.open_as(self.shared.faults.next_connector())
+    }
+
+    fn open_as(&self, number: u64) -> Result<tokio::io::DuplexStream, Error> {
+        let unreachable = |why: &str| Error::Unreachable {
+            address: self.address().to_owned(),
+            why: why.to_owned(),
+        };
+        if *self.shared.down.borrow() {
+            return Err(unreachable("no route to host"));
+        }
+        if self.shared.faults.is_dead(number) {
+            return Err(unreachable("the simulated client has ended"));
+        }
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(serve::connection(self.clone(), number, far));
+        Ok(near)
     }
 
     /// Unix nanoseconds on this host's clock.

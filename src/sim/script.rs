@@ -93,6 +93,10 @@ fn at_once(
             }
             None => failed(1, format!("df: {path}: No such file or directory")),
         },
+        ("machine", [path]) => match world.node(id, path, true) {
+            Some(_) => machine(world, now),
+            None => failed(1, format!("df: {path}: No such file or directory")),
+        },
         ("own", [owner, dir]) => own(world, id, owner, dir),
         ("digests", [dir]) => digests(world, id, dir),
         ("secrets", [dir, sites @ ..]) => secrets(world, id, dir, sites),
@@ -164,6 +168,22 @@ fn secrets(world: &World, id: &str, dir: &str, sites: &[&str]) -> ExecOutput {
         Ok(bytes) => done(bytes),
         Err(e) => failed(1, e.to_string()),
     }
+}
+
+/// Memory follows from what the containers have, load from how many there are.
+fn machine(world: &World, now: i64) -> ExecOutput {
+    let machine = &world.machine;
+    let (disk, free) = machine.disk;
+    let running = || world.containers.values().filter(|c| c.is_running());
+    let used: u64 = running().map(|c| c.behaviour.memory).sum();
+    let all = machine.memory / 1024;
+    let left = machine.memory.saturating_sub(used + machine.memory / 16) / 1024;
+    let visits: f64 = running().map(|c| c.behaviour.rate).sum();
+    let load = (visits * 0.01).min(f64::from(machine.cpus) * 2.0);
+    let up = (now / SECOND) % 8_640_000;
+    done(format!(
+        "disk {disk} {free}\ninodes 13107200 12000000\nmemory {all} {left}\nswap 0 0\nload {load:.2} {load:.2} {load:.2}\nuptime {up}.00\n"
+    ))
 }
 
 fn owner(text: &str) -> Option<(u32, u32)> {

@@ -1,26 +1,28 @@
 //! One host's worker: connect, look, follow events, look again when something happened; read the
 //! numbers that are on screen. When the host goes away: wait, longer each time, and try again.
+//!
+//! A host is *degraded* when it answers pings but slowly, or cannot be read in full; it is *lost*
+//! when nothing can be sent to it any more, or two pings in a row get no answer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{Shared, lock, numbers};
-use crate::console::fleet_view::{Link, Usage};
+use crate::console::fleet_view::{Link, Pulse, Usage};
 use crate::console::message::{ContainerEvent, HostNews, Message};
 use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Host};
-use crate::host::{Layout, Toolbox, router};
+use crate::host::{Layout, Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{HOST_DEADLINE, Inspect, find_toolbox, scan};
 
-/// Longest time for connecting.
-const CONNECT: Duration = Duration::from_secs(15);
-/// Waits between attempts: doubled from the first to the last.
+/// Waits between attempts, seconds: doubled from the first to the last.
 const BACKOFF: (u64, u64) = (1, 60);
 /// Events come in flocks: the host is looked at once they have settled.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -28,10 +30,21 @@ const SETTLE: Duration = Duration::from_millis(300);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 /// How often numbers on screen are read.
 const NUMBERS: Duration = Duration::from_secs(10);
+/// How often the machine's own numbers are read while they are on screen.
+const MACHINE: Duration = Duration::from_secs(30);
 /// How often everything is inspected, to find what no event tells.
 const SWEEP: Duration = Duration::from_secs(600);
-/// How often a host over the network is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
+/// How often a host is asked whether it is there. A daemon that hangs closes nothing.
+const PING: Duration = Duration::from_secs(15);
+/// A ping that takes longer is slow.
+const SLOW: Duration = Duration::from_secs(2);
+/// One that is faster is slow no more.
+const BRISK: Duration = Duration::from_secs(1);
+/// A look that takes longer is slow.
+const SLOW_LOOK: Duration = Duration::from_secs(6);
+/// Events of a host over the network are asked for anew when none came for so long: what lies
+/// between may have forgotten the connection. Nothing is missed by it.
+const SILENCE: Duration = Duration::from_secs(300);
 /// How far back the engine is asked what happened, seconds.
 const BEFORE_S: i64 = 3_600;
 /// Stats calls at the same time.
@@ -53,14 +66,26 @@ const EVENTS: [&str; 12] = [
     "health_status",
 ];
 
+/// What outlives a connection.
+#[derive(Default)]
+struct Past {
+    /// The newest event that was taken, nanoseconds on the engine's clock.
+    heard: i64,
+    /// When the host began to answer, this time.
+    ready: Option<Instant>,
+    /// The client, where its session is worth keeping.
+    client: Option<Client>,
+}
+
 /// Watches one host until the task is aborted.
 pub(super) async fn watch_host(shared: Shared, host: Host) {
     let mut wait = BACKOFF.0;
-    let mut heard = 0;
+    let mut past = Past::default();
     loop {
         let began = Instant::now();
-        let Err(why) = attend(&shared, &host, &mut heard).await;
-        if began.elapsed() > Duration::from_secs(BACKOFF.1) {
+        let Err(why) = attend(&shared, &host, &mut past).await;
+        let stood = past.ready.take().map(|at| at.elapsed());
+        if stood.is_some_and(|it| it > Duration::from_secs(BACKOFF.1)) {
             wait = BACKOFF.0;
         }
         {
@@ -69,22 +94,22 @@ pub(super) async fn watch_host(shared: Shared, host: Host) {
             let gone = HostObservation::Unreachable { why: why.clone() };
             known.observed.hosts.insert(host.name.clone(), gone);
         }
+        let refused = {
+            let fleet = shared.fleet.borrow();
+            let hosts: Vec<&Host> = fleet.hosts.values().collect();
+            shared.desk.refused(&host, began, &hosts)
+        };
         // Many hosts lost at once do not all come back in the same instant.
-        let jitter = jitter(wait);
-        let until = Instant::now() + Duration::from_secs(wait) + jitter;
-        let retry_at = chrono::Utc::now().timestamp() + wait as i64;
-        send(
-            &shared,
-            &host,
-            HostNews::Link {
-                link: Link::BackingOff,
-                why,
-                retry_at: Some(retry_at),
-            },
-        );
+        let pause = Duration::from_secs(wait) + jitter(wait);
+        let until = (!refused).then(|| Instant::now() + pause);
+        let retry_at = chrono::Utc::now() + pause;
+        let retry_at = (!refused).then(|| retry_at.timestamp());
+        let link = Link::BackingOff;
+        send(&shared, &host, HostNews::Link { link, why, retry_at });
         tokio::select! {
-            () = sleep_until(until) => {}
-            () = shared.refresh.notified() => {}
+            // A login that the operator refused is not tried again without him.
+            () = sleep_until(until.unwrap_or(began)), if until.is_some() => {}
+            () = shared.refresh.notified() => wait = BACKOFF.0,
         }
         wait = (wait * 2).min(BACKOFF.1);
     }
@@ -103,19 +128,13 @@ fn send(shared: &Shared, host: &Host, news: HostNews) {
 }
 
 /// One connection's life. Ends only with the reason why it is over.
-///
-/// `heard`: the newest event that was taken, nanoseconds on the engine's clock.
-async fn attend(
-    shared: &Shared,
-    host: &Host,
-    heard: &mut i64,
-) -> Result<std::convert::Infallible, String> {
-    let connecting = timeout(CONNECT, (shared.connect)(host));
-    let client = match connecting.await {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("no connection within {} s", CONNECT.as_secs())),
-    };
+async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> Result<Infallible, String> {
+    let client = connected(shared, host, past).await;
+    let client = client.map_err(|error| error.to_string())?;
+    // The login of an SSH host lives in its client: it is not made again while it stands.
+    if matches!(host.engine, EngineAddress::Ssh { .. }) {
+        past.client = Some(client.clone());
+    }
     let mut worker = Worker {
         shared,
         host,
@@ -124,9 +143,48 @@ async fn attend(
         touched: BTreeSet::new(),
         stats: HashMap::new(),
         counted: false,
+        measured: false,
         blind: false,
+        pulse: None,
+        troubles: Troubles::default(),
+        told: None,
     };
-    worker.run(heard).await.map_err(|error| error.to_string())
+    worker.run(past).await.map_err(|error| error.to_string())
+}
+
+/// A client: the one there was, while the engine is what it was.
+async fn connected(shared: &Shared, host: &Host, past: &mut Past) -> engine::Result<Client> {
+    if let Some(client) = past.client.take() {
+        match client.is_as_before().await {
+            Ok(true) => return Ok(client),
+            Ok(false) => {}
+            Err(error) if error.is_unreachable() => {
+                past.client = Some(client);
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+    }
+    (shared.connect)(host).await
+}
+
+/// What is wrong with a host that answers.
+#[derive(Default)]
+struct Troubles {
+    /// It could not be read in full.
+    unread: Option<String>,
+    /// It answers slowly, or not to every ping.
+    late: Option<String>,
+    /// Reading it takes long.
+    slow: Option<String>,
+}
+
+impl Troubles {
+    fn words(&self) -> String {
+        let all = [&self.unread, &self.late, &self.slow];
+        let all: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
+        all.join("; ")
+    }
 }
 
 struct Worker<'a> {
@@ -139,33 +197,33 @@ struct Worker<'a> {
     stats: HashMap<String, Stats>,
     /// The router's numbers were read at least once.
     counted: bool,
+    /// The machine's numbers were read at least once.
+    measured: bool,
     /// The router's table cannot be read; its log is.
     blind: bool,
+    /// What was last told of the round trip.
+    pulse: Option<Pulse>,
+    troubles: Troubles,
+    /// The link, as it was last told.
+    told: Option<(Link, String)>,
 }
 
 impl Worker<'_> {
-    async fn run(&mut self, heard: &mut i64) -> engine::Result<std::convert::Infallible> {
+    async fn run(&mut self, past: &mut Past) -> engine::Result<Infallible> {
         // The engine remembers what happened a while ago: kills for memory, restarts. And nothing
         // falls between the first look and the first event.
-        let since = self.client.daemon_now().map(|now| match *heard {
+        let mut since = self.client.daemon_now().map(|now| match past.heard {
             0 => now - BEFORE_S,
             last => last / 1_000_000_000,
         });
-        self.look(&Inspect::Needed).await?;
-        send(
-            self.shared,
-            self.host,
-            HostNews::Link {
-                link: Link::Ready,
-                why: String::new(),
-                retry_at: None,
-            },
-        );
-        self.look(&self.everything()).await?;
-        let mut filters = vec![("type", "container")];
-        filters.extend(EVENTS.map(|e| ("event", e)));
-        let events = self.client.events(&filters, since);
-        let mut events = std::pin::pin!(events);
+        // Looks that failed are made again, each time later.
+        let mut again = BACKOFF.0;
+        let mut seen = self.try_look(&Inspect::Needed).await?;
+        past.ready = Some(Instant::now());
+        self.ask_pulse().await?;
+        if seen {
+            seen = self.try_look(&self.everything()).await?;
+        }
         let mut fleet = self.shared.fleet.clone();
         let mut watched = self.shared.watch.clone();
         fleet.mark_unchanged();
@@ -176,24 +234,34 @@ impl Worker<'_> {
             ticks
         };
         let (mut numbers, mut sweep, mut ping) = (every(NUMBERS), every(SWEEP), every(PING));
-        // A local daemon that ends closes its socket: only others have to be asked.
+        let mut machine = every(MACHINE);
         let far = !matches!(
             self.host.engine,
             EngineAddress::Unix { .. } | EngineAddress::Sim { .. }
         );
+        let mut filters = vec![("type", "container")];
+        filters.extend(EVENTS.map(|e| ("event", e)));
+        let mut events = Box::pin(self.client.events(&filters, since));
+        let mut silent_since = Instant::now();
         // When to look again, and the moment that must not be passed.
         let mut look_at: Option<(Instant, Instant)> = None;
         loop {
+            if !seen && look_at.is_none() {
+                let at = Instant::now() + Duration::from_secs(again);
+                look_at = Some((at, at));
+                again = (again * 2).min(BACKOFF.1);
+            }
             let due = look_at.map(|(at, last)| at.min(last));
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => {
+                        silent_since = Instant::now();
                         let event = event?;
                         // Told before, on a connection that was lost.
-                        if event.time_nano <= *heard {
+                        if event.time_nano <= past.heard {
                             continue;
                         }
-                        *heard = event.time_nano;
+                        past.heard = event.time_nano;
                         self.event(event);
                         let now = Instant::now();
                         let last = look_at.map_or(now + SETTLE_AT_MOST, |(_, last)| last);
@@ -203,18 +271,152 @@ impl Worker<'_> {
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     look_at = None;
-                    let touched = std::mem::take(&mut self.touched);
-                    self.look(&Inspect::And(touched)).await?;
+                    let inspect = match seen {
+                        true => Inspect::And(std::mem::take(&mut self.touched)),
+                        false => self.everything(),
+                    };
+                    seen = self.try_look(&inspect).await?;
+                    if seen {
+                        again = BACKOFF.0;
+                    }
                 }
                 // The channel ends with the feed, and this task with it.
                 Ok(()) = fleet.changed() => {
                     look_at.get_or_insert((Instant::now(), Instant::now()));
                 }
-                () = self.shared.refresh.notified() => self.look(&self.everything()).await?,
+                () = self.shared.refresh.notified() => {
+                    seen = self.try_look(&self.everything()).await?;
+                    self.measured = false;
+                    self.numbers(true).await?;
+                    self.ask_pulse().await?;
+                }
                 Ok(()) = watched.changed() => self.numbers(true).await?,
                 _ = numbers.tick(), if self.is_watched() => self.numbers(false).await?,
-                _ = sweep.tick() => self.look(&self.everything()).await?,
-                _ = ping.tick(), if far => self.client.ping().await?,
+                _ = machine.tick(), if self.is_measured() => self.measure().await?,
+                _ = sweep.tick() => seen = self.try_look(&self.everything()).await?,
+                _ = ping.tick() => {
+                    self.ask_pulse().await?;
+                    if far && silent_since.elapsed() > SILENCE {
+                        silent_since = Instant::now();
+                        if past.heard > 0 {
+                            since = Some(past.heard / 1_000_000_000);
+                        }
+                        events = Box::pin(self.client.events(&filters, since));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells how the host is, when that is news.
+    fn tell(&mut self) {
+        let why = self.troubles.words();
+        let link = match why.is_empty() {
+            true => Link::Ready,
+            false => Link::Degraded,
+        };
+        let now = Some((link, why.clone()));
+        if self.told != now {
+            self.told = now;
+            let retry_at = None;
+            send(
+                self.shared,
+                self.host,
+                HostNews::Link { link, why, retry_at },
+            );
+        }
+    }
+
+    /// Asks whether the host is there, and how far away. Two pings without an answer in a row: it
+    /// is not.
+    async fn ask_pulse(&mut self) -> engine::Result<()> {
+        let client = self.client.clone();
+        for last in [false, true] {
+            let start = Instant::now();
+            let mut answer = std::pin::pin!(client.ping());
+            let slow = sleep(SLOW);
+            let answer = tokio::select! {
+                answer = &mut answer => answer,
+                () = slow => {
+                    self.troubles.late = Some(format!(
+                        "no answer to a ping for {} s",
+                        start.elapsed().as_secs()
+                    ));
+                    self.tell();
+                    answer.await
+                }
+            };
+            match answer {
+                Ok(()) => {
+                    self.answered(start.elapsed());
+                    return Ok(());
+                }
+                Err(error) if error.is_late() && !last => {
+                    self.troubles.late = Some("it did not answer a ping".into());
+                    self.tell();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, took: Duration) {
+        if took >= SLOW || (self.troubles.late.is_some() && took >= BRISK) {
+            let took = took.as_secs_f64();
+            self.troubles.late = Some(format!("slow: a ping takes {took:.1} s"));
+        } else {
+            self.troubles.late = None;
+        }
+        self.tell();
+        let local = chrono::Utc::now().timestamp();
+        let pulse = Pulse {
+            round_trip: took,
+            skew_s: self.client.daemon_now().map(|there| there - local),
+        };
+        if self.pulse.is_none_or(|before| before.differs(&pulse)) {
+            self.pulse = Some(pulse);
+            send(self.shared, self.host, HostNews::Pulse(pulse));
+        }
+    }
+
+    /// Reads the host. Whether that worked; a host that cannot be read but answers pings is not
+    /// lost.
+    async fn try_look(&mut self, inspect: &Inspect) -> engine::Result<bool> {
+        let start = Instant::now();
+        let done = self.look(inspect).await;
+        match &done {
+            Ok(()) => {
+                let took = start.elapsed();
+                self.troubles.unread = None;
+                self.troubles.slow = (took >= SLOW_LOOK)
+                    .then(|| format!("slow: reading it takes {} s", took.as_secs()));
+            }
+            Err(error) => {
+                if let Inspect::And(ids) = inspect {
+                    self.touched.extend(ids.iter().cloned());
+                }
+                self.troubles.unread = Some(format!("it cannot be read: {error}"));
+            }
+        }
+        self.weigh(done.map(|()| true), false).await
+    }
+
+    /// What an error says about the host: lost, or only in trouble.
+    async fn weigh<T>(&mut self, done: engine::Result<T>, or: T) -> engine::Result<T> {
+        match done {
+            Ok(value) => {
+                self.tell();
+                Ok(value)
+            }
+            Err(error) if error.is_late() => {
+                self.ask_pulse().await?;
+                Ok(or)
+            }
+            Err(error) if error.is_unreachable() => Err(error),
+            Err(_) => {
+                self.tell();
+                Ok(or)
             }
         }
     }
@@ -283,6 +485,12 @@ impl Worker<'_> {
             || watch.traffic.iter().any(|host| host == here)
     }
 
+    fn is_measured(&self) -> bool {
+        let watch = self.shared.watch.borrow();
+        let here = self.host.name.as_str();
+        watch.machines.iter().any(|host| host == here)
+    }
+
     /// Reads the numbers on screen. When what is on screen changed, only those never read.
     async fn numbers(&mut self, only_new: bool) -> engine::Result<()> {
         let here = self.host.name.as_str();
@@ -297,10 +505,43 @@ impl Worker<'_> {
             let traffic = watch.traffic.iter().any(|h| h == here);
             (usage, traffic && !(only_new && self.counted))
         };
-        self.usage(&usage).await?;
+        let done = self.usage(&usage).await;
+        self.weigh(done, ()).await?;
         if traffic {
             self.counted = true;
-            self.traffic().await?;
+            let done = self.traffic().await;
+            self.weigh(done, ()).await?;
+        }
+        if only_new && !self.measured && self.is_measured() {
+            self.measure().await?;
+        }
+        Ok(())
+    }
+
+    /// The machine's numbers: through a command in the toolbox, which on-call mode does not run.
+    async fn measure(&mut self) -> engine::Result<()> {
+        self.measured = true;
+        let fleet = self.shared.fleet.borrow().name.clone();
+        let toolbox = self.last.as_ref().and_then(|last| {
+            find_toolbox(&last.containers, &fleet).filter(|c| c.is_running() && !self.shared.lone)
+        });
+        let Some(toolbox) = toolbox.filter(|_| !self.shared.on_call) else {
+            return Ok(());
+        };
+        let toolbox = Toolbox {
+            client: self.client.clone(),
+            id: toolbox.id.clone(),
+            layout: Layout::new(&self.host.root),
+        };
+        match machine::read(&toolbox).await {
+            Ok(found) => send(self.shared, self.host, HostNews::Machine(Ok(found))),
+            Err(crate::host::ToolboxError::Engine(error)) if error.is_unreachable() => {
+                return self.weigh(Err(error), ()).await;
+            }
+            Err(error) => {
+                let why = error.to_string();
+                send(self.shared, self.host, HostNews::Machine(Err(why)));
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::effect::Watch;
 use super::message::Message;
+use super::question::Desk;
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::{HostObservation, Observed};
@@ -32,6 +33,8 @@ struct Shared {
     /// Rings when hosts are to be looked at again at once.
     refresh: Arc<Notify>,
     known: Arc<Mutex<Known>>,
+    /// Where logins ask the operator.
+    desk: Arc<Desk>,
     /// There is no fleet file: every container matters, and is inspected.
     lone: bool,
     on_call: bool,
@@ -59,6 +62,7 @@ impl Feed {
         lone: bool,
         on_call: bool,
         connect: Connect,
+        desk: Arc<Desk>,
         messages: UnboundedSender<Message>,
     ) -> Feed {
         let (fleet_out, fleet_in) = watch::channel(fleet.clone());
@@ -71,6 +75,7 @@ impl Feed {
                 watch: watch_in,
                 refresh: Arc::new(Notify::new()),
                 known: Arc::default(),
+                desk,
                 lone,
                 on_call,
             },
@@ -118,23 +123,30 @@ impl Feed {
         let _ = self.watch.send(watch);
     }
 
-    /// Looks at all hosts again, at once.
+    /// Looks at all hosts again, at once. Those that are away are tried again, and may ask what
+    /// the operator refused to answer.
     pub fn refresh(&self) {
+        self.shared.desk.ask_again();
         self.shared.refresh.notify_waiters();
     }
 
-    /// What was last found on every host. Hosts that were not reached yet are said to be so.
-    pub fn observed(&self) -> Observed {
-        let mut observed = lock(&self.shared.known).observed.clone();
-        for name in self.workers.keys() {
+    /// What was last found on every host, to be taken where time does not matter: it is a copy of
+    /// all that is known. Hosts that were not reached yet are said to be so.
+    pub fn observing(&self) -> impl FnOnce() -> Observed + Send + 'static {
+        let known = self.shared.known.clone();
+        let names: Vec<Name> = self.workers.keys().cloned().collect();
+        move || {
+            let mut observed = lock(&known).observed.clone();
+            for name in names {
+                observed
+                    .hosts
+                    .entry(name)
+                    .or_insert_with(|| HostObservation::Unreachable {
+                        why: "it has not been looked at yet".into(),
+                    });
+            }
             observed
-                .hosts
-                .entry(name.clone())
-                .or_insert_with(|| HostObservation::Unreachable {
-                    why: "it has not been looked at yet".into(),
-                });
         }
-        observed
     }
 
     /// Connections to the hosts that answer.

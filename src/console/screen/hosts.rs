@@ -1,8 +1,9 @@
-//! The list of hosts.
+//! The list of hosts, those under most pressure first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured, word};
 use crate::console::fleet_view::{HostRow, Link};
 use crate::console::model::Model;
 use crate::console::pen::{Pen, Spans};
@@ -10,6 +11,7 @@ use crate::console::text::{rate, size};
 use crate::console::theme::Role;
 use crate::console::view::{Ages, link_mark};
 use crate::console::widget::table::{Cell, Column, Table};
+use crate::fleet::Name;
 
 #[derive(Debug, Clone, Copy)]
 enum Col {
@@ -18,6 +20,12 @@ enum Col {
     Since,
     Sites,
     Containers,
+    Disk,
+    Memory,
+    Load,
+    Trip,
+    Clock,
+    Certificate,
     Requests,
     Engine,
     Machine,
@@ -26,7 +34,7 @@ enum Col {
     Why,
 }
 
-fn columns() -> Vec<Column<Col>> {
+fn columns(model: &Model) -> Vec<Column<Col>> {
     let col = |id, title, min, ideal, priority, from| Column {
         id,
         title,
@@ -37,29 +45,46 @@ fn columns() -> Vec<Column<Col>> {
         priority,
         from,
     };
-    let number = |id, title, min, priority| Column {
+    let number = |id, title, min, priority, from| Column {
         right: true,
-        ..col(id, title, min, min, priority, 0)
+        ..col(id, title, min, min, priority, from)
     };
-    vec![
+    let hosts = &model.view.hosts;
+    let mut out = vec![
         col(Col::Name, "HOST", 8, 16, 0, 0),
-        col(Col::State, "STATE", 12, 13, 0, 0),
-        number(Col::Since, "SINCE", 5, 3),
-        number(Col::Sites, "SITES", 7, 2),
-        number(Col::Containers, "CONT.", 7, 6),
-        number(Col::Requests, "REQ/s", 5, 5),
-        col(Col::Engine, "ENGINE", 8, 14, 4, 0),
-        col(Col::Machine, "MACHINE", 10, 12, 7, 100),
-        col(Col::Os, "SYSTEM", 12, 28, 9, 140),
+        col(Col::State, "STATE", 12, 12, 0, 0),
+        number(Col::Since, "SINCE", 5, 3, 0),
+        number(Col::Sites, "SITES", 7, 2, 0),
+        number(Col::Containers, "CONT.", 7, 6, 0),
+    ];
+    // What no host has takes no room: on-call mode knows none of it.
+    if hosts.iter().any(|h| h.machine.is_some()) {
+        out.push(number(Col::Disk, "DISK", 4, 3, 0));
+        out.push(number(Col::Memory, "MEM", 4, 4, 0));
+        out.push(number(Col::Load, "LOAD", 4, 4, 0));
+    }
+    out.push(number(Col::Trip, "TRIP", 5, 5, 0));
+    if hosts.iter().any(|h| h.pulse.is_some_and(|p| p.skew().is_some())) {
+        out.push(number(Col::Clock, "CLOCK", 5, 5, 0));
+    }
+    if hosts.iter().any(|h| h.certificate_until.is_some()) {
+        out.push(number(Col::Certificate, "CERT", 7, 6, 0));
+    }
+    out.extend([
+        number(Col::Requests, "REQ/s", 5, 8, 0),
+        col(Col::Engine, "ENGINE", 8, 14, 7, 0),
+        col(Col::Machine, "MACHINE", 10, 12, 9, 100),
+        col(Col::Os, "SYSTEM", 12, 28, 11, 140),
         Column {
             grows: true,
-            ..col(Col::Address, "ADDRESS", 14, 26, 8, 100)
+            ..col(Col::Address, "ADDRESS", 14, 26, 10, 100)
         },
         Column {
             grows: true,
             ..col(Col::Why, "WHY", 12, 20, 1, 0)
         },
-    ]
+    ]);
+    out
 }
 
 /// Draws the list. Returns what there is to say about the host under the cursor.
@@ -67,11 +92,11 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
     let list = &model.host_list;
     let rows = &model.view.hosts;
     Table {
-        columns: &columns(),
-        len: rows.len(),
+        columns: &columns(model),
+        len: list.order.len(),
         offset: list.offset,
         cursor: Some(list.cursor),
-        row: &|at| &rows[at],
+        row: &|at| &rows[list.order[at] as usize],
         cell: &|row, col| cell(model, row, col, ages),
         marked: &|_| false,
         dimmed: &|_| false,
@@ -84,53 +109,72 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
         return Vec::new();
     };
     let mut parts = Vec::new();
+    parts.extend(retry(host, ages));
     match host.seen {
         Some(at) => parts.push(format!("read {}", ages.read(at))),
         None => parts.push("never read".into()),
     }
-    if let (Link::BackingOff, Some(at)) = (host.link, host.retry_at) {
-        parts.push(format!("next attempt in {}; r tries now", ages.until(at)));
+    match host.machine {
+        Some(machine) => parts.push(format!("disk, memory, load {}", ages.read(machine.at))),
+        None if host.link == Link::Ready => {
+            if let Some(data) = host.name.parse().ok().and_then(|n| model.data.get::<Name>(&n)) {
+                let why = unmeasured(model, host, data);
+                parts.push(format!("disk, memory, load not known: {why}"));
+            }
+        }
+        None => {}
     }
     if host.foreign > 0 {
         parts.push(format!("{} foreign containers", host.foreign));
-    }
-    if !host.applied_by.is_empty() {
-        parts.push(format!("applied by {}", host.applied_by));
     }
     vec![(Role::Dim, format!(" {}: {}", host.name, parts.join(" · ")))]
 }
 
 fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> {
-    let away = row.link != Link::Ready;
+    let away = !matches!(row.link, Link::Ready | Link::Degraded);
     let old = if away { Role::Dim } else { Role::Text };
+    let share = |share: Option<f64>| match share {
+        None => Cell::new(Role::Dim, "–"),
+        Some(share) if away => Cell::new(Role::Dim, percent(share)),
+        Some(share) => Cell::new(share_role(share), percent(share)),
+    };
+    let machine = row.machine.map(|m| m.value);
     match col {
         Col::Name => Cell::new(Role::Strong, row.name.as_str()),
         Col::State => {
             let (symbol, role) = link_mark(model, row.link);
-            let word = match row.link {
-                Link::Ready => "ready",
-                Link::Degraded => "degraded",
-                Link::Connecting => "connecting",
-                Link::BackingOff => "no answer",
-            };
-            Cell::new(role, format!("{symbol} {word}"))
+            Cell::new(role, format!("{symbol} {}", word(row.link)))
         }
         Col::Since => Cell::new(Role::Text, ages.ago(row.since)),
         Col::Sites => match row.sites {
             (0, _) => Cell::new(Role::Dim, "–"),
             (n, 0) => Cell::new(old, n.to_string()),
             (n, bad) => {
-                let (symbol, role) = if model.theme.ascii {
-                    ("X", Role::Warn)
-                } else {
-                    ("✖", Role::Warn)
-                };
-                Cell::new(role, format!("{n} {symbol}{bad}"))
+                let symbol = if model.theme.ascii { "X" } else { "✖" };
+                Cell::new(Role::Warn, format!("{n} {symbol}{bad}"))
             }
         },
         Col::Containers => match row.containers {
-            (all, running) if all == running => Cell::new(old, all.to_string()),
+            (0, _) if row.seen.is_none() => Cell::new(old, ""),
             (all, running) => Cell::new(old, format!("{running}/{all}")),
+        },
+        Col::Disk => share(machine.map(|m| m.disk_used())),
+        Col::Memory => share(machine.map(|m| m.memory_used())),
+        Col::Load => share(machine.map(|m| m.load_share(row.cpus))),
+        Col::Trip => Cell::new(
+            old,
+            row.pulse.map_or(String::new(), |p| round_trip(p.round_trip)),
+        ),
+        Col::Clock => match row.pulse.and_then(|p| p.skew()) {
+            None => Cell::new(old, ""),
+            Some(skew) => Cell::new(Role::Warn, format!("{skew:+}s")),
+        },
+        Col::Certificate => match row.certificate_until {
+            None => Cell::new(old, ""),
+            Some(until) => {
+                let (role, text) = expiry(until, model.now());
+                Cell::new(if role == Role::Text { old } else { role }, text)
+            }
         },
         Col::Requests => Cell::new(old, row.requests.map_or(String::new(), rate)),
         Col::Engine if row.version.is_empty() => Cell::new(old, ""),
@@ -139,6 +183,9 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Machine => Cell::new(old, format!("{} × {}", row.cpus, size(row.memory))),
         Col::Os => Cell::new(Role::Dim, row.os.as_str()),
         Col::Address => Cell::new(Role::Dim, row.address.as_str()),
-        Col::Why => Cell::new(if away { Role::Text } else { Role::Dim }, row.why.as_str()),
+        Col::Why => {
+            let plain = row.link == Link::Ready;
+            Cell::new(if plain { Role::Dim } else { Role::Text }, row.why.as_str())
+        }
     }
 }

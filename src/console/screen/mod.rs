@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod events;
 pub mod help;
+pub mod host;
 pub mod hosts;
 pub mod logs;
 pub mod plan;
@@ -17,6 +18,7 @@ use super::view::Ages;
 /// The lines of a screen made of text.
 pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
     match model.screen() {
+        Screen::Host(name, _) => host::lines(model, name, width, ages),
         Screen::Site(key, _) => site::lines(model, key, width, ages),
         Screen::Activity { only, .. } => activity::lines(model, only.as_deref(), width, ages),
         Screen::Events { only, filter, .. } => {

@@ -64,6 +64,9 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
     let words = match row.state {
         State::Ok => "is well",
         State::Running => "runs",
+        // Hosts have pages of their own.
+        State::Lost => "is lost",
+        State::Degraded => "is degraded",
         State::Failing => "is failing",
         State::Restarting => "keeps restarting",
         State::Warning => "answers, but wants a look",
@@ -75,7 +78,14 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
         State::Stopped => "is stopped",
         State::Archived => "is archived: its files stay on the host",
     };
-    let was = if row.stale { "as last seen, " } else { "" };
+    let was = match row.seen.filter(|_| row.stale) {
+        Some(at) => format!("as last seen {} ago: ", ages.ago(at)),
+        None => String::new(),
+    };
+    let (symbol, role) = match row.stale {
+        true => mark(model, State::Unknown),
+        false => (symbol, role),
+    };
     out.push(vec![
         (role, format!(" {symbol} ")),
         (Role::Strong, row.name.clone()),

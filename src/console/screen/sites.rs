@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::fleet_view::{Reading, SiteRow, State};
+use crate::console::fleet_view::{Link, Reading, SiteRow, State};
 use crate::console::model::Model;
 use crate::console::order::Sort;
 use crate::console::pen::{Pen, Spans};
@@ -270,7 +270,12 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Image => Cell::new(Role::Dim, row.image.as_str()),
         Col::Why => {
             let role = match row.state {
-                State::Failing | State::Restarting | State::Warning | State::Drift => Role::Text,
+                State::Lost
+                | State::Degraded
+                | State::Failing
+                | State::Restarting
+                | State::Warning
+                | State::Drift => Role::Text,
                 _ => Role::Dim,
             };
             Cell::new(role, row.why.as_str())
@@ -308,6 +313,19 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
         return out;
     };
     let mut parts: Vec<String> = Vec::new();
+    if row.is_host
+        && let Some(host) = model.host(&row.host)
+    {
+        parts.extend(super::host::retry(host, ages));
+        if host.link == Link::BackingOff {
+            parts.push(match row.seen {
+                Some(at) => format!("its sites as last seen {} ago", ages.ago(at)),
+                None => "its sites were never seen".into(),
+            });
+        }
+        out.push((Role::Dim, format!(" {}: {}", row.name, parts.join(" · "))));
+        return out;
+    }
     if row.stale {
         match row.seen {
             Some(at) => parts.push(format!("as last seen {} ago", ages.ago(at))),

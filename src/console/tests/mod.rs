@@ -1,6 +1,6 @@
 //! The console as an operator meets it: keys in, frames and wishes out.
 
-mod fixture;
+pub mod fixture;
 mod keys;
 mod logs;
 mod screens;

@@ -56,6 +56,7 @@ impl Whole {
                     Client::over(sim.connector(), sim.address(), Gate::new(mode)).await
                 })
             }),
+            desk: Arc::default(),
             on_call: mode == Mode::OnCall,
             demo: true,
             no_color: false,

@@ -1,8 +1,11 @@
 //! What each action does.
 
+use std::sync::Arc;
+
 use super::keys::{filter, forbidden, leave};
 use super::move_cursor::{Motion, go};
 use crate::console::action::Action;
+use crate::console::dialog::Dialog;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::fleet_view::SiteRow;
 use crate::console::form::site;
@@ -108,7 +111,8 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         Action::Events => {
-            let only = model.subject().map(|r| (r.key.clone(), r.name.clone()));
+            let site = model.subject().filter(|r| !r.is_host);
+            let only = site.map(|r| (r.key.clone(), r.name.clone()));
             model.stack.push(Screen::Events {
                 only,
                 filter: String::new(),
@@ -124,12 +128,18 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.stack.push(Screen::Activity { only: None, top: 0 });
             }
         }
+        Action::Answer => {
+            match model.questions.front().cloned() {
+                Some(asked) => {
+                    let dialog = Box::new(Dialog::new(asked));
+                    model.overlay = Some(Overlay::Question(dialog));
+                }
+                None => model.say(Tone::Plain, "no host asks anything"),
+            }
+        }
         Action::Host => {
             if let Some(host) = model.subject().map(|r| r.host.clone()) {
-                if let Some(at) = model.view.hosts.iter().position(|h| h.name == host) {
-                    model.host_list.cursor = at;
-                }
-                model.stack.push(Screen::Hosts);
+                open_host(model, &host);
             }
         }
         Action::Sites => model.stack.truncate(1),
@@ -178,7 +188,8 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
                 .subject()
                 .map(|r| r.host.clone())
                 .or_else(|| model.host_here().map(|h| h.name.clone()));
-            let account = model.subject().map(|r| r.account.clone());
+            let account = model.subject().filter(|r| !r.is_host);
+            let account = account.map(|r| r.account.clone());
             if let Some(fleet) = &model.fleet {
                 let form = site::new(fleet, host.as_deref(), account.as_deref());
                 model.overlay = Some(Overlay::Form(Box::new(form)));
@@ -195,11 +206,15 @@ fn open(model: &mut Model) -> Vec<Effect> {
     match model.screen() {
         Screen::Sites => {
             if let Some(key) = model.subject().map(|r| r.key.clone()) {
-                model.stack.push(Screen::Site(key, 0));
-                return screen::site::opened(model);
+                return open_row(model, &key);
             }
         }
         Screen::Hosts => {
+            if let Some(host) = model.host_here().map(|h| h.name.clone()) {
+                open_host(model, &host);
+            }
+        }
+        Screen::Host(..) => {
             // The host's sites: the list of sites, filtered by it.
             if let Some(host) = model.host_here().map(|h| h.name.clone()) {
                 model.stack.truncate(1);
@@ -226,6 +241,22 @@ fn open(model: &mut Model) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Opens the page of a row.
+pub(super) fn open_row(model: &mut Model, key: &Arc<str>) -> Vec<Effect> {
+    if let Some(host) = model.row(key).filter(|r| r.is_host).map(|r| r.host.clone()) {
+        open_host(model, &host);
+        return Vec::new();
+    }
+    model.stack.push(Screen::Site(key.clone(), 0));
+    screen::site::opened(model)
+}
+
+fn open_host(model: &mut Model, name: &str) {
+    if let Ok(name) = name.parse() {
+        model.stack.push(Screen::Host(name, 0));
+    }
 }
 
 fn logs(model: &mut Model) -> Vec<Effect> {
@@ -266,9 +297,14 @@ fn back(model: &mut Model) -> Vec<Effect> {
 }
 
 fn mark(model: &mut Model) {
-    let Some(key) = model.subject().map(|r| r.key.clone()) else {
+    let Some(row) = model.subject() else {
         return;
     };
+    if row.is_host {
+        model.say(Tone::Plain, "it is a host: only sites are marked");
+        return;
+    }
+    let key = row.key.clone();
     if !model.sites.marks.remove(&key) {
         model.sites.marks.insert(key);
     }
@@ -278,7 +314,7 @@ fn mark(model: &mut Model) {
 fn site_name(model: &Model) -> Option<String> {
     model
         .subject()
-        .filter(|r| !r.foreign)
+        .filter(|r| !r.foreign && !r.is_host)
         .map(|r| r.name.clone())
 }
 
@@ -324,6 +360,10 @@ fn change(model: &mut Model, verb: &str, wish: Wish) -> Vec<Effect> {
 
 /// Why a row cannot be changed.
 fn refused(row: &SiteRow, verb: &str) -> Option<String> {
+    if row.is_host {
+        let name = &row.name;
+        return Some(format!("{verb}: {name} is a host; choose one of its sites"));
+    }
     if row.foreign {
         return Some(format!("{} is not ostler's: it is never changed", row.name));
     }

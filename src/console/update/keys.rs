@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::act::{perform, propose};
 use crate::console::action::Action;
+use crate::console::dialog::Done;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::form::{Next, site};
 use crate::console::keymap::Key;
@@ -12,7 +13,9 @@ use crate::console::message::Tone;
 use crate::console::model::{Model, Overlay, Screen};
 use crate::console::palette::Goal;
 use crate::console::proposal::Confirm;
+use crate::console::text::clean;
 use crate::console::{screen, settle};
+use crate::engine::Answer;
 
 pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
@@ -72,6 +75,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
                 site::check(form, fleet);
             }
         }
+        Some(Overlay::Question(dialog)) => dialog.paste(text),
         Some(Overlay::Proposal(open)) if matches!(open.confirm, Confirm::Type(_)) => {
             open.input.paste(text);
         }
@@ -126,10 +130,7 @@ fn in_overlay(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
             if event.code == KeyCode::Enter {
                 let effects = match palette.chosen().cloned() {
                     Some(Goal::Do(action)) => perform(model, action),
-                    Some(Goal::Go(key, _)) => {
-                        model.stack.push(Screen::Site(key, 0));
-                        screen::site::opened(model)
-                    }
+                    Some(Goal::Go(key, _)) => super::act::open_row(model, &key),
                     None => Vec::new(),
                 };
                 return (None, effects);
@@ -175,6 +176,22 @@ fn in_overlay(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
             }
             (Some(Overlay::Working(id, request)), Vec::new())
         }
+        Overlay::Question(mut dialog) => match dialog.key(event) {
+            Done::Stay => (Some(Overlay::Question(dialog)), Vec::new()),
+            Done::Answer(answer) => {
+                let asked = &dialog.asked;
+                let host = asked.question.host().to_owned();
+                if answer == Answer::No {
+                    // Whatever else it asks is refused with it.
+                    model.questions.retain(|q| q.question.host() != host);
+                    let text = format!("{}: refused; r asks again", clean(&host));
+                    model.say(Tone::Plain, text);
+                } else {
+                    model.questions.retain(|q| q.id != asked.id);
+                }
+                (None, vec![Effect::Answer(asked.id, answer)])
+            }
+        },
         Overlay::Proposal(open) => in_proposal(model, open, event, leave),
         Overlay::Leave => match event.code {
             KeyCode::Char('Q') => (None, vec![Effect::Quit]),

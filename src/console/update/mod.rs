@@ -7,7 +7,7 @@ mod news;
 
 use super::effect::Effect;
 use super::message::{Message, Tone};
-use super::model::{Model, Overlay};
+use super::model::{Asked, Model, Overlay};
 use super::proposal::Open;
 use super::{screen, settle};
 
@@ -70,6 +70,10 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Log(id, news) => {
             screen::logs::news(model, id, &news);
+            Vec::new()
+        }
+        Message::Asked(id, question) => {
+            model.questions.push_back(Asked { id, question });
             Vec::new()
         }
         Message::Note(tone, text) => {

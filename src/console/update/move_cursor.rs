@@ -39,9 +39,10 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
             }
         }
         Some(Screen::Hosts) => {
-            let last = model.view.hosts.len().saturating_sub(1);
-            let at = model.host_list.cursor;
-            model.host_list.cursor = moved(at, motion, page, last);
+            let hosts = &model.view.hosts;
+            let last = hosts.len().saturating_sub(1);
+            let at = moved(model.host_list.cursor, motion, page, last);
+            model.host_list.go_to(at, |i| &hosts[i as usize].key);
         }
         Some(Screen::Help { filter, cursor, .. }) => {
             let last = screen::help::entries(filter).len().saturating_sub(1);
@@ -55,6 +56,7 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
             let last = screen::lines_of(model).saturating_sub(model.body_lines());
             if let Some(
                 Screen::Site(_, top)
+                | Screen::Host(_, top)
                 | Screen::Plan(crate::console::model::PlanScreen { top, .. })
                 | Screen::Activity { top, .. }
                 | Screen::Events { top, .. },

@@ -23,13 +23,7 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             why,
             retry_at,
         } => {
-            if data.link != link {
-                data.link = link;
-                data.link_since = now;
-            }
-            data.why = why;
-            data.retry_at = retry_at;
-            model.plan_old = true;
+            model.plan_old |= data.set_link(now, link, why, retry_at);
         }
         HostNews::Observed(observed) => {
             data.observed = Some(observed);
@@ -37,6 +31,12 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             forget_gone(data);
             model.plan_old = true;
         }
+        HostNews::Pulse(pulse) => data.pulse = Some(pulse),
+        HostNews::Machine(Ok(machine)) => {
+            data.machine = Some((machine, now));
+            data.machine_why.clear();
+        }
+        HostNews::Machine(Err(why)) => data.machine_why = why,
         HostNews::Traffic(numbers) => data.traffic.extend(numbers),
         HostNews::Usage(container, usage) => {
             data.stats.insert(container, usage);

@@ -23,7 +23,8 @@ pub use stream::LogOptions;
 
 /// A connection to one engine. Cheap to clone; clones share connections, counts and clock.
 ///
-/// Deadlines: reading calls 8 s, the body included; stop and restart their grace and 8 s; create
+/// Deadlines: making a connection has its own, and none while the operator is being asked; reading
+/// calls 8 s, the body included; stop and restart their grace and 8 s; create
 /// and start 60 s; uploads, pulls and builds a time without any progress (30 s, 60 s and 300 s: a
 /// step of a build may well say nothing for minutes) and none in all; logs and events none, once
 /// they have begun.
@@ -132,6 +133,20 @@ impl Client {
             .ask(Call::get("/_ping", "ping"), READ)
             .await
             .map(drop)
+    }
+
+    /// Whether the engine is still the release, speaking the API, that was found when we
+    /// connected: it may have been updated while it was away.
+    ///
+    /// # Errors
+    /// It does not answer, or not as an engine does.
+    pub async fn is_as_before(&self) -> Result<bool> {
+        let answer = self
+            .wire
+            .ask(Call::get("/version", "ask for its version"), READ)
+            .await?;
+        let now = version::negotiate(&self.wire.address, &answer.bytes)?;
+        Ok(now == *self.version)
     }
 
     /// What the engine says about its machine.

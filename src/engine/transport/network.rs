@@ -48,6 +48,11 @@ impl Network {
         }
     }
 
+    /// The same, but questions go to `ask`.
+    pub fn asked_by(self, ask: Arc<dyn Ask>) -> Self {
+        Network { ask, ..self }
+    }
+
     /// The same, with another `ssh_config` than the operator's own.
     pub fn with_ssh(self, ssh: SshOptions) -> Self {
         Network { ssh, ..self }

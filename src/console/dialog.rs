@@ -1,0 +1,407 @@
+//! The dialog in which a login's question is answered. It opens on a key, never by itself: what is
+//! being typed elsewhere is not meant for it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::model::{Asked, Model};
+use super::pen::{Pen, Spans, frame};
+use super::question::is_about;
+use super::text::{clean, wrap};
+use super::theme::Role;
+use super::widget::input::Input;
+use crate::engine::{Answer, Question};
+
+/// Longer secrets are pasted by mistake.
+const MOST: usize = 1024;
+
+/// A question that is being answered.
+#[derive(Debug)]
+pub struct Dialog {
+    /// It.
+    pub asked: Asked,
+    typed: Typed,
+    /// What was typed is no answer.
+    hint: bool,
+}
+
+/// What is typed.
+enum Typed {
+    /// Seen.
+    Plain(Input),
+    /// Not seen, not even how long it is in a picture.
+    Hidden(Vec<char>),
+}
+
+impl std::fmt::Debug for Typed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        // What was typed does not stay in memory that is given back.
+        if let Typed::Hidden(text) = self {
+            text.fill('\0');
+            std::hint::black_box(text);
+        }
+    }
+}
+
+/// What came of a key.
+#[derive(Debug, PartialEq)]
+pub enum Done {
+    /// It goes on.
+    Stay,
+    /// This is the answer.
+    Answer(Answer),
+}
+
+impl Dialog {
+    /// Opened for a question.
+    pub fn new(asked: Asked) -> Dialog {
+        let typed = match &asked.question {
+            Question::Text { visible: false, .. } => Typed::Hidden(Vec::with_capacity(MOST)),
+            _ => Typed::Plain(Input::default()),
+        };
+        Dialog {
+            asked,
+            typed,
+            hint: false,
+        }
+    }
+
+    /// Takes a key. Escape refuses.
+    pub fn key(&mut self, event: KeyEvent) -> Done {
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        if event.code == KeyCode::Esc || (control && event.code == KeyCode::Char('c')) {
+            return Done::Answer(Answer::No);
+        }
+        let is_key = matches!(self.asked.question, Question::HostKey { .. });
+        match &mut self.typed {
+            Typed::Plain(input) => {
+                let empty = input.text().is_empty();
+                match event.code {
+                    KeyCode::Enter if is_key => match input.text().trim() {
+                        "yes" => return Done::Answer(Answer::Yes),
+                        "no" => return Done::Answer(Answer::No),
+                        _ => self.hint = true,
+                    },
+                    KeyCode::Enter => return Done::Answer(Answer::Text(input.text().to_owned())),
+                    KeyCode::Char('n') if is_key && empty => return Done::Answer(Answer::No),
+                    _ => {
+                        input.key(event);
+                    }
+                }
+            }
+            Typed::Hidden(text) => match event.code {
+                KeyCode::Enter => return Done::Answer(Answer::Text(text.iter().collect())),
+                KeyCode::Backspace => {
+                    if let Some(last) = text.last_mut() {
+                        *last = '\0';
+                    }
+                    text.pop();
+                }
+                KeyCode::Char('u') if control => {
+                    text.fill('\0');
+                    text.clear();
+                }
+                KeyCode::Char(c) if !control && text.len() < MOST => text.push(c),
+                _ => {}
+            },
+        }
+        Done::Stay
+    }
+
+    /// Takes pasted text, without the line break that often comes along.
+    pub fn paste(&mut self, pasted: &str) {
+        let pasted = pasted.trim_end_matches(['\r', '\n']);
+        match &mut self.typed {
+            // A yes is typed by hand.
+            Typed::Plain(_) if matches!(self.asked.question, Question::HostKey { .. }) => {}
+            Typed::Plain(input) => {
+                input.paste(pasted);
+            }
+            Typed::Hidden(text) => {
+                let room = MOST - text.len();
+                text.extend(pasted.chars().take(room));
+            }
+        }
+    }
+}
+
+/// Who asks what, in one line.
+pub fn banner(model: &Model) -> Option<Spans> {
+    let asked = model.questions.front()?;
+    let what = match &asked.question {
+        Question::HostKey { kind, .. } => format!("shows an unknown {} key", clean(kind)),
+        Question::Text { prompt, again, .. } => {
+            let again = if *again { "again, " } else { "" };
+            format!("asks {again}for {}", clean(prompt))
+        }
+    };
+    let more = match model.questions.len() {
+        1 => String::new(),
+        n => format!(" ({} more wait)", n - 1),
+    };
+    let how = match (&model.overlay, model.keymap.key(super::action::Action::Answer)) {
+        (Some(_), _) | (_, None) => "; :answer answers".to_owned(),
+        (None, Some(key)) => format!("; {key} answers"),
+    };
+    let text = format!(" {} {what}{more}", who(model, &asked.question));
+    Some(vec![(Role::Warn, text), (Role::Key, how)])
+}
+
+/// The host that asks, by its name in the fleet file where that is known.
+fn who(model: &Model, question: &Question) -> String {
+    let asked = clean(question.host());
+    match model.hosts.iter().find(|h| is_about(question.host(), h)) {
+        Some(host) if host.name.as_str() != asked => format!("{} ({asked})", host.name),
+        _ => asked.into_owned(),
+    }
+}
+
+/// Draws the dialog over the screen.
+pub fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, area: Rect) {
+    let theme = &model.theme;
+    let room = usize::from(area.width.saturating_sub(6)).min(90);
+    let lines = lines(model, dialog, room);
+    let height = (lines.len() as u16 + 2).min(area.height);
+    let width = (room as u16 + 4).min(area.width);
+    let place = Rect::new(
+        area.x + (area.width - width) / 2,
+        area.y + (area.height - height) / 2,
+        width,
+        height,
+    );
+    let inside = frame(buf, theme, place, &who(model, &dialog.asked.question));
+    for (at, line) in lines.iter().enumerate() {
+        let mut pen = Pen::on(buf, theme, inside, at as u16);
+        match line {
+            Line::Text(spans) => {
+                pen.spans(spans);
+            }
+            Line::Field => {
+                pen.put(Role::Key, "> ");
+                let room = pen.room();
+                match &dialog.typed {
+                    Typed::Plain(input) => input.draw(&mut pen, theme, room, true),
+                    Typed::Hidden(text) => {
+                        let word = match text.is_empty() {
+                            true => "nothing typed yet",
+                            false => "typed, and not shown",
+                        };
+                        pen.put(Role::Input, word);
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Line {
+    Text(Spans),
+    Field,
+}
+
+fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
+    let mut out = Vec::new();
+    let mut say = |role: Role, text: &str| {
+        for line in wrap(text, room) {
+            out.push(Line::Text(vec![(role, line)]));
+        }
+    };
+    let question = &dialog.asked.question;
+    match question {
+        Question::HostKey {
+            address,
+            kind,
+            fingerprint,
+            file,
+            ..
+        } => {
+            say(
+                Role::Text,
+                &format!("{} is not known yet. It shows this key:", clean(address)),
+            );
+            say(Role::Text, "");
+            say(Role::Dim, &clean(kind));
+            say(Role::Strong, &clean(fingerprint));
+            say(Role::Text, "");
+            say(
+                Role::Text,
+                "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_…_key.pub` prints on that \
+                 machine. Yes writes it to this file on your side:",
+            );
+            say(Role::Dim, &clean(&file.display().to_string()));
+            if model.view.on_call {
+                say(Role::Dim, "On-call mode allows it: no host is changed.");
+            }
+            say(Role::Text, "");
+        }
+        Question::Text {
+            prompt,
+            again,
+            visible,
+            ..
+        } => {
+            if *again {
+                say(Role::Bad, "That was not it.");
+            }
+            say(Role::Text, &clean(prompt));
+            if !visible {
+                say(Role::Dim, "It is kept in memory until ostler ends, and nowhere else.");
+            }
+            say(Role::Text, "");
+        }
+    }
+    out.push(Line::Field);
+    let key = |key: &str| (Role::Key, key.to_owned());
+    let dim = |text: &str| (Role::Dim, text.to_owned());
+    let last = match question {
+        Question::HostKey { .. } => vec![
+            key("yes⏎"),
+            dim(" it is the right one   "),
+            key("n esc"),
+            dim(" refuse"),
+        ],
+        Question::Text { .. } => vec![key("⏎"), dim(" answer   "), key("esc"), dim(" refuse")],
+    };
+    if dialog.hint {
+        out.push(Line::Text(vec![(
+            Role::Warn,
+            "type yes in full, or no".to_owned(),
+        )]));
+    }
+    out.push(Line::Text(last));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::console::effect::Effect;
+    use crate::console::harness::{App, Setup};
+    use crate::console::message::Message;
+    use crate::console::model::Overlay;
+    use crate::console::tests::fixture::three;
+
+    fn key_question() -> Question {
+        Question::HostKey {
+            host: "ops@web1.example.net".into(),
+            address: "192.0.2.7:22".into(),
+            kind: "ssh-ed25519".into(),
+            fingerprint: "SHA256:uNiVztksCsDhcc0u9e8BrfJLkRZtVqkN6SGL5DIhX8o".into(),
+            file: PathBuf::from("/home/me/.ssh/known_hosts"),
+        }
+    }
+
+    fn passphrase(again: bool) -> Question {
+        Question::Text {
+            host: "web2.example.net".into(),
+            prompt: "passphrase of /home/me/.ssh/id_ed25519".into(),
+            visible: false,
+            again,
+        }
+    }
+
+    fn answers(app: &mut App) -> Vec<Effect> {
+        let all = app.take().into_iter();
+        all.filter(|e| matches!(e, Effect::Answer(..))).collect()
+    }
+
+    #[test]
+    fn a_key_is_accepted_by_typing_yes_and_by_nothing_else() {
+        let mut app = three(Setup::default());
+        app.send(Message::Asked(7, key_question()));
+        assert!(app.model.overlay.is_none(), "it does not open by itself");
+        let text = app.text();
+        assert!(
+            text.contains("web1 (ops@web1.example.net) shows an unknown ssh-ed25519 key"),
+            "{text}"
+        );
+        assert_snapshot!("banner", text);
+        // Whatever is pressed before goes where it went before.
+        app.press("y enter");
+        assert!(answers(&mut app).is_empty());
+        app.press("q tab");
+        let text = app.text();
+        assert!(text.contains("SHA256:uNiVztksCsDhcc0u9e8BrfJLkRZtVqkN6SGL5DIhX8o"), "{text}");
+        assert_snapshot!("host_key", text);
+        app.press("y enter");
+        assert!(answers(&mut app).is_empty());
+        assert!(app.text().contains("type yes in full"));
+        app.send(Message::Paste("es".into()));
+        app.press("enter");
+        assert!(answers(&mut app).is_empty(), "a yes is typed by hand");
+        app.type_text("es").press("enter");
+        assert_eq!(answers(&mut app), [Effect::Answer(7, Answer::Yes)]);
+        assert!(app.model.overlay.is_none() && app.model.questions.is_empty());
+    }
+
+    #[test]
+    fn n_and_escape_refuse() {
+        for key in ["n", "esc", "ctrl-c"] {
+            let mut app = three(Setup::default());
+            app.send(Message::Asked(1, key_question()));
+            app.press("tab").press(key);
+            assert_eq!(answers(&mut app), [Effect::Answer(1, Answer::No)], "{key}");
+            assert!(app.text().contains("r asks again"), "{}", app.text());
+        }
+    }
+
+    #[test]
+    fn a_passphrase_is_never_seen() {
+        let mut app = three(Setup::default());
+        app.send(Message::Asked(1, passphrase(false)));
+        app.send(Message::Asked(2, passphrase(true)));
+        app.press("tab");
+        app.type_text("hunter2 ").press("backspace");
+        app.send(Message::Paste("-more\n".into()));
+        let text = app.text();
+        assert!(!text.contains("hunter") && !text.contains("more\n"), "{text}");
+        assert_snapshot!("passphrase", text);
+        assert!(!format!("{:?}", app.model).contains("hunter"));
+        app.press("enter");
+        let said = answers(&mut app);
+        assert_eq!(said, [Effect::Answer(1, Answer::Text("hunter2-more".into()))]);
+        assert!(!format!("{said:?}").contains("hunter"));
+        // The next one waits to be opened.
+        assert!(app.model.overlay.is_none());
+        app.press("tab");
+        assert!(app.text().contains("That was not it."));
+    }
+
+    #[test]
+    fn it_never_takes_keys_from_a_form() {
+        let mut app = three(Setup::default());
+        app.press("C").type_text("dora");
+        app.send(Message::Asked(1, passphrase(false)));
+        assert!(app.text().contains("web2"), "{}", app.text());
+        app.press("tab").type_text("x").press("enter");
+        assert!(matches!(app.model.overlay, Some(Overlay::Form(_))));
+        assert!(answers(&mut app).is_empty());
+        app.press("esc tab").type_text("y").press("enter");
+        let said = [Effect::Answer(1, Answer::Text("y".into()))];
+        assert_eq!(answers(&mut app), said);
+    }
+
+    #[test]
+    fn on_call_mode_may_answer() {
+        let mut app = three(Setup {
+            on_call: true,
+            ..Setup::default()
+        });
+        app.send(Message::Asked(1, key_question()));
+        app.press("tab").type_text("yes").press("enter");
+        let wishes = app.take();
+        assert!(wishes.contains(&Effect::Answer(1, Answer::Yes)));
+        assert!(!wishes.iter().any(Effect::changes));
+    }
+}

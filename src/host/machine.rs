@@ -1,0 +1,125 @@
+//! The machine under an engine: disk, memory and load, as the toolbox sees them.
+
+use serde::{Deserialize, Serialize};
+
+use super::script::MACHINE;
+use super::toolbox::{Toolbox, ToolboxError};
+
+/// What a machine has, and what of it is free.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// Bytes of the disk that holds the root folder: all, and free for use.
+    pub disk: (u64, u64),
+    /// Inodes of that disk: all and free; both 0 where it does not count them.
+    pub inodes: (u64, u64),
+    /// Bytes of memory: all, and what new processes can have.
+    pub memory: (u64, u64),
+    /// Bytes of swap: all and free.
+    pub swap: (u64, u64),
+    /// Processes that run or wait for a disk, averaged over 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// Seconds since it started.
+    pub uptime_s: u64,
+}
+
+impl Machine {
+    /// Used share of the disk, 0 to 1: of bytes or of inodes, whichever is fuller.
+    pub fn disk_used(&self) -> f64 {
+        used(self.disk).max(used(self.inodes))
+    }
+
+    /// Used share of memory, 0 to 1.
+    pub fn memory_used(&self) -> f64 {
+        used(self.memory)
+    }
+
+    /// Load of the last minute by processors: 1 and above when all of them are busy.
+    pub fn load_share(&self, cpus: u32) -> f64 {
+        self.load[0] / f64::from(cpus.max(1))
+    }
+
+    /// The worst of disk, memory and load, 0 to 1 and above.
+    pub fn pressure(&self, cpus: u32) -> f64 {
+        let shares = [self.disk_used(), self.memory_used(), self.load_share(cpus)];
+        shares.into_iter().fold(0.0, f64::max)
+    }
+}
+
+fn used((all, free): (u64, u64)) -> f64 {
+    match all {
+        0 => 0.0,
+        all => 1.0 - free.min(all) as f64 / all as f64,
+    }
+}
+
+/// Asks the machine. The toolbox must be running.
+///
+/// # Errors
+/// The engine does not answer, or the toolbox cannot tell.
+pub async fn read(toolbox: &Toolbox) -> Result<Machine, ToolboxError> {
+    let out = toolbox.run(&MACHINE, &[toolbox.layout.root()], None).await?;
+    parse(&String::from_utf8_lossy(&out)).ok_or_else(|| ToolboxError::Garbled {
+        what: "the machine's numbers".into(),
+        why: "a line is missing or is no number".into(),
+    })
+}
+
+fn parse(text: &str) -> Option<Machine> {
+    let numbers = |word: &str| -> Option<Vec<f64>> {
+        let line = text.lines().find_map(|l| l.strip_prefix(word))?;
+        line.split_whitespace().map(|n| n.parse().ok()).collect()
+    };
+    let pair = |word: &str, unit: f64| -> Option<(u64, u64)> {
+        match numbers(word)?[..] {
+            [all, free] => Some(((all * unit) as u64, (free * unit) as u64)),
+            _ => None,
+        }
+    };
+    let [one, five, fifteen] = numbers("load ")?[..] else {
+        return None;
+    };
+    Some(Machine {
+        disk: pair("disk ", 1.0)?,
+        // A disk without a fixed number of inodes says `-`.
+        inodes: pair("inodes ", 1.0).unwrap_or_default(),
+        memory: pair("memory ", 1024.0)?,
+        swap: pair("swap ", 1024.0)?,
+        load: [one, five, fifteen],
+        uptime_s: *numbers("uptime ")?.first()? as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_and_the_worst_is_the_pressure() {
+        let text = "disk 1000 250\ninodes 100 99\nmemory 8000 6000\nswap 0 0\nload 1.50 0.75 0.10\nuptime 86400.12\n";
+        let machine = parse(text).unwrap();
+        assert_eq!(machine.disk, (1000, 250));
+        assert_eq!(machine.memory, (8_192_000, 6_144_000));
+        assert_eq!((machine.load[0], machine.uptime_s), (1.5, 86_400));
+        assert_eq!(machine.disk_used(), 0.75);
+        assert_eq!(machine.memory_used(), 0.25);
+        assert_eq!(machine.pressure(4), 0.75);
+        assert_eq!(machine.pressure(1), 1.5);
+        let btrfs = text.replace("inodes 100 99", "inodes - -");
+        assert_eq!(parse(&btrfs).unwrap().inodes, (0, 0));
+        let full_of_files = text.replace("inodes 100 99", "inodes 100 2");
+        assert_eq!(parse(&full_of_files).unwrap().disk_used(), 0.98);
+        assert_eq!(parse("disk 1\n"), None);
+        assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn the_script_tells_what_this_machine_has() {
+        let name = MACHINE.name();
+        let argv = MACHINE.argv(&name, &["/"]);
+        let out = std::process::Command::new(argv[0]).args(&argv[1..]).output();
+        let out = String::from_utf8(out.unwrap().stdout).unwrap();
+        let machine = parse(&out).unwrap_or_else(|| panic!("{out}"));
+        assert!(machine.disk.0 > 1 << 20 && machine.memory.0 > 1 << 20, "{machine:?}");
+        assert!(machine.uptime_s > 0);
+    }
+}

@@ -4,6 +4,7 @@
 use super::fleet_view::{HostData, Link, SiteRow, State};
 use super::row::host_line;
 use super::text::{clean, count};
+use super::words::brief;
 use crate::fleet::Name;
 
 /// The line of a host that is lost or degraded. `rows` are its sites' and containers'.
@@ -14,7 +15,7 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow]) -> Option<SiteRow> 
         Link::Connecting | Link::Ready => return None,
     };
     let sites = rows.iter().filter(|r| r.in_file).count();
-    let mut why = clean(&data.why).into_owned();
+    let mut why = clean(brief(&data.why)).into_owned();
     if state == State::Lost && sites > 0 {
         let unknown = count(sites, "site", "sites");
         why = format!("{why}; {unknown} not known");

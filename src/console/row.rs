@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fleet_view::{HostData, HostRow, Link, Probe, Reading, SiteRow, Source, State};
 use super::text::clean;
+use super::words::brief;
 use crate::fleet::{Fleet, Host, Name, Site};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState, SiteRecord};
@@ -319,8 +320,8 @@ fn unit(word: &str) -> Option<i64> {
 fn away(data: &HostData, host: &Name) -> String {
     match (data.link, data.observed_at) {
         (Link::Connecting, None) => format!("{host}: connecting"),
-        (_, None) => format!("{host} never answered: {}", clean(&data.why)),
-        _ => format!("{host} does not answer: {}", clean(&data.why)),
+        (_, None) => format!("{host} never answered: {}", clean(brief(&data.why))),
+        _ => format!("{host} does not answer: {}", clean(brief(&data.why))),
     }
 }
 
@@ -422,7 +423,7 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
         since: data.link_since,
         seen: data.observed_at,
         retry_at: data.retry_at,
-        why: clean(&data.why).into_owned(),
+        why: clean(brief(&data.why)).into_owned(),
         ..HostRow::default()
     };
     let mut requests = None;

@@ -34,3 +34,22 @@ pub fn undo(undo: &Undo) -> String {
         Undo::Impossible(why) => format!("no undo: {}", clean(why)),
     }
 }
+
+/// Why a host does not answer, on a line that names the host: without its address.
+pub fn brief(why: &str) -> &str {
+    let rest = why.strip_prefix("cannot reach ");
+    rest.and_then(|rest| rest.split_once(": "))
+        .map_or(why, |(_, why)| why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn an_address_is_left_out_where_the_host_is_named() {
+        let why = "cannot reach ssh://ops@web1.example.net:22: no route to host: 5";
+        assert_eq!(brief(why), "no route to host: 5");
+        assert_eq!(brief("no Docker socket at /x: y"), "no Docker socket at /x: y");
+    }
+}

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::{Connector, Failure, Shown, Underway};
+use super::transport::{Connector, Failure, Shown};
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;

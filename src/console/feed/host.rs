@@ -149,7 +149,7 @@ async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> Result<Infalli
         troubles: Troubles::default(),
         told: None,
     };
-    worker.run(past).await.map_err(|error| error.to_string())
+    Box::pin(worker.run(past)).await.map_err(|error| error.to_string())
 }
 
 /// A client: the one there was, while the engine is what it was.
@@ -256,7 +256,15 @@ impl Worker<'_> {
                 event = events.next() => match event {
                     Some(event) => {
                         silent_since = Instant::now();
-                        let event = event?;
+                        let event = match event {
+                            // The engine takes its time to begin: asked again where it answers.
+                            Err(error) if error.is_late() => {
+                                self.ask_pulse().await?;
+                                events = Box::pin(self.client.events(&filters, since));
+                                continue;
+                            }
+                            event => event?,
+                        };
                         // Told before, on a connection that was lost.
                         if event.time_nano <= past.heard {
                             continue;
@@ -292,7 +300,7 @@ impl Worker<'_> {
                 }
                 Ok(()) = watched.changed() => self.numbers(true).await?,
                 _ = numbers.tick(), if self.is_watched() => self.numbers(false).await?,
-                _ = machine.tick(), if self.is_measured() => self.measure().await?,
+                _ = machine.tick(), if self.is_measured() => Box::pin(self.measure()).await?,
                 _ = sweep.tick() => seen = self.try_look(&self.everything()).await?,
                 _ = ping.tick() => {
                     self.ask_pulse().await?;
@@ -384,7 +392,8 @@ impl Worker<'_> {
     /// lost.
     async fn try_look(&mut self, inspect: &Inspect) -> engine::Result<bool> {
         let start = Instant::now();
-        let done = self.look(inspect).await;
+        // On the heap: it is large, and is made in several places.
+        let done = Box::pin(self.look(inspect)).await;
         match &done {
             Ok(()) => {
                 let took = start.elapsed();
@@ -505,15 +514,15 @@ impl Worker<'_> {
             let traffic = watch.traffic.iter().any(|h| h == here);
             (usage, traffic && !(only_new && self.counted))
         };
-        let done = self.usage(&usage).await;
+        let done = Box::pin(self.usage(&usage)).await;
         self.weigh(done, ()).await?;
         if traffic {
             self.counted = true;
-            let done = self.traffic().await;
+            let done = Box::pin(self.traffic()).await;
             self.weigh(done, ()).await?;
         }
         if only_new && !self.measured && self.is_measured() {
-            self.measure().await?;
+            Box::pin(self.measure()).await?;
         }
         Ok(())
     }

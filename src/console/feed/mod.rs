@@ -3,6 +3,8 @@
 
 mod host;
 pub mod numbers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

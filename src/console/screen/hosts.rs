@@ -28,6 +28,7 @@ enum Col {
     Certificate,
     Requests,
     Engine,
+    Api,
     Machine,
     Os,
     Address,
@@ -72,7 +73,8 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
     }
     out.extend([
         number(Col::Requests, "REQ/s", 5, 8, 0),
-        col(Col::Engine, "ENGINE", 8, 14, 7, 0),
+        col(Col::Engine, "ENGINE", 7, 9, 7, 0),
+        number(Col::Api, "API", 4, 9, 0),
         col(Col::Machine, "MACHINE", 10, 12, 9, 100),
         col(Col::Os, "SYSTEM", 12, 28, 11, 140),
         Column {
@@ -177,8 +179,8 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
             }
         },
         Col::Requests => Cell::new(old, row.requests.map_or(String::new(), rate)),
-        Col::Engine if row.version.is_empty() => Cell::new(old, ""),
-        Col::Engine => Cell::new(old, format!("{} ({})", row.version, row.api)),
+        Col::Engine => Cell::new(old, row.version.as_str()),
+        Col::Api => Cell::new(old, row.api.as_str()),
         Col::Machine if row.cpus == 0 => Cell::new(old, ""),
         Col::Machine => Cell::new(old, format!("{} × {}", row.cpus, size(row.memory))),
         Col::Os => Cell::new(Role::Dim, row.os.as_str()),

@@ -437,6 +437,7 @@ fn next_step(model: &Model, row: &SiteRow, out: &mut Vec<Spans>) {
         (Role::Text, format!(" {text}")),
     ]);
     if matches!(row.state, State::Drift | State::Pending)
+        && !row.stale
         && !model.view.on_call
         && let Some(key) = model.keymap.key(Action::Apply)
     {

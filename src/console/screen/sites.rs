@@ -1,5 +1,7 @@
 //! The first screen: what is broken, since when, why, on which host.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -206,7 +208,10 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
             } else {
                 Role::Strong
             },
-            row.name.as_str(),
+            match row.is_host {
+                true => Cow::Owned(format!("host {}", row.name)),
+                false => Cow::Borrowed(row.name.as_str()),
+            },
         ),
         Col::Host => text(&row.host),
         Col::Account => Cell::new(Role::Dim, row.account.as_str()),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::console::fleet_view::{Link, Traffic, Usage};
+use crate::console::fleet_view::{Link, Pulse, Traffic, Usage};
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{ContainerEvent, HostNews, Message};
 use crate::fleet::{Fleet, Limits, Name, SiteState};
+use crate::host::Machine;
 use crate::observe::model::{
     EngineFacts, HostRecord, HostState, Inspected, ObservedContainer, ObservedHost, RecordedState,
     RunState, SiteRecord, StateRead,
@@ -227,6 +229,10 @@ pub fn three(setup: Setup) -> App {
     let shop = container("chatons", "bob-shop", 14 * 60);
     let shop_id = shop.id.clone();
     ready(&mut app, "web2", host(vec![shop]));
+    // Away for longer than bob's shop is broken.
+    if let Some(data) = app.model.data.get_mut(&name("web3")) {
+        data.link_since = NOW - 7_300;
+    }
     app.send(Message::Host(
         name("web3"),
         HostNews::Link {
@@ -260,6 +266,22 @@ pub fn three(setup: Setup) -> App {
         cpu_total_ns: 0,
     };
     app.send(Message::Host(name("web2"), HostNews::Usage(shop_id, usage)));
+    for (host, ms, skew, load) in [("web1", 12, 0, 0.4), ("web2", 95, -190, 7.2)] {
+        let pulse = Pulse {
+            round_trip: Duration::from_millis(ms),
+            skew_s: Some(skew),
+        };
+        app.send(Message::Host(name(host), HostNews::Pulse(pulse)));
+        let machine = Machine {
+            disk: (100 << 30, if skew == 0 { 60 << 30 } else { 7 << 30 }),
+            inodes: (1000, 900),
+            memory: (8 << 30, 3 << 30),
+            swap: (1 << 30, 1 << 30),
+            load: [load, load / 2.0, load / 3.0],
+            uptime_s: 61 * 86_400,
+        };
+        app.send(Message::Host(name(host), HostNews::Machine(Ok(machine))));
+    }
     app.send(Message::Planned(Ok(Arc::new(drift_plan()))));
     app.wait(12);
     app

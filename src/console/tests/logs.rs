@@ -74,7 +74,7 @@ fn a_log_is_followed_searched_filtered_and_left() {
 #[test]
 fn marked_sites_are_read_together_in_order_of_time() {
     let mut app = three(Setup::default());
-    app.press("space space l");
+    app.press("space space space l");
     let id = followed(&mut app);
     let line =
         |second: u32, text: &str| format!("2026-11-21T02:50:{second:02}.000000000Z {text}\n");

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::fixture::{THREE, container, drift_plan, fleet, host, many, name, ready, three};
 use crate::console::activity::{End, Outcome, Step};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::Probe;
+use crate::console::fleet_view::{Link, Probe};
 use crate::console::harness::{App, Setup, styled};
 use crate::console::log::Stream;
-use crate::console::message::{LogNews, Message};
+use crate::console::message::{HostNews, LogNews, Message};
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::plan::{Class, Interruption};
 
@@ -57,6 +57,62 @@ fn hosts() {
     each_size("hosts", |app| {
         app.press("2");
     });
+}
+
+/// web1 stops answering.
+fn lose(app: &mut App) {
+    let link = HostNews::Link {
+        link: Link::BackingOff,
+        why: "cannot reach ssh://ops@web1.example.net: no route to host".into(),
+        retry_at: Some(app.model.now() + 35),
+    };
+    app.send(Message::Host(name("web1"), link));
+    app.wait(14 * 60);
+    let link = HostNews::Link {
+        link: Link::BackingOff,
+        why: "cannot reach ssh://ops@web1.example.net: no route to host".into(),
+        retry_at: Some(app.model.now() + 35),
+    };
+    app.send(Message::Host(name("web1"), link));
+    let slow = HostNews::Link {
+        link: Link::Degraded,
+        why: "slow: a ping takes 2.4 s".into(),
+        retry_at: None,
+    };
+    app.send(Message::Host(name("web2"), slow));
+    app.wait(3);
+}
+
+#[test]
+fn sites_of_a_lost_host() {
+    each_size("lost_sites", lose);
+}
+
+#[test]
+fn hosts_with_a_lost_one() {
+    each_size("lost_hosts", |app| {
+        lose(app);
+        app.press("2");
+    });
+}
+
+#[test]
+fn host_page() {
+    each_size("host", |app| {
+        app.press("2 j enter");
+    });
+    each_size("host_lost", |app| {
+        lose(app);
+        app.press("j h");
+    });
+}
+
+#[test]
+fn a_site_of_a_lost_host() {
+    let mut app = three(Setup::default());
+    lose(&mut app);
+    app.press("/").type_text("alice").press("enter enter");
+    assert_snapshot!(app.text());
 }
 
 #[test]

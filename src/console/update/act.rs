@@ -301,7 +301,7 @@ fn mark(model: &mut Model) {
         return;
     };
     if row.is_host {
-        model.say(Tone::Plain, "it is a host: only sites are marked");
+        go(model, Motion::By(1));
         return;
     }
     let key = row.key.clone();

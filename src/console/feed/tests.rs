@@ -1,0 +1,212 @@
+//! A host's life, on a simulated host and a clock that waits for nobody.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::console::fleet_view::Link;
+use crate::console::message::HostNews;
+use crate::engine::{Gate, Mode};
+use crate::sim::{Fault, Pace, Sim, When};
+
+struct Watched {
+    sim: Sim,
+    feed: Feed,
+    inbox: UnboundedReceiver<Message>,
+    /// The gates of all clients.
+    gates: Arc<Mutex<Vec<Gate>>>,
+}
+
+impl Watched {
+    fn new(mode: Mode) -> Watched {
+        let text = "fleet: lab\nhosts: { web1: { engine: 'unix:///nowhere.sock' } }\nsites:\n  blog: { host: web1, recipe: static, domains: [blog.example] }\n";
+        let fleet = crate::fleet::load(text, std::path::Path::new("fleet.yml"));
+        let fleet = Arc::new(fleet.unwrap().fleet);
+        let sim = Sim::new(3);
+        let gates = Arc::new(Mutex::new(Vec::new()));
+        let (far, all) = (sim.clone(), gates.clone());
+        let connect: Connect = Arc::new(move |_| {
+            let gate = Gate::new(mode);
+            all.lock().unwrap().push(gate.clone());
+            let far = far.clone();
+            Box::pin(async move { Client::over(far.connector(), far.address(), gate).await })
+        });
+        let (to, inbox) = unbounded_channel();
+        let on_call = mode == Mode::OnCall;
+        let feed = Feed::new(fleet, false, on_call, connect, Arc::default(), to);
+        Watched {
+            sim,
+            feed,
+            inbox,
+            gates,
+        }
+    }
+
+    /// What the worker says next that a test waits for, and after how long.
+    async fn next<T>(&mut self, wanted: impl Fn(&HostNews) -> Option<T>) -> (T, Duration) {
+        let start = Instant::now();
+        let waiting = async {
+            loop {
+                let Some(Message::Host(_, news)) = self.inbox.recv().await else {
+                    continue;
+                };
+                if let Some(it) = wanted(&news) {
+                    return it;
+                }
+            }
+        };
+        let it = timeout(Duration::from_secs(300), waiting).await;
+        (it.expect("it never came"), start.elapsed())
+    }
+
+    /// The next change of the link.
+    async fn link(&mut self) -> (Link, String, Duration) {
+        let ((link, why), after) = self
+            .next(|news| match news {
+                HostNews::Link { link, why, .. } => Some((*link, why.clone())),
+                _ => None,
+            })
+            .await;
+        (link, why, after)
+    }
+
+    async fn observed(&mut self) {
+        self.next(|news| matches!(news, HostNews::Observed(_)).then_some(()))
+            .await;
+    }
+
+    fn every(&self, path: &str, fault: Fault) {
+        let when = When::Every("", path.into());
+        self.sim.faults().at(when, fault);
+    }
+}
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_hangs_is_noticed_and_then_lost_and_found_again() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.every("/", Fault::Hang);
+    // It closes nothing, as a stopped process does not.
+    let (link, why, after) = it.link().await;
+    assert_eq!(link, Link::Degraded, "{why}");
+    assert!(why.contains("no answer to a ping"), "{why}");
+    assert!(after <= S(18), "{after:?}");
+    let mut last = it.link().await;
+    let mut after = last.2;
+    while last.0 == Link::Degraded {
+        last = it.link().await;
+        after += last.2;
+    }
+    let (link, why, _) = last;
+    assert_eq!(link, Link::BackingOff);
+    assert!(why.contains("no answer within 8 s"), "{why}");
+    assert!(after <= S(17), "{after:?}");
+    assert!(it.feed.clients().is_empty());
+    // Tried again and again, later each time.
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        let (link, _, after) = it.link().await;
+        assert_eq!(link, Link::BackingOff);
+        waits.push(after.as_secs());
+    }
+    // Eight seconds of each are the attempt itself.
+    assert!(waits[0] <= 11 && waits[7] >= 68 && waits[7] <= 83, "{waits:?}");
+    it.sim.faults().clear();
+    it.feed.refresh();
+    let (link, _, after) = it.link().await;
+    assert_eq!(link, Link::Ready);
+    assert!(after < S(1), "{after:?}");
+    assert_eq!(it.feed.clients().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_cannot_be_read_in_full_is_degraded_and_read_again() {
+    let mut it = Watched::new(Mode::OnCall);
+    it.every("/images/json", Fault::Fail(500));
+    let (link, why, _) = it.link().await;
+    assert_eq!(link, Link::Degraded);
+    assert!(why.contains("cannot be read") && why.contains("failed on purpose"), "{why}");
+    it.sim.faults().clear();
+    let (link, why, after) = it.link().await;
+    assert_eq!((link, why.as_str()), (Link::Ready, ""));
+    assert!(after <= S(2), "{after:?}");
+    // One call that is late is no loss either, and what was known stays.
+    it.every("/networks", Fault::Hang);
+    it.feed.refresh();
+    let (link, why, after) = it.link().await;
+    assert_eq!(link, Link::Degraded, "{why}");
+    assert!(why.contains("no answer within 8 s"), "{why}");
+    assert!(after < S(9), "{after:?}");
+    let known = it.feed.observing()();
+    assert!(known.hosts.values().all(|h| h.reached().is_some()));
+    it.sim.faults().clear();
+    assert_eq!(it.link().await.0, Link::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_host_is_degraded_until_it_is_brisk_again() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    let pace = |ms| Pace {
+        call: Duration::from_millis(ms),
+        ..Pace::default()
+    };
+    it.sim.set_pace(pace(2_500));
+    let mut seen = it.link().await;
+    while !seen.1.contains("slow: a ping takes 2.5 s") {
+        assert_eq!(seen.0, Link::Degraded, "{}", seen.1);
+        seen = it.link().await;
+    }
+    it.sim.set_pace(pace(100));
+    let mut seen = it.link().await;
+    while seen.0 != Link::Ready {
+        seen = it.link().await;
+    }
+    // Far away is not slow.
+    let (pulse, _) = it
+        .next(|news| match news {
+            HostNews::Pulse(pulse) => Some(*pulse),
+            _ => None,
+        })
+        .await;
+    assert!(pulse.round_trip >= Duration::from_millis(100), "{pulse:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_in_a_gap_is_found() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.observed().await;
+    it.sim.set_down(true);
+    assert_eq!(it.link().await.0, Link::BackingOff);
+    // While nobody listens the disk fills up.
+    it.sim.change(|world, _| world.machine.version = "99.0.1".into());
+    it.sim.set_down(false);
+    let (version, _) = it
+        .next(|news| match news {
+            HostNews::Observed(host) => Some(host.engine.version.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(version, "99.0.1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_call_mode_runs_no_command_for_the_machines_numbers() {
+    let mut it = Watched::new(Mode::OnCall);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.feed.watch(Watch {
+        machines: vec!["web1".into()],
+        traffic: vec!["web1".into()],
+        ..Watch::default()
+    });
+    it.every("/_ping", Fault::Hang);
+    while it.link().await.0 != Link::BackingOff {}
+    let gates = it.gates.lock().unwrap();
+    assert!(gates.iter().all(|g| g.exec() == 0 && g.changing() == 0 && g.refused() == 0));
+    assert!(gates[0].reading() > 0);
+}

@@ -82,8 +82,8 @@ pub(super) async fn watch_host(shared: Shared, host: Host) {
     let mut wait = BACKOFF.0;
     let mut past = Past::default();
     loop {
-        let began = Instant::now();
-        let Err(why) = attend(&shared, &host, &mut past).await;
+        let Err(error) = attend(&shared, &host, &mut past).await;
+        let why = error.to_string();
         let stood = past.ready.take().map(|at| at.elapsed());
         if stood.is_some_and(|it| it > Duration::from_secs(BACKOFF.1)) {
             wait = BACKOFF.0;
@@ -94,21 +94,17 @@ pub(super) async fn watch_host(shared: Shared, host: Host) {
             let gone = HostObservation::Unreachable { why: why.clone() };
             known.observed.hosts.insert(host.name.clone(), gone);
         }
-        let refused = {
-            let fleet = shared.fleet.borrow();
-            let hosts: Vec<&Host> = fleet.hosts.values().collect();
-            shared.desk.refused(&host, began, &hosts)
-        };
+        // A login that was refused, by the host or by the operator, is not tried again without him.
+        let held = error.needs_operator();
         // Many hosts lost at once do not all come back in the same instant.
         let pause = Duration::from_secs(wait) + jitter(wait);
-        let until = (!refused).then(|| Instant::now() + pause);
+        let until = Instant::now() + pause;
         let retry_at = chrono::Utc::now() + pause;
-        let retry_at = (!refused).then(|| retry_at.timestamp());
+        let retry_at = (!held).then(|| retry_at.timestamp());
         let link = Link::BackingOff;
         send(&shared, &host, HostNews::Link { link, why, retry_at });
         tokio::select! {
-            // A login that the operator refused is not tried again without him.
-            () = sleep_until(until.unwrap_or(began)), if until.is_some() => {}
+            () = sleep_until(until), if !held => {}
             () = shared.refresh.notified() => wait = BACKOFF.0,
         }
         wait = (wait * 2).min(BACKOFF.1);
@@ -128,9 +124,8 @@ fn send(shared: &Shared, host: &Host, news: HostNews) {
 }
 
 /// One connection's life. Ends only with the reason why it is over.
-async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> Result<Infallible, String> {
-    let client = connected(shared, host, past).await;
-    let client = client.map_err(|error| error.to_string())?;
+async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> engine::Result<Infallible> {
+    let client = connected(shared, host, past).await?;
     // The login of an SSH host lives in its client: it is not made again while it stands.
     if matches!(host.engine, EngineAddress::Ssh { .. }) {
         past.client = Some(client.clone());
@@ -149,7 +144,7 @@ async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> Result<Infalli
         troubles: Troubles::default(),
         told: None,
     };
-    Box::pin(worker.run(past)).await.map_err(|error| error.to_string())
+    Box::pin(worker.run(past)).await
 }
 
 /// A client: the one there was, while the engine is what it was.

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -33,10 +32,6 @@ use tls::Tls;
 /// Whatever can be read and written: a socket, a channel, a pipe.
 pub trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
-
-/// Longest time for one connection, logins over several hops included. Transports have shorter
-/// deadlines for each of their steps.
-const DIAL: Duration = Duration::from_secs(30);
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Bytestream>>> + Send>>;
 

@@ -146,7 +146,10 @@ pub fn banner(model: &Model) -> Option<Spans> {
         1 => String::new(),
         n => format!(" ({} more wait)", n - 1),
     };
-    let how = match (&model.overlay, model.keymap.key(super::action::Action::Answer)) {
+    let how = match (
+        &model.overlay,
+        model.keymap.key(super::action::Action::Answer),
+    ) {
         (Some(_), _) | (_, None) => "; :answer answers".to_owned(),
         (None, Some(key)) => format!("; {key} answers"),
     };
@@ -252,7 +255,10 @@ fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
             }
             say(Role::Text, &clean(prompt));
             if !visible {
-                say(Role::Dim, "It is kept in memory until ostler ends, and nowhere else.");
+                say(
+                    Role::Dim,
+                    "It is kept in memory until ostler ends, and nowhere else.",
+                );
             }
             say(Role::Text, "");
         }
@@ -332,7 +338,10 @@ mod tests {
         assert!(answers(&mut app).is_empty());
         app.press("q tab");
         let text = app.text();
-        assert!(text.contains("SHA256:uNiVztksCsDhcc0u9e8BrfJLkRZtVqkN6SGL5DIhX8o"), "{text}");
+        assert!(
+            text.contains("SHA256:uNiVztksCsDhcc0u9e8BrfJLkRZtVqkN6SGL5DIhX8o"),
+            "{text}"
+        );
         assert_snapshot!("host_key", text);
         app.press("y enter");
         assert!(answers(&mut app).is_empty());
@@ -365,12 +374,18 @@ mod tests {
         app.type_text("hunter2 ").press("backspace");
         app.send(Message::Paste("-more\n".into()));
         let text = app.text();
-        assert!(!text.contains("hunter") && !text.contains("more\n"), "{text}");
+        assert!(
+            !text.contains("hunter") && !text.contains("more\n"),
+            "{text}"
+        );
         assert_snapshot!("passphrase", text);
         assert!(!format!("{:?}", app.model).contains("hunter"));
         app.press("enter");
         let said = answers(&mut app);
-        assert_eq!(said, [Effect::Answer(1, Answer::Text("hunter2-more".into()))]);
+        assert_eq!(
+            said,
+            [Effect::Answer(1, Answer::Text("hunter2-more".into()))]
+        );
         assert!(!format!("{said:?}").contains("hunter"));
         // The next one waits to be opened.
         assert!(app.model.overlay.is_none());

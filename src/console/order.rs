@@ -93,7 +93,8 @@ pub fn shown(list: &SitesList, words: &[String], row: &SiteRow) -> bool {
 
 /// Whether a row that changed may stand elsewhere now, or be shown when it was not.
 pub fn moves(list: &SitesList, words: &[String], was: &SiteRow, is: &SiteRow) -> bool {
-    list.sort.compare(was, is) != Ordering::Equal || shown(list, words, was) != shown(list, words, is)
+    list.sort.compare(was, is) != Ordering::Equal
+        || shown(list, words, was) != shown(list, words, is)
 }
 
 /// The words of a filter, in lower case.

@@ -157,7 +157,9 @@ mod tests {
 
     fn hosts() -> Vec<Host> {
         let text = "fleet: f\nhosts:\n  web1: { engine: 'ssh://ops@one.example:2222' }\n  web2: { engine: 'ssh://two.example' }\n  lab: { engine: 'unix:///x.sock' }\n";
-        let fleet = crate::fleet::load(text, Path::new("fleet.yml")).unwrap().fleet;
+        let fleet = crate::fleet::load(text, Path::new("fleet.yml"))
+            .unwrap()
+            .fleet;
         fleet.hosts.into_values().collect()
     }
 
@@ -192,7 +194,10 @@ mod tests {
         }
         ids.sort();
         desk.answer(ids[0].1, Answer::No);
-        assert_eq!((a.join().unwrap(), b.join().unwrap()), (Answer::No, Answer::No));
+        assert_eq!(
+            (a.join().unwrap(), b.join().unwrap()),
+            (Answer::No, Answer::No)
+        );
         assert_eq!(desk.ask(&asks("one.example")), Answer::No);
         assert!(!other.is_finished());
         desk.ask_again();
@@ -217,7 +222,11 @@ mod tests {
             ("bastion.example", ""),
         ] {
             for host in &hosts() {
-                assert_eq!(is_about(asked, host), host.name.as_str() == about, "{asked}");
+                assert_eq!(
+                    is_about(asked, host),
+                    host.name.as_str() == about,
+                    "{asked}"
+                );
             }
         }
     }

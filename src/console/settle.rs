@@ -95,7 +95,11 @@ fn rebuild(model: &mut Model) {
     let mut shown: Option<Vec<Arc<str>>> = None;
     if !same_hosts {
         shown = Some(keys(&model.sites.list, &model.view.sites));
-        align(model.hosts.iter().map(|h| &h.name), &mut model.blocks, &mut model.view.sites);
+        align(
+            model.hosts.iter().map(|h| &h.name),
+            &mut model.blocks,
+            &mut model.view.sites,
+        );
         model.view.hosts = vec![HostRow::default(); model.hosts.len()];
     }
     let mut moved = !same_hosts;
@@ -202,7 +206,9 @@ pub fn reorder(model: &mut Model) {
 fn reorder_hosts(model: &mut Model) {
     let hosts = &model.view.hosts;
     let untouched = model.last_key_ms < 0;
-    model.host_list.set(order::order_hosts(hosts), |i| &hosts[i as usize].key);
+    model
+        .host_list
+        .set(order::order_hosts(hosts), |i| &hosts[i as usize].key);
     if untouched {
         model.host_list.go_to(0, |i| &hosts[i as usize].key);
     }

@@ -122,7 +122,8 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
         }
         Screen::Site(_, top)
         | Screen::Host(_, top)
-        | Screen::Activity { top, .. } | Screen::Events { top, .. } => {
+        | Screen::Activity { top, .. }
+        | Screen::Events { top, .. } => {
             let lines = screen::lines(model, usize::from(body.width), &ages);
             super::pen::lines(buf, &model.theme, body, &lines, *top);
             line = more(lines.len(), *top, usize::from(body.height));

@@ -50,6 +50,9 @@ mod tests {
     fn an_address_is_left_out_where_the_host_is_named() {
         let why = "cannot reach ssh://ops@web1.example.net:22: no route to host: 5";
         assert_eq!(brief(why), "no route to host: 5");
-        assert_eq!(brief("no Docker socket at /x: y"), "no Docker socket at /x: y");
+        assert_eq!(
+            brief("no Docker socket at /x: y"),
+            "no Docker socket at /x: y"
+        );
     }
 }

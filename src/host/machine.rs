@@ -57,7 +57,9 @@ fn used((all, free): (u64, u64)) -> f64 {
 /// # Errors
 /// The engine does not answer, or the toolbox cannot tell.
 pub async fn read(toolbox: &Toolbox) -> Result<Machine, ToolboxError> {
-    let out = toolbox.run(&MACHINE, &[toolbox.layout.root()], None).await?;
+    let out = toolbox
+        .run(&MACHINE, &[toolbox.layout.root()], None)
+        .await?;
     parse(&String::from_utf8_lossy(&out)).ok_or_else(|| ToolboxError::Garbled {
         what: "the machine's numbers".into(),
         why: "a line is missing or is no number".into(),
@@ -116,10 +118,15 @@ mod tests {
     fn the_script_tells_what_this_machine_has() {
         let name = MACHINE.name();
         let argv = MACHINE.argv(&name, &["/"]);
-        let out = std::process::Command::new(argv[0]).args(&argv[1..]).output();
+        let out = std::process::Command::new(argv[0])
+            .args(&argv[1..])
+            .output();
         let out = String::from_utf8(out.unwrap().stdout).unwrap();
         let machine = parse(&out).unwrap_or_else(|| panic!("{out}"));
-        assert!(machine.disk.0 > 1 << 20 && machine.memory.0 > 1 << 20, "{machine:?}");
+        assert!(
+            machine.disk.0 > 1 << 20 && machine.memory.0 > 1 << 20,
+            "{machine:?}"
+        );
         assert!(machine.uptime_s > 0);
     }
 }

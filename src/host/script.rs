@@ -278,8 +278,7 @@ done
 /// All scripts.
 pub const ALL: &[Script] = &[
     TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER, DISK, OWN,
-    DIGESTS, SECRETS,
-    MACHINE,
+    DIGESTS, SECRETS, MACHINE,
 ];
 
 #[cfg(test)]

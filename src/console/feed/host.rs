@@ -102,7 +102,15 @@ pub(super) async fn watch_host(shared: Shared, host: Host) {
         let retry_at = chrono::Utc::now() + pause;
         let retry_at = (!held).then(|| retry_at.timestamp());
         let link = Link::BackingOff;
-        send(&shared, &host, HostNews::Link { link, why, retry_at });
+        send(
+            &shared,
+            &host,
+            HostNews::Link {
+                link,
+                why,
+                retry_at,
+            },
+        );
         tokio::select! {
             () = sleep_until(until), if !held => {}
             () = shared.refresh.notified() => wait = BACKOFF.0,
@@ -325,7 +333,11 @@ impl Worker<'_> {
             send(
                 self.shared,
                 self.host,
-                HostNews::Link { link, why, retry_at },
+                HostNews::Link {
+                    link,
+                    why,
+                    retry_at,
+                },
             );
         }
     }

@@ -114,7 +114,10 @@ async fn a_daemon_that_hangs_is_noticed_and_then_lost_and_found_again() {
         waits.push(after.as_secs());
     }
     // Eight seconds of each are the attempt itself.
-    assert!(waits[0] <= 11 && waits[7] >= 68 && waits[7] <= 83, "{waits:?}");
+    assert!(
+        waits[0] <= 11 && waits[7] >= 68 && waits[7] <= 83,
+        "{waits:?}"
+    );
     it.sim.faults().clear();
     it.feed.refresh();
     let (link, _, after) = it.link().await;
@@ -129,7 +132,10 @@ async fn a_host_that_cannot_be_read_in_full_is_degraded_and_read_again() {
     it.every("/images/json", Fault::Fail(500));
     let (link, why, _) = it.link().await;
     assert_eq!(link, Link::Degraded);
-    assert!(why.contains("cannot be read") && why.contains("failed on purpose"), "{why}");
+    assert!(
+        why.contains("cannot be read") && why.contains("failed on purpose"),
+        "{why}"
+    );
     it.sim.faults().clear();
     let (link, why, after) = it.link().await;
     assert_eq!((link, why.as_str()), (Link::Ready, ""));
@@ -184,7 +190,8 @@ async fn what_happened_in_a_gap_is_found() {
     it.sim.set_down(true);
     assert_eq!(it.link().await.0, Link::BackingOff);
     // While nobody listens the disk fills up.
-    it.sim.change(|world, _| world.machine.version = "99.0.1".into());
+    it.sim
+        .change(|world, _| world.machine.version = "99.0.1".into());
     it.sim.set_down(false);
     let (version, _) = it
         .next(|news| match news {
@@ -207,6 +214,10 @@ async fn on_call_mode_runs_no_command_for_the_machines_numbers() {
     it.every("/_ping", Fault::Hang);
     while it.link().await.0 != Link::BackingOff {}
     let gates = it.gates.lock().unwrap();
-    assert!(gates.iter().all(|g| g.exec() == 0 && g.changing() == 0 && g.refused() == 0));
+    assert!(
+        gates
+            .iter()
+            .all(|g| g.exec() == 0 && g.changing() == 0 && g.refused() == 0)
+    );
     assert!(gates[0].reading() > 0);
 }

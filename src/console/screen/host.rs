@@ -93,7 +93,10 @@ impl Page<'_> {
     }
 
     fn reach(&mut self, row: &HostRow, host: &Host, data: &HostData) {
-        self.line("reached by", format!("{}, {}", transport(host), row.address));
+        self.line(
+            "reached by",
+            format!("{}, {}", transport(host), row.address),
+        );
         match row.pulse {
             Some(pulse) => {
                 let mut spans = vec![(Role::Text, round_trip(pulse.round_trip))];
@@ -239,11 +242,15 @@ impl Page<'_> {
 
     fn history(&mut self, data: &HostData) {
         self.out.push(Vec::new());
-        self.out.push(vec![(Role::Column, " Link, newest first".into())]);
+        self.out
+            .push(vec![(Role::Column, " Link, newest first".into())]);
         for change in data.links.iter().rev().take(CHANGES) {
             let (symbol, role) = link_mark(self.model, change.link);
             let mut line: Spans = vec![
-                (Role::Dim, format!("   {:>4} ago  ", self.ages.ago(change.at))),
+                (
+                    Role::Dim,
+                    format!("   {:>4} ago  ", self.ages.ago(change.at)),
+                ),
                 (role, format!("{symbol} {}", word(change.link))),
             ];
             if !change.why.is_empty() {

@@ -65,7 +65,10 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
         out.push(number(Col::Load, "LOAD", 4, 4, 0));
     }
     out.push(number(Col::Trip, "TRIP", 5, 5, 0));
-    if hosts.iter().any(|h| h.pulse.is_some_and(|p| p.skew().is_some())) {
+    if hosts
+        .iter()
+        .any(|h| h.pulse.is_some_and(|p| p.skew().is_some()))
+    {
         out.push(number(Col::Clock, "CLOCK", 5, 5, 0));
     }
     if hosts.iter().any(|h| h.certificate_until.is_some()) {
@@ -119,7 +122,12 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
     match host.machine {
         Some(machine) => parts.push(format!("disk, memory, load {}", ages.read(machine.at))),
         None if host.link == Link::Ready => {
-            if let Some(data) = host.name.parse().ok().and_then(|n| model.data.get::<Name>(&n)) {
+            if let Some(data) = host
+                .name
+                .parse()
+                .ok()
+                .and_then(|n| model.data.get::<Name>(&n))
+            {
                 let why = unmeasured(model, host, data);
                 parts.push(format!("disk, memory, load not known: {why}"));
             }
@@ -165,7 +173,8 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Load => share(machine.map(|m| m.load_share(row.cpus))),
         Col::Trip => Cell::new(
             old,
-            row.pulse.map_or(String::new(), |p| round_trip(p.round_trip)),
+            row.pulse
+                .map_or(String::new(), |p| round_trip(p.round_trip)),
         ),
         Col::Clock => match row.pulse.and_then(|p| p.skew()) {
             None => Cell::new(old, ""),

@@ -128,15 +128,13 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.stack.push(Screen::Activity { only: None, top: 0 });
             }
         }
-        Action::Answer => {
-            match model.questions.front().cloned() {
-                Some(asked) => {
-                    let dialog = Box::new(Dialog::new(asked));
-                    model.overlay = Some(Overlay::Question(dialog));
-                }
-                None => model.say(Tone::Plain, "no host asks anything"),
+        Action::Answer => match model.questions.front().cloned() {
+            Some(asked) => {
+                let dialog = Box::new(Dialog::new(asked));
+                model.overlay = Some(Overlay::Question(dialog));
             }
-        }
+            None => model.say(Tone::Plain, "no host asks anything"),
+        },
         Action::Host => {
             if let Some(host) = model.subject().map(|r| r.host.clone()) {
                 open_host(model, &host);

@@ -1,11 +1,18 @@
 //! What ostler relies on an engine to do. Every test here runs twice: against the simulated engine
-//! and against a real one, which must not be told apart.
+//! and against a real one, which must not be told apart; and a third time over TLS.
 
 mod common;
+#[path = "common/testhost.rs"]
+mod testhost;
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::bed::{self, Bed};
+use common::tier;
+use testhost::TestHost;
 
 #[path = "contract/command.rs"]
 mod command;
@@ -41,6 +48,28 @@ fn run<F: Future<Output = ()>>(
     });
 }
 
+/// Runs tests a few at a time, and then says which of them failed.
+fn all_on_a_host_of_their_own(options: &[&str], tests: &[(&str, fn(&TestHost))]) {
+    let Some(_) = tier::fleet() else { return };
+    let host = TestHost::up_with("far", options);
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((name, test)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| test(&host)));
+                    if ran.is_err() {
+                        failed.lock().unwrap().push(*name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
 macro_rules! contract {
     ($($part:ident::$name:ident),* $(,)?) => {
         mod sim {
@@ -50,6 +79,15 @@ macro_rules! contract {
         mod engine {
             use super::*;
             $(#[test] fn $name() { run(bed::engine(), $part::$name) })*
+        }
+        /// All of it over TLS, on a host of its own.
+        #[test]
+        fn over_tls() {
+            let tests: &[(&str, fn(&TestHost))] = &[$((stringify!($name), |host| {
+                let bed = async { Some(bed::at(&host.tls(), &host.engine.socket).await) };
+                run(bed, $part::$name)
+            })),*];
+            all_on_a_host_of_their_own(&["--tls", "--image", bed::IMAGE], tests);
         }
     };
 }

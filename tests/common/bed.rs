@@ -28,6 +28,7 @@ pub struct Bed {
     pub client: Client,
     /// The simulation behind it, if it is one.
     pub sim: Option<Sim>,
+    connector: Connector,
     socket: Option<String>,
     run: String,
 }
@@ -36,15 +37,34 @@ pub struct Bed {
 pub async fn engine() -> Option<Bed> {
     let found = tier::engine()?;
     let socket = found.socket.to_string_lossy().into_owned();
-    let client = Client::over(Connector::unix(&socket), &found.address, Gate::full())
+    let connector = Connector::unix(&socket);
+    let client = Client::over(connector.clone(), &found.address, Gate::full())
         .await
         .expect("the engine answers");
     Some(Bed {
         client,
+        connector,
         sim: None,
         socket: Some(socket),
         run: unique(),
     })
+}
+
+/// An engine by any address; `socket` is its own, through which is removed what a test leaves.
+pub async fn at(address: &ostler::fleet::EngineAddress, socket: &std::path::Path) -> Bed {
+    let connector = ostler::engine::Network::headless()
+        .connector(address)
+        .expect("an address that can be reached");
+    let client = Client::over(connector.clone(), &address.to_string(), Gate::full())
+        .await
+        .expect("the engine answers");
+    Bed {
+        client,
+        connector,
+        sim: None,
+        socket: Some(socket.to_string_lossy().into_owned()),
+        run: unique(),
+    }
 }
 
 /// A fresh simulation.
@@ -55,6 +75,7 @@ pub async fn sim() -> Bed {
         .expect("the simulation answers");
     Bed {
         client,
+        connector: sim.connector(),
         sim: Some(sim),
         socket: None,
         run: unique(),
@@ -74,6 +95,14 @@ fn unique() -> String {
 }
 
 impl Bed {
+    /// The way to the engine, for another client of it.
+    pub fn connector(&self) -> Connector {
+        match &self.sim {
+            Some(sim) => sim.connector(),
+            None => self.connector.clone(),
+        }
+    }
+
     /// A name for a container or a network of this test.
     pub fn name(&self, what: &str) -> String {
         format!("{}-{what}", self.run)

@@ -37,6 +37,12 @@ fn script(arguments: &[&str]) -> String {
 impl TestHost {
     /// Brings one up, with these images of the machine's own engine.
     pub fn up(name: &'static str, images: &[&str]) -> TestHost {
+        let options: Vec<&str> = images.iter().flat_map(|i| ["--image", i]).collect();
+        Self::up_with(name, &options)
+    }
+
+    /// Brings one up, with options of `tests/fleet/host`.
+    pub fn up_with(name: &'static str, options: &[&str]) -> TestHost {
         // Short, since a socket's path has a limit.
         let folder = PathBuf::from(format!(
             "/tmp/osth-{}-{:04x}",
@@ -55,12 +61,27 @@ impl TestHost {
         host.engine.address = format!("unix://{}", host.engine.socket.display());
         let folder = host.folder.to_string_lossy().into_owned();
         let mut arguments = vec!["up", &folder, name];
-        for image in images {
-            arguments.extend(["--image", image]);
-        }
+        arguments.extend(options);
         let said = script(&arguments);
         host.address = said.lines().last().unwrap_or("").parse().unwrap();
         host
+    }
+
+    /// With `--tls`: the engine's port 2376, and the operator's files for it.
+    pub fn tls(&self) -> ostler::fleet::EngineAddress {
+        let folder = self.folder.join(self.name).join("tls/operator");
+        ostler::fleet::EngineAddress::Tcp {
+            host: self.address.to_string(),
+            port: 2376,
+            tls: Some(folder.to_string_lossy().into_owned()),
+            insecure: false,
+        }
+    }
+
+    /// Pulls the cable, or puts it back.
+    pub fn link(&self, up: bool) {
+        let folder = self.folder.to_string_lossy();
+        script(&["link", &folder, self.name, if up { "up" } else { "down" }]);
     }
 
     fn tell(&self, what: &str) {

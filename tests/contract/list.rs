@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler::engine::{Client, Connector, Error, Gate};
+use ostler::engine::{Client, Error, Gate};
 
 use crate::common::bed::{Bed, IMAGE, LABEL};
 
@@ -157,11 +157,7 @@ pub async fn requests_are_counted_and_connections_kept(bed: Arc<Bed>) {
 
 /// A second client of the same engine.
 async fn other(bed: &Bed, gate: Gate) -> Client {
-    let connector = match &bed.sim {
-        Some(sim) => sim.connector(),
-        None => Connector::unix(bed.client.address().strip_prefix("unix://").unwrap()),
-    };
-    Client::over(connector, bed.client.address(), gate)
+    Client::over(bed.connector(), bed.client.address(), gate)
         .await
         .unwrap()
 }

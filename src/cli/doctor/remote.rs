@@ -73,7 +73,7 @@ async fn tell(toolbox: &Toolbox, info: &SystemInfo) -> Result<Local, ToolboxErro
     let mut space: Vec<(String, Space)> = Vec::new();
     for (path, told) in [(docker, &own), (root, &below_root)] {
         if let Some(found) = parse_disk(told)
-            && space.iter().all(|(_, other)| *other != found)
+            && !space.iter().any(|(_, other)| same_disk(other, &found))
         {
             space.push((path.to_owned(), found));
         }
@@ -93,6 +93,12 @@ async fn tell(toolbox: &Toolbox, info: &SystemInfo) -> Result<Local, ToolboxErro
         bridged_packets_filtered: local::parse_filtered(filtered),
         by: Witness::Toolbox,
     })
+}
+
+/// Whether two answers are about one file system: they were given one after the other, while others
+/// write there.
+fn same_disk(one: &Space, other: &Space) -> bool {
+    one.size == other.size && one.free.abs_diff(other.free) < 64 << 20
 }
 
 async fn text(toolbox: &Toolbox, script: &Script, args: &[&str]) -> Result<String, ToolboxError> {

@@ -120,6 +120,7 @@ async fn further_connections_resume_the_first_one_s_session() {
 async fn keys_are_read_in_each_of_their_forms() {
     let authority = Authority::new("test ca");
     let engine = TlsEngine::up(config(&authority.issue(here()), Some(&authority), false)).await;
+    // Made for this test and good for nothing else.
     let rsa = include_str!("../fixtures/tls/rsa.pem");
     // What PKCS#8 wraps is the older form itself: after the version and the kind of key.
     for (key, from, name) in [

@@ -111,7 +111,9 @@ async fn further_connections_resume_the_first_one_s_session() {
             }
         };
         let limit = Duration::from_secs(30);
-        tokio::time::timeout(limit, more).await.expect("one resumed");
+        tokio::time::timeout(limit, more)
+            .await
+            .expect("one resumed");
         assert_eq!(engine.handshakes().0, 1);
     }
 }

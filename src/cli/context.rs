@@ -9,6 +9,7 @@ use super::args::{EngineArg, Global};
 use super::config;
 use super::out::Out;
 use super::{Exit, Failure};
+use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports, Selection};
 use crate::host::secret::SecretSource;
@@ -40,6 +41,14 @@ pub struct FleetFile {
     pub fleet: Fleet,
 }
 
+/// `OSTLER_SSH_CONFIG` names another `ssh_config` than the operator's own.
+fn ssh_options() -> SshOptions {
+    let file = std::env::var_os("OSTLER_SSH_CONFIG").filter(|file| !file.is_empty());
+    SshOptions {
+        config: file.map(PathBuf::from),
+    }
+}
+
 impl FleetFile {
     /// The folder it is in: where relative paths in it start.
     pub fn folder(&self) -> PathBuf {
@@ -64,7 +73,7 @@ impl Context {
             global,
             mode,
             out,
-            network: Network::headless(),
+            network: Network::asking(super::ask::here()).with_ssh(ssh_options()),
         })
     }
 

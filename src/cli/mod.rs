@@ -11,6 +11,7 @@ pub mod walk;
 
 mod adopt;
 mod apply;
+mod ask;
 pub mod bench;
 mod check;
 mod completions;

@@ -201,12 +201,34 @@ pub enum EngineAddress {
         port: Option<u16>,
         /// Socket on the host when not the default.
         socket: Option<String>,
+        /// Whose SSH it is.
+        #[serde(default, skip_serializing_if = "Via::is_native")]
+        via: Via,
     },
     /// The simulated engine of `ostler demo`; never written in a file.
     Sim {
         /// Which of the simulated hosts.
         host: String,
     },
+}
+
+/// Whose SSH leads to a host.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// ostler's own: one connection, nothing else running.
+    #[default]
+    Native,
+    /// The system's `ssh`, for what ostler's own cannot do: `via: openssh`.
+    OpenSsh,
+}
+
+impl Via {
+    fn is_native(&self) -> bool {
+        *self == Via::Native
+    }
 }
 
 impl fmt::Display for EngineAddress {
@@ -222,6 +244,7 @@ impl fmt::Display for EngineAddress {
                 host,
                 port,
                 socket,
+                ..
             } => {
                 write!(f, "ssh://")?;
                 if let Some(user) = user {

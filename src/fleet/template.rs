@@ -1,9 +1,9 @@
 //! The fleet file to begin with.
 
-use super::model::{EngineAddress, Name, Ports};
+use super::model::{EngineAddress, Name, Ports, Via};
 
 /// A commented fleet file for one engine, with one site that plans and answers without DNS. It
-/// loads without warnings. `tls` and `insecure` of a `tcp://` engine are written along.
+/// loads without warnings. `tls` and `insecure` of a `tcp://` engine and `via` of an `ssh://` one are written along.
 pub fn init_template(fleet: &Name, host: &Name, engine: &EngineAddress, ports: Ports) -> String {
     let mut beside = String::new();
     if let EngineAddress::Tcp { tls, insecure, .. } = engine {
@@ -16,6 +16,13 @@ pub fn init_template(fleet: &Name, host: &Name, engine: &EngineAddress, ports: P
         if *insecure {
             beside.push_str("\n    insecure: true               # whoever reaches this port is root on the host");
         }
+    }
+    if let EngineAddress::Ssh {
+        via: Via::OpenSsh, ..
+    } = engine
+    {
+        beside
+            .push_str("\n    via: openssh                 # the system's ssh forwards the socket");
     }
     if ports != Ports::default() {
         beside.push_str(&format!(
@@ -88,7 +95,11 @@ mod tests {
         let ssh = "ssh://ops@web1.example.net:2222/run/d.sock"
             .parse()
             .unwrap();
-        for engine in [tls, unix, ssh] {
+        let mut other: EngineAddress = "ssh://web1".parse().unwrap();
+        if let EngineAddress::Ssh { via, .. } = &mut other {
+            *via = Via::OpenSsh;
+        }
+        for engine in [tls, unix, ssh, other] {
             for ports in [
                 Ports::default(),
                 Ports {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-use super::model::{Domain, EngineAddress, Invalid, ProxyTarget};
+use super::model::{Domain, EngineAddress, Invalid, ProxyTarget, Via};
 
 /// Least memory that Docker gives a container.
 const MEMORY_FLOOR: u64 = 6 << 20;
@@ -223,7 +223,7 @@ impl FromStr for EngineAddress {
     type Err = Invalid;
 
     /// Reads `unix:///path`, `tcp://host:port` and `ssh://user@host:port/path`. TLS is said beside
-    /// the address in a fleet file, so `tcp://` comes back with neither `tls` nor `insecure`.
+    /// the address in a fleet file, so `tcp://` comes back with neither `tls` nor `insecure`, and `ssh://` without `via`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         const FORMS: &str =
             "an engine is unix:///var/run/docker.sock, ssh://user@host or tcp://host:2376";
@@ -290,6 +290,7 @@ fn ssh(rest: &str) -> Result<EngineAddress, Invalid> {
         host: host.to_owned(),
         port,
         socket: path.filter(|p| *p != "/").map(str::to_owned),
+        via: Via::default(),
     })
 }
 

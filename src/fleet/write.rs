@@ -4,7 +4,7 @@ use super::edit::{Value, block};
 use super::keys;
 use super::model::{
     EngineAddress, Fleet, Health, Host, Images, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site,
-    SiteState,
+    SiteState, Via,
 };
 use super::value::{format_cpus, format_size};
 
@@ -64,6 +64,12 @@ fn host_fields(host: &Host) -> Fields {
         if *insecure {
             fields.push(field("insecure", true));
         }
+    }
+    if let EngineAddress::Ssh {
+        via: Via::OpenSsh, ..
+    } = &host.engine
+    {
+        fields.push(field("via", "openssh"));
     }
     if host.ports != Default::default() {
         let ports = vec![

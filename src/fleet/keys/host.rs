@@ -29,6 +29,13 @@ pub const HOST: Table = Table {
             ..KEY
         },
         Key {
+            name: "via",
+            kind: Kind::Word(&["openssh"]),
+            example: "openssh",
+            doc: "For `ssh://`: the system's `ssh` forwards the socket; for ProxyCommand, host certificates, FIDO keys.",
+            ..KEY
+        },
+        Key {
             name: "ports",
             kind: Kind::Mapping(&PORTS),
             default: "{ http: 80, https: 443 }",

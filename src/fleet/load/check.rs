@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::Places;
 use crate::fleet::finding::Report;
-use crate::fleet::model::{Domain, EngineAddress, Host, Name};
+use crate::fleet::model::{Domain, Host, Name};
 
 pub(super) fn across(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut Report) {
     engines(hosts, places, report);
@@ -16,10 +16,12 @@ pub(super) fn across(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut
 
 /// Containers and networks are named after the fleet, so one engine can be one host only.
 fn engines(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut Report) {
-    let mut seen: HashMap<&EngineAddress, &Name> = HashMap::new();
+    // As it is written: however it is reached, it is the same one.
+    let mut seen: HashMap<String, &Name> = HashMap::new();
     for host in hosts.values() {
-        let Some(first) = seen.get(&host.engine) else {
-            seen.insert(&host.engine, &host.name);
+        let address = host.engine.to_string();
+        let Some(first) = seen.get(&address) else {
+            seen.insert(address, &host.name);
             continue;
         };
         let (Some(here), Some(there)) = (places.hosts.get(&host.name), places.hosts.get(*first))

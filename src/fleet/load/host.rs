@@ -6,8 +6,8 @@ use super::fields::{self, Fields};
 use super::title;
 use crate::fleet::finding::Report;
 use crate::fleet::keys;
-use crate::fleet::model::{EngineAddress, Host, Images, Invalid, Name, Ports};
-use crate::fleet::tree::Node;
+use crate::fleet::model::{EngineAddress, Host, Images, Invalid, Name, Ports, Via};
+use crate::fleet::tree::{Entry, Node};
 use crate::fleet::value;
 
 /// Where a host says what is compared with other hosts.
@@ -64,17 +64,36 @@ fn engine(fields: &Fields<'_>, report: &mut Report) -> Option<EngineAddress> {
     let insecure = fields.entry("insecure");
     let folder = tls.and_then(|entry| fields::text(&entry.value, "`tls`", report));
     let plain = insecure.and_then(|entry| fields::flag(&entry.value, "`insecure`", report));
-    let EngineAddress::Tcp { host, port, .. } = address? else {
-        for entry in [tls, insecure].into_iter().flatten() {
-            let key = entry.key.text().unwrap_or_default();
-            report
-                .error(
-                    entry.key.span.clone(),
-                    format!("`{key}` belongs to `tcp://` engines only"),
-                )
-                .label("remove it");
-        }
-        return node.text()?.parse().ok();
+    let via = fields.entry("via");
+    let whose = via.and_then(|e| fields::word(&e.value, "`via`", &["openssh"], report));
+    let mut address = address?;
+    let mut belongs = |entry: Option<&Entry>, scheme: &str| {
+        let Some(entry) = entry else { return };
+        let key = entry.key.text().unwrap_or_default();
+        let message = format!("`{key}` belongs to `{scheme}://` engines only");
+        report
+            .error(entry.key.span.clone(), message)
+            .label("remove it");
+    };
+    let (of_tcp, of_ssh) = match &address {
+        EngineAddress::Tcp { .. } => (true, false),
+        EngineAddress::Ssh { .. } => (false, true),
+        EngineAddress::Unix { .. } | EngineAddress::Sim { .. } => (false, false),
+    };
+    if !of_tcp {
+        belongs(tls, "tcp");
+        belongs(insecure, "tcp");
+    }
+    if !of_ssh {
+        belongs(via, "ssh");
+    }
+    if let EngineAddress::Ssh { via, .. } = &mut address
+        && whose.is_some()
+    {
+        *via = Via::OpenSsh;
+    }
+    let EngineAddress::Tcp { host, port, .. } = address else {
+        return Some(address);
     };
     if let (Some(entry), Some(true)) = (tls, plain) {
         report

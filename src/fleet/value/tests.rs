@@ -60,6 +60,7 @@ fn engines() {
         host: host.into(),
         port,
         socket: socket.map(Into::into),
+        via: Via::Native,
     };
     let table = [
         (

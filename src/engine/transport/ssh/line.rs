@@ -32,7 +32,7 @@ pub(super) fn one_line(text: &str) -> String {
 /// How long the host still has.
 #[derive(Debug)]
 pub(super) struct Clock {
-    limit: Duration,
+    limit: Cell<Duration>,
     end: Cell<Instant>,
     paused: Cell<bool>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(limit: Duration) -> Clock {
         Clock {
-            limit,
+            limit: Cell::new(limit),
             end: Cell::new(Instant::now() + limit),
             paused: Cell::new(false),
         }
@@ -61,7 +61,14 @@ impl Clock {
     }
 
     pub(super) fn limit(&self) -> Duration {
-        self.limit
+        self.limit.get()
+    }
+
+    /// Makes the limit at least this long, from the beginning on.
+    pub(super) fn stretch(&self, limit: Duration) {
+        let more = limit.saturating_sub(self.limit.get());
+        self.limit.set(self.limit.get() + more);
+        self.end.set(self.end.get() + more);
     }
 
     fn left(&self) -> Option<Duration> {

@@ -36,7 +36,8 @@ pub fn log_in(
     ask: &dyn Ask,
     answered: &Answered,
 ) -> Result<Session> {
-    let limit = hop.connect_timeout.map_or(LIMIT, |time| time.max(LIMIT));
+    // As with OpenSSH, a configured ConnectTimeout holds for the handshake too.
+    let limit = hop.connect_timeout.unwrap_or(LIMIT);
     let start = || -> Done<Session> {
         let login = Login {
             line: Line::new(stream, limit)?,
@@ -84,6 +85,7 @@ impl Login<'_> {
         let name = self.hop.known_as();
         let known = self.known(&name)?;
         self.handshake(&known)?;
+        self.line.clock.stretch(LIMIT);
         self.check_key(&known, &name)?;
         self.authenticate()?;
         let session = self.line.session;

@@ -120,6 +120,14 @@ pub enum Trouble {
         /// What could not be offered, and why.
         notes: Vec<String>,
     },
+    /// The host lets us in, but not to the engine's socket.
+    #[error("the host does not forward {socket}: {why}")]
+    NotForwarded {
+        /// Path on the host.
+        socket: String,
+        /// In OpenSSH's words.
+        why: String,
+    },
     /// The system's `ssh` ended or could not be started.
     #[error("ssh: {why}")]
     Program {
@@ -154,6 +162,7 @@ impl Trouble {
                 | Trouble::Late
                 | Trouble::Lost { .. }
                 | Trouble::Program { .. }
+                | Trouble::NotForwarded { .. }
         )
     }
 
@@ -196,6 +205,9 @@ impl Trouble {
                     .to_owned()
             }
             Trouble::Refused { user, methods, .. } => refused(host, user, methods),
+            Trouble::NotForwarded { socket, .. } => format!(
+                "on the host, see that Docker listens at {socket}, that the login may use it (`sudo usermod -aG docker USER`), and that its sshd has AllowStreamLocalForwarding on"
+            ),
             Trouble::Program { .. } => format!("`ssh {host}` has to work without a question"),
             Trouble::Late | Trouble::Lost { .. } => return None,
         })

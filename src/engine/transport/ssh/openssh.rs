@@ -1,0 +1,305 @@
+//! `via: openssh`: the system's `ssh` forwards the engine's socket to one of ours.
+//!
+//! One `ssh` per host, started by the first connection, kept for the run, started anew by the next
+//! connection when it ended. It asks nothing (`BatchMode`): what it needs is in its configuration
+//! and the agent. The local socket lies in a folder that only we may enter.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{SshOptions, Trouble};
+use crate::engine::error::{Error, Result};
+use crate::engine::transport::{Connector, Failure};
+
+mod process;
+
+use process::Process;
+
+/// How long `ssh` may take until its socket is there.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How often it is looked for: ssh does not tell when it is there.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long after a connection was closed ssh may take to have said why.
+const WORDS: Duration = Duration::from_millis(150);
+
+/// Connections to an engine's socket through the system's `ssh`. `socket` is its path on the host.
+pub fn connector(
+    options: &SshOptions,
+    user: Option<&str>,
+    host: &str,
+    port: Option<u16>,
+    socket: &str,
+) -> Connector {
+    connector_of("ssh", options, user, host, port, socket)
+}
+
+fn connector_of(
+    program: &str,
+    options: &SshOptions,
+    user: Option<&str>,
+    host: &str,
+    port: Option<u16>,
+    socket: &str,
+) -> Connector {
+    let way = Arc::new(Way {
+        program: program.to_owned(),
+        options: options.clone(),
+        user: user.map(str::to_owned),
+        host: host.to_owned(),
+        port,
+        socket: socket.to_owned(),
+        running: Mutex::new(None),
+    });
+    Connector::new(move || {
+        let way = way.clone();
+        async move { way.dial().await }
+    })
+}
+
+struct Way {
+    program: String,
+    options: SshOptions,
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+    socket: String,
+    running: Mutex<Option<Arc<Process>>>,
+}
+
+impl Way {
+    async fn dial(&self) -> Result<Forwarded> {
+        let mut running = self.running.lock().await;
+        if let Some(process) = &*running
+            && !process.ended()
+            && let Ok(stream) = UnixStream::connect(process.socket()).await
+        {
+            return Ok(self.forwarded(stream, process.clone()));
+        }
+        // The old one first: its folder goes with it.
+        *running = None;
+        let process = Arc::new(self.start()?);
+        let end = Instant::now() + LIMIT;
+        let stream = loop {
+            match UnixStream::connect(process.socket()).await {
+                Ok(stream) => break stream,
+                Err(_) if process.ended() => {
+                    process.heard().await;
+                    return Err(self.trouble(program_trouble(&process.words())));
+                }
+                Err(_) if Instant::now() >= end => {
+                    let what = match process.words().last() {
+                        Some(words) => format!("ssh to {}: {words}", self.host),
+                        None => format!("ssh to {}", self.host),
+                    };
+                    return Err(self.trouble(Trouble::TimedOut { what, after: LIMIT }));
+                }
+                Err(_) => sleep(LOOK).await,
+            }
+        };
+        *running = Some(process.clone());
+        Ok(self.forwarded(stream, process))
+    }
+
+    fn forwarded(&self, stream: UnixStream, process: Arc<Process>) -> Forwarded {
+        Forwarded {
+            stream,
+            heard: process.count(),
+            process,
+            answered: false,
+            pause: None,
+            host: self.host.clone(),
+            socket: self.socket.clone(),
+        }
+    }
+
+    fn start(&self) -> Result<Process> {
+        let why = |why: String| self.trouble(Trouble::Program { why });
+        if self.host.starts_with('-') || self.user.as_ref().is_some_and(|u| u.starts_with('-')) {
+            return Err(self.trouble(Trouble::Config {
+                why: format!("{:?} is not the name of a host", self.host),
+            }));
+        }
+        let folder =
+            process::folder().map_err(|e| why(format!("no folder for its socket: {e}")))?;
+        let arguments = self.arguments(&folder.join(process::SOCKET)).map_err(why)?;
+        Process::start(&self.program, arguments, folder).map_err(|error| {
+            why(match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "there is no ssh program here; install openssh-client".to_owned()
+                }
+                _ => error.to_string(),
+            })
+        })
+    }
+
+    fn arguments(&self, local: &Path) -> std::result::Result<Vec<OsString>, String> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        // No shell, no terminal, nobody's agent or display.
+        arguments.extend(["-N", "-T", "-a", "-x"].map(OsString::from));
+        for option in [
+            "BatchMode=yes",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "PermitLocalCommand=no",
+            "StreamLocalBindMask=0177",
+            "ServerAliveInterval=15",
+            "ServerAliveCountMax=3",
+            // A forward of the operator's own that fails (its port is taken by his other ssh) is no
+            // reason to end; that ours failed shows by its socket.
+            "ExitOnForwardFailure=no",
+            // Below it says nothing of connections that the host refuses.
+            "LogLevel=INFO",
+        ] {
+            arguments.push("-o".into());
+            arguments.push(option.into());
+        }
+        if let Some(file) = &self.options.config {
+            arguments.push("-F".into());
+            arguments.push(file.into());
+        }
+        if let Some(user) = &self.user {
+            arguments.push("-l".into());
+            arguments.push(user.into());
+        }
+        if let Some(port) = self.port {
+            arguments.push("-p".into());
+            arguments.push(port.to_string().into());
+        }
+        let local = local
+            .to_str()
+            .ok_or("the folder for its socket is not UTF-8")?;
+        arguments.push("-L".into());
+        arguments.push(format!("{}:{}", escaped(local)?, escaped(&self.socket)?).into());
+        arguments.push("--".into());
+        arguments.push(self.host.clone().into());
+        Ok(arguments)
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Error {
+        Error::Ssh {
+            host: self.host.clone(),
+            trouble: Box::new(trouble),
+        }
+    }
+}
+
+/// A path as a part of `-L`: a colon would end it, and tokens are replaced in it.
+fn escaped(path: &str) -> std::result::Result<String, String> {
+    if !path.starts_with('/') || path.contains("${") || path.contains(char::is_control) {
+        return Err(format!("{path:?} is no path that ssh can forward"));
+    }
+    let path = path.replace('\\', "\\\\").replace(':', "\\:");
+    Ok(path.replace('%', "%%"))
+}
+
+/// What it means that `ssh` ended, from what it said last.
+fn program_trouble(words: &[String]) -> Trouble {
+    // The last line tells the end, the one before it often the reason.
+    let said = words
+        .iter()
+        .rev()
+        .take(3)
+        .rev()
+        .cloned()
+        .collect::<Vec<_>>();
+    Trouble::Program {
+        why: match said.as_slice() {
+            [] => "it ended without a word".to_owned(),
+            said => said.join("; "),
+        },
+    }
+}
+
+/// A forwarded connection. One that the host refuses is accepted here first and closed then; ssh
+/// says why.
+struct Forwarded {
+    stream: UnixStream,
+    process: Arc<Process>,
+    /// How much ssh had said when it began.
+    heard: usize,
+    /// Anything came.
+    answered: bool,
+    pause: Option<Pin<Box<Sleep>>>,
+    host: String,
+    socket: String,
+}
+
+impl Forwarded {
+    fn refused(&self) -> Option<Error> {
+        let words = self.process.words_since(self.heard);
+        let why = words
+            .iter()
+            .rev()
+            .find_map(|line| line.split_once("open failed: "))?;
+        Some(Error::Ssh {
+            host: self.host.clone(),
+            trouble: Box::new(Trouble::NotForwarded {
+                socket: self.socket.clone(),
+                why: why.1.to_owned(),
+            }),
+        })
+    }
+}
+
+impl AsyncRead for Forwarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        if self.pause.is_none() {
+            match Pin::new(&mut self.stream).poll_read(cx, buf) {
+                Poll::Ready(Ok(())) if buf.filled().len() == before && !self.answered => {}
+                Poll::Ready(Err(_)) if !self.answered => {}
+                read => {
+                    self.answered |= buf.filled().len() > before;
+                    return read;
+                }
+            }
+        }
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(WORDS)));
+        if pause.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(match self.refused() {
+            Some(error) => Err(std::io::Error::other(Failure(error))),
+            None => Ok(()),
+        })
+    }
+}
+
+impl AsyncWrite for Forwarded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, buf) {
+            // The reading half says why it was closed; a write that fails would hide that.
+            Poll::Ready(Err(_)) if !self.answered => Poll::Ready(Ok(buf.len())),
+            written => written,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[path = "openssh/tests.rs"]
+mod tests;

@@ -1,0 +1,154 @@
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+fn way(program: &Path, user: Option<&str>, host: &str, socket: &str) -> Way {
+    Way {
+        program: program.display().to_string(),
+        options: SshOptions::default(),
+        user: user.map(str::to_owned),
+        host: host.to_owned(),
+        port: Some(2222),
+        socket: socket.to_owned(),
+        running: Mutex::new(None),
+    }
+}
+
+/// A stand-in for ssh: a shell script that finds the local socket in its arguments as `$local`.
+fn stand_in(folder: &tempfile::TempDir, script: &str) -> PathBuf {
+    let file = folder.path().join("ssh");
+    let text = format!(
+        "#!/bin/sh\nfor a; do case \"$a\" in /*:/*) local=${{a%%:*}};; esac; done\n{script}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+    file
+}
+
+#[test]
+fn paths_and_names_are_data() {
+    let way = way(
+        Path::new("ssh"),
+        Some("ops"),
+        "web1",
+        "/run/a b:c%h\\d.sock",
+    );
+    let arguments = way.arguments(Path::new("/run/x/s")).unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(|a| a.to_str().unwrap()).collect();
+    let at = |word: &str| arguments.iter().position(|a| *a == word).unwrap();
+    assert_eq!(
+        arguments[at("-L") + 1],
+        "/run/x/s:/run/a b\\:c%%h\\\\d.sock"
+    );
+    assert_eq!(arguments[at("-l") + 1], "ops");
+    assert_eq!(arguments[at("-p") + 1], "2222");
+    assert_eq!(arguments[at("--") + 1..], ["web1"]);
+    assert!(arguments.contains(&"BatchMode=yes") && arguments.contains(&"-N"));
+    for wrong in ["run/x", "/run/${HOME}", "/run/\nx"] {
+        assert!(escaped(wrong).is_err(), "{wrong}");
+    }
+    let odd = super::Way {
+        host: "-oProxyCommand=id".into(),
+        ..way
+    };
+    assert!(odd.start().is_err());
+}
+
+#[tokio::test]
+async fn says_why_ssh_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let ssh = stand_in(
+        &folder,
+        "echo 'Load key: bad' >&2; printf 'me@web1: Permission\\033[2J denied\\n' >&2; exit 255",
+    );
+    let way = way(&ssh, None, "web1", "/run/docker.sock");
+    let error = way.dial().await.err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.ends_with("Load key: bad; me@web1: Permission [2J denied"),
+        "{text}"
+    );
+    assert!(error.is_unreachable());
+
+    let none = super::Way {
+        program: "/no/such/ssh".into(),
+        ..way
+    };
+    let error = none.dial().await.err().unwrap().to_string();
+    assert!(error.contains("ssh"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_running_is_used_and_what_ended_is_started_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    // Something that listens, and counts how often it was started.
+    let log = folder.path().join("log");
+    let script = format!(
+        "echo x >>{}; exec python3 -c 'import socket,sys
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8)
+while True:
+  c,_=s.accept(); c.sendall(c.recv(9)); c.close()' \"$local\"",
+        log.display()
+    );
+    let ssh = stand_in(&folder, &script);
+    let way = way(&ssh, None, "web1", "/run/docker.sock");
+    let echo = async |way: &Way| {
+        let mut stream = way.dial().await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        let mut back = String::new();
+        stream.read_to_string(&mut back).await.unwrap();
+        assert_eq!(back, "hello");
+    };
+    let starts = || std::fs::read_to_string(&log).unwrap().lines().count();
+    echo(&way).await;
+    echo(&way).await;
+    assert_eq!(starts(), 1);
+
+    let (first, id) = {
+        let running = way.running.lock().await;
+        let process = running.as_ref().unwrap();
+        (process.socket(), process.id().unwrap())
+    };
+    let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    // Its socket takes connections until it is dead.
+    let end = Instant::now() + Duration::from_secs(5);
+    while !way.running.lock().await.as_ref().unwrap().ended() && Instant::now() < end {
+        tokio::task::yield_now().await;
+    }
+    echo(&way).await;
+    assert_eq!(starts(), 2);
+    assert!(!first.exists());
+
+    let second = way.running.lock().await.as_ref().unwrap().socket();
+    let id = way.running.lock().await.as_ref().unwrap().id().unwrap();
+    drop(way);
+    assert!(!second.parent().unwrap().exists());
+    let gone = || !Path::new(&format!("/proc/{id}")).exists();
+    let end = Instant::now() + Duration::from_secs(5);
+    while !gone() && Instant::now() < end {
+        tokio::task::yield_now().await;
+    }
+    assert!(gone());
+}
+
+#[tokio::test]
+async fn a_connection_that_the_host_refuses_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "exec python3 -c 'import socket,sys
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8)
+while True:
+  c,_=s.accept(); sys.stderr.write(\"channel 1: open failed: connect failed: open failed\\n\"); sys.stderr.flush(); c.close()' \"$local\"";
+    let ssh = stand_in(&folder, script);
+    let way = way(&ssh, None, "web1", "/run/docker.sock");
+    let mut stream = way.dial().await.unwrap();
+    let error = stream.read(&mut [0; 9]).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("/run/docker.sock") && text.contains("connect failed"),
+        "{text}"
+    );
+}

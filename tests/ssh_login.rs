@@ -147,6 +147,8 @@ fn the_agents_keys_are_offered_one_by_one() {
         again.add(&sshd.path(&format!("wrong{n}")));
     }
     again.add(&sshd.path("elsewhere"));
+    let public = sshd.read("id.pub");
+    std::fs::remove_file(sshd.path("id.pub")).unwrap();
     sshd.config(&format!(
         "IdentityAgent {}\nIdentityFile none",
         again.socket.display()
@@ -155,6 +157,7 @@ fn the_agents_keys_are_offered_one_by_one() {
     assert!(matches!(why, Trouble::TooMany { .. }), "{why}");
     assert!(why.remedy("web1").unwrap().contains("IdentitiesOnly"));
     assert!(why.needs_operator());
+    sshd.write("id.pub", &public);
     // Named by its public half only: that one, and no other.
     sshd.config(&format!(
         "IdentityAgent {}\nIdentitiesOnly yes",
@@ -591,8 +594,8 @@ fn ssh_config_is_read_as_openssh_reads_it() {
     );
     write(
         "config",
-        "Include DIR/more\nMatch host web1.example.net user deploy\n  IdentityFile DIR/%r@%h\n\
-         Match originalhost web1 exec true\n  ServerAliveInterval 9\nHost web1\n  HostName web1.example.net\n\
+        "Include DIR/more\nHost web1\n  HostName web1.example.net\nMatch host web1.example.net user deploy\n  IdentityFile DIR/%r@%h\n\
+         Match originalhost web1 exec true\n  ServerAliveInterval 9\n\
          Host through\n  ProxyCommand nc %h %p\nHost around\n  ProxyJump around2\nHost around2\n  ProxyJump around\n\
          Host direct\n  ProxyJump none\n  ProxyCommand none\nHost *\n  User me\n",
     );

@@ -125,11 +125,8 @@ impl Login<'_> {
 
     fn no_handshake(&self, stop: &Stop) -> Trouble {
         let address = self.address.to_owned();
-        let greeted = self
-            .line
-            .session
-            .banner_bytes()
-            .is_some_and(|b| !b.is_empty());
+        let banner = self.line.session.banner_bytes().unwrap_or_default();
+        let greeted = banner.starts_with(b"SSH-");
         match stop {
             Stop::Time => Trouble::TimedOut {
                 what: match greeted {
@@ -138,8 +135,9 @@ impl Login<'_> {
                 },
                 after: self.line.clock.limit(),
             },
-            // -2: the greeting is no greeting. -14: neither is what came after it.
+            // It said something, and that was no greeting; -2 and -14: nor was it a line.
             Stop::Ssh { code: -2 | -14, .. } if !greeted => Trouble::NotSsh { address },
+            stop if stop.is_cut() && !greeted && !banner.is_empty() => Trouble::NotSsh { address },
             stop if stop.is_cut() && !greeted => Trouble::Closed { address },
             // -5, -8: nothing in common; -33: the host wants what libssh2 does not have.
             Stop::Ssh {

@@ -98,14 +98,14 @@ impl Login<'_> {
                         .push("nobody answered the host's questions".to_owned());
                     return Ok(Step::No);
                 }
+                // It refuses without having asked anything: that was no answer of ours.
+                Err(stop @ Stop::Ssh { code: -18, .. }) if asked == 0 && !stop.is_cut() => {
+                    return Ok(Step::No);
+                }
                 Err(stop) => self.refused(stop, ANSWERS)?,
             }
             if self.more_without_keys()? {
                 return Ok(Step::Partly);
-            }
-            if asked == 0 {
-                // It refuses without having asked anything.
-                return Ok(Step::No);
             }
             for (name, secret) in &given {
                 self.answered.forget(name, secret);

@@ -13,6 +13,7 @@ pub mod fleet_view;
 pub mod form;
 #[cfg(test)]
 pub mod harness;
+pub mod headless;
 pub mod keymap;
 pub mod log;
 pub mod message;

@@ -1,5 +1,7 @@
 //! A program in a pseudo-terminal, with a terminal's eyes.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use ostler::engine::{Client, Gate};
 use ostler::fleet::EngineAddress;
 
 use super::tier::Engine;
-use super::{Ran, ostler_in};
+use super::Ran;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -20,7 +20,12 @@ pub struct Stage {
     pub folder: tempfile::TempDir,
     pub fleet: String,
     pub port: u16,
-    root: String,
+    /// Where visitors connect.
+    pub front: IpAddr,
+    /// On the host.
+    pub root: String,
+    /// For every run.
+    pub environment: Vec<(String, String)>,
     address: EngineAddress,
 }
 
@@ -45,13 +50,24 @@ impl Stage {
             folder,
             fleet,
             port,
+            front: Ipv4Addr::LOCALHOST.into(),
             root,
+            environment: Vec::new(),
             address: engine.address.parse().unwrap(),
         }
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        ostler_in(self.folder.path(), arguments)
+        super::run(&mut self.command(arguments))
+    }
+
+    /// A run that was not started yet.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = super::command(self.folder.path());
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command
     }
 
     /// Runs, and must end well.
@@ -77,16 +93,23 @@ impl Stage {
         fs::write(self.file(), text.replace(from, to)).unwrap();
     }
 
-    /// What the router answers for a domain: status and body.
+    /// What the router answers for a domain: status and body; status 0 when nothing came.
     pub fn ask(&self, domain: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = match TcpStream::connect((self.front, self.port)) {
+            Ok(stream) => stream,
+            Err(error) => return (0, error.to_string()),
+        };
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
             .unwrap();
         let request = format!("GET / HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
+        let asked = stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.read_to_end(&mut answer));
+        if let Err(error) = asked {
+            return (0, error.to_string());
+        }
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer
             .split_whitespace()
@@ -98,13 +121,19 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        if let Err(error) = runtime.block_on(clean(&self.address, &self.fleet, &self.root)) {
-            eprintln!("left behind, {}: {error}", self.fleet);
-        }
+        // The test may have a runtime of its own.
+        std::thread::scope(|scope| {
+            let cleaned = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(clean(&self.address, &self.fleet, &self.root))
+            });
+            if let Ok(Err(error)) = cleaned.join() {
+                eprintln!("left behind, {}: {error}", self.fleet);
+            }
+        });
         let _ = fs::remove_dir_all(&self.root);
     }
 }

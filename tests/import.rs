@@ -17,7 +17,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cli::{Ran, ostler_in};
 use load::{Clients, Load};
 use stage::Stage;
 

@@ -1,5 +1,7 @@
 //! `ostler logs SITE`
 
+mod follow;
+
 use std::io::{IsTerminal, Write};
 
 use futures_util::{Stream, StreamExt};
@@ -9,24 +11,15 @@ use super::context::Context;
 use super::text::{self, LogCleaner};
 use super::{Exit, Failure};
 use crate::engine::{Client, Error, Gate, ListedContainer, LogChunk, LogOptions, Out};
-use crate::fleet::{self, Recipe};
+use crate::fleet::{self, EngineAddress, Fleet, Recipe};
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
-    let (client, container) = match engine.address {
-        Some(_) => {
-            let address = super::engine::here(engine)?.address;
-            let client = Client::connect_by(&context.network, &address, Gate::on_call()).await?;
-            let container = any(&client, &args.site).await?;
-            (client, container)
-        }
-        None => of_site(context, &args.site).await?,
+    let whose = match engine.address {
+        Some(_) => Whose::Container(super::engine::here(engine)?.address),
+        None => Whose::Site(Box::new(fleet_of(context, &args.site)?)),
     };
-    follow(&client, &container, args).await
-}
-
-/// Writes a container's log: its standard output to ours, its standard error to ours.
-async fn follow(client: &Client, container: &str, args: &LogArgs) -> Result<Exit, Failure> {
+    let (client, container) = whose.locate(context, &args.site).await?;
     // The engine's clock counts: the log's times are its own.
     let now = client
         .daemon_now()
@@ -37,11 +30,51 @@ async fn follow(client: &Client, container: &str, args: &LogArgs) -> Result<Exit
         since: args.since.map(|since| since.at(now)),
         timestamps: args.timestamps,
     };
-    let stream = std::pin::pin!(client.logs(container, options));
+    if !args.follow {
+        return write_once(&client, &container, options, args.raw)
+            .await?
+            .map(|()| Exit::Done)
+            .map_err(Failure::from);
+    }
+    let again = || whose.locate(context, &args.site);
     tokio::select! {
-        ended = copy(stream, args.raw) => ended,
+        ended = follow::follow(client, container, options, args, again) => ended,
         _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
     }
+}
+
+/// Whose log is meant.
+enum Whose {
+    /// Any container's of this engine.
+    Container(EngineAddress),
+    /// A site's of this fleet.
+    Site(Box<Fleet>),
+}
+
+impl Whose {
+    /// The container, as it is now, and its engine.
+    async fn locate(&self, context: &Context, name: &str) -> Result<(Client, String), Failure> {
+        match self {
+            Whose::Container(address) => {
+                let client =
+                    Client::connect_by(&context.network, address, Gate::on_call()).await?;
+                let container = any(&client, name).await?;
+                Ok((client, container))
+            }
+            Whose::Site(fleet) => of_site(context, fleet, name).await,
+        }
+    }
+}
+
+/// Writes a container's log: its standard output to ours, its standard error to ours. The inner
+/// error is the engine's, the outer one ours.
+async fn write_once(
+    client: &Client,
+    container: &str,
+    options: LogOptions,
+    raw: bool,
+) -> Result<Result<(), Error>, Failure> {
+    copy(std::pin::pin!(client.logs(container, options)), raw).await
 }
 
 /// Lines shown before following, unless told otherwise.
@@ -50,11 +83,19 @@ const FOLLOW_FROM: u32 = 100;
 async fn copy(
     mut stream: std::pin::Pin<&mut impl Stream<Item = Result<LogChunk, Error>>>,
     raw: bool,
-) -> Result<Exit, Failure> {
+) -> Result<Result<(), Error>, Failure> {
     let mut cleaners = [LogCleaner::default(), LogCleaner::default()];
     let mut lines = [Vec::new(), Vec::new()];
+    let mut ended = Ok(());
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk?;
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            // What came before is written all the same.
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        };
         let which = usize::from(chunk.stream == Out::Err);
         if raw {
             write(which, &chunk.bytes)?;
@@ -82,7 +123,7 @@ async fn copy(
             write(which, b"\n")?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ended)
 }
 
 /// A line longer than this is written before its end has come.
@@ -119,9 +160,8 @@ async fn any(client: &Client, name: &str) -> Result<String, Failure> {
     }
 }
 
-/// The container of a site of the fleet file. Of several the one that runs, then the newest: the
-/// others are being replaced.
-async fn of_site(context: &Context, name: &str) -> Result<(Client, String), Failure> {
+/// The fleet file, which knows the site and has a container for it.
+fn fleet_of(context: &Context, name: &str) -> Result<Fleet, Failure> {
     let fleet = context.load()?.fleet;
     let Some(site) = fleet.sites.get(name) else {
         let near = fleet::nearest(name, fleet.sites.keys().map(|n| n.as_str()));
@@ -137,7 +177,17 @@ async fn of_site(context: &Context, name: &str) -> Result<(Client, String), Fail
         ))
         .help("`ostler logs --host ADDRESS CONTAINER` reads any container's log"));
     }
-    let host = &fleet.hosts[&site.host];
+    Ok(fleet)
+}
+
+/// The container of a site of the fleet. Of several the one that runs, then the newest: the
+/// others are being replaced.
+async fn of_site(
+    context: &Context,
+    fleet: &Fleet,
+    name: &str,
+) -> Result<(Client, String), Failure> {
+    let host = &fleet.hosts[&fleet.sites[name].host];
     let client = Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
     let mine = |c: &ListedContainer| {
         let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);

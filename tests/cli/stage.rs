@@ -1,5 +1,7 @@
 //! A fleet file for a real engine, under names, a folder and ports of its own; all gone at the end.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -10,8 +12,8 @@ use std::time::Duration;
 use ostler::engine::{Client, Gate};
 use ostler::fleet::EngineAddress;
 
-use super::tier::Engine;
-use super::Ran;
+use crate::tier::Engine;
+use crate::cli::{self, Ran};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -58,12 +60,12 @@ impl Stage {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        super::run(&mut self.command(arguments))
+        cli::run(&mut self.command(arguments))
     }
 
     /// A run that was not started yet.
     pub fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = super::command(self.folder.path());
+        let mut command = cli::command(self.folder.path());
         command
             .args(arguments)
             .envs(self.environment.iter().map(|(k, v)| (k, v)));
@@ -95,6 +97,11 @@ impl Stage {
 
     /// What the router answers for a domain: status and body; status 0 when nothing came.
     pub fn ask(&self, domain: &str) -> (u16, String) {
+        self.ask_path(domain, "/")
+    }
+
+    /// The same for another page than the first.
+    pub fn ask_path(&self, domain: &str, path: &str) -> (u16, String) {
         let mut stream = match TcpStream::connect((self.front, self.port)) {
             Ok(stream) => stream,
             Err(error) => return (0, error.to_string()),
@@ -102,7 +109,7 @@ impl Stage {
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
             .unwrap();
-        let request = format!("GET / HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
         let mut answer = Vec::new();
         let asked = stream
             .write_all(request.as_bytes())

@@ -18,9 +18,32 @@ pub struct TestHost {
     pub engine: Engine,
 }
 
+/// Images that every site of a test needs, and ostler itself.
+pub const IMAGES: [&str; 5] = [
+    "nginx:1.28",
+    "php:8.4-apache",
+    "haproxy:3.0",
+    "ostler-test/web:1",
+    "ostler/toolbox:1",
+];
+
+fn tool(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fleet")
+        .join(name)
+}
+
+/// Short, since a socket's path has a limit.
+fn folder() -> PathBuf {
+    PathBuf::from(format!(
+        "/tmp/osth-{}-{:04x}",
+        std::process::id(),
+        getrandom::u32().unwrap() & 0xffff
+    ))
+}
+
 fn script(arguments: &[&str]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fleet/host");
-    let out = Command::new(path)
+    let out = Command::new(tool("host"))
         .args(arguments)
         .env_remove("DOCKER_HOST")
         .output()
@@ -43,12 +66,7 @@ impl TestHost {
 
     /// Brings one up, with options of `tests/fleet/host`.
     pub fn up_with(name: &'static str, options: &[&str]) -> TestHost {
-        // Short, since a socket's path has a limit.
-        let folder = PathBuf::from(format!(
-            "/tmp/osth-{}-{:04x}",
-            std::process::id(),
-            getrandom::u32().unwrap() & 0xffff
-        ));
+        let folder = folder();
         let mut host = TestHost {
             engine: Engine {
                 socket: folder.join(name).join("run/docker.sock"),
@@ -98,6 +116,85 @@ impl TestHost {
     /// Starts its daemon again.
     pub fn start_dockerd(&self) {
         self.tell("start-dockerd");
+    }
+    /// Its daemon accepts and never answers.
+    pub fn hang(&self) {
+        self.tell("hang");
+    }
+    /// And answers again.
+    pub fn resume(&self) {
+        self.tell("resume");
+    }
+    /// Runs a command in it as root. What it wrote to its standard output.
+    pub fn run(&self, command: &[&str]) -> String {
+        in_host(&self.folder, self.name, "run", command)
+    }
+}
+
+/// `tests/fleet/host WHAT FOLDER NAME MORE…`
+fn in_host(folder: &Path, name: &str, what: &str, more: &[&str]) -> String {
+    let folder = folder.to_string_lossy();
+    let mut arguments = vec![what, &folder, name];
+    arguments.extend(more);
+    script(&arguments)
+}
+
+/// All the hosts of `tests/fleet/up`, shared by the tests of a program.
+pub struct TestFleet {
+    /// Where they live.
+    pub folder: PathBuf,
+    /// Its end, however it comes, is when they go: see [`TestFleet::shared`].
+    _guard: std::process::Child,
+}
+
+static FLEET: std::sync::OnceLock<TestFleet> = std::sync::OnceLock::new();
+
+impl TestFleet {
+    /// Brought up for the first test that asks, and gone when the program ends, also when tests
+    /// panic or the program is killed: a process of its own waits for that at the end of a pipe.
+    pub fn shared() -> &'static TestFleet {
+        FLEET.get_or_init(|| {
+            let folder = folder();
+            let guard = Command::new("setsid")
+                .args(["sh", "-c", "cat >/dev/null; exec \"$1\" \"$2\"", "guard"])
+                .args([tool("down"), folder.clone()])
+                .env_remove("DOCKER_HOST")
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("setsid can be run");
+            let up = Command::new(tool("up"))
+                .arg(&folder)
+                .env_remove("DOCKER_HOST")
+                .output()
+                .expect("tests/fleet/up can be run");
+            let said = String::from_utf8_lossy(&up.stdout);
+            let complaint = String::from_utf8_lossy(&up.stderr);
+            assert!(up.status.success(), "{said}\n{complaint}");
+            println!("{said}{complaint}");
+            TestFleet {
+                folder,
+                _guard: guard,
+            }
+        })
+    }
+
+    /// `ssh_config` for all of them.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.folder.join("ssh/config")
+    }
+    /// The socket of one of their daemons, as `unix://…`.
+    pub fn socket(&self, name: &str) -> String {
+        format!("unix://{}/{name}/run/docker.sock", self.folder.display())
+    }
+    /// The address of one.
+    pub fn address(&self, name: &str) -> Ipv4Addr {
+        self.tell(name, "address", &[]).parse().unwrap()
+    }
+    /// Does something to one: `hang`, `resume`, `link up`, `kill-dockerd`, `sshd …`, `run …`.
+    pub fn tell(&self, name: &str, what: &str, more: &[&str]) -> String {
+        in_host(&self.folder, name, what, more)
     }
 }
 

@@ -16,12 +16,18 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use running::Running;
+use running::{Running, Runs};
 use stage::Stage;
 use testhost::{IMAGES, TestHost};
 
 const BLOG: &str =
     "  blog: { host: here, recipe: static, domains: [blog.test], memory: 64M }\n";
+
+impl Runs for Stage {
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        Stage::command(self, arguments)
+    }
+}
 
 /// A site that answers with its body and needs no files of its own.
 fn web(name: &str, body: &str) -> String {
@@ -31,13 +37,13 @@ fn web(name: &str, body: &str) -> String {
 }
 
 /// A stage on a host of its own, whose `/tmp` is the machine's: what is on the host can be read
-/// also while its daemon is down.
-fn staged(sites: &str) -> Option<(Stage, TestHost)> {
+/// also while its daemon is down. What is named first goes last.
+fn staged(sites: &str) -> Option<(TestHost, Stage)> {
     tier::fleet()?;
     let host = TestHost::up("one", &IMAGES);
     let mut stage = Stage::new(&host.engine, sites);
     stage.front = host.address.into();
-    Some((stage, host))
+    Some((host, stage))
 }
 
 /// A page that a customer put there.
@@ -75,7 +81,7 @@ fn assert_settled(stage: &Stage) {
 
 #[test]
 fn a_daemon_killed_in_the_middle_of_an_apply() {
-    let Some((stage, host)) = staged(BLOG) else {
+    let Some((host, stage)) = staged(BLOG) else {
         return;
     };
     stage.done(&["apply", "--yes"]);
@@ -83,9 +89,11 @@ fn a_daemon_killed_in_the_middle_of_an_apply() {
     for (round, after) in [2, 5, 9].into_iter().enumerate() {
         let name = format!("w{round}");
         stage.edit("sites:\n", &format!("sites:\n{}", web(&name, "b0")));
-        let before = if round == 0 { "64M" } else { "128M" };
-        let now = if round == 0 { "128M" } else { "64M" };
-        stage.edit(&format!("[blog.test], memory: {before}"), &format!("[blog.test], memory: {now}"));
+        let memory = ["64M", "96M", "128M", "160M"];
+        stage.edit(
+            &format!("[blog.test], memory: {}", memory[round]),
+            &format!("[blog.test], memory: {}", memory[round + 1]),
+        );
         let mut apply = Running::start(&stage, &["apply", "--yes"]);
         apply.wait_for_done(after);
         host.kill_dockerd();
@@ -106,12 +114,11 @@ fn a_daemon_killed_in_the_middle_of_an_apply() {
         assert_answers(&stage, "blog.test", "the customer's own page");
         assert_answers(&stage, &format!("{name}.test"), "b0");
     }
-    drop(stage);
 }
 
 #[test]
 fn a_log_goes_on_when_its_daemon_was_restarted() {
-    let Some((stage, host)) = staged(BLOG) else {
+    let Some((host, stage)) = staged(BLOG) else {
         return;
     };
     stage.done(&["apply", "--yes"]);
@@ -140,7 +147,6 @@ fn a_log_goes_on_when_its_daemon_was_restarted() {
     let lines = |what: &str| ended.err.lines().chain(ended.out.lines()).filter(|l| l.contains(what)).count();
     assert_eq!((lines("GET /before"), lines("GET /after"), lines("GET /again")), (1, 1, 1), "{ended:?}");
     assert!(ended.err.contains("the log goes on"), "{}", ended.err);
-    drop(stage);
 }
 
 #[test]
@@ -189,7 +195,7 @@ fn ostler_killed_after_any_operation() {
 
 #[test]
 fn a_full_disk_loses_nothing() {
-    let Some((stage, host)) = staged(BLOG) else {
+    let Some((host, stage)) = staged(BLOG) else {
         return;
     };
     fs::create_dir_all(&stage.root).unwrap();
@@ -220,7 +226,6 @@ fn a_full_disk_loses_nothing() {
     assert_settled(&stage);
     assert_answers(&stage, "blog.test", "the customer's own page");
     assert_answers(&stage, "more.test", "b0");
-    drop(stage);
 }
 
 #[test]
@@ -248,7 +253,7 @@ fn a_daemon_that_never_answers_holds_up_nobody_else() {
 
 #[test]
 fn a_daemon_that_hangs_in_the_middle_of_an_apply() {
-    let Some((stage, host)) = staged(BLOG) else {
+    let Some((host, stage)) = staged(BLOG) else {
         return;
     };
     stage.done(&["apply", "--yes"]);
@@ -272,5 +277,4 @@ fn a_daemon_that_hangs_in_the_middle_of_an_apply() {
     assert_settled(&stage);
     assert_answers(&stage, "blog.test", "the customer's own page");
     assert_answers(&stage, "more.test", "b0");
-    drop(stage);
 }

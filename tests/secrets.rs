@@ -241,17 +241,17 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     let late = "  late: { host: here, recipe: static, domains: [late.localhost], secrets: { KEY: { command: [./fail] } } }\n";
     stage.edit("sites:\n", &format!("sites:\n{late}"));
     stage.edit("./tell, private/api", "./fail, private/api");
-    stage.edit("file: private/db }, API", "file: private/none }, API");
+    stage.edit("file: private/db } }", "file: private/none } }");
     let failed = stage.run(&["-v", "apply", "--yes"]);
     let both = format!("{}\n{}", failed.out, failed.err);
     marks.assert_not_in("what failing sources left", both.as_bytes());
     assert!([1, 3].contains(&failed.code), "{both}");
-    for part in ["KEY of late", "API of app", "exit status: 3", "DB of app", "private/none"] {
+    for part in ["KEY of late", "API of app", "exit status: 3", "DB of blog", "private/none"] {
         assert!(both.contains(part), "no {part:?}: {both}");
     }
     stage.edit(late, "");
     stage.edit("./fail, private/api", "./tell, private/api");
-    stage.edit("file: private/none }, API", "file: private/db }, API");
+    stage.edit("file: private/none } }", "file: private/db } }");
     stage.edit("ostler-test/web:1", "ostler-test/no-such-image:1");
     let failed = stage.run(&["-v", "apply", "--yes"]);
     assert!([1, 3].contains(&failed.code), "{failed:?}");

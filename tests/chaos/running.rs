@@ -1,14 +1,20 @@
 //! A run of the real binary that something happens to.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::stage::Stage;
-
 /// Longest wait for a line.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whoever runs the program.
+pub trait Runs {
+    /// A run that was not started yet.
+    fn command(&self, arguments: &[&str]) -> Command;
+}
 
 /// A run, killed when it goes out of scope.
 pub struct Running {
@@ -31,8 +37,8 @@ pub struct Ended {
 }
 
 impl Running {
-    pub fn start(stage: &Stage, arguments: &[&str]) -> Running {
-        let mut child = stage
+    pub fn start(by: &impl Runs, arguments: &[&str]) -> Running {
+        let mut child = by
             .command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -102,6 +108,10 @@ impl Running {
         assert!(found, "no {part:?}:\n{}\n{}", self.out, self.err);
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
     }
@@ -109,7 +119,7 @@ impl Running {
     /// Ctrl-C.
     pub fn interrupt(&self) {
         // The shell's own: there may be no program of that name.
-        let sent = std::process::Command::new("sh")
+        let sent = Command::new("sh")
             .args(["-c", "kill -s INT \"$1\"", "sh", &self.child.id().to_string()])
             .status();
         assert!(sent.unwrap().success());

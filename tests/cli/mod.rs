@@ -41,6 +41,7 @@ pub fn command(folder: &Path) -> Command {
         "DOCKER_CONFIG",
         "DOCKER_TLS_VERIFY",
         "DOCKER_CERT_PATH",
+        "OSTLER_SSH_CONFIG",
     ] {
         command.env_remove(name);
     }

@@ -2,8 +2,6 @@
 //! an older and a newer engine.
 
 mod cli;
-#[path = "fleet_many/wide.rs"]
-mod wide;
 #[path = "chaos/running.rs"]
 mod running;
 #[path = "cli/stage.rs"]
@@ -12,6 +10,8 @@ mod stage;
 mod testhost;
 #[path = "common/tier.rs"]
 mod tier;
+#[path = "fleet_many/wide.rs"]
+mod wide;
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -29,14 +29,25 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     // A test that failed has put its hosts right, or the next one says so.
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Established connections of this machine to a host's sshd.
 fn connections(fleet: &TestFleet, name: &str) -> usize {
     let to = fleet.address(name).to_string();
     let out = Command::new("ss")
-        .args(["-tnH", "state", "established", "dst", &to, "dport", "=", ":22"])
+        .args([
+            "-tnH",
+            "state",
+            "established",
+            "dst",
+            &to,
+            "dport",
+            "=",
+            ":22",
+        ])
         .output()
         .unwrap();
     assert!(out.status.success(), "{out:?}");
@@ -45,14 +56,26 @@ fn connections(fleet: &TestFleet, name: &str) -> usize {
 
 /// Processes on a host that were started to carry a connection to its daemon.
 fn carriers(fleet: &TestFleet, name: &str) -> usize {
-    let count = fleet.tell(name, "run", &["sh", "-c", "pgrep -fc '[d]ial-stdio' --ns $$ --nslist net || true"]);
+    let count = fleet.tell(
+        name,
+        "run",
+        &[
+            "sh",
+            "-c",
+            "pgrep -fc '[d]ial-stdio' --ns $$ --nslist net || true",
+        ],
+    );
     count.trim().parse().unwrap()
 }
 
 /// Programs called `ssh` that a process of ours has started.
 fn ssh_children(of: u32) -> String {
-    let out = Command::new("pgrep").args(["-P", &of.to_string(), "-x", "ssh"]).output();
-    String::from_utf8_lossy(&out.unwrap().stdout).trim().to_owned()
+    let out = Command::new("pgrep")
+        .args(["-P", &of.to_string(), "-x", "ssh"])
+        .output();
+    String::from_utf8_lossy(&out.unwrap().stdout)
+        .trim()
+        .to_owned()
 }
 
 #[track_caller]
@@ -129,7 +152,11 @@ fn fifty_logs_over_one_connection() {
     wide.assert_answers("web1", "b0");
     logs.wait_for_line("GET /");
     assert_eq!(connections(fleet, "web1"), 1);
-    assert_eq!(ssh_children(logs.id()), "", "no ssh runs once it is connected");
+    assert_eq!(
+        ssh_children(logs.id()),
+        "",
+        "no ssh runs once it is connected"
+    );
     assert_eq!(carriers(fleet, "web1"), 0);
     logs.interrupt();
     assert_eq!(logs.end(Duration::from_secs(10)).code, 0);
@@ -150,7 +177,9 @@ fn follow_fifty(wide: &Wide, name: &str, streamlocal: bool) {
             config: Some(fleet.ssh_config()),
         });
         let address = format!("ssh://ops@{name}").parse().unwrap();
-        let client = Client::connect_by(&network, &address, Gate::on_call()).await.unwrap();
+        let client = Client::connect_by(&network, &address, Gate::on_call())
+            .await
+            .unwrap();
         let container = wide.container(name);
         let mut streams: Vec<_> = (0..LOGS)
             .map(|_| {
@@ -186,14 +215,18 @@ fn follow_fifty(wide: &Wide, name: &str, streamlocal: bool) {
         wide.assert_answers(name, "b0");
         for stream in &mut streams {
             let next = tokio::time::timeout(Duration::from_secs(20), stream.next()).await;
-            next.expect("in time").expect("it goes on").expect("it can be read");
+            next.expect("in time")
+                .expect("it goes on")
+                .expect("it can be read");
         }
         drop(streams);
         drop(client);
     });
     drop(runtime);
     wait_until("no connection is left", || connections(fleet, name) == 0);
-    wait_until("no process is left on the host", || carriers(fleet, name) == 0);
+    wait_until("no process is left on the host", || {
+        carriers(fleet, name) == 0
+    });
 }
 
 #[test]
@@ -211,15 +244,24 @@ fn links_cut_in_the_middle_of_an_apply() {
         fleet.tell(name, "link", &["down"]);
     }
     let ended = apply.end(Duration::from_secs(150));
-    println!("{} in {:.1?}\n{}{}", ended.code, ended.took, ended.err, ended.out);
+    println!(
+        "{} in {:.1?}\n{}{}",
+        ended.code, ended.took, ended.err, ended.out
+    );
     // The others were not held up.
     for name in ["lab", "web2", "web4"] {
         wide.assert_answers(name, "b1");
     }
     assert_eq!(ended.code, 3, "{ended:?}");
     let looked = Running::start(&wide, &["sites"]).end(Duration::from_secs(60));
-    println!("{} in {:.1?}\n{}{}", looked.code, looked.took, looked.err, looked.out);
-    assert!(looked.out.contains("on-web2") && looked.took < Duration::from_secs(30), "{looked:?}");
+    println!(
+        "{} in {:.1?}\n{}{}",
+        looked.code, looked.took, looked.err, looked.out
+    );
+    assert!(
+        looked.out.contains("on-web2") && looked.took < Duration::from_secs(30),
+        "{looked:?}"
+    );
     for name in cut {
         fleet.tell(name, "link", &["up"]);
         wide.forget_lock(name);
@@ -242,7 +284,10 @@ fn one_that_hangs_holds_up_nobody() {
     fleet.tell("web2", "hang", &[]);
     wide.set_body("b1");
     let apply = Running::start(&wide, &["apply", "--yes"]).end(Duration::from_secs(90));
-    println!("{} in {:.1?}\n{}{}", apply.code, apply.took, apply.err, apply.out);
+    println!(
+        "{} in {:.1?}\n{}{}",
+        apply.code, apply.took, apply.err, apply.out
+    );
     fleet.tell("web2", "resume", &[]);
     assert_eq!(apply.code, 3, "{apply:?}");
     assert!(apply.took < Duration::from_secs(60), "{:?}", apply.took);

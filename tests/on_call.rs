@@ -47,7 +47,11 @@ fn stage(engine: &tier::Engine) -> Stage {
     let stage = Stage::new(engine, SITES);
     std::fs::write(stage.folder.path().join("db.pw"), "not for the screen").unwrap();
     let applied = stage.run(&["apply", "--yes"]);
-    assert_eq!(applied.code, 3, "one fails: {}\n{}", applied.out, applied.err);
+    assert_eq!(
+        applied.code, 3,
+        "one fails: {}\n{}",
+        applied.out, applied.err
+    );
     // By hand, behind ostler's back.
     let name = stage
         .done(&["sites", "--json", "--only", "site=blog"])
@@ -61,8 +65,14 @@ fn stage(engine: &tier::Engine) -> Stage {
         .output()
         .unwrap();
     assert!(updated.status.success(), "{updated:?}");
-    stage.edit("sites:\n", "sites:\n  new: { host: here, recipe: static, domains: [new.localhost] }\n");
-    stage.edit("hosts:\n", "hosts:\n  away: { engine: \"unix:///nowhere/docker.sock\" }\n");
+    stage.edit(
+        "sites:\n",
+        "sites:\n  new: { host: here, recipe: static, domains: [new.localhost] }\n",
+    );
+    stage.edit(
+        "hosts:\n",
+        "hosts:\n  away: { engine: \"unix:///nowhere/docker.sock\" }\n",
+    );
     stage
 }
 

@@ -177,7 +177,10 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     let stage = Stage::new(&engine, SITES);
     let names = ["file", "command", "changed", "stdout", "stderr"];
     let values = names.map(value);
-    let pairs: Vec<(&str, &str)> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
+    let pairs: Vec<(&str, &str)> = names
+        .into_iter()
+        .zip(values.iter().map(String::as_str))
+        .collect();
     let marks = Arc::new(Marks::new(&pairs));
     let folder = stage.folder.path();
     let private = folder.join("private");
@@ -194,7 +197,10 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     };
     script("tell", "#!/bin/sh\ncat \"$1\"\n");
     // A password manager that is locked, and talks too much.
-    script("fail", "#!/bin/sh\ncat private/out; cat private/err >&2; exit 3\n");
+    script(
+        "fail",
+        "#!/bin/sh\ncat private/out; cat private/err >&2; exit 3\n",
+    );
     let since = chrono::Utc::now().timestamp();
     let mut sampler = Sampler::start(&marks);
     let mut runs = Runs {
@@ -210,12 +216,19 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     let read = |site: &str, name: &str| {
         let sites = stage.done(&["sites", "--json", "--only", &format!("site={site}")]);
         let container = sites.json()[0]["container"].as_str().unwrap().to_owned();
-        docker(&engine, &["exec", &container, "cat", &format!("/run/secrets/{name}")])
+        docker(
+            &engine,
+            &["exec", &container, "cat", &format!("/run/secrets/{name}")],
+        )
     };
     assert_eq!(read("app", "DB"), values[0].as_bytes(), "it arrived");
     assert_eq!(read("app", "API"), values[1].as_bytes());
     assert_eq!(read("blog", "DB"), values[0].as_bytes());
-    assert_eq!(marks.found(&read("app", "API")), ["command"], "and would be found");
+    assert_eq!(
+        marks.found(&read("app", "API")),
+        ["command"],
+        "and would be found"
+    );
     for arguments in [
         &["sites", "--json"][..],
         &["status"],
@@ -246,7 +259,13 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     let both = format!("{}\n{}", failed.out, failed.err);
     marks.assert_not_in("what failing sources left", both.as_bytes());
     assert!([1, 3].contains(&failed.code), "{both}");
-    for part in ["KEY of late", "API of app", "exit status: 3", "DB of blog", "private/none"] {
+    for part in [
+        "KEY of late",
+        "API of app",
+        "exit status: 3",
+        "DB of blog",
+        "private/none",
+    ] {
         assert!(both.contains(part), "no {part:?}: {both}");
     }
     stage.edit(late, "");
@@ -278,16 +297,29 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
         marks.assert_not_in("docker logs", &docker(&engine, &["logs", id]));
     }
     let network = format!("ostler-{}", stage.fleet);
-    marks.assert_not_in("the network", &docker(&engine, &["network", "inspect", &network]));
+    marks.assert_not_in(
+        "the network",
+        &docker(&engine, &["network", "inspect", &network]),
+    );
     let images = docker(&engine, &["image", "inspect", "ostler/toolbox:1"]);
     marks.assert_not_in("the toolbox's image", &images);
     // Events tell the command line of every exec.
-    let (since, until) = (since.to_string(), chrono::Utc::now().timestamp().to_string());
+    let (since, until) = (
+        since.to_string(),
+        chrono::Utc::now().timestamp().to_string(),
+    );
     let events = docker(&engine, &["events", "--since", &since, "--until", &until]);
     assert!(String::from_utf8_lossy(&events).contains("exec_create"));
     marks.assert_not_in("the engine's events", &events);
     let (rounds, seen, leaks) = sampler.end();
-    assert_eq!(leaks, BTreeSet::new(), "arguments or environment of a process");
+    assert_eq!(
+        leaks,
+        BTreeSet::new(),
+        "arguments or environment of a process"
+    );
     assert!(rounds > 50 && seen.contains("ostler"), "{rounds} {seen:?}");
-    println!("{rounds} looks at all processes; {} bytes said", runs.said.len());
+    println!(
+        "{rounds} looks at all processes; {} bytes said",
+        runs.said.len()
+    );
 }

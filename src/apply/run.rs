@@ -455,6 +455,7 @@ impl Run<'_> {
         let cancelled = self.cancel.is_cancelled();
         for (name, site) in &mut self.hosts {
             let failed = self.failed.contains_key(name);
+            let lost = self.failed.get(name).is_some_and(|f| f.unreachable);
             let settled = site.open || failed;
             if !self.board.is_finished(name) || site.closing || site.taking_back > 0 || !settled {
                 continue;
@@ -464,16 +465,26 @@ impl Run<'_> {
             let end = self.journal.end(name, cancelled);
             let say = self.say.clone();
             self.jobs.spawn(async move {
-                if open {
-                    put_journal(&ground, end, &say).await;
-                }
-                if let Err(e) = ground.release().await {
+                let note = |text: String| {
                     let _ = say.send(Progress::Note {
                         host: Some(ground.name.clone()),
-                        text: format!(
-                            "the lock could not be released, it goes stale by itself: {e}"
-                        ),
+                        text,
                     });
+                };
+                let farewell = async {
+                    if open {
+                        put_journal(&ground, end, &say).await;
+                    }
+                    if let Err(e) = ground.release().await {
+                        note(format!(
+                            "the lock could not be released, it goes stale by itself: {e}"
+                        ));
+                    }
+                };
+                // A host that was lost is given a moment, not a deadline for each call.
+                let longest = if lost { FAREWELL } else { Duration::MAX };
+                if tokio::time::timeout(longest, farewell).await.is_err() {
+                    note("it is gone, and keeps the lock, which goes stale by itself".to_owned());
                 }
                 if !failed {
                     let _ = say.send(Progress::Host {
@@ -545,6 +556,9 @@ async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure>
             .remedy("plan again"),
     )
 }
+
+/// How long a host that was lost is waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// An apply does not fail for its journal, but says so.
 async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Progress>) {

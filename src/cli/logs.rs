@@ -56,8 +56,7 @@ impl Whose {
     async fn locate(&self, context: &Context, name: &str) -> Result<(Client, String), Failure> {
         match self {
             Whose::Container(address) => {
-                let client =
-                    Client::connect_by(&context.network, address, Gate::on_call()).await?;
+                let client = Client::connect_by(&context.network, address, Gate::on_call()).await?;
                 let container = any(&client, name).await?;
                 Ok((client, container))
             }

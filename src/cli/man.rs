@@ -84,6 +84,9 @@ the fleet file, where \fB\-\-fleet\fR does not say
 OSTLER_READ_ONLY
 when 1: on\-call mode, as \fB\-\-read\-only\fR
 .TP
+OSTLER_SSH_CONFIG
+the ssh_config for ssh:// hosts, as \fB\-\-ssh\-config\fR
+.TP
 NO_COLOR
 when not empty: no colours
 ";

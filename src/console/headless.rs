@@ -83,10 +83,7 @@ impl Headless {
     pub fn screen(&self) -> String {
         let frame = self.frame();
         let mut out = String::new();
-        for row in frame
-            .content
-            .chunks(usize::from(frame.area.width.max(1)))
-        {
+        for row in frame.content.chunks(usize::from(frame.area.width.max(1))) {
             let line: String = row.iter().map(|cell| cell.symbol()).collect();
             out.push_str(line.trim_end());
             out.push('\n');

@@ -76,7 +76,10 @@ impl Running {
     fn until(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
         let end = Instant::now() + PATIENCE;
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok((is_err, line)) => {
                     let found = wanted(&line);
                     self.keep(is_err, &line);
@@ -99,7 +102,12 @@ impl Running {
 
     #[track_caller]
     pub fn wait_for_done(&mut self, count: usize) {
-        assert!(self.try_wait_for_done(count), "ended:\n{}\n{}", self.out, self.err);
+        assert!(
+            self.try_wait_for_done(count),
+            "ended:\n{}\n{}",
+            self.out,
+            self.err
+        );
     }
 
     #[track_caller]
@@ -120,7 +128,12 @@ impl Running {
     pub fn interrupt(&self) {
         // The shell's own: there may be no program of that name.
         let sent = Command::new("sh")
-            .args(["-c", "kill -s INT \"$1\"", "sh", &self.child.id().to_string()])
+            .args([
+                "-c",
+                "kill -s INT \"$1\"",
+                "sh",
+                &self.child.id().to_string(),
+            ])
             .status();
         assert!(sent.unwrap().success());
     }
@@ -136,7 +149,12 @@ impl Running {
             while let Ok((is_err, line)) = self.lines.recv_timeout(Duration::from_millis(20)) {
                 self.keep(is_err, &line);
             }
-            assert!(Instant::now() < until, "it does not end:\n{}\n{}", self.out, self.err);
+            assert!(
+                Instant::now() < until,
+                "it does not end:\n{}\n{}",
+                self.out,
+                self.err
+            );
         };
         let took = self.begun.elapsed();
         while let Ok((is_err, line)) = self.lines.recv() {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use ostler::engine::{Client, Gate};
 use ostler::fleet::EngineAddress;
 
-use crate::tier::Engine;
 use crate::cli::{self, Ran};
+use crate::tier::Engine;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 

@@ -107,7 +107,9 @@ impl Wide {
         let name = format!("Host: on-{host}.test");
         loop {
             let script = "curl -s -m 5 -H \"$1\" \"$2\" || true";
-            let answer = self.fleet.tell(host, "run", &["sh", "-c", script, "sh", &name, &url]);
+            let answer = self
+                .fleet
+                .tell(host, "run", &["sh", "-c", script, "sh", &name, &url]);
             if answer.contains(&format!("{text}")) && !answer.contains("<html") {
                 return;
             }
@@ -134,8 +136,21 @@ impl Wide {
     /// The container of the site on a host.
     pub fn container(&self, host: &str) -> String {
         let fleet = format!("label=ostler.fleet={}", self.name);
-        let found = self.docker(host, &["ps", "-q", "--filter", &fleet, "--filter", "label=ostler.role=site"]);
-        assert!(!found.is_empty() && !found.contains('\n'), "{host}: {found:?}");
+        let found = self.docker(
+            host,
+            &[
+                "ps",
+                "-q",
+                "--filter",
+                &fleet,
+                "--filter",
+                "label=ostler.role=site",
+            ],
+        );
+        assert!(
+            !found.is_empty() && !found.contains('\n'),
+            "{host}: {found:?}"
+        );
         found
     }
 

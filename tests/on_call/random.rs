@@ -53,7 +53,9 @@ const NAMED: [KeyCode; 20] = [
     KeyCode::Menu,
     KeyCode::CapsLock,
 ];
-const STRANGE: [char; 8] = ['é', 'ß', '世', '🐴', '\u{301}', '\u{200b}', '\u{7f}', '\u{202e}'];
+const STRANGE: [char; 8] = [
+    'é', 'ß', '世', '🐴', '\u{301}', '\u{200b}', '\u{7f}', '\u{202e}',
+];
 const PASTES: [&str; 8] = [
     "",
     "blog",
@@ -101,7 +103,8 @@ impl Keyboard {
             match self.random.below(400) {
                 0 => {
                     let size = |r: &mut Random, most| r.below(most) as u16;
-                    let (columns, lines) = (size(&mut self.random, 260), size(&mut self.random, 90));
+                    let (columns, lines) =
+                        (size(&mut self.random, 260), size(&mut self.random, 90));
                     return Message::Resize(columns, lines);
                 }
                 1 => return Message::Paste((*self.random.of(&PASTES)).to_owned()),
@@ -148,13 +151,19 @@ impl Keyboard {
         let (code, modifiers) = match random.below(100) {
             0..=54 => (KeyCode::Char(printable(random)), KeyModifiers::NONE),
             // What changes hosts when it may.
-            55..=62 => (KeyCode::Char(letter(random).to_ascii_uppercase()), KeyModifiers::SHIFT),
+            55..=62 => (
+                KeyCode::Char(letter(random).to_ascii_uppercase()),
+                KeyModifiers::SHIFT,
+            ),
             63..=64 => (KeyCode::Char(letter(random)), KeyModifiers::SHIFT),
             65..=82 => (*random.of(&NAMED), KeyModifiers::NONE),
             83..=88 => (KeyCode::Char(letter(random)), KeyModifiers::CONTROL),
             89..=91 => (KeyCode::Char(printable(random)), KeyModifiers::ALT),
             92..=93 => (KeyCode::F(1 + random.below(24) as u8), KeyModifiers::NONE),
-            94..=95 => (*random.of(&NAMED), KeyModifiers::CONTROL | KeyModifiers::SHIFT),
+            94..=95 => (
+                *random.of(&NAMED),
+                KeyModifiers::CONTROL | KeyModifiers::SHIFT,
+            ),
             96 => (KeyCode::Char(*random.of(&STRANGE)), KeyModifiers::NONE),
             97 => (KeyCode::Char(printable(random)), KeyModifiers::all()),
             _ => (KeyCode::Enter, KeyModifiers::NONE),
@@ -170,7 +179,9 @@ pub fn bytes(seed: u64, count: usize) -> Vec<u8> {
     while out.len() < count {
         match random.below(30) {
             0 => out.extend(b"\r"),
-            1 => out.extend(*random.of(&[b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[H", b"\x1b[F"])),
+            1 => out.extend(*random.of(&[
+                b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[H", b"\x1b[F",
+            ])),
             2 => out.extend(*random.of(&[b"\x1b[5~", b"\x1b[6~", b"\x1b[3~"])),
             3 => out.push(b'\t'),
             4 => out.push(0x7f),

@@ -14,11 +14,17 @@ mod tier;
 
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossterm::event::{KeyCode, KeyEvent};
+use ostler::console::headless::Headless;
+use ostler::console::{ConsoleOptions, FleetSource, Message, Subject};
+use ostler::engine::{Client, Gate};
 use running::{Running, Runs};
 use stage::Stage;
 use testhost::{IMAGES, TestHost};
+use tokio::runtime::Runtime;
 
 const BLOG: &str = "  blog: { host: here, recipe: static, domains: [blog.test], memory: 64M }\n";
 
@@ -120,12 +126,49 @@ fn a_daemon_killed_in_the_middle_of_an_apply() {
     }
 }
 
+fn console(stage: &Stage) -> ConsoleOptions {
+    let (path, source) = (stage.file(), stage.text());
+    let fleet = Arc::new(ostler::fleet::load(&source, &path).unwrap().fleet);
+    ConsoleOptions {
+        subject: Subject::Fleet(FleetSource {
+            path,
+            source,
+            fleet,
+        }),
+        connect: Arc::new(|host| {
+            let engine = host.engine.clone();
+            Box::pin(async move { Client::connect(&engine, Gate::on_call()).await })
+        }),
+        on_call: true,
+        demo: false,
+        no_color: false,
+        config: None,
+        state: None,
+    }
+}
+
+/// Its workers belong to the runtime.
+fn console_key(runtime: &Runtime, console: &mut Headless, key: char) {
+    let event = KeyEvent::from(KeyCode::Char(key));
+    runtime.block_on(async { console.send(Message::Key(event)) });
+}
+
 #[test]
 fn a_log_goes_on_when_its_daemon_was_restarted() {
     let Some((host, stage)) = staged(BLOG) else {
         return;
     };
     stage.done(&["apply", "--yes"]);
+    let runtime = Runtime::new().unwrap();
+    let mut console = runtime.block_on(async { Headless::open(console(&stage), (140, 40)) });
+    let patience = Duration::from_secs(60);
+    let shows = |console: &mut Headless, text: &str| {
+        let shown = runtime.block_on(console.shows(text, patience));
+        assert!(shown, "no {text}:\n{}", console.screen());
+    };
+    shows(&mut console, "● ok");
+    console_key(&runtime, &mut console, 'l');
+    shows(&mut console, "following");
     let mut logs = Running::start(&stage, &["logs", "-f", "blog"]);
     let ask = |path: &str| {
         let end = Instant::now() + Duration::from_secs(30);
@@ -135,16 +178,20 @@ fn a_log_goes_on_when_its_daemon_was_restarted() {
     };
     ask("/before");
     logs.wait_for_line("GET /before HTTP/1.1\" 404");
+    shows(&mut console, "/before");
     host.restart_dockerd();
     assert_answers(&stage, "blog.test", "");
     ask("/after");
     logs.wait_for_line("GET /after HTTP/1.1\" 404");
+    shows(&mut console, "/after");
     host.kill_dockerd();
     logs.wait_for_line("waiting for it");
     host.start_dockerd();
     assert_answers(&stage, "blog.test", "");
     ask("/again");
     logs.wait_for_line("GET /again HTTP/1.1\" 404");
+    shows(&mut console, "/again");
+    drop(console);
     logs.interrupt();
     let ended = logs.end(Duration::from_secs(10));
     assert_eq!(ended.code, 0, "{ended:?}");

@@ -138,6 +138,19 @@ pub fn find_fleet() -> Result<Engine, LeftOut> {
             return Err(format!("no {program}; install {package}"));
         }
     }
+    for (program, package) in [
+        ("sshd", "openssh-server"),
+        ("ssh-keygen", "openssh-client"),
+        ("openssl", "openssl"),
+        ("ss", "iproute2"),
+        ("setsid", "util-linux"),
+        ("pgrep", "procps"),
+        ("curl", "curl"),
+    ] {
+        if run("sh", &["-c", "command -v \"$1\"", "sh", program]).is_none() {
+            return Err(format!("no {program}; install {package}"));
+        }
+    }
     let name = format!("ostler-probe-{}", std::process::id());
     if run("ip", &["netns", "add", &name]).is_none() {
         return Err("network namespaces cannot be made here".into());

@@ -139,6 +139,7 @@ fn console(stage: &Stage) -> ConsoleOptions {
             let engine = host.engine.clone();
             Box::pin(async move { Client::connect(&engine, Gate::on_call()).await })
         }),
+        desk: Arc::default(),
         on_call: true,
         demo: false,
         no_color: false,

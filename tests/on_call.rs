@@ -220,6 +220,7 @@ fn options(stage: &Stage, gates: Arc<Mutex<Vec<Gate>>>) -> ConsoleOptions {
             gates.lock().unwrap().push(gate.clone());
             Box::pin(async move { Client::connect(&engine, gate).await })
         }),
+        desk: Arc::default(),
         on_call: true,
         demo: false,
         no_color: false,

@@ -111,8 +111,8 @@ pub async fn execute(
     made: &Planned,
     json: bool,
 ) -> Result<Exit, Failure> {
+    remember(context, file);
     let outcome = watch(context, file, made).await?;
-    remember(context, file, &outcome);
     match json {
         true => context.out.json(&outcome)?,
         false => {
@@ -127,10 +127,10 @@ pub async fn execute(
     })
 }
 
-/// Remembers that this version of the file was applied, so that a later one is known to descend
-/// from it.
-fn remember(context: &Context, file: &FleetFile, outcome: &Outcome) {
-    let Some(state) = config::state_directory().filter(|_| outcome.done() > 0) else {
+/// Remembers that this version of the file is applied, so that a later one is known to descend
+/// from it. Before anything is done: this process may be killed in the middle.
+fn remember(context: &Context, file: &FleetFile) {
+    let Some(state) = config::state_directory() else {
         return;
     };
     let bytes = file.source.as_bytes();

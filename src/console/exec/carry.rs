@@ -62,6 +62,14 @@ pub(super) async fn carry(ready: Prepared, run: Run) {
         let _ = messages.send(Message::Fleet(ready.fleet.clone()));
         tell(Step::Note(format!("{} was written", path.display())));
     }
+    // Before anything is done: this process may be killed in the middle.
+    if let Some(state) = &state
+        && let Err(error) = lineage::remember(state, &path, text.as_bytes(), &ready.fleet)
+    {
+        tell(Step::Note(format!(
+            "cannot remember what was applied: {error}"
+        )));
+    }
     let context = apply::Context {
         fleet: ready.fleet.clone(),
         commit: lineage::commit_of(&path, text.as_bytes()).await,
@@ -91,14 +99,6 @@ pub(super) async fn carry(ready: Prepared, run: Run) {
         if let Some(step) = step_of(step) {
             tell(step);
         }
-    }
-    if outcome.done() > 0
-        && let Some(state) = state
-        && let Err(error) = lineage::remember(&state, &path, text.as_bytes(), &ready.fleet)
-    {
-        tell(Step::Note(format!(
-            "cannot remember what was applied: {error}"
-        )));
     }
     tell(Step::Ended(told(&outcome, &ready)));
 }

@@ -85,7 +85,7 @@ OSTLER_READ_ONLY
 when 1: on\-call mode, as \fB\-\-read\-only\fR
 .TP
 OSTLER_SSH_CONFIG
-the ssh_config for ssh:// hosts, as \fB\-\-ssh\-config\fR
+the ssh_config for ssh:// hosts, as \fBssh \-F\fR
 .TP
 NO_COLOR
 when not empty: no colours

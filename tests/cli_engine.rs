@@ -111,6 +111,10 @@ async fn a_host_of_the_fleet_file_is_reached_with_files_beside_it() {
     }
     let ran = world.run(&["--fleet", "fleet/fleet.yml", "hosts"]);
     assert!(ran.out.contains("CERTIFICATE"), "{}", ran.out);
+    // The fleet file says it: to be told otherwise and not to heed it would be worse than an error.
+    let ran = world.run(&["--fleet", "fleet/fleet.yml", "hosts", "--insecure"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("go with --host"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::Failure;
+
 /// Web hosting on Docker hosts: one fleet file, one plan, one apply.
 ///
 /// Without a command the console opens.
@@ -72,6 +74,15 @@ impl EngineArg {
             address: self.address.or(above.address),
             tls: self.tls.or(above.tls),
             insecure: self.insecure || above.insecure,
+        }
+    }
+
+    /// The hosts of a fleet file are meant, which says itself how each is spoken to.
+    pub fn only_fleet(&self) -> Result<(), Failure> {
+        match self.tls.is_some() || self.insecure {
+            true => Err(Failure::new("--tls and --insecure go with --host ADDRESS")
+                .help("the fleet file says `tls: FOLDER` or `insecure: true` beside `engine:`")),
+            false => Ok(()),
         }
     }
 }

@@ -28,7 +28,10 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
             }
             (Subject::Host(Box::new(host)), Mode::OnCall)
         }
-        None => (Subject::Fleet(source(context.load()?)), context.mode),
+        None => {
+            engine.only_fleet()?;
+            (Subject::Fleet(source(context.load()?)), context.mode)
+        }
     };
     // What a login asks is asked in the console, not on the terminal under it.
     let desk = Arc::new(Desk::of(context.network.answered().clone()));

@@ -47,6 +47,7 @@ struct Report {
 /// The one engine that was named; else the hosts of the fleet file; else the engine found here.
 pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, Failure> {
     if engine.address.is_none() && context.find_fleet().is_ok() {
+        engine.only_fleet()?;
         let fleet = context.load()?.fleet;
         let name = fleet.name.to_string();
         return Ok(fleet

@@ -12,7 +12,10 @@ use crate::observe::scan::Inspect;
 pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Exit, Failure> {
     let file = match engine.address {
         Some(_) => context.lone(engine)?,
-        None => context.load()?,
+        None => {
+            engine.only_fleet()?;
+            context.load()?
+        }
     };
     let seen = context
         .look(&file, &context.select()?, Look::at(&Inspect::Needed))

@@ -17,7 +17,10 @@ use crate::fleet::{self, EngineAddress, Fleet, Recipe};
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
     let whose = match engine.address {
         Some(_) => Whose::Container(super::engine::here(engine)?.address),
-        None => Whose::Site(Box::new(fleet_of(context, &args.site)?)),
+        None => {
+            engine.only_fleet()?;
+            Whose::Site(Box::new(fleet_of(context, &args.site)?))
+        }
     };
     let (client, container) = whose.locate(context, &args.site).await?;
     // The engine's clock counts: the log's times are its own.

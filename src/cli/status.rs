@@ -28,6 +28,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     if named.address.is_some() {
         return engine::run(context, named, json).await;
     }
+    named.only_fleet()?;
     let file = context.load()?;
     let seen = context
         .look(&file, &context.select()?, Look::at(&Inspect::Ours))

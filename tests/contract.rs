@@ -48,8 +48,11 @@ fn run<F: Future<Output = ()>>(
     });
 }
 
+/// A test's name, and what runs it on a host.
+type OnHost = (&'static str, fn(&TestHost));
+
 /// Runs tests a few at a time, and then says which of them failed.
-fn all_on_a_host_of_their_own(options: &[&str], tests: &[(&str, fn(&TestHost))]) {
+fn all_on_a_host_of_their_own(options: &[&str], tests: &[OnHost]) {
     let Some(_) = tier::fleet() else { return };
     let host = TestHost::up_with("far", options);
     let next = AtomicUsize::new(0);
@@ -83,7 +86,7 @@ macro_rules! contract {
         /// All of it over TLS, on a host of its own.
         #[test]
         fn over_tls() {
-            let tests: &[(&str, fn(&TestHost))] = &[$((stringify!($name), |host| {
+            let tests: &[OnHost] = &[$((stringify!($name), |host| {
                 let bed = async { Some(bed::at(&host.tls(), &host.engine.socket).await) };
                 run(bed, $part::$name)
             })),*];

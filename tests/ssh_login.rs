@@ -653,7 +653,7 @@ async fn the_systems_ssh_forwards_the_socket() {
     let sshd = Sshd::start(&["ed25519"]);
     let socket = engine.socket.to_str().unwrap();
     let connector = |options: &SshOptions, socket: &str| {
-        openssh::connector(options, Some("root"), "web1", None, socket)
+        openssh::connector(options, Some("root"), "web1", None, Some(socket))
     };
     let options = sshd.options();
     // What ostler's own SSH cannot do.

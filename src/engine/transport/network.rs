@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::ask::{Ask, Headless};
-use super::ssh::{Answered, SshOptions};
+use super::ssh::{Answered, SshOptions, openssh};
 use super::tcp::Target;
 use super::{Connector, tls};
 use crate::engine::error::{Error, Result, TlsProblem};
-use crate::fleet::{EngineAddress, value};
+use crate::fleet::{EngineAddress, Via, value};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
 /// asked and answered.
@@ -131,6 +131,16 @@ impl Network {
                     None if !value::is_private(host) => Err(target.problem(TlsProblem::Exposed)),
                     None => Ok(Connector::plain(target)),
                 };
+            }
+            EngineAddress::Ssh {
+                user,
+                host,
+                port,
+                socket,
+                via: Via::OpenSsh,
+            } => {
+                let (user, socket) = (user.as_deref(), socket.as_deref());
+                return Ok(openssh::connector(&self.ssh, user, host, *port, socket));
             }
             EngineAddress::Ssh { .. } => "engines over SSH cannot be reached yet; use unix://",
             EngineAddress::Sim { .. } => "simulated hosts exist only in `ostler demo`",

@@ -31,32 +31,25 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long after a connection was closed ssh may take to have said why.
 const WORDS: Duration = Duration::from_millis(150);
 
-/// Connections to an engine's socket through the system's `ssh`. `socket` is its path on the host.
+/// The socket of an engine whose address names none.
+const SOCKET: &str = "/var/run/docker.sock";
+
+/// Connections to an engine's socket through the system's `ssh`. `socket` is its path on the host,
+/// where it is not the default one.
 pub fn connector(
     options: &SshOptions,
     user: Option<&str>,
     host: &str,
     port: Option<u16>,
-    socket: &str,
-) -> Connector {
-    connector_of("ssh", options, user, host, port, socket)
-}
-
-fn connector_of(
-    program: &str,
-    options: &SshOptions,
-    user: Option<&str>,
-    host: &str,
-    port: Option<u16>,
-    socket: &str,
+    socket: Option<&str>,
 ) -> Connector {
     let way = Arc::new(Way {
-        program: program.to_owned(),
+        program: "ssh".to_owned(),
         options: options.clone(),
         user: user.map(str::to_owned),
         host: host.to_owned(),
         port,
-        socket: socket.to_owned(),
+        socket: socket.unwrap_or(SOCKET).to_owned(),
         running: Mutex::new(None),
     });
     Connector::new(move || {

@@ -28,6 +28,16 @@ fn stand_in(folder: &tempfile::TempDir, script: &str) -> PathBuf {
     file
 }
 
+/// A script that listens at `$local` and does this with each connection `C`. (Perl is where OpenSSL
+/// is built.)
+fn listening(each: &str) -> String {
+    format!(
+        "exec perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0; \
+         bind S, pack_sockaddr_un($ARGV[0]) or die; listen S, 8; \
+         while (accept C, S) {{ {each} close C }}' \"$local\""
+    )
+}
+
 #[test]
 fn paths_and_names_are_data() {
     let way = way(
@@ -87,11 +97,9 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
     // Something that listens, and counts how often it was started.
     let log = folder.path().join("log");
     let script = format!(
-        "echo x >>{}; exec python3 -c 'import socket,sys
-s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8)
-while True:
-  c,_=s.accept(); c.sendall(c.recv(9)); c.close()' \"$local\"",
-        log.display()
+        "echo x >>{}; {}",
+        log.display(),
+        listening("sysread C, my $b, 9; syswrite C, $b;")
     );
     let ssh = stand_in(&folder, &script);
     let way = way(&ssh, None, "web1", "/run/docker.sock");
@@ -138,11 +146,8 @@ while True:
 #[tokio::test]
 async fn a_connection_that_the_host_refuses_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let script = "exec python3 -c 'import socket,sys
-s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8)
-while True:
-  c,_=s.accept(); sys.stderr.write(\"channel 1: open failed: connect failed: open failed\\n\"); sys.stderr.flush(); c.close()' \"$local\"";
-    let ssh = stand_in(&folder, script);
+    let says = "syswrite STDERR, qq(channel 1: open failed: connect failed: open failed\\n);";
+    let ssh = stand_in(&folder, &listening(says));
     let way = way(&ssh, None, "web1", "/run/docker.sock");
     let mut stream = way.dial().await.unwrap();
     let error = stream.read(&mut [0; 9]).await.unwrap_err();

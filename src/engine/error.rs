@@ -213,7 +213,7 @@ impl Error {
             }
             Error::PermissionDenied { remedy, .. } => remedy.clone(),
             Error::NotListening { address } if address.starts_with("tcp://") => {
-                "is the port right? dockerd listens on TCP only when told to: `-H tcp://0.0.0.0:2376 --tlsverify …`"
+                "start Docker there, if it does not run; it listens on TCP only when told to: `-H tcp://0.0.0.0:2376 --tlsverify …`"
                     .to_owned()
             }
             Error::Unreachable { address, .. } if address.starts_with("tcp://") => {

@@ -58,7 +58,11 @@ impl Headless {
             let message = tokio::select! {
                 Some(message) = self.console.inbox.recv() => message,
                 Some(message) = self.console.log.recv() => message,
-                () = tokio::time::sleep_until(end) => return,
+                () = tokio::time::sleep_until(end) => {
+                    // What gets old by itself, or is due.
+                    let now = chrono::Utc::now().timestamp_millis();
+                    return self.send(Message::Clock(now));
+                }
             };
             self.send(message);
             for _ in 0..BATCH {

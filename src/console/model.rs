@@ -183,6 +183,14 @@ pub struct Origin {
     pub tries: u32,
 }
 
+impl Origin {
+    /// How long after its end it is left alone, milliseconds. Each attempt that brings nothing
+    /// doubles it.
+    pub fn wait_ms(&self) -> i64 {
+        1000 << self.tries.min(6)
+    }
+}
+
 /// How the plan is looked at.
 #[derive(Debug, Clone, Default)]
 pub struct PlanScreen {

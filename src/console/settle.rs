@@ -71,7 +71,8 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         .as_ref()
         .map(|n| n.2)
         .filter(|until| *until != i64::MAX);
-    [work, reorder, note].into_iter().flatten().min()
+    let again = screen::logs::due_ms(model);
+    [work, reorder, note, again].into_iter().flatten().min()
 }
 
 /// Makes the rows of hosts that something is new about, and only those. Where a host still has the

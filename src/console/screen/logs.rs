@@ -149,9 +149,9 @@ pub fn go_on(model: &mut Model) -> Vec<Effect> {
             Some(at) => {
                 let origin = &logs.origins[at];
                 let Some(ended) = origin.ended else { continue };
-                // Each attempt that brings nothing doubles the time to the next.
-                let wait = 1000 << origin.tries.min(6);
-                if model.now_ms < ended + wait || !runs_since(model, &host, container, ended) {
+                if model.now_ms < ended + origin.wait_ms()
+                    || !runs_since(model, &host, container, ended)
+                {
                     continue;
                 }
                 (Onward::Again(at), at)
@@ -205,6 +205,18 @@ pub fn go_on(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// When a log that ended may be followed again, if that is still to come; milliseconds.
+pub fn due_ms(model: &Model) -> Option<i64> {
+    let logs = model.stack.iter().filter_map(|screen| match screen {
+        Screen::Logs(logs) => Some(logs),
+        _ => None,
+    });
+    let due = logs
+        .flat_map(|logs| &logs.origins)
+        .filter_map(|origin| Some(origin.ended? + origin.wait_ms()));
+    due.filter(|at| *at > model.now_ms).min()
+}
+
 /// Whether a container was seen running after `ended` (milliseconds).
 fn runs_since(model: &Model, host: &Name, container: &str, ended: i64) -> bool {
     let Some(data) = model.data.get(host) else {
@@ -214,7 +226,8 @@ fn runs_since(model: &Model, host: &Name, container: &str, ended: i64) -> bool {
         let mut all = o.containers.iter();
         all.any(|c| c.id == container && c.is_running())
     };
-    data.observed_at.is_some_and(|at| at * 1000 >= ended)
+    // Looks are dated in whole seconds.
+    data.observed_at.is_some_and(|at| at * 1000 + 999 >= ended)
         && data.observed.as_deref().is_some_and(runs)
 }
 

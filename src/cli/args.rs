@@ -383,6 +383,8 @@ pub enum BenchWhat {
     Logs,
     /// Reading and editing a large fleet file.
     FleetFile,
+    /// Fifty simulated hosts a network away: first frame, all rows, memory, keys.
+    Hosts,
     /// All of them.
     All,
 }

@@ -9,6 +9,7 @@ mod console;
 mod fill;
 mod fleet_file;
 pub mod frame;
+mod hosts;
 pub mod logs;
 mod plan;
 mod proxy;
@@ -98,6 +99,9 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &BenchArgs) -> Res
     }
     if takes(BenchWhat::FleetFile) {
         rows.extend(fleet_file::measure(sites(5000))?);
+    }
+    if takes(BenchWhat::Hosts) {
+        rows.extend(hosts::measure(sites(5000)).await?);
     }
     let on_engine = [BenchWhat::Plan, BenchWhat::Compose, BenchWhat::Console];
     if on_engine.into_iter().any(takes) {

@@ -1,12 +1,21 @@
 //! `ostler hosts`
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
 use super::args::EngineArg;
 use super::context::{Context, Look};
 use super::out::Style;
 use super::rows::{self, HostRow};
 use super::table::{Cell, Table};
 use super::{Exit, Failure, text};
+use crate::fleet::Name;
 use crate::observe::scan::Inspect;
+
+mod measured;
+
+use measured::Measured;
 
 /// Lists the hosts and what their engines say of themselves.
 pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Exit, Failure> {
@@ -23,15 +32,37 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
     let rows = rows::hosts(&file.fleet, &seen.observed, |host| {
         seen.hosts.contains(host)
     });
+    let measured = measured::measure(context.mode, &file.fleet, &seen).await;
     match json {
-        true => context.out.json(&rows)?,
-        false => context.out.table(&table(&rows))?,
+        true => {
+            let unknown = Measured::default();
+            let rows = rows.iter().map(|row| Told {
+                row,
+                measured: measured.get(&row.name).unwrap_or(&unknown),
+            });
+            context.out.json(&rows.collect::<Vec<_>>())?;
+        }
+        false => context.out.table(&table_with(&rows, &measured))?,
     }
     Ok(Exit::Done)
 }
 
+/// A host as `hosts --json` tells it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    row: &'a HostRow,
+    #[serde(flatten)]
+    measured: &'a Measured,
+}
+
 /// The hosts as a table.
 pub fn table(rows: &[HostRow]) -> Table {
+    table_with(rows, &BTreeMap::new())
+}
+
+/// The hosts with what their machines have left.
+fn table_with(rows: &[HostRow], measured: &BTreeMap<Name, Measured>) -> Table {
     let mut heading = vec![
         "HOST", "STATE", "DOCKER", "API", "CPUS", "MEMORY", "SITES", "OURS", "FOREIGN", "ROUTER",
         "ENGINE", "WHY",
@@ -40,6 +71,9 @@ pub fn table(rows: &[HostRow]) -> Table {
     let encrypted = rows.iter().any(|row| until(row).is_some());
     if encrypted {
         heading.insert(CERTIFICATE, "CERTIFICATE");
+    }
+    if !measured.is_empty() {
+        heading.splice(MEASURED..MEASURED, measured::HEADING);
     }
     let now = chrono::Utc::now().timestamp();
     let mut table = Table::new(&heading);
@@ -76,11 +110,19 @@ pub fn table(rows: &[HostRow]) -> Table {
         if encrypted {
             cells.insert(CERTIFICATE, certificate(row, now));
         }
+        if !measured.is_empty() {
+            let unknown = Measured::default();
+            let numbers = measured.get(&row.name).unwrap_or(&unknown);
+            let numbers = numbers.cells(row.cpus.unwrap_or_default());
+            cells.splice(MEASURED..MEASURED, numbers);
+        }
         table.row(cells);
     }
     table
 }
 
+/// Where the machine's numbers stand among the columns.
+const MEASURED: usize = 6;
 /// Where the certificates stand among the columns.
 const CERTIFICATE: usize = 10;
 /// Seconds before its end from which on a certificate is shown as something to look after.

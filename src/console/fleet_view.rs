@@ -345,8 +345,14 @@ impl HostData {
     /// Takes a new state of the link. Whether the host came or went.
     pub fn set_link(&mut self, now: i64, link: Link, why: String, retry_at: Option<i64>) -> bool {
         let up = |l| matches!(l, Link::Ready | Link::Degraded);
-        let last = self.links.back();
-        if last.is_none_or(|l| l.link != link || l.why != why) {
+        // A host that stays degraded is one line, with the newest reason.
+        let last = self.links.back_mut();
+        if let Some(last) = last
+            && last.link == link
+            && (link == Link::Degraded || last.why == why)
+        {
+            last.why.clone_from(&why);
+        } else {
             let why = why.clone();
             self.links.push_back(LinkChange { at: now, link, why });
             if self.links.len() > LINKS_KEPT {

@@ -25,6 +25,7 @@ pub mod picture;
 pub mod probe;
 pub mod proposal;
 pub mod question;
+pub mod rehearsal;
 pub mod row;
 mod run;
 pub mod screen;

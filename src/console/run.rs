@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use termprofile::{DetectorSettings, TermProfile};
@@ -137,14 +137,7 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
         size: crossterm::terminal::size()?,
     };
     let parts = assemble(options, look);
-    let mut console = Console {
-        model: parts.model,
-        exec: parts.exec,
-        inbox: parts.inbox,
-        log: parts.log,
-        signals,
-        keys: EventStream::new(),
-    };
+    let mut console = Console::new(parts, EventStream::new(), Some(signals));
     let ended = console.stay(&mut guard).await;
     let applying = console.exec.is_applying();
     drop(guard);
@@ -154,7 +147,7 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
         );
         tokio::select! {
             () = console.exec.leave() => {}
-            _ = console.signals.next() => {}
+            () = next_signal(&mut console.signals) => {}
         }
     }
     ended
@@ -261,17 +254,76 @@ fn assemble(options: ConsoleOptions, look: Looks) -> Assembled {
     }
 }
 
-struct Console {
+/// What the console is drawn on.
+pub(super) trait Face {
+    /// Draws a frame.
+    fn draw(&mut self, model: &Model) -> std::io::Result<Drawn>;
+    /// Carries out a wish that is about the terminal.
+    fn terminal(&mut self, wish: Effect, model: &mut Model) -> std::io::Result<()>;
+}
+
+/// What came of drawing a frame.
+pub(super) struct Drawn {
+    /// When what is on screen gets old by itself, unix seconds.
+    pub(super) old_at: Option<i64>,
+    /// Nobody wants another frame.
+    pub(super) enough: bool,
+}
+
+impl Face for Guard {
+    fn draw(&mut self, model: &Model) -> std::io::Result<Drawn> {
+        let mut old_at = None;
+        self.terminal
+            .draw(|frame| old_at = view::view(model, frame))?;
+        let enough = false;
+        Ok(Drawn { old_at, enough })
+    }
+
+    fn terminal(&mut self, wish: Effect, model: &mut Model) -> std::io::Result<()> {
+        match wish {
+            Effect::Suspend => {
+                self.suspend()?;
+                let (columns, lines) = crossterm::terminal::size()?;
+                update(model, Message::Resize(columns, lines));
+                Ok(())
+            }
+            Effect::Redraw => self.redraw(),
+            Effect::Copy(text) => self.copy(&text),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The loop: keys, signals and messages in, frames out.
+pub(super) struct Console<K> {
     model: Model,
     exec: Exec,
     inbox: UnboundedReceiver<Message>,
     log: Receiver<Message>,
-    signals: Signals,
-    keys: EventStream,
+    signals: Option<Signals>,
+    keys: K,
 }
 
-impl Console {
-    async fn stay(&mut self, guard: &mut Guard) -> Result<(), ConsoleError> {
+async fn next_signal(signals: &mut Option<Signals>) {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<K: Stream<Item = std::io::Result<Event>> + Unpin> Console<K> {
+    pub(super) fn new(parts: Assembled, keys: K, signals: Option<Signals>) -> Self {
+        Console {
+            model: parts.model,
+            exec: parts.exec,
+            inbox: parts.inbox,
+            log: parts.log,
+            signals,
+            keys,
+        }
+    }
+
+    pub(super) async fn stay(&mut self, face: &mut impl Face) -> Result<(), ConsoleError> {
         let mut drawn: Option<Instant> = None;
         // When what is on screen gets old by itself, unix seconds.
         let mut old_at: Option<i64> = None;
@@ -281,13 +333,14 @@ impl Console {
             if changed && drawn.is_none_or(|at| now - at >= FRAME) {
                 update(&mut self.model, Message::Clock(now_ms()));
                 let wishes = before_frame(&mut self.model);
-                if self.carry_out(wishes, guard)? {
+                if self.carry_out(wishes, face)? {
                     return Ok(());
                 }
-                let model = &self.model;
-                guard
-                    .terminal
-                    .draw(|frame| old_at = view::view(model, frame))?;
+                let shown = face.draw(&self.model)?;
+                if shown.enough {
+                    return Ok(());
+                }
+                old_at = shown.old_at;
                 drawn = Some(now);
                 changed = false;
             }
@@ -327,7 +380,7 @@ impl Console {
                 }
                 wishes.extend(update(&mut self.model, message));
             }
-            if self.carry_out(wishes, guard)? {
+            if self.carry_out(wishes, face)? {
                 return Ok(());
             }
         }
@@ -349,7 +402,7 @@ impl Console {
                 // The terminal is gone.
                 None => Ok(vec![Message::Terminate]),
             }),
-            () = self.signals.next() => Some(Ok(vec![Message::Terminate])),
+            () = next_signal(&mut self.signals) => Some(Ok(vec![Message::Terminate])),
             () = sleep => None,
             Some(message) = self.inbox.recv() => Some(Ok(vec![message])),
             Some(message) = self.log.recv() => Some(Ok(vec![message])),
@@ -357,17 +410,13 @@ impl Console {
     }
 
     /// Carries out wishes; true: leave.
-    fn carry_out(&mut self, wishes: Vec<Effect>, guard: &mut Guard) -> std::io::Result<bool> {
+    fn carry_out(&mut self, wishes: Vec<Effect>, face: &mut impl Face) -> std::io::Result<bool> {
         for wish in wishes {
             match wish {
                 Effect::Quit => return Ok(true),
-                Effect::Suspend => {
-                    guard.suspend()?;
-                    let (columns, lines) = crossterm::terminal::size()?;
-                    update(&mut self.model, Message::Resize(columns, lines));
+                wish @ (Effect::Suspend | Effect::Redraw | Effect::Copy(_)) => {
+                    face.terminal(wish, &mut self.model)?;
                 }
-                Effect::Redraw => guard.redraw()?,
-                Effect::Copy(text) => guard.copy(&text)?,
                 other => self.exec.carry_out(other),
             }
         }
@@ -404,7 +453,7 @@ fn speaks_utf8() -> bool {
 }
 
 /// Wishes to end from outside.
-struct Signals {
+pub(super) struct Signals {
     all: [Signal; 3],
 }
 

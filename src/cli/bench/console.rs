@@ -94,7 +94,9 @@ async fn watch(
         .say(&format!("watching for {} s", WINDOW.as_secs()));
     sleep(WINDOW).await;
     let after = Process::read(pid)?;
-    let requests = proxy.after(asked);
+    // Pings are how a daemon that hangs is noticed.
+    let mut requests = proxy.after(asked);
+    requests.retain(|line| !line.contains("/_ping"));
     // Its terminal goes; so does it.
     let _ = terminal.kill().await;
     let wide = size.0 >= 120;
@@ -103,7 +105,7 @@ async fn watch(
     let memory = after.memory_kb as f64 / 1024.0;
     let peak = after.peak_kb as f64 / 1024.0;
     let mut asked = Row::new(
-        format!("{at}: requests in {} s", WINDOW.as_secs()),
+        format!("{at}: requests in {} s, pings apart", WINDOW.as_secs()),
         requests.len().to_string(),
     );
     asked.against = match requests.first() {

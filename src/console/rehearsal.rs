@@ -81,7 +81,9 @@ pub async fn rehearse(
     let keys = stream::unfold((keys, taken), |(mut keys, taken)| async move {
         loop {
             let (key, at) = keys.recv().await?;
-            let Ok(key) = key.parse::<Key>() else { continue };
+            let Ok(key) = key.parse::<Key>() else {
+                continue;
+            };
             taken
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)

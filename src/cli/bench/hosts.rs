@@ -91,7 +91,10 @@ async fn measure_with(sites: usize, keys: usize) -> Result<Vec<Row>, Failure> {
         typed.keys.get(place.min(last)).copied().unwrap_or_default()
     };
     let mut keys = Row::new(
-        format!("{what}, one hangs: key to frame, p99 of {}", typed.keys.len()),
+        format!(
+            "{what}, one hangs: key to frame, p99 of {}",
+            typed.keys.len()
+        ),
         ms(at(0.99)),
     );
     keys.against = format!("median {}, longest {}", ms(at(0.5)), ms(at(1.0)));
@@ -111,11 +114,7 @@ struct Seen {
 }
 
 /// Opens the console and presses that many keys; with none, until all rows are there.
-async fn open(
-    source: &FleetSource,
-    sims: &[(Name, Sim)],
-    keys: usize,
-) -> Result<Seen, Failure> {
+async fn open(source: &FleetSource, sims: &[(Name, Sim)], keys: usize) -> Result<Seen, Failure> {
     let hosts: std::collections::BTreeMap<Name, Sim> = sims.iter().cloned().collect();
     let options = ConsoleOptions {
         subject: Subject::Fleet(source.clone()),
@@ -188,7 +187,10 @@ fn text(per_host: usize) -> String {
     let mut text = String::from("fleet: bench\nhosts:\n");
     for host in 0..HOSTS {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  web{host:02}: {{ engine: 'unix:///nowhere-{host:02}.sock' }}");
+        let _ = writeln!(
+            text,
+            "  web{host:02}: {{ engine: 'unix:///nowhere-{host:02}.sock' }}"
+        );
     }
     text.push_str("sites:\n");
     for host in 0..HOSTS {
@@ -274,7 +276,9 @@ mod tests {
     /// Small and without goals: that it measures what it says.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn rows_of_all_hosts_come_while_one_hangs() {
-        let rows = measure_with(100, 30).await.unwrap_or_else(|f| panic!("{}", f.message));
+        let rows = measure_with(100, 30)
+            .await
+            .unwrap_or_else(|f| panic!("{}", f.message));
         let words: Vec<&str> = rows.iter().map(|r| r.what.as_str()).collect();
         assert_eq!(rows.len(), 4, "{words:?}");
         assert!(words[3].contains("p99 of 30"), "{words:?}");

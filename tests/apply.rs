@@ -331,6 +331,6 @@ async fn a_restart_by_hand_and_what_the_journals_say() {
     for (mine, theirs) in mine.iter().zip(&theirs) {
         assert_eq!(mine.started, theirs.started);
         assert_eq!(mine.operations, theirs.operations);
-        assert_eq!(theirs.ended.as_ref().unwrap().0, "done");
+        assert_eq!(theirs.ended.as_ref().unwrap().word, "done");
     }
 }

@@ -12,9 +12,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::Duration;
 
 use load::{Clients, Load};
-use ostler::apply::saved::Saved;
+use ostler::apply::saved::{MadeFrom, Saved};
 use ostler::apply::{self, OperationOutcome, Progress};
 use ostler::host::{Entry, Layout};
+use ostler::observe::model::HostObservation;
 use ostler::plan::OperationKind;
 use tokio_util::sync::CancellationToken;
 use world::World;
@@ -165,6 +166,14 @@ async fn a_cancelled_replacement_leaves_the_old_container_serving() {
 }
 
 /// A plan that was kept is refused once the host or the file has moved on.
+/// What a plan that is made now is made from.
+async fn from(world: &World) -> MadeFrom {
+    let mut observed = ostler::observe::model::Observed::default();
+    let host = HostObservation::Reached(Box::new(world.look().await));
+    observed.hosts.insert("here".parse().unwrap(), host);
+    MadeFrom::of(&world.fleet(), &observed)
+}
+
 #[tokio::test]
 async fn a_kept_plan_goes_stale() {
     let Some(engine) = tier::engine() else { return };
@@ -173,9 +182,16 @@ async fn a_kept_plan_goes_stale() {
     world.apply().await;
     world.site("web", IMAGE);
     let kept = world.plan().await;
-    let kept = Saved::from_bytes(&Saved::new(kept, vec![], "now".into()).to_bytes().unwrap());
+    let kept = Saved::from_bytes(
+        &Saved::new(kept, from(&world).await, vec![], "now".into())
+            .to_bytes()
+            .unwrap(),
+    );
     let kept = kept.unwrap();
-    assert!(kept.moved(&world.plan().await).is_empty());
+    assert!(
+        kept.moved(&world.plan().await, &from(&world).await)
+            .is_empty()
+    );
     // Even where nobody compared, the executor does, under the lock.
     let plain = world.container("plain").await;
     world
@@ -183,7 +199,10 @@ async fn a_kept_plan_goes_stale() {
         .stop(&plain.id, Duration::from_secs(1))
         .await
         .unwrap();
-    assert_eq!(kept.moved(&world.plan().await).len(), 1);
+    let moved = kept.moved(&world.plan().await, &from(&world).await);
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert!(moved[0].starts_with("here: plain: container "), "{moved:?}");
+    assert!(moved[0].contains("running") && moved[0].contains("→ not running"));
     let ran = world.run(&kept.plan, None).await;
     assert_eq!(ran.outcome.exit_code(), 1, "{:#?}", ran.outcome);
     assert!(

@@ -26,6 +26,7 @@ async fn take(world: &World, who: &str, wait: u64) -> Result<Lock, LockError> {
         &world.client,
         &world.name,
         &operator(who),
+        "a-run",
         &world.pace,
         Duration::from_secs(wait),
         |_| {},
@@ -79,7 +80,8 @@ async fn a_stale_lock_is_taken_over_by_one_only() {
         let (client, name, pace) = (world.client.clone(), world.name.clone(), world.pace.clone());
         tries.spawn(async move {
             let me = operator(&format!("o{number}"));
-            Lock::take(&client, &name, &me, &pace, Duration::from_secs(8), |_| {}).await
+            let wait = Duration::from_secs(8);
+            Lock::take(&client, &name, &me, "a-run", &pace, wait, |_| {}).await
         });
     }
     let mut holders = Vec::new();

@@ -124,7 +124,7 @@ fn a_saved_plan_is_run_as_it_is_or_refused_when_stale() {
     let stale = stage.run(&["apply", "p.json", "--yes"]);
     assert_eq!(stale.code, 1);
     assert!(
-        stale.err.contains("the fleet file was changed"),
+        stale.err.contains("the fleet file: site blog changed"),
         "{}",
         stale.err
     );
@@ -133,7 +133,11 @@ fn a_saved_plan_is_run_as_it_is_or_refused_when_stale() {
     assert_eq!(stage.ask("blog.localhost").0, 200);
     let used = stage.run(&["apply", "p.json", "--yes"]);
     assert_eq!(used.code, 1);
-    assert!(used.err.contains("what runs there changed"), "{}", used.err);
+    assert!(
+        used.err.contains("here: blog: is there now"),
+        "{}",
+        used.err
+    );
     let other = ostler_in(stage.folder.path(), &["apply", "fleet.yml", "--yes"]);
     assert_eq!(other.code, 1);
     assert!(other.err.contains("not a plan"), "{}", other.err);

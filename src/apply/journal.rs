@@ -1,7 +1,10 @@
 //! The record of what was applied, by whom, and how it ended: one file of JSON lines per apply, on
-//! each host and in the operator's own folder. Holds no secret: operations are named, not quoted.
+//! each host and in the operator's own folder. Holds no secret: operations are named, not quoted,
+//! and what containers said stays out of it.
 
-use std::collections::BTreeSet;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,11 +17,21 @@ use super::progress::{Failure, OperationOutcome, Outcome};
 use super::run::Context;
 use super::step::Ground;
 use crate::fleet::Name;
+use crate::host::script::CLOSE;
 use crate::host::toolbox::{NewFile, Toolbox, ToolboxError};
-use crate::plan::{Class, OperationId, Plan};
+use crate::observe::model::Applying;
+use crate::plan::{Class, OperationId, OperationKind, Plan};
+
+pub use read::{Close, Entry, read, read_folder, read_host};
 
 /// Version of the lines' form.
 const FORM: u32 = 1;
+/// Journals that a host keeps, at most.
+const KEPT: usize = 300;
+/// Bytes of journals that a host keeps, at most.
+const KEPT_BYTES: usize = 16 << 20;
+/// Journals of a fleet that the operator's own folder keeps, at most.
+const OWN_KEPT: usize = 1000;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +60,22 @@ pub enum Line {
         /// RFC 3339.
         at: String,
     },
-    /// The last line. A file without it is of an apply that was killed, or still runs.
+    /// The last line. A file without it is of an apply that was cut off, or still runs.
     Ended {
         /// `done`, `partial`, `failed` or `cancelled`.
         word: String,
+        /// RFC 3339.
+        at: String,
+        /// Milliseconds from the first line on.
+        #[serde(default)]
+        took_ms: Option<u64>,
+    },
+    /// After an apply that was cut off: another one dealt with it.
+    Settled {
+        /// `finished` or `undone`.
+        word: String,
+        /// Name of that other apply.
+        by: String,
         /// RFC 3339.
         at: String,
     },
@@ -96,27 +121,23 @@ pub struct Named {
     pub cause: Vec<String>,
 }
 
-/// One apply as a journal tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The first line.
-    pub started: Started,
-    /// How operations ended, in that order. One that was taken back appears twice.
-    pub operations: Vec<(OperationId, OperationOutcome, u64)>,
-    /// How it ended and when; `None`: killed, or still running.
-    pub ended: Option<(String, String)>,
-}
-
-/// A host's file, ready to be put there.
+/// A host's files, ready to be put there.
 pub struct HostFile {
     stem: String,
     bytes: Vec<u8>,
+    note: Option<Applying>,
     last: bool,
 }
 
 /// The journal of one apply while it runs.
 pub struct Journal {
     started: Started,
+    begun: std::time::Instant,
+    /// Sites whose secrets are written, by host.
+    secrets: BTreeSet<(Name, Name)>,
+    /// Applies that were cut off and that this one deals with: by operation, name and whether they
+    /// are taken back.
+    settles: BTreeMap<OperationId, (String, bool)>,
     lines: Vec<(Option<Name>, Line)>,
     folder: Option<PathBuf>,
     file: Option<fs::File>,
@@ -149,17 +170,29 @@ impl Journal {
                     id: o.id.clone(),
                     host: o.host.clone(),
                     site: o.site.clone(),
-                    kind: kind(&o.kind),
+                    kind: o.kind.word().to_owned(),
                     class: o.class,
                     cause: o.cause.clone(),
                 })
                 .collect(),
         };
-        let folder = context.journal.as_ref().map(|dir| dir.join(&plan.fleet));
+        let secrets = plan.operations.iter().filter_map(|o| match &o.kind {
+            OperationKind::WriteSecrets { site, .. } => Some((o.host.clone(), site.clone())),
+            _ => None,
+        });
+        let settles = plan.operations.iter().filter_map(|o| match &o.kind {
+            OperationKind::SettleRun { run, undone } => {
+                Some((o.id.clone(), (run.clone(), *undone)))
+            }
+            _ => None,
+        });
         Journal {
             started,
+            begun: std::time::Instant::now(),
+            secrets: secrets.collect(),
+            settles: settles.collect(),
             lines: Vec::new(),
-            folder,
+            folder: context.journal.as_ref().map(|dir| dir.join(&plan.fleet)),
             file: None,
         }
     }
@@ -178,11 +211,12 @@ impl Journal {
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
+        forget_old(folder, OWN_KEPT - 1);
         let file = fs::OpenOptions::new()
             .append(true)
             .create_new(true)
             .mode(0o600)
-            .open(folder.join(format!("{}.jsonl", self.started.run)))?;
+            .open(own_file(folder, &self.started.run))?;
         self.file = Some(file);
         let line = Line::Started(self.started.clone());
         self.append(&line);
@@ -200,12 +234,60 @@ impl Journal {
         }
     }
 
-    /// The file a host gets when its work begins.
-    pub fn begin(&self, host: &Name) -> HostFile {
-        let line = Line::Started(self.started_at(host));
+    /// The files a host gets when its work begins, and again while it goes on: what was done, and a
+    /// note of how far it is. `before`: hash and commit of what was applied there before;
+    /// `middle`: operations under way.
+    pub fn so_far(
+        &self,
+        host: &Name,
+        before: Option<&(String, Option<String>)>,
+        middle: Vec<OperationId>,
+    ) -> HostFile {
+        let started = &self.started;
+        let here = || started.operations.iter().filter(|o| &o.host == host);
+        let (before, before_commit) = before.cloned().unwrap_or_default();
+        let mut out = bytes(&Line::Started(self.started_at(host))).unwrap_or_default();
+        let mut ended = BTreeSet::new();
+        for line in self.lines_of(host) {
+            if let Line::Operation { id, outcome, .. } = line {
+                match outcome {
+                    OperationOutcome::Done { .. } => ended.insert(id),
+                    _ => ended.remove(id),
+                };
+            }
+            out.extend(bytes(line).unwrap_or_default());
+        }
+        let note = Applying {
+            schema: crate::host::state::SCHEMA,
+            run: started.run.clone(),
+            who: started.who.clone(),
+            whence: started.whence.clone(),
+            at: started.at.clone(),
+            fleet_hash: started.fleet_hash.clone(),
+            commit: started.commit.clone(),
+            before,
+            before_commit,
+            takes_back: self
+                .settles
+                .values()
+                .find(|(_, undone)| *undone)
+                .map(|(run, _)| run.clone()),
+            hosts: started.operations.iter().map(|o| o.host.clone()).collect(),
+            sites: here().filter_map(|o| o.site.clone()).collect(),
+            secrets: self
+                .secrets
+                .iter()
+                .filter(|(at, _)| at == host)
+                .map(|(_, site)| site.clone())
+                .collect(),
+            operations: here().count(),
+            ended: ended.len(),
+            middle: middle.into_iter().map(|id| id.0).collect(),
+        };
         HostFile {
-            stem: self.started.run.clone(),
-            bytes: bytes(&line).unwrap_or_default(),
+            stem: started.run.clone(),
+            bytes: out,
+            note: Some(note),
             last: false,
         }
     }
@@ -216,15 +298,28 @@ impl Journal {
         started
     }
 
+    fn lines_of<'a>(&'a self, host: &'a Name) -> impl Iterator<Item = &'a Line> {
+        self.lines
+            .iter()
+            .filter(move |(at, _)| at.as_ref() == Some(host))
+            .map(|(_, line)| line)
+    }
+
     /// An operation ended.
     pub fn operation(&mut self, id: &OperationId, outcome: &OperationOutcome, took_ms: u64) {
         let line = Line::Operation {
             id: id.clone(),
-            outcome: outcome.clone(),
+            outcome: without_output(outcome),
             took_ms,
             at: now(),
         };
         self.append(&line);
+        if let (OperationOutcome::Done { .. }, Some((run, undone))) =
+            (outcome, self.settles.get(id))
+            && let Some(folder) = &self.folder
+        {
+            settle_own(folder, run, &self.started.run, *undone);
+        }
         let named = self.started.operations.iter().find(|o| &o.id == id);
         let host = named.map(|o| o.host.clone());
         self.lines.push((host, line));
@@ -234,7 +329,10 @@ impl Journal {
     pub fn host_failed(&mut self, host: &Name, failure: &Failure) {
         let line = Line::HostFailed {
             host: host.clone(),
-            failure: failure.clone(),
+            failure: Failure {
+                lines: Vec::new(),
+                ..failure.clone()
+            },
             at: now(),
         };
         self.append(&line);
@@ -251,11 +349,7 @@ impl Journal {
             .filter(|o| &o.host == host)
             .map(|o| &o.id)
             .collect();
-        for (_, line) in self
-            .lines
-            .iter()
-            .filter(|(at, _)| at.as_ref() == Some(host))
-        {
+        for line in self.lines_of(host) {
             if let Line::Operation { id, outcome, .. } = line {
                 match outcome {
                     OperationOutcome::Done { .. } => left.remove(id),
@@ -269,26 +363,41 @@ impl Journal {
             (true, false) => "cancelled",
             (false, false) => "partial",
         };
-        let last = Line::Ended {
-            word: word.into(),
-            at: now(),
-        };
-        out.extend(bytes(&last).unwrap_or_default());
+        out.extend(bytes(&self.last(word)).unwrap_or_default());
         HostFile {
             stem: self.started.run.clone(),
             bytes: out,
+            note: None,
             last: true,
+        }
+    }
+
+    fn last(&self, word: &str) -> Line {
+        Line::Ended {
+            word: word.into(),
+            at: now(),
+            took_ms: u64::try_from(self.begun.elapsed().as_millis()).ok(),
         }
     }
 
     /// Ends the operator's own file.
     pub fn close(&mut self, outcome: &Outcome) {
-        let line = Line::Ended {
-            word: outcome.word().into(),
-            at: now(),
-        };
+        let line = self.last(outcome.word());
         self.append(&line);
         self.file = None;
+    }
+}
+
+/// An outcome without what a container wrote: nobody knows what that contains.
+fn without_output(outcome: &OperationOutcome) -> OperationOutcome {
+    match outcome {
+        OperationOutcome::Failed { failure } => OperationOutcome::Failed {
+            failure: Failure {
+                lines: Vec::new(),
+                ..failure.clone()
+            },
+        },
+        other => other.clone(),
     }
 }
 
@@ -298,90 +407,111 @@ fn bytes(line: &Line) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The word of an operation's kind.
-fn kind(kind: &crate::plan::OperationKind) -> String {
-    serde_json::to_value(kind)
-        .ok()
-        .and_then(|v| v.get("do")?.as_str().map(str::to_owned))
-        .unwrap_or_default()
+fn own_file(folder: &Path, run: &str) -> PathBuf {
+    folder.join(format!("{run}.jsonl"))
 }
 
-/// Puts a host's file there. A host without a toolbox or a folder for it has none yet.
-pub(super) async fn put(ground: &Ground, file: HostFile) -> Result<(), Failure> {
+/// Removes the oldest of the operator's own journals. Names begin with their time.
+fn forget_old(folder: &Path, keep: usize) {
+    let Ok(dir) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut files: Vec<PathBuf> = dir
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
+    files.sort();
+    let surplus = files.len().saturating_sub(keep);
+    for old in &files[..surplus] {
+        // What cannot be removed now is tried again next time.
+        let _ = fs::remove_file(old);
+    }
+}
+
+/// Puts a host's files there: the journal, and the note that something is under way or, at the end,
+/// no note. A host without a toolbox or a folder for them has none yet; `false` then.
+pub(super) async fn put(ground: &Ground, file: HostFile) -> Result<bool, Failure> {
     let mut ended = ground.journal_ended.lock().await;
     if *ended {
-        return Ok(());
+        return Ok(true);
     }
     *ended = file.last;
-    let path = ground.toolbox.layout.journal_file(&file.stem);
-    let file = NewFile::new(path, 0o600, file.bytes);
-    match ground.toolbox.replace(&[file]).await {
-        Ok(()) => Ok(()),
-        Err(ToolboxError::Engine(e)) if e.is_not_found() || e.is_conflict() => Ok(()),
+    let layout = &ground.toolbox.layout;
+    let path = layout.journal_file(&file.stem);
+    let mut files = vec![NewFile::new(path, 0o600, file.bytes)];
+    if let Some(note) = file.note {
+        let bytes = serde_json::to_vec(&note).map_err(|e| Failure::new(e.to_string()))?;
+        files.push(NewFile::new(layout.applying(&note.run), 0o600, bytes));
+    }
+    let putting = async {
+        ground.toolbox.replace(&files).await?;
+        if file.last {
+            let (note, folder) = (layout.applying(&file.stem), layout.journal());
+            let (kept, bytes) = (KEPT.to_string(), KEPT_BYTES.to_string());
+            let args = [note.as_str(), &folder, &kept, &bytes];
+            ground.toolbox.run(&CLOSE, &args, None).await?;
+        }
+        Ok(())
+    };
+    match putting.await {
+        Ok(()) => Ok(true),
+        Err(ToolboxError::Engine(e)) if e.is_not_found() || e.is_conflict() => Ok(false),
         Err(e) => Err(e.into()),
     }
 }
 
-/// Reads one file. A line cut short by a killed process ends it.
-pub fn read(bytes: &[u8]) -> Option<Entry> {
-    let mut lines = bytes
-        .split(|b| *b == b'\n')
-        .map_while(|line| serde_json::from_slice::<Line>(line).ok());
-    let Some(Line::Started(started)) = lines.next() else {
-        return None;
-    };
-    let mut entry = Entry {
-        started,
-        operations: Vec::new(),
-        ended: None,
-    };
-    for line in lines {
-        match line {
-            Line::Operation {
-                id,
-                outcome,
-                took_ms,
-                ..
-            } => entry.operations.push((id, outcome, took_ms)),
-            Line::Ended { word, at } => entry.ended = Some((word, at)),
-            Line::Started(_) | Line::HostFailed { .. } => {}
-        }
+fn settled(by: &str, undone: bool) -> Line {
+    Line::Settled {
+        word: if undone { "undone" } else { "finished" }.to_owned(),
+        by: by.to_owned(),
+        at: now(),
     }
-    Some(entry)
 }
 
-/// All applies in the operator's folder for one fleet, oldest first.
-pub fn read_folder(folder: &Path, fleet: &Name) -> std::io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let dir = match fs::read_dir(folder.join(fleet.as_str())) {
-        Ok(dir) => dir,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(entries),
-        Err(e) => return Err(e),
+/// Notes in a host's journal of `run`, which was cut off, that the apply `by` dealt with it. One
+/// that is not there, or has ended, stays as it is.
+pub(super) async fn settle(
+    toolbox: &Toolbox,
+    run: &str,
+    by: &str,
+    undone: bool,
+) -> Result<(), ToolboxError> {
+    let path = toolbox.layout.journal_file(run);
+    let Some(mut found) = toolbox.read(&path).await? else {
+        return Ok(());
     };
-    for file in dir {
-        let path = file?.path();
-        if path.extension().is_some_and(|e| e == "jsonl") {
-            entries.extend(read(&fs::read(&path)?));
-        }
+    if add_settled(&mut found, by, undone) {
+        toolbox.replace(&[NewFile::new(path, 0o600, found)]).await?;
     }
-    entries.sort_by(|a, b| a.started.run.cmp(&b.started.run));
-    Ok(entries)
+    Ok(())
 }
 
-/// All applies that a host keeps, oldest first. Works while the toolbox is stopped.
-pub async fn read_host(toolbox: &Toolbox) -> Result<Vec<Entry>, ToolboxError> {
-    let files = match toolbox.get(&toolbox.layout.journal()).await {
-        Ok(files) => files,
-        Err(ToolboxError::Engine(e)) if e.is_not_found() => return Ok(Vec::new()),
-        Err(e) => return Err(e),
+fn settle_own(folder: &Path, run: &str, by: &str, undone: bool) {
+    let path = own_file(folder, run);
+    let Ok(mut found) = fs::read(&path) else {
+        // Another operator's, as a rule.
+        return;
     };
-    let mut entries: Vec<Entry> = files
-        .iter()
-        .filter(|f| f.path.ends_with(".jsonl") && !f.path.contains("/."))
-        .filter_map(|f| read(&f.bytes))
-        .collect();
-    entries.sort_by(|a, b| a.started.run.cmp(&b.started.run));
-    Ok(entries)
+    let before = found.len();
+    if add_settled(&mut found, by, undone)
+        && let Ok(mut file) = fs::OpenOptions::new().append(true).open(&path)
+    {
+        // The hosts say it as well.
+        let _ = file.write_all(&found[before..]);
+    }
+}
+
+/// Adds the line to a journal that has no end; a line that was cut short ends first.
+fn add_settled(journal: &mut Vec<u8>, by: &str, undone: bool) -> bool {
+    match read(journal) {
+        Some(entry) if entry.ended.is_none() && entry.settled.is_none() => {}
+        _ => return false,
+    }
+    if journal.last() != Some(&b'\n') {
+        journal.push(b'\n');
+    }
+    journal.extend(bytes(&settled(by, undone)).unwrap_or_default());
+    true
 }
 
 /// The operator's own folder of journals, below the XDG state directory.
@@ -418,6 +548,9 @@ mod tests {
     fn journal(folder: Option<PathBuf>) -> Journal {
         Journal {
             started: started(),
+            begun: std::time::Instant::now(),
+            secrets: BTreeSet::new(),
+            settles: BTreeMap::new(),
             lines: Vec::new(),
             folder,
             file: None,
@@ -437,7 +570,9 @@ mod tests {
         journal.close(&Outcome::default());
         let read = &read_folder(dir.path(), &fleet).unwrap()[0];
         assert_eq!(read.started, started());
-        assert_eq!(read.ended.as_ref().unwrap().0, "done");
+        let end = read.ended.as_ref().unwrap();
+        assert_eq!(end.word, "done");
+        assert!(end.took_ms.is_some_and(|ms| ms < 60_000));
         assert!(
             read_folder(Path::new("/nonexistent"), &fleet)
                 .unwrap()
@@ -450,7 +585,13 @@ mod tests {
         let mut journal = journal(None);
         let host: Name = "web1".parse().unwrap();
         let id = OperationId("web1/blog/create".into());
-        let word = |j: &Journal| read(&j.end(&host, false).bytes).unwrap().ended.unwrap().0;
+        let word = |j: &Journal| {
+            read(&j.end(&host, false).bytes)
+                .unwrap()
+                .ended
+                .unwrap()
+                .word
+        };
         assert_eq!(word(&journal), "partial");
         journal.operation(&id, &OperationOutcome::Done { note: None }, 7);
         assert_eq!(word(&journal), "done");
@@ -459,6 +600,85 @@ mod tests {
         let other: Name = "web2".parse().unwrap();
         let elsewhere = read(&journal.end(&other, false).bytes).unwrap();
         assert!(elsewhere.operations.is_empty());
+    }
+
+    #[test]
+    fn the_note_says_how_far_it_is_and_what_was_there_before() {
+        let mut journal = journal(None);
+        let host: Name = "web1".parse().unwrap();
+        let id = OperationId("web1/blog/create".into());
+        let before = ("old".to_owned(), Some("c0ffee".to_owned()));
+        let file = journal.so_far(&host, Some(&before), vec![id.clone()]);
+        let note = file.note.unwrap();
+        assert_eq!((note.ended, note.operations), (0, 1));
+        assert_eq!(note.middle, ["web1/blog/create"]);
+        assert_eq!(note.before, "old");
+        assert!(note.sites.contains("blog"));
+        journal.operation(&id, &OperationOutcome::Done { note: None }, 7);
+        let file = journal.so_far(&host, None, vec![]);
+        assert_eq!(file.note.unwrap().ended, 1);
+        let entry = read(&file.bytes).unwrap();
+        assert_eq!((entry.operations.len(), entry.ended), (1, None));
+    }
+
+    #[test]
+    fn what_a_container_said_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = journal(Some(dir.path().join("x")));
+        journal.open().unwrap();
+        let failure = Failure {
+            lines: vec!["cannot log in with hunter2".into()],
+            ..Failure::new("it does not answer")
+        };
+        let id = OperationId("web1/blog/create".into());
+        let host: Name = "web1".parse().unwrap();
+        let outcome = OperationOutcome::Failed {
+            failure: failure.clone(),
+        };
+        journal.operation(&id, &outcome, 7);
+        journal.host_failed(&host, &failure);
+        let own = fs::read_to_string(own_file(&dir.path().join("x"), journal.stem())).unwrap();
+        let there = String::from_utf8(journal.end(&host, false).bytes).unwrap();
+        for text in [own, there] {
+            assert!(text.contains("does not answer"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_an_apply_that_was_cut_off_is_added() {
+        let mut text = bytes(&Line::Started(started())).unwrap();
+        text.extend(b"{\"event\":\"operat");
+        assert!(add_settled(&mut text, "later", true));
+        let entry = read(&text).unwrap();
+        assert_eq!(entry.settled.unwrap(), ("undone".into(), "later".into()));
+        assert!(!add_settled(&mut text, "again", false), "once");
+        let mut journal = bytes(&Line::Started(started())).unwrap();
+        journal.extend(
+            bytes(&Line::Ended {
+                word: "done".into(),
+                at: now(),
+                took_ms: None,
+            })
+            .unwrap(),
+        );
+        assert!(!add_settled(&mut journal, "later", false), "it has ended");
+    }
+
+    #[test]
+    fn the_operators_folder_does_not_grow_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..5 {
+            fs::write(dir.path().join(format!("2026-{n}.jsonl")), "").unwrap();
+        }
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        forget_old(dir.path(), 2);
+        let mut left: Vec<String> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["2026-3.jsonl", "2026-4.jsonl", "notes.txt"]);
     }
 
     #[test]

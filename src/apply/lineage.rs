@@ -93,6 +93,12 @@ pub async fn commit_of(path: &Path, bytes: &[u8]) -> Option<String> {
     (committed == bytes).then_some(head)
 }
 
+/// The version of the file with this hash, from git's history of it.
+pub async fn version(path: &Path, hash: &str) -> Option<Vec<u8>> {
+    let versions = Place::of(path)?.versions().await;
+    versions.into_iter().find(|bytes| file_hash(bytes) == hash)
+}
+
 /// A file and its folder, for git.
 struct Place {
     folder: PathBuf,

@@ -1,12 +1,11 @@
 //! The lock of a host: a container that is never started. Its name is unique, so that taking it is
 //! atomic; a heartbeat on the daemon's clock tells a living holder from a dead one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -14,41 +13,13 @@ use tokio::time::Instant;
 use super::run::{Operator, Pace};
 use crate::engine::{self, Client};
 use crate::fleet::Name;
-use crate::host::archive::{Entry, pack, unpack};
+use crate::host::archive::{Entry, pack};
 use crate::host::layout::lock_name;
+use crate::host::lock;
+pub use crate::host::lock::Holder;
 
 /// Image of the lock: one small file, imported where it is missing.
 pub const LOCK_IMAGE: &str = "ostler/lock:1";
-/// The heartbeat's file in the lock.
-const HEARTBEAT: &str = "/heartbeat";
-
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Holder {
-    /// Login name.
-    pub who: String,
-    /// Machine and process.
-    pub whence: String,
-    /// Unix seconds on the daemon's clock.
-    pub since: i64,
-    /// Seconds since the last sign of life, on the daemon's clock.
-    pub silent_s: i64,
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let since = chrono::DateTime::from_timestamp(self.since, 0)
-            .map(|t| t.format("%Y-%m-%d %H:%M:%S UTC").to_string())
-            .unwrap_or_else(|| "an unknown time".into());
-        write!(
-            f,
-            "{} at {} since {since}",
-            super::progress::plain(&self.who),
-            super::progress::plain(&self.whence)
-        )
-    }
-}
-
 /// Why a lock is not held.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -66,14 +37,45 @@ pub enum LockError {
     Other(String),
 }
 
+/// How long the last call of a process that is known to be dead is given to end in the engine.
+const LAST_CALL: Duration = Duration::from_secs(2);
+/// By how much the two clocks of a machine may differ before it is taken to have slept.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// A moment on both clocks of this machine: the steady one stands still while a laptop sleeps, the
+/// other may be set.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Moment {
+        Moment {
+            steady: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// Whether what was true then may be relied on now. When the clocks disagree about how long
+    /// ago that was, it may not.
+    fn holds_until(self, now: Moment, at_most: Duration) -> bool {
+        let steady = now.steady.saturating_duration_since(self.steady);
+        let wall = now.wall.duration_since(self.wall);
+        steady < at_most && wall.is_ok_and(|wall| wall < at_most + SLACK)
+    }
+}
+
 /// A held lock. Given back by [`Lock::release`], or on drop as well as that can be done there.
 pub struct Lock {
     client: Client,
     id: String,
     heart: JoinHandle<()>,
-    checked: Mutex<Option<Instant>>,
+    checked: Mutex<Option<Moment>>,
     check_every: Duration,
     held: AtomicBool,
+    clock: Box<dyn Fn() -> Moment + Send + Sync>,
 }
 
 /// What is found under the lock's name.
@@ -83,20 +85,23 @@ struct Found {
 }
 
 impl Lock {
-    /// Takes the lock of `fleet` on this engine. Where somebody else holds it, waits at most
-    /// `wait` and says so through `busy`; a stale one is taken over, by one only.
+    /// Takes the lock of `fleet` on this engine for the apply named `run`. Where somebody else
+    /// holds it, waits at most `wait` and says so through `busy`; a stale one is taken over, by one
+    /// only, and one whose process is known to be dead without waiting for it to go stale.
     pub async fn take(
         client: &Client,
         fleet: &Name,
         operator: &Operator,
+        run: &str,
         pace: &Pace,
         wait: Duration,
         mut busy: impl FnMut(&Holder),
     ) -> Result<Lock, LockError> {
         let name = lock_name(fleet);
         let end = Instant::now() + wait;
+        let mut dead_since: Option<(String, Instant)> = None;
         loop {
-            match create(client, &name, fleet, operator).await {
+            match create(client, &name, fleet, operator, run).await {
                 Ok(id) => return Ok(Lock::hold(client, id, pace)),
                 Err(e) if e.is_conflict() => {}
                 Err(e) if e.is_not_found() => {
@@ -108,7 +113,17 @@ impl Lock {
             let Some(found) = find(client, &name).await? else {
                 continue;
             };
-            if found.holder.silent_s > seconds(pace.stale) {
+            let mut dying = false;
+            if found.holder.dead {
+                let seen = match dead_since.take() {
+                    Some((id, at)) if id == found.id => at,
+                    _ => Instant::now(),
+                };
+                dying = seen.elapsed() < LAST_CALL;
+                dead_since = Some((found.id.clone(), seen));
+            }
+            let stale = found.holder.silent_s > seconds(pace.stale);
+            if stale || (found.holder.dead && !dying) {
                 // Only one deletion of this very container succeeds; its author may go on to
                 // compete for the name, everybody else finds a new holder.
                 match client.remove(&found.id, true).await {
@@ -117,7 +132,7 @@ impl Lock {
                     Err(e) => return Err(e.into()),
                 }
             }
-            if Instant::now() >= end {
+            if !dying && Instant::now() >= end {
                 return Err(LockError::Busy(found.holder));
             }
             busy(&found.holder);
@@ -144,22 +159,25 @@ impl Lock {
             client: client.clone(),
             id,
             heart,
-            checked: Mutex::new(Some(Instant::now())),
+            checked: Mutex::new(Some(Moment::now())),
             check_every: pace.check,
             held: AtomicBool::new(true),
+            clock: Box::new(Moment::now),
         }
     }
 
     /// Makes sure that the lock is still held; asked before each change. The engine is asked at
-    /// most once per [`Pace::check`].
+    /// most once per [`Pace::check`], and always after this machine slept: somebody may have found
+    /// the lock stale meanwhile.
     pub async fn check(&self) -> Result<(), LockError> {
         let mut checked = self.checked.lock().await;
-        if checked.is_some_and(|at| at.elapsed() < self.check_every) {
+        let now = (self.clock)();
+        if checked.is_some_and(|then| then.holds_until(now, self.check_every)) {
             return Ok(());
         }
         match self.client.inspect(&self.id).await {
             Ok(_) => {
-                *checked = Some(Instant::now());
+                *checked = Some(now);
                 Ok(())
             }
             Err(e) if e.is_not_found() => {
@@ -215,19 +233,14 @@ async fn create(
     name: &str,
     fleet: &Name,
     operator: &Operator,
+    run: &str,
 ) -> Result<String, engine::Error> {
     let now = client.daemon_now().unwrap_or_default();
-    let labels = HashMap::from([
-        ("ostler.fleet".to_owned(), fleet.to_string()),
-        ("ostler.role".to_owned(), "lock".to_owned()),
-        ("ostler.who".to_owned(), operator.who.clone()),
-        ("ostler.whence".to_owned(), operator.whence.clone()),
-        ("ostler.since".to_owned(), now.to_string()),
-    ]);
+    let (who, whence) = (&operator.who, &operator.whence);
     let body = ContainerCreateBody {
         image: Some(LOCK_IMAGE.into()),
         cmd: Some(vec!["/lock".into()]),
-        labels: Some(labels),
+        labels: Some(lock::labels(fleet.as_str(), who, whence, run, now)),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             ..HostConfig::default()
@@ -264,35 +277,92 @@ async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
     let Some(id) = facts.id else {
         return Ok(None);
     };
-    let labels = facts.config.and_then(|c| c.labels).unwrap_or_default();
-    let label = |name: &str| labels.get(&format!("ostler.{name}")).cloned();
-    if label("role").as_deref() != Some("lock") {
+    let labels: BTreeMap<String, String> = facts
+        .config
+        .and_then(|c| c.labels)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    if labels.get("ostler.role").map(String::as_str) != Some(lock::ROLE) {
         return Err(LockError::Other(format!(
             "a container that is not ours has the name {name}; rename or remove it"
         )));
     }
-    let since: i64 = label("since").and_then(|s| s.parse().ok()).unwrap_or(0);
-    let beat = match client.archive_get(&id, HEARTBEAT).await {
-        Ok(tar) => unpack(&tar)
-            .ok()
-            .and_then(|entries| String::from_utf8(entries.first()?.bytes.clone()).ok())
-            .and_then(|text| text.trim().parse().ok()),
-        // Not yet, or gone meanwhile.
-        Err(e) if e.is_not_found() => None,
-        Err(e) => return Err(e.into()),
-    };
-    let now = client.daemon_now().unwrap_or(since);
-    Ok(Some(Found {
-        id,
-        holder: Holder {
-            who: label("who").unwrap_or_else(|| "somebody".into()),
-            whence: label("whence").unwrap_or_else(|| "somewhere".into()),
-            since,
-            silent_s: now - beat.unwrap_or(since),
-        },
-    }))
+    let holder = lock::read(client, &id, &labels).await?;
+    Ok(Some(Found { id, holder }))
 }
 
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::Mutex as Sync;
+
+    use super::*;
+    use crate::engine::Gate;
+    use crate::sim::Sim;
+
+    fn after(moment: Moment, steady: u64, wall: u64) -> Moment {
+        Moment {
+            steady: moment.steady + Duration::from_millis(steady),
+            wall: moment.wall + Duration::from_millis(wall),
+        }
+    }
+
+    #[test]
+    fn what_was_known_before_a_sleep_is_not_relied_on() {
+        let then = Moment::now();
+        let second = Duration::from_secs(1);
+        assert!(then.holds_until(after(then, 900, 900), second));
+        assert!(!then.holds_until(after(then, 1000, 1000), second));
+        // The lid was closed for ten minutes: the steady clock saw a tenth of a second of it.
+        assert!(!then.holds_until(after(then, 100, 600_000), second));
+        // The clock was set back: how long it was nobody knows.
+        let back = Moment {
+            wall: then.wall - Duration::from_secs(60),
+            ..after(then, 100, 0)
+        };
+        assert!(!then.holds_until(back, second));
+    }
+
+    #[tokio::test]
+    async fn after_a_sleep_the_holder_looks_again_before_it_changes_anything() {
+        let sim = Sim::named("here", 7, crate::sim::clock::Clock::at(1_800_000_000));
+        let client = Client::over(sim.connector(), sim.address(), Gate::full());
+        let client = client.await.unwrap();
+        let fleet: Name = "x".parse().unwrap();
+        let operator = Operator {
+            who: "anna".into(),
+            whence: "laptop".into(),
+        };
+        let pace = Pace {
+            check: Duration::from_secs(3600),
+            ..Pace::default()
+        };
+        let taking = Lock::take(
+            &client,
+            &fleet,
+            &operator,
+            "r1",
+            &pace,
+            Duration::ZERO,
+            |_| {},
+        );
+        let mut lock = taking.await.unwrap();
+        let clock = Arc::new(Sync::new(Moment::now()));
+        let told = clock.clone();
+        lock.clock = Box::new(move || *told.lock().unwrap());
+        let found = holder(&client, &fleet).await.unwrap().unwrap();
+        assert_eq!((found.run.as_str(), found.dead), ("r1", false));
+        // Somebody found it stale while we slept, and works on the host now.
+        client.remove(&lock_name(&fleet), true).await.unwrap();
+        lock.check().await.expect("not asked again so soon");
+        let now = *clock.lock().unwrap();
+        *clock.lock().unwrap() = after(now, 50, 7_200_000);
+        assert!(matches!(lock.check().await, Err(LockError::Lost)));
+        lock.abandon();
+    }
 }

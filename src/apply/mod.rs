@@ -1,8 +1,11 @@
 //! Making it so: runs a plan, operation by operation, and says how each ended. It decides nothing
 //! that the plan has decided.
 
+pub mod back;
 pub mod body;
+pub mod commit;
 pub mod fleet_file;
+pub mod history;
 pub mod journal;
 pub mod lineage;
 pub mod lock;

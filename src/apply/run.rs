@@ -21,7 +21,7 @@ use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
 use crate::host::secret::SecretSource;
 use crate::observe::scan::{Inspect, scan};
-use crate::plan::{Plan, basis};
+use crate::plan::{OperationKind, Plan, basis};
 use board::{Board, End};
 
 /// Who applies, and from where.
@@ -139,6 +139,8 @@ pub async fn run(
 /// What a task of ours ended with.
 enum Job {
     Opened(Name, Result<(), Failure>),
+    /// The host's journal was written so far; whether there was a place for it.
+    Told(Name, Duration, bool),
     Operation(usize, Result<Option<String>, Failure>),
     TakenBack(Name, Name, Vec<(usize, Result<(), Failure>)>),
     Closed,
@@ -149,9 +151,36 @@ struct Lane {
     ground: Arc<Ground>,
     /// The lock is held.
     open: bool,
+    /// It was noted on the host that work begins, and work may.
+    begun: bool,
     closing: bool,
     taking_back: usize,
+    told: Told,
 }
+
+/// When a host's journal was last written, and when it is written again.
+struct Told {
+    /// It is being written.
+    now: bool,
+    /// It was.
+    once: bool,
+    last: Instant,
+    every: Duration,
+}
+
+impl Told {
+    fn never() -> Told {
+        Told {
+            now: false,
+            once: false,
+            last: Instant::now(),
+            every: TELL,
+        }
+    }
+}
+
+/// How often a host is told how far the apply is, at most.
+const TELL: Duration = Duration::from_secs(2);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -201,7 +230,8 @@ impl Run<'_> {
             );
         }
         for name in self.board.hosts() {
-            let Some(ground) = Ground::new(&name, self.context, &self.cancel) else {
+            let run = self.journal.stem();
+            let Some(ground) = Ground::new(&name, self.context, run, &self.cancel) else {
                 let failure = Failure::new(format!("host {name} is not connected"));
                 self.fail_host(&name, failure);
                 continue;
@@ -217,8 +247,10 @@ impl Run<'_> {
                 Lane {
                     ground,
                     open: false,
+                    begun: false,
                     closing: false,
                     taking_back: 0,
+                    told: Told::never(),
                 },
             );
         }
@@ -241,7 +273,8 @@ impl Run<'_> {
                 });
             };
             let fleet = &ground.fleet.name;
-            let taking = Lock::take(&ground.client, fleet, &operator, &pace, wait, busy);
+            let run = ground.run.as_str();
+            let taking = Lock::take(&ground.client, fleet, &operator, run, &pace, wait, busy);
             let result = tokio::select! {
                 taken = taking => match taken {
                     Ok(lock) => {
@@ -331,32 +364,72 @@ impl Run<'_> {
     fn done(&mut self, job: Job) {
         match job {
             Job::Opened(host, Ok(())) => {
-                self.board.open(&host);
-                self.put_journal_when_open(&host);
-                self.tell(Progress::Host {
-                    host,
-                    state: HostProgress::Running,
-                });
+                if let Some(lane) = self.hosts.get_mut(&host) {
+                    lane.open = true;
+                }
+                self.put_so_far(&host);
             }
             Job::Opened(host, Err(failure)) => self.fail_host(&host, failure),
+            Job::Told(host, took, there) => {
+                let Some(lane) = self.hosts.get_mut(&host) else {
+                    return;
+                };
+                lane.told.now = false;
+                lane.told.once |= there;
+                // A host for which this is much work is told more rarely.
+                lane.told.every = TELL.max(took * 20);
+                // Nothing is begun before it is noted: what is cut off can then be found.
+                if !lane.begun {
+                    lane.begun = true;
+                    self.board.open(&host);
+                    self.tell(Progress::Host {
+                        host,
+                        state: HostProgress::Running,
+                    });
+                }
+            }
             Job::Operation(at, result) => self.operation_ended(at, result),
             Job::TakenBack(host, site, results) => self.taken_back(host, site, results),
             Job::Closed => {}
         }
     }
 
-    fn put_journal_when_open(&mut self, host: &Name) {
-        let Some(site) = self.hosts.get_mut(host) else {
+    /// Writes down on a host how far the apply is.
+    fn put_so_far(&mut self, host: &Name) {
+        let running = self.board.running().into_iter();
+        let middle = running
+            .map(|at| &self.plan.operations[at])
+            .filter(|o| &o.host == host)
+            .map(|o| o.id.clone())
+            .collect();
+        let Some(lane) = self.hosts.get_mut(host) else {
             return;
         };
-        site.open = true;
-        let ground = site.ground.clone();
-        let file = self.journal.begin(host);
+        if !lane.open || lane.closing || lane.told.now {
+            return;
+        }
+        lane.told.now = true;
+        lane.told.last = Instant::now();
+        let ground = lane.ground.clone();
+        let file = self.journal.so_far(host, ground.before.get(), middle);
         let say = self.say.clone();
         self.jobs.spawn(async move {
-            put_journal(&ground, file, &say).await;
-            Job::Closed
+            let begun = Instant::now();
+            let there = put_journal(&ground, file, &say).await;
+            Job::Told(ground.name.clone(), begun.elapsed(), there)
         });
+    }
+
+    /// The same now and then, and as soon as there is a place for it.
+    fn put_now_and_then(&mut self, at: usize) {
+        let operation = &self.plan.operations[at];
+        let prepared = matches!(operation.kind, OperationKind::PrepareHost { .. });
+        let due = self.hosts.get(&operation.host).is_some_and(|lane| {
+            (prepared && !lane.told.once) || lane.told.last.elapsed() >= lane.told.every
+        });
+        if due {
+            self.put_so_far(&operation.host.clone());
+        }
     }
 
     fn operation_ended(&mut self, at: usize, result: Result<Option<String>, Failure>) {
@@ -367,6 +440,7 @@ impl Run<'_> {
         };
         let ends = self.board.end(at, outcome);
         self.ended(ends);
+        self.put_now_and_then(at);
         match failure {
             Some(failure) if failure.unreachable => {
                 let host = self.plan.operations[at].host.clone();
@@ -548,6 +622,11 @@ async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure>
     };
     let inspect = Inspect::And(BTreeSet::new());
     let found = scan(&ground.client, &ground.host, &ground.fleet, None, &inspect).await?;
+    if let Some(record) = found.state.read().and_then(|s| s.host.as_ref()) {
+        let before = (record.fleet_hash.clone(), record.commit.clone());
+        // A host is opened once.
+        let _ = ground.before.set(before);
+    }
     if basis::of(&found, &ground.fleet.name) == expected {
         return Ok(());
     }
@@ -560,12 +639,16 @@ async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure>
 /// How long a host that was lost is waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// An apply does not fail for its journal, but says so.
-async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Progress>) {
-    if let Err(failure) = journal::put(ground, file).await {
-        let _ = say.send(Progress::Note {
-            host: Some(ground.name.clone()),
-            text: format!("the journal on the host could not be written: {failure}"),
-        });
+/// An apply does not fail for its journal, but says so. Whether there was a place for it.
+async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Progress>) -> bool {
+    match journal::put(ground, file).await {
+        Ok(there) => there,
+        Err(failure) => {
+            let _ = say.send(Progress::Note {
+                host: Some(ground.name.clone()),
+                text: format!("the journal on the host could not be written: {failure}"),
+            });
+            false
+        }
     }
 }

@@ -1,8 +1,14 @@
 //! Plans kept in a file: `plan --out FILE`, `apply FILE`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::Observed;
 use crate::plan::Plan;
+use crate::plan::basis::{self, Facts};
+use crate::plan::spec::short_hash;
 
 /// Version of the form.
 const FORM: u32 = 1;
@@ -17,8 +23,58 @@ pub struct Saved {
     /// Restrictions it was made with (`--only`), to make it again in the same way.
     #[serde(default)]
     pub only: Vec<String>,
+    /// What it was made from, to name what moved since.
+    #[serde(default)]
+    pub made_from: MadeFrom,
     /// The plan, with the hash of its fleet file and what it was based on.
     pub plan: Plan,
+}
+
+/// How many lines tell what moved.
+const TOLD: usize = 12;
+
+/// What a plan is made from, as far as it takes to say later what moved. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// What was found on each host.
+    pub hosts: BTreeMap<Name, Facts>,
+    /// A digest of each entry of the fleet file, such as `site blog`.
+    pub file: BTreeMap<String, String>,
+}
+
+impl MadeFrom {
+    /// Of a plan that is made right now.
+    pub fn of(fleet: &Fleet, observed: &Observed) -> MadeFrom {
+        let hosts = observed.hosts.iter().filter_map(|(name, host)| {
+            Some((name.clone(), basis::facts(host.reached()?, &fleet.name)))
+        });
+        let digest = |value: &dyn std::fmt::Debug| short_hash(format!("{value:?}").as_bytes());
+        let mut file = BTreeMap::new();
+        for (name, site) in &fleet.sites {
+            file.insert(format!("site {name}"), digest(site));
+        }
+        for (name, host) in &fleet.hosts {
+            file.insert(format!("host {name}"), digest(host));
+        }
+        for (name, account) in &fleet.accounts {
+            file.insert(format!("account {name}"), digest(account));
+        }
+        MadeFrom {
+            hosts: hosts.collect(),
+            file,
+        }
+    }
+
+    fn entries_moved(&self, now: &MadeFrom) -> Vec<String> {
+        let all: BTreeSet<&String> = self.file.keys().chain(now.file.keys()).collect();
+        let word = |entry: &&String| match (self.file.get(*entry), now.file.get(*entry)) {
+            (Some(a), Some(b)) if a == b => None,
+            (Some(_), Some(_)) => Some(format!("{entry} changed")),
+            (Some(_), None) => Some(format!("{entry} removed")),
+            (None, _) => Some(format!("{entry} added")),
+        };
+        all.iter().filter_map(word).collect()
+    }
 }
 
 /// Why a kept plan cannot be read.
@@ -34,11 +90,12 @@ pub enum SavedError {
 
 impl Saved {
     /// To be kept. `now` is RFC 3339.
-    pub fn new(plan: Plan, only: Vec<String>, now: String) -> Saved {
+    pub fn new(plan: Plan, made_from: MadeFrom, only: Vec<String>, now: String) -> Saved {
         Saved {
             ostler_plan: FORM,
             made_at: now,
             only,
+            made_from,
             plan,
         }
     }
@@ -64,16 +121,23 @@ impl Saved {
     }
 
     /// What has moved since, compared with a plan made right now from the fleet file and the hosts
-    /// as they are; empty: it may be applied.
-    pub fn moved(&self, now: &Plan) -> Vec<String> {
+    /// as they are, one line each; empty: it may be applied.
+    pub fn moved(&self, now: &Plan, from: &MadeFrom) -> Vec<String> {
         let mut moved = Vec::new();
         if self.plan.fleet_hash != now.fleet_hash {
-            moved.push("the fleet file was changed".to_owned());
+            let entries = match self.made_from.file.is_empty() {
+                true => Vec::new(),
+                false => self.made_from.entries_moved(from),
+            };
+            match entries.is_empty() {
+                true => moved.push("the fleet file was changed".to_owned()),
+                false => moved.extend(entries.iter().map(|e| format!("the fleet file: {e}"))),
+            }
         }
         for (host, basis) in &self.plan.basis {
             match now.basis.get(host) {
                 Some(then) if then == basis => {}
-                Some(_) => moved.push(format!("host {host}: what runs there changed")),
+                Some(_) => moved.extend(self.host_moved(host, from)),
                 None => moved.push(format!("host {host} cannot be looked at now")),
             }
         }
@@ -82,7 +146,23 @@ impl Saved {
                 moved.push(format!("host {host} could not be looked at then"));
             }
         }
+        if moved.len() > TOLD {
+            let more = moved.len() - TOLD;
+            moved.truncate(TOLD);
+            moved.push(format!("and {more} more"));
+        }
         moved
+    }
+
+    fn host_moved(&self, host: &Name, now: &MadeFrom) -> Vec<String> {
+        let lines = match (self.made_from.hosts.get(host), now.hosts.get(host)) {
+            (Some(then), Some(now)) => basis::moved(then, now),
+            _ => Vec::new(),
+        };
+        match lines.is_empty() {
+            true => vec![format!("host {host}: what runs there changed")],
+            false => lines.iter().map(|l| format!("{host}: {l}")).collect(),
+        }
     }
 }
 
@@ -104,17 +184,46 @@ mod tests {
 
     #[test]
     fn what_moved_is_named() {
-        let saved = Saved::new(plan("1", &[("a", "x"), ("b", "y")]), vec![], "now".into());
+        let made = plan("1", &[("a", "x"), ("b", "y")]);
+        let from = MadeFrom::default();
+        let saved = Saved::new(made, from.clone(), vec![], "now".into());
         let back = Saved::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(back, saved);
-        assert!(back.moved(&saved.plan).is_empty());
+        assert!(back.moved(&saved.plan, &from).is_empty());
         assert_eq!(
-            back.moved(&plan("2", &[("a", "z"), ("c", "y")])),
+            back.moved(&plan("2", &[("a", "z"), ("c", "y")]), &from),
             [
                 "the fleet file was changed",
                 "host a: what runs there changed",
                 "host b cannot be looked at now",
                 "host c could not be looked at then",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_entries_and_fields_that_moved_are_named() {
+        let facts = |memory: &str| -> Facts {
+            let fields = [("memory".to_owned(), memory.to_owned())];
+            [("blog".to_owned(), fields.into())].into()
+        };
+        let from = |memory: &str, entries: &[(&str, &str)]| MadeFrom {
+            hosts: [("a".parse().unwrap(), facts(memory))].into(),
+            file: entries
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        };
+        let then = from("128M", &[("site blog", "1"), ("site old", "1")]);
+        let saved = Saved::new(plan("1", &[("a", "x")]), then, vec![], "now".into());
+        let now = from("256M", &[("site blog", "2"), ("site shop", "1")]);
+        assert_eq!(
+            saved.moved(&plan("2", &[("a", "z")]), &now),
+            [
+                "the fleet file: site blog changed",
+                "the fleet file: site old removed",
+                "the fleet file: site shop added",
+                "a: blog: memory: 128M → 256M",
             ]
         );
     }

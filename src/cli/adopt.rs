@@ -59,5 +59,13 @@ pub async fn run(context: &Context, args: &AdoptArgs) -> Result<Exit, Failure> {
         ask: Ask::Yes,
         json: args.json.json,
     };
-    site::change(context, &file, &args.site, &adoption.edits, &how).await
+    site::change(
+        context,
+        &file,
+        &args.site,
+        &adoption.edits,
+        &how,
+        args.commit,
+    )
+    .await
 }

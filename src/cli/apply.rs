@@ -12,7 +12,7 @@ use super::confirm::{Ask, confirm};
 use super::context::{Context, FleetFile};
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, config, planned, progress};
-use crate::apply::saved::Saved;
+use crate::apply::saved::{MadeFrom, Saved};
 use crate::apply::secret::Sources;
 use crate::apply::{self, Operator, Outcome, Pace, lineage};
 use crate::plan::Plan;
@@ -41,12 +41,13 @@ pub async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     };
     let mut made = walk::plan(&context, &file, &wish).await?;
     if let Some(saved) = saved {
-        let moved = saved.moved(&made.plan);
+        let from = MadeFrom::of(&file.fleet, &made.seen.observed);
+        let moved = saved.moved(&made.plan, &from);
         if !moved.is_empty() {
             return Err(Failure::new(format!(
-                "this plan was made at {} and is stale: {}",
+                "this plan was made at {} and is stale:\n  {}",
                 saved.made_at,
-                moved.join("; ")
+                moved.join("\n  ")
             ))
             .help("plan again: `ostler plan --out FILE`; nothing was changed"));
         }
@@ -84,6 +85,9 @@ pub async fn carry_out(
     made: &Planned,
     how: &How<'_>,
 ) -> Result<Exit, Failure> {
+    if let Some(warning) = &made.uncommitted {
+        context.out.warn(warning);
+    }
     let shown = planned::render(&made.plan, context.out.colour);
     match how.json {
         true => context.out.say(&shown),
@@ -144,7 +148,11 @@ fn remember(context: &Context, file: &FleetFile) {
 
 /// Runs a plan and shows its progress. The first Ctrl-C or SIGTERM lets what runs end and starts
 /// nothing more; the second leaves at once.
-async fn watch(context: &Context, file: &FleetFile, made: &Planned) -> Result<Outcome, Failure> {
+pub(super) async fn watch(
+    context: &Context,
+    file: &FleetFile,
+    made: &Planned,
+) -> Result<Outcome, Failure> {
     let plan: &Plan = &made.plan;
     let ground = ground(file, made).await;
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();

@@ -130,6 +130,10 @@ pub enum Command {
         #[command(subcommand)]
         command: SiteCommand,
     },
+    /// Take back an apply that was cut off: the hosts go back to what was applied before it
+    Undo(UndoArgs),
+    /// Say what was applied, when, by whom, and how it ended
+    Journal(JournalArgs),
     /// Write a site's log; with --host, any container's
     Logs(LogArgs),
     /// Say what would get in the way on a host, with the remedy
@@ -207,9 +211,41 @@ pub struct AdoptArgs {
     /// Only these fields, as `ostler drift` names them, such as memory or env.MODE
     #[arg(value_name = "FIELD")]
     pub fields: Vec<String>,
+    /// Also commit the fleet file to git, with what changed as the message
+    #[arg(long)]
+    pub commit: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// The apply, by its name or the beginning of it [default: the only one that was cut off]
+    pub run: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `journal`.
+#[derive(Debug, Clone, Args)]
+pub struct JournalArgs {
+    /// One apply, by its name or the beginning of it: every operation, why, and how it ended
+    pub run: Option<String>,
+    /// Only from then on: 10m, 2h, 3d ago, or a time such as 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    /// Only the newest [default: 30; with --json all]
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    pub number: Option<usize>,
     /// Answer in JSON.
     #[command(flatten)]
     pub json: Json,
@@ -235,6 +271,9 @@ pub enum SiteCommand {
 pub struct SiteArgs {
     /// The site
     pub site: String,
+    /// Also commit the fleet file to git, with what changed as the message
+    #[arg(long)]
+    pub commit: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -284,6 +323,9 @@ pub struct CreateArgs {
     /// An environment variable; not for secrets (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub env: Vec<(String, String)>,
+    /// Also commit the fleet file to git, with what changed as the message
+    #[arg(long)]
+    pub commit: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

@@ -170,6 +170,9 @@ mod tests {
             router: None,
             client_certificate_until: client,
             server_certificate_until: server,
+            lock: None,
+            unfinished: Vec::new(),
+            told: Vec::new(),
         }
     }
 

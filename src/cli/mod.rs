@@ -25,6 +25,7 @@ pub mod engine;
 mod hosts;
 mod import;
 mod init;
+mod journal;
 mod keys;
 mod logs;
 mod man;
@@ -36,6 +37,7 @@ mod schema;
 mod site;
 mod sites;
 mod status;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -103,6 +105,8 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Hosts { engine, json }) => {
             block_on(hosts::run(&context, &engine.or(above), json.json))?
         }
+        Some(Command::Undo(args)) => block_on(undo::run(&context, &args))?,
+        Some(Command::Journal(args)) => block_on(journal::run(&context, &args))?,
         Some(Command::Logs(args)) => {
             let engine = args.engine.clone().or(above);
             block_on(logs::run(&context, &engine, &args))?

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::args::PlanArgs;
-use super::context::Context;
+use super::context::{Context, FleetFile};
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, planned};
-use crate::apply::saved::Saved;
+use crate::apply::saved::{MadeFrom, Saved};
 
 /// Shows what apply would do. Changes nothing.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -17,8 +17,11 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         ..Wish::default()
     };
     let made = walk::plan(context, &file, &wish).await?;
+    if let Some(warning) = &made.uncommitted {
+        context.out.warn(warning);
+    }
     if let Some(path) = &args.out {
-        save(&made, &context.global.only, path)?;
+        save(&file, &made, &context.global.only, path)?;
         context.out.say(&format!(
             "saved; `ostler apply {}` runs exactly this",
             path.display()
@@ -46,9 +49,10 @@ fn exit(made: &Planned) -> Exit {
     }
 }
 
-fn save(made: &Planned, only: &[String], path: &Path) -> Result<(), Failure> {
+fn save(file: &FleetFile, made: &Planned, only: &[String], path: &Path) -> Result<(), Failure> {
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let saved = Saved::new(made.plan.clone(), only.to_vec(), now);
+    let from = MadeFrom::of(&file.fleet, &made.seen.observed);
+    let saved = Saved::new(made.plan.clone(), from, only.to_vec(), now);
     let bytes = saved
         .to_bytes()
         .map_err(|error| Failure::caused("cannot keep this plan", &error))?;

@@ -6,11 +6,14 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::fleet::{Domain, Fleet, Host, Name, Recipe, SiteState};
+use crate::host::lock::Holder;
 use crate::observe::model::{
-    HostObservation, Observed, ObservedContainer, ObservedHost, RecordedState, RunState, SiteRecord,
+    Applying, HostObservation, Observed, ObservedContainer, ObservedHost, RecordedState, RunState,
+    SiteRecord,
 };
 use crate::plan::drift::{self, Drift, Field};
 use crate::plan::router::RouteTarget;
+use crate::plan::unfinished::told;
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,6 +82,13 @@ pub struct HostRow {
     pub client_certificate_until: Option<i64>,
     /// When the engine's certificate ends, unix seconds.
     pub server_certificate_until: Option<i64>,
+    /// Who holds the lock of the fleet there.
+    pub lock: Option<Holder>,
+    /// Applies that were cut off there.
+    pub unfinished: Vec<Applying>,
+    /// The same in words.
+    #[serde(skip)]
+    pub told: Vec<String>,
 }
 
 /// A row for every site of the file that `selected` takes, then one for every leftover.
@@ -328,5 +338,8 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow 
         router: router.map(|r| r.status.clone()),
         client_certificate_until: certificates.map(|c| c.client_until),
         server_certificate_until: certificates.map(|c| c.server_until),
+        lock: reached.and_then(|r| r.lock.clone()),
+        unfinished: reached.map_or(Vec::new(), |r| r.unfinished().cloned().collect()),
+        told: reached.map_or(Vec::new(), told),
     }
 }

@@ -12,7 +12,7 @@ use super::context::{Context, FleetFile, broken};
 use super::out::Style;
 use super::walk::{self, Wish};
 use super::{Exit, Failure, planned, text};
-use crate::apply::fleet_file;
+use crate::apply::{commit, fleet_file};
 use crate::fleet::{DiffLine, Edit, EditError, Selection, SiteState, apply_edits, diff};
 
 /// Runs one of the commands.
@@ -35,6 +35,7 @@ pub(super) async fn change(
     site: &str,
     edits: &[Edit],
     how: &How<'_>,
+    commits: bool,
 ) -> Result<Exit, Failure> {
     let edited = apply_edits(&file.source, &file.path, edits)
         .map_err(|error| refused(context, file, &error))?;
@@ -49,6 +50,9 @@ pub(super) async fn change(
     };
     let made = walk::plan(context, &after, &wish).await?;
     let changed = after.source != file.source;
+    if changed && let Some(warning) = &made.uncommitted {
+        context.out.warn(warning);
+    }
     let mut shown = String::new();
     if changed {
         let lines = diff(&file.source, &after.source);
@@ -76,6 +80,15 @@ pub(super) async fn change(
         fleet_file::write(&file.path, before, after).map_err(|error| Failure::of(&error))?;
         let path = file.path.display();
         context.out.say(&format!("written: {path}"));
+    }
+    // Committed before it is applied: then the hosts know the commit of what they were applied
+    // from. The file is the wish, and stays when it cannot be fulfilled.
+    if changed && commits {
+        let message = commit::message(&made.plan, &format!("site {site}"));
+        match commit::commit(&file.path, &message).await {
+            Ok((name, _)) => context.out.say(&format!("committed: {name}")),
+            Err(error) => context.out.warn(&error.to_string()),
+        }
     }
     if idle {
         return Ok(unplanned(Exit::Partial));

@@ -69,6 +69,12 @@ fn show(context: &Context, status: &Status) -> Result<(), Failure> {
     out.line(&Style::Strong.paint(&text::line(&line), out.colour))?;
     out.line("")?;
     out.table(&hosts::table(status.hosts))?;
+    for host in status.hosts {
+        for told in &host.told {
+            let mark = Style::Warn.paint("▲", out.colour);
+            out.line(&format!("{mark} {}: {}", host.name, text::line(told)))?;
+        }
+    }
     let worth: Vec<&&SiteRow> = status.broken.iter().chain(&status.drifted).collect();
     if !worth.is_empty() {
         out.line("")?;

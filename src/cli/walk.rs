@@ -2,8 +2,8 @@
 
 use super::context::{Context, FleetFile, Look, Seen};
 use super::{Failure, config};
-use crate::apply::lineage;
 use crate::apply::secret::Sources;
+use crate::apply::{commit, lineage};
 use crate::fleet::{Selection, file_hash};
 use crate::observe::scan::Inspect;
 use crate::plan::{self, Intent, Plan, PlanOptions};
@@ -15,6 +15,8 @@ pub struct Planned {
     pub seen: Seen,
     /// What apply would do.
     pub plan: Plan,
+    /// What there is to say about the fleet file in git.
+    pub uncommitted: Option<String>,
 }
 
 /// What a plan is about besides the fleet file.
@@ -38,7 +40,9 @@ pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Pl
         inspect: &Inspect::Ours,
         secrets: Some(&sources),
     };
-    let mut seen = context.look(file, &wish.selection, look).await?;
+    let looking = context.look(file, &wish.selection, look);
+    let (seen, standing) = futures_util::join!(looking, commit::standing(&file.path));
+    let mut seen = seen?;
     let state = config::state_directory();
     let bytes = file.source.as_bytes();
     seen.observed.lineage = lineage::find(
@@ -52,6 +56,7 @@ pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Pl
     let options = PlanOptions {
         only: seen.sites.clone(),
         stop_unknown: wish.stop_unknown,
+        ..PlanOptions::default()
     };
     let now = chrono::Utc::now().timestamp();
     let hash = file_hash(bytes);
@@ -66,5 +71,9 @@ pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Pl
     // Hosts that were left out on purpose are no problem of this plan's.
     plan.problems
         .retain(|problem| seen.hosts.contains(&problem.host));
-    Ok(Planned { seen, plan })
+    Ok(Planned {
+        seen,
+        plan,
+        uncommitted: standing.warning(&file.path),
+    })
 }

@@ -15,7 +15,7 @@ pub enum Place {
     Logs,
     /// The plan.
     Plan,
-    /// What is being applied, and was in this run.
+    /// What is being applied, and was.
     Activity,
     /// What containers did.
     Events,
@@ -68,6 +68,8 @@ const ANY: &[Place] = &[
     P::Help,
 ];
 const LISTS: &[Place] = &[P::Sites, P::Hosts, P::Host];
+const OPENS: &[Place] = &[P::Sites, P::Hosts, P::Host, P::Activity];
+const ACTIVITY: &[Place] = &[P::Activity];
 const FILTERED: &[Place] = &[P::Sites, P::Plan, P::Events, P::Help];
 const LOGS: &[Place] = &[P::Logs];
 const NO_LOG: &[Place] = &[P::Sites, P::Site, P::Plan, P::Events];
@@ -88,7 +90,7 @@ macro_rules! actions {
     };
 }
 actions! {
-    Open, "why", ["enter"], Look, LISTS, "why", "what is the matter with it: open its page";
+    Open, "why", ["enter"], Look, OPENS, "why", "open it: what is the matter, or all that an apply did";
     Logs, "logs", ["l"], Look, NO_LOG, "logs", "follow the log of the site, or of all that are marked";
     Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs from the file, field by field";
     Filter, "filter", ["/"], Look, FILTERED, "filter", "show only lines that contain the words typed";
@@ -109,10 +111,10 @@ actions! {
     Sort, "sort", ["s"], Look, SITES, "", "next order: severity, name, host, traffic, memory";
     Foreign, "foreign", ["f"], Look, SITES, "", "show or hide containers that are not ostler's";
     Events, "events", ["e"], Look, ON_SITE, "", "what its container did";
-    Changes, "changes", ["c"], Look, ON_SITE, "", "what was applied to it in this run";
+    Changes, "changes", ["c"], Look, ON_SITE, "", "what was applied to it, and by whom";
     Host, "host", ["h"], Look, ON_SITE, "", "the host it runs on";
     Plan, "plan", ["p"], Look, ANY, "plan", "what apply would do";
-    Activity, "activity", ["a"], Look, ANY, "", "what is being applied, and was in this run";
+    Activity, "activity", ["a"], Look, ANY, "", "what is being applied, and was, by whom";
     Sites, "sites", ["1"], Look, ANY, "", "all sites";
     Hosts, "hosts", ["2"], Look, ANY, "", "all hosts";
     Copy, "copy", ["y"], Look, ON_SITE, "", "copy the site's first domain, or a log's line, to the clipboard";
@@ -138,6 +140,9 @@ actions! {
     Apply, "apply", ["A"], Change, ON_SITE, "Apply", "make the site, or all that are marked, match the file";
     ApplyAll, "apply-all", [], Change, ANY, "", "make the whole fleet match the file";
     Create, "create", ["C"], Change, LISTS, "Create", "create a site";
+    Finish, "finish", ["F"], Change, ANY, "", "finish an apply that was cut off";
+    Undo, "undo", ["U"], Change, ANY, "", "take an apply back that was cut off";
+    Commit, "commit", ["K"], Change, ACTIVITY, "", "commit the fleet file to git, with what changed as the message";
     Start, "start", ["S"], Change, ON_SITE, "", "start the site: `state: running`";
     Stop, "stop", [], Danger, ON_SITE, "", "stop the site: `state: stopped`";
     Archive, "archive", [], Danger, ON_SITE, "", "archive the site: route and container go, files stay";

@@ -17,8 +17,25 @@ pub enum Step {
     Finished(String, End),
     /// Something about the whole.
     Note(String),
+    /// Its name in the journals.
+    Named(String),
     /// The apply ended; what to do next, in words.
     Ended(Outcome),
+    /// The fleet file that was written for it, in git.
+    Commit(Commit),
+}
+
+/// The fleet file in git, after it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commit {
+    /// It is not committed, and can be, with this message.
+    Offered(String),
+    /// It is being committed.
+    Running,
+    /// It was committed, under this name.
+    Done(String),
+    /// It was not; why.
+    Failed(String),
 }
 
 /// How an operation ended.
@@ -93,6 +110,10 @@ pub struct Run {
     pub ended: Option<i64>,
     /// How.
     pub outcome: Option<Outcome>,
+    /// Its name in the journals, once it is known.
+    pub name: Option<String>,
+    /// The fleet file in git, where it was written for this.
+    pub commit: Option<Commit>,
 }
 
 impl Run {
@@ -126,6 +147,8 @@ impl Run {
             began: now,
             ended: None,
             outcome: None,
+            name: None,
+            commit: None,
         }
     }
 
@@ -153,6 +176,8 @@ impl Run {
                 }
             }
             Step::Note(text) => self.notes.push(clean(&text).into_owned()),
+            Step::Named(name) => self.name = Some(name),
+            Step::Commit(commit) => self.commit = Some(commit),
             Step::Ended(outcome) => {
                 self.ended = Some(now);
                 self.outcome = Some(outcome);

@@ -22,6 +22,10 @@ pub enum Effect {
     Plan,
     /// Work out what a change would do; changes nothing. Answered by `Proposed` with this number.
     Propose(u64, Request),
+    /// Read the journals, the operator's own and the hosts'.
+    Journal,
+    /// Commit the fleet file to git with this message; told by steps of the apply with this number.
+    Commit(u64, String),
     /// A proposal is not wanted any more.
     Forget(u64),
     /// Carry out the proposal with this number: write the file, apply.
@@ -94,6 +98,8 @@ pub struct Request {
 pub enum Wish {
     /// Make them match the file.
     Apply,
+    /// Take back the apply with this name, which was cut off.
+    Undo(String),
     /// Restart their containers.
     Restart,
     /// Edit `state:`.

@@ -2,6 +2,7 @@
 //! with messages.
 
 mod carry;
+mod journal;
 mod prepare;
 mod read;
 
@@ -113,6 +114,8 @@ impl Exec {
         match effect {
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}
             Effect::Plan => self.plan(),
+            Effect::Journal => self.journal(),
+            Effect::Commit(id, message) => self.commit(id, message),
             Effect::Propose(id, request) => self.propose(id, request),
             Effect::Forget(id) => {
                 if let Some(task) = self.proposing.remove(&id) {
@@ -208,6 +211,29 @@ impl Exec {
                 .map(Arc::new)
                 .map_err(|_| "planning failed; `ostler plan` says more".to_owned());
             let _ = messages.send(Message::Planned(made));
+        });
+    }
+
+    fn journal(&self) {
+        let Some(source) = self.source() else { return };
+        let observing = self.feed.observing();
+        let (clients, state) = (self.feed.clients(), self.state.clone());
+        let messages = self.messages.clone();
+        tokio::spawn(async move {
+            let Ok(observed) = tokio::task::spawn_blocking(observing).await else {
+                return;
+            };
+            let reading = journal::read(source.fleet, observed, clients, state);
+            let _ = messages.send(Message::Journal(Arc::new(reading.await)));
+        });
+    }
+
+    fn commit(&self, id: u64, message: String) {
+        let Some(source) = self.source() else { return };
+        let messages = self.messages.clone();
+        tokio::spawn(async move {
+            let commit = journal::commit_file(&source.path, &message).await;
+            let _ = messages.send(Message::Step(id, Step::Commit(commit)));
         });
     }
 

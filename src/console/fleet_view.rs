@@ -298,6 +298,8 @@ pub struct HostRow {
     pub machine: Option<Reading<Machine>>,
     /// When the first of the connection's certificates ends, unix seconds.
     pub certificate_until: Option<i64>,
+    /// Who applies now, and what was cut off, in words.
+    pub told: Vec<String>,
 }
 
 impl HostRow {

@@ -9,6 +9,7 @@ use super::activity::Step;
 use super::fleet_view::{Link, Probe, Pulse, Traffic, Usage};
 use super::log::Stream;
 use super::proposal::Proposal;
+use crate::apply::history::Past;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::host::Machine;
@@ -34,6 +35,8 @@ pub enum Message {
     Host(Name, HostNews),
     /// The plan for what is known now.
     Planned(Result<Arc<Plan>, String>),
+    /// What was applied, as far as journals tell.
+    Journal(Arc<Told>),
     /// The answer to [`super::Effect::Propose`].
     Proposed(u64, Result<Box<Proposal>, String>),
     /// A step of the apply with this number.
@@ -50,6 +53,15 @@ pub enum Message {
     Note(Tone, String),
     /// Asked to end by a signal.
     Terminate,
+}
+
+/// What the journals told when they were last read.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Applies, newest first.
+    pub applies: Vec<Past>,
+    /// Hosts whose journals could not be read, and why.
+    pub unanswered: Vec<(String, String)>,
 }
 
 /// Something of a followed log. The first number says which of the containers asked for.

@@ -1,6 +1,6 @@
 //! Everything the console knows and shows. Only `update` changes it; drawing reads it.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::activity::Run;
@@ -10,7 +10,7 @@ use super::fleet_view::{FleetView, HostRow, Hosts, Probe, SiteRow};
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::log::{LogScreen, SourceId};
-use super::message::{ContainerEvent, Tone};
+use super::message::{ContainerEvent, Told, Tone};
 use super::order::Sort;
 use super::palette::Palette;
 use super::proposal::Open;
@@ -22,6 +22,8 @@ use super::widget::input::Input;
 use super::widget::list::List;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
+use crate::host::lock::Holder;
+use crate::observe::model::Applying;
 use crate::plan::Plan;
 
 use super::action::Place;
@@ -88,6 +90,12 @@ pub struct Model {
     pub plan_lines: PlanLines,
     /// Applies of this run, newest last.
     pub runs: Vec<Run>,
+    /// What the journals told.
+    pub journal: Option<Arc<Told>>,
+    /// They were asked and have not answered.
+    pub journal_asked: bool,
+    /// Something was applied since they were read.
+    pub journal_old: bool,
     /// A line for the operator, until when (milliseconds).
     pub note: Option<(Tone, String, i64)>,
 
@@ -134,7 +142,11 @@ pub enum Screen {
         only: Option<String>,
         /// First line.
         top: usize,
+        /// Which of the applies that the journals tell of is under the cursor.
+        at: Option<usize>,
     },
+    /// One apply in full, by its name in the journals.
+    Past(String, usize),
     /// What containers did; one site's, where named.
     Events {
         /// Only this row's container.
@@ -350,6 +362,9 @@ impl Model {
             hosts_old: false,
             plan_lines: PlanLines::default(),
             runs: Vec::new(),
+            journal: None,
+            journal_asked: false,
+            journal_old: true,
             note: None,
             last_key_ms: i64::MIN / 2,
             order_old: true,
@@ -390,7 +405,7 @@ impl Model {
             Screen::Site(..) => Place::Site,
             Screen::Plan(_) => Place::Plan,
             Screen::Logs(_) => Place::Logs,
-            Screen::Activity { .. } => Place::Activity,
+            Screen::Activity { .. } | Screen::Past(..) => Place::Activity,
             Screen::Events { .. } => Place::Events,
             Screen::Help { .. } => Place::Help,
         }
@@ -424,7 +439,7 @@ impl Model {
             Screen::Logs(logs) => self.row(logs.key.as_deref()?),
             Screen::Activity { only, .. } => named(only.as_deref()?),
             Screen::Events { only, .. } => self.row(&only.as_ref()?.0),
-            Screen::Hosts | Screen::Host(..) | Screen::Help { .. } => None,
+            Screen::Hosts | Screen::Host(..) | Screen::Help { .. } | Screen::Past(..) => None,
         }
     }
 
@@ -439,6 +454,36 @@ impl Model {
     /// A host by its name.
     pub fn host(&self, name: &str) -> Option<&HostRow> {
         self.view.hosts.iter().find(|h| h.name == name)
+    }
+
+    /// Applies that were cut off, newest first: by name, with the note that each host has of it.
+    pub fn cut_off(&self) -> Vec<(String, Vec<(&Name, &Applying)>)> {
+        let mut found: BTreeMap<&str, Vec<(&Name, &Applying)>> = BTreeMap::new();
+        for (host, data) in &self.data {
+            let observed = data.observed.iter();
+            for note in observed.flat_map(|seen| seen.unfinished()) {
+                // Cut off in taking another one back: that other one is still there as well.
+                if note.takes_back.is_none() {
+                    found.entry(&note.run).or_default().push((host, note));
+                }
+            }
+        }
+        let found = found.into_iter().rev();
+        found.map(|(run, notes)| (run.to_owned(), notes)).collect()
+    }
+
+    /// Who else applies at this moment, and where.
+    pub fn others_applying(&self) -> Vec<(&Name, &Holder)> {
+        let own = std::process::id();
+        let own = format!("(process {own})");
+        let locks = self.data.iter().filter_map(|(host, data)| {
+            let lock = data.observed.as_ref()?.lock.as_ref()?;
+            Some((host, lock))
+        });
+        locks
+            .filter(|(_, lock)| !lock.is_stale())
+            .filter(|(_, lock)| !(self.is_applying() && lock.whence.ends_with(&own)))
+            .collect()
     }
 
     /// Whether something is being applied.

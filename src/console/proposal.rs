@@ -15,6 +15,8 @@ pub struct Proposal {
     pub diff: Vec<DiffLine>,
     /// What would be done.
     pub plan: Arc<Plan>,
+    /// What there is to say about the fleet file in git.
+    pub uncommitted: Option<String>,
 }
 
 /// A line of a diff.

@@ -457,6 +457,7 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
         .filter(|c| c.is_running())
         .count();
     row.containers = (observed.containers.len(), running);
+    row.told = crate::plan::unfinished::told(observed);
     row.applied_by = observed
         .state
         .read()

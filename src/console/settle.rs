@@ -52,6 +52,16 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
         model.watched = watch.clone();
         effects.push(Effect::Watch(watch));
     }
+    // Journals are read while they are looked at, and again when somebody applied.
+    let shows_journal = matches!(
+        model.screen(),
+        Screen::Activity { .. } | Screen::Past(..) | Screen::Site(..)
+    );
+    if shows_journal && model.journal_old && !model.journal_asked && model.fleet.is_some() {
+        model.journal_old = false;
+        model.journal_asked = true;
+        effects.push(Effect::Journal);
+    }
     if model.plan_old && !model.planning && model.fleet.is_some() {
         model.plan_old = false;
         model.planning = true;

@@ -122,12 +122,18 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
         }
         Screen::Site(_, top)
         | Screen::Host(_, top)
+        | Screen::Past(_, top)
         | Screen::Activity { top, .. }
         | Screen::Events { top, .. } => {
             let lines = screen::lines(model, usize::from(body.width), &ages);
             super::pen::lines(buf, &model.theme, body, &lines, *top);
             line = more(lines.len(), *top, usize::from(body.height));
         }
+    }
+    if matches!(model.screen(), Screen::Sites | Screen::Hosts)
+        && let Some(banner) = banner(model)
+    {
+        line = banner;
     }
     if let Some(asks) = super::dialog::banner(model) {
         line = asks;
@@ -289,10 +295,53 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
         let (done, all) = run.done();
         out.push((Role::Busy, format!(" applying {done}/{all} ")));
     }
+    if let Some((host, lock)) = model.others_applying().first() {
+        let machine = lock.whence.split(' ').next().unwrap_or_default();
+        let place = match head {
+            Head::Hosts => format!(" on {host}"),
+            Head::Troubled | Head::Counts => String::new(),
+        };
+        out.push((
+            Role::Busy,
+            format!(
+                " {}@{machine} applying{place} {} ",
+                lock.who,
+                ages.ago(lock.since)
+            ),
+        ));
+    }
     if model.fleet_broken.is_some() {
         out.push((Role::Bad, " fleet file cannot be read ".into()));
     }
     out
+}
+
+/// What must not be overlooked: an apply that was cut off.
+fn banner(model: &Model) -> Option<Spans> {
+    let found = model.cut_off();
+    let (_, notes) = found.first()?;
+    let (host, note) = notes.first()?;
+    let sign = if model.theme.ascii { "!" } else { "▲" };
+    let mut line = vec![(
+        Role::Warn,
+        format!(
+            " {sign} {}'s apply on {host} was cut off, {}/{}  ",
+            crate::host::lock::printable(&note.who),
+            note.ended,
+            note.operations
+        ),
+    )];
+    let mut keys = vec![(Action::Activity, "shows it")];
+    if !model.view.on_call {
+        keys.extend([(Action::Finish, "finishes"), (Action::Undo, "undoes")]);
+    }
+    for (action, what) in keys {
+        let named = || format!(":{}", action.entry().name);
+        let key = model.keymap.key(action).unwrap_or_else(named);
+        line.push((Role::Key, key));
+        line.push((Role::Text, format!(" {what}  ")));
+    }
+    Some(line)
 }
 
 /// Keys that matter on the screen shown; only what fits, whole.
@@ -325,6 +374,7 @@ fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
             let word = match (entry.action, place) {
                 (Action::Open, Place::Hosts) => "host",
                 (Action::Open, Place::Host) => "its sites",
+                (Action::Open, Place::Activity) => "all it did",
                 _ => entry.footer,
             };
             Some((rank(entry.action) > 0, key, format!(" {word}  ")))

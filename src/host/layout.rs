@@ -12,7 +12,8 @@ use crate::fleet::Name;
 /// <root>/router/                haproxy.cfg, maps, pages, certificate list
 /// <root>/certs/                 root 0700
 /// <root>/run/                   root 0770   haproxy.sock
-/// <root>/state/                 root 0700   read whole, in one GET
+/// <root>/state/                 root 0700   read whole, in one GET; applying-<run>.json while
+///                                           an apply is under way
 /// <root>/journal/               root 0700   one file per apply
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +143,10 @@ impl Layout {
     /// The record of one site.
     pub fn site_record(&self, site: &Name) -> String {
         self.below(&format!("state/sites/{site}.json"))
+    }
+    /// The note of an apply that is under way; what is still there afterwards was cut off.
+    pub fn applying(&self, run: &str) -> String {
+        self.below(&format!("state/applying-{run}.json"))
     }
     /// One file per apply.
     pub fn journal(&self) -> String {

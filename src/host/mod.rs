@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod compare;
 pub mod layout;
+pub mod lock;
 pub mod machine;
 pub mod router;
 pub mod script;

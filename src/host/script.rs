@@ -86,6 +86,29 @@ pub const REMOVE: Script = Script {
     deadline: Duration::from_secs(120),
 };
 
+/// Ends an apply: removes its note, and the oldest journals beyond what is kept.
+///
+/// Arguments: `NOTE DIR COUNT BYTES`. Of the files `*.jsonl` in DIR, whose names sort by time, the
+/// newest COUNT stay, and of those the newest that together have no more than BYTES; the newest of
+/// all always does. Prints each name that it removed. Exit 0, also where DIR is missing.
+pub const CLOSE: Script = Script {
+    tag: "close",
+    text: r#"set -eu
+rm -f -- "$1"
+[ -d "$2" ] || exit 0
+cd -- "$2"
+count=$3 bytes=$4 kept=0 sum=0
+for name in $(ls -1r | grep -E '^[0-9A-Za-z-]+\.jsonl$' || :); do
+  sum=$((sum + $(wc -c < "$name")))
+  kept=$((kept + 1))
+  if [ "$kept" -gt 1 ] && { [ "$kept" -gt "$count" ] || [ "$sum" -gt "$bytes" ]; }; then
+    rm -f -- "$name"; printf '%s\n' "$name"
+  fi
+done
+"#,
+    deadline: SHORT,
+};
+
 /// Removes from one folder what begins with a prefix and is not to be kept.
 ///
 /// Arguments: `DIR PREFIX KEEP…` (names, not paths; the prefix may be empty). Prints each name that
@@ -277,8 +300,8 @@ done
 
 /// All scripts.
 pub const ALL: &[Script] = &[
-    TREE, PUBLISH, REMOVE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER, DISK, OWN,
-    DIGESTS, SECRETS, MACHINE,
+    TREE, PUBLISH, REMOVE, CLOSE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER,
+    DISK, OWN, DIGESTS, SECRETS, MACHINE,
 ];
 
 #[cfg(test)]
@@ -338,6 +361,32 @@ mod tests {
         let (_, out, _) = run(&KEEP_ONLY, &[path, "", "secrets"]);
         assert_eq!(out, ".new-conf-c\n-rf\nconf-b\n");
         assert_eq!(run(&KEEP_ONLY, &["/nonexistent", ""]).0, 0);
+    }
+
+    #[test]
+    fn close_keeps_the_newest_journals() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p).to_str().unwrap().to_owned();
+        let names = [
+            "2026-a.jsonl",
+            "2026-b.jsonl",
+            "2026-c.jsonl",
+            "2026-d.jsonl",
+        ];
+        for name in names {
+            std::fs::write(at(name), "12345").unwrap();
+        }
+        std::fs::write(at("notes x.jsonl"), "").unwrap();
+        std::fs::write(at("note"), "").unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let close = |count, bytes| run(&CLOSE, &[&at("note"), folder, count, bytes]);
+        assert_eq!(close("3", "1000").1, "2026-a.jsonl\n");
+        assert!(!dir.path().join("note").exists());
+        assert_eq!(close("3", "10").1, "2026-b.jsonl\n");
+        assert_eq!(close("3", "1").1, "2026-c.jsonl\n", "the newest stays");
+        assert!(dir.path().join("notes x.jsonl").exists(), "not ours");
+        let gone = run(&CLOSE, &["/nonexistent", "/nonexistent", "3", "1"]);
+        assert_eq!((gone.0, gone.2.as_str()), (0, ""));
     }
 
     #[test]

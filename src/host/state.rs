@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::archive::{Entry, Kind};
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
-use crate::observe::model::{HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+use crate::observe::model::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
 
 /// Version of the records' form. A higher one on a host was written by a newer ostler.
 pub const SCHEMA: u32 = 1;
@@ -54,6 +54,18 @@ fn parse(entries: &[Entry]) -> Result<HostState, String> {
                 state.router = record;
             }
             _ => {
+                if let Some(run) = path.strip_prefix("applying-") {
+                    let Some(run) = run.strip_suffix(".json") else {
+                        continue;
+                    };
+                    let note: Applying = json(path, &entry.bytes)?;
+                    known(path, note.schema)?;
+                    if note.run != run {
+                        return Err(format!("state/{path} is about the apply {}", note.run));
+                    }
+                    state.applying.push(note);
+                    continue;
+                }
                 let Some(name) = path.strip_prefix("sites/") else {
                     continue;
                 };
@@ -72,6 +84,8 @@ fn parse(entries: &[Entry]) -> Result<HostState, String> {
             }
         }
     }
+    // Names of applies begin with their time.
+    state.applying.sort_by(|a, b| a.run.cmp(&b.run));
     Ok(state)
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, SiteState, Subnet};
+use crate::host::lock::Holder;
 use crate::plan::router::RouteEntry;
 use crate::plan::spec::ContainerSpec;
 
@@ -66,6 +67,8 @@ pub struct ObservedHost {
     pub images: BTreeMap<String, String>,
     /// What ostler keeps in `state/`.
     pub state: StateRead,
+    /// Who holds the lock of this fleet, where somebody does.
+    pub lock: Option<Holder>,
     /// Owner of `sites/<site>/www` for sites of the file that have no record; absent: no folder,
     /// or not asked.
     pub folders: BTreeMap<Name, Owner>,
@@ -136,6 +139,25 @@ pub struct ObservedContainer {
     pub listens: BTreeMap<u16, Option<u16>>,
     /// From an inspect, where one was made.
     pub inspected: Option<Inspected>,
+}
+
+impl ObservedHost {
+    /// Applies that did not end, oldest first: noted on the host, and nobody is behind them.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Applying> {
+        self.applying().filter(|note| !self.is_running(note))
+    }
+
+    /// The notes of all applies that did not end yet, oldest first.
+    pub fn applying(&self) -> impl Iterator<Item = &Applying> {
+        self.state.read().into_iter().flat_map(|s| &s.applying)
+    }
+
+    /// Whether an apply that is noted goes on at this moment.
+    pub fn is_running(&self, note: &Applying) -> bool {
+        self.lock
+            .as_ref()
+            .is_some_and(|lock| lock.run == note.run && !lock.is_stale())
+    }
 }
 
 impl ObservedContainer {
@@ -254,6 +276,50 @@ pub struct HostState {
     pub sites: BTreeMap<Name, SiteRecord>,
     /// `state/router.json`: what the router was last told.
     pub router: RouterRecord,
+    /// `state/applying-<run>.json`: applies that have not ended, oldest first.
+    #[serde(default)]
+    pub applying: Vec<Applying>,
+}
+
+/// The note of an apply that is under way on a host. It is taken away when the apply ends, however
+/// it ends; what is still there when nobody holds the lock was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Applying {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// Name of the apply in the journals.
+    pub run: String,
+    /// Login name of who applies.
+    pub who: String,
+    /// Their machine and process.
+    pub whence: String,
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// Hash of the fleet file that is being applied.
+    pub fleet_hash: String,
+    /// Its git commit, where there is one.
+    pub commit: Option<String>,
+    /// Hash of the fleet file applied here before; empty: none was.
+    pub before: String,
+    /// Its commit.
+    pub before_commit: Option<String>,
+    /// The apply that this one takes back.
+    #[serde(default)]
+    pub takes_back: Option<String>,
+    /// Hosts that it works on, this one included.
+    pub hosts: BTreeSet<Name>,
+    /// Sites that it touches here.
+    pub sites: BTreeSet<Name>,
+    /// Those of them whose secrets it writes: the bytes they had before are kept nowhere.
+    #[serde(default)]
+    pub secrets: BTreeSet<Name>,
+    /// How many operations it has here.
+    pub operations: usize,
+    /// How many of them had ended when this was written.
+    pub ended: usize,
+    /// Operations that were under way then.
+    #[serde(default)]
+    pub middle: Vec<String>,
 }
 
 /// What is kept once per host.

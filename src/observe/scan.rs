@@ -17,6 +17,7 @@ use super::model::{
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
 use crate::host::compare::{Reach, compare};
+use crate::host::lock::{self, Holder};
 use crate::host::secret::{self, SecretSource};
 use crate::host::{Entry, Kind, Layout, Toolbox, ToolboxError, state};
 
@@ -94,8 +95,9 @@ pub async fn scan(
             _ => Ok(None),
         }
     };
-    let (folders, inspected, (secret_digests, secret_errors), differs) =
-        futures_util::join!(folders, inspections, digests, differs);
+    let locked = holder(client, &containers, &fleet.name);
+    let (folders, inspected, (secret_digests, secret_errors), differs, locked) =
+        futures_util::join!(folders, inspections, digests, differs, locked);
     let (inspected, differs) = (inspected?, differs?);
     let info = info?;
     for (at, mut facts) in inspected {
@@ -124,11 +126,27 @@ pub async fn scan(
         networks: networks?.into_iter().map(convert::network).collect(),
         images: convert::images(images?),
         state,
+        lock: locked?,
         folders: folders?,
         secret_digests,
         secret_errors,
         differs,
     })
+}
+
+/// Who holds the fleet's lock. Asks only where there is one.
+async fn holder(
+    client: &Client,
+    containers: &[ObservedContainer],
+    fleet: &Name,
+) -> Result<Option<Holder>, engine::Error> {
+    let found = containers
+        .iter()
+        .find(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some(lock::ROLE));
+    match found {
+        Some(found) => lock::read(client, &found.id, &found.labels).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The toolbox among a host's containers. While one is replaced there are two: the one with the

@@ -1,13 +1,16 @@
 //! A hash of what was found on a host and matters for its plan: a saved plan is applied only while
 //! it stays the same.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest, Sha256};
 
+use super::cause;
 use super::ground::is_active;
 use super::names;
-use super::router::RouteEntry;
+use super::router::{RouteEntry, RouteTarget};
 use crate::fleet::Name;
-use crate::observe::model::{ObservedHost, StateRead};
+use crate::observe::model::{ObservedHost, RecordedState, StateRead};
 
 /// The hash. Foreign containers do not matter: what they hold (addresses, ports) is checked again
 /// by the engine when it is asked for.
@@ -67,6 +70,146 @@ pub fn of(host: &ObservedHost, fleet: &Name) -> String {
     hash.end()
 }
 
+/// What was found on a host and matters for its plan, in words: place (a site, or nothing for the
+/// host itself) → what → how it is. Two of them say what moved in between.
+pub type Facts = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The same that [`of`] hashes, told. Digests of secrets are told by a digest of them.
+pub fn facts(host: &ObservedHost, fleet: &Name) -> Facts {
+    let mut facts = Facts::new();
+    let mut tell = |place: &str, what: String, how: String| {
+        facts.entry(place.to_owned()).or_default().insert(what, how);
+    };
+    let ours = |labels: &BTreeMap<String, String>| {
+        labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
+    };
+    for container in host.containers.iter().filter(|c| ours(&c.labels)) {
+        if container.labels.get(names::ROLE).map(String::as_str) == Some(names::ROLE_LOCK) {
+            continue;
+        }
+        let site = container.labels.get(names::SITE).map_or("", String::as_str);
+        let life = match is_active(container) {
+            true => "running",
+            false => "not running",
+        };
+        let id = container.id.get(..12).unwrap_or(&container.id);
+        let what = format!("container {}", container.name);
+        tell(site, what, format!("{life} ({id})"));
+    }
+    for network in host.networks.iter().filter(|n| ours(&n.labels)) {
+        let id = network.id.get(..12).unwrap_or(&network.id);
+        tell("", format!("network {}", network.name), id.to_owned());
+    }
+    let state = match &host.state {
+        StateRead::NoToolbox => {
+            tell("", "what ostler keeps there".into(), "not read".into());
+            return facts;
+        }
+        StateRead::Damaged { why } => {
+            tell("", "what ostler keeps there".into(), why.clone());
+            return facts;
+        }
+        StateRead::Read(state) => state,
+    };
+    if let Some(record) = &state.host {
+        let by = record.applied_by.as_deref().unwrap_or("nobody");
+        let hash = short(&record.fleet_hash);
+        tell("", "fleet file applied".into(), format!("{hash} by {by}"));
+        tell("", "key of digests".into(), digest(&record.digest_key));
+    }
+    let config = short(&state.router.config_hash);
+    tell("", "router's configuration".into(), config);
+    for entry in state.router.routes.values() {
+        let site = entry.site.as_str();
+        let list: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
+        tell(site, "domains".into(), list.join(", "));
+        let redirects = entry.redirects.iter();
+        let list: Vec<String> = redirects.map(|(d, to)| format!("{d} → {to}")).collect();
+        tell(site, "redirects".into(), list.join(", "));
+        let target = match &entry.target {
+            RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
+            RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
+            RouteTarget::Stopped => "the page that says it is stopped".into(),
+        };
+        tell(site, "route".into(), target);
+        tell(site, "connections".into(), entry.connections.to_string());
+    }
+    for (name, record) in &state.sites {
+        let site = name.as_str();
+        tell(site, "user id".into(), record.uid.to_string());
+        let hash = record.hash.as_deref().map_or("none".into(), short);
+        tell(site, "container's specification".into(), hash);
+        let limits = &record.limits;
+        tell(site, "memory".into(), cause::size(limits.memory));
+        tell(site, "cpus".into(), cause::cpus(limits.nano_cpus));
+        let pids = limits.pids.map_or("none".into(), |n| n.to_string());
+        tell(site, "pids".into(), pids);
+        let state = match record.state {
+            RecordedState::Wanted(state) => state.word(),
+            RecordedState::Leftover => "leftover",
+        };
+        tell(site, "state".into(), state.into());
+        for (secret, bytes) in &record.secrets {
+            tell(site, format!("secret {secret}"), digest(bytes));
+        }
+    }
+    facts
+}
+
+/// What differs between two moments, a line each.
+pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
+    let nothing = BTreeMap::new();
+    let mut lines = Vec::new();
+    let places: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    for place in places {
+        let was = then.get(place).unwrap_or(&nothing);
+        let is = now.get(place).unwrap_or(&nothing);
+        let at = match place.as_str() {
+            "" => String::new(),
+            site => format!("{site}: "),
+        };
+        if !place.is_empty() && (was.is_empty() || is.is_empty()) {
+            let what = if was.is_empty() {
+                "is there now"
+            } else {
+                "is gone"
+            };
+            lines.push(format!("{at}{what}"));
+            continue;
+        }
+        let fields: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        for what in fields {
+            match (was.get(what), is.get(what)) {
+                (Some(a), Some(b)) if a == b => {}
+                // What a digest is says nothing to anybody.
+                (Some(_), Some(_)) if what.starts_with("secret ") => {
+                    lines.push(format!("{at}{what} is another"));
+                }
+                (Some(a), Some(b)) => lines.push(format!("{at}{what}: {a} → {b}")),
+                (Some(_), None) => lines.push(format!("{at}{what} is gone")),
+                (None, Some(b)) => lines.push(format!("{at}{what} is new: {b}")),
+                (None, None) => {}
+            }
+        }
+    }
+    lines
+}
+
+fn short(hash: &str) -> String {
+    match hash.get(..10).unwrap_or(hash) {
+        "" => "none".to_owned(),
+        hash => hash.to_owned(),
+    }
+}
+
+fn digest(bytes: &str) -> String {
+    let hash = Sha256::digest(bytes.as_bytes());
+    hash.iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// Each field with its length in front, so that no two lists of fields look alike.
 struct Fields(Sha256);
 
@@ -94,5 +237,88 @@ impl Fields {
             .take(16)
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::{Limits, SiteState};
+    use crate::observe::model::{HostState, ObservedContainer, RunState, SiteRecord};
+
+    fn host(memory: u64, run: RunState, digest: &str) -> ObservedHost {
+        let record = SiteRecord {
+            schema: 1,
+            site: "blog".parse().unwrap(),
+            uid: 200_000,
+            spec: None,
+            hash: None,
+            limits: Limits {
+                memory: Some(memory << 20),
+                ..Limits::default()
+            },
+            address: None,
+            route: None,
+            secrets: [("PASSWORD".to_owned(), digest.to_owned())].into(),
+            state: RecordedState::Wanted(SiteState::Running),
+            image_id: None,
+            made: None,
+        };
+        let labels = [(names::FLEET, "x"), (names::SITE, "blog")];
+        ObservedHost {
+            containers: vec![ObservedContainer {
+                id: "0123456789abcdef".into(),
+                name: "ostler-x-1".into(),
+                labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+                run,
+                ..ObservedContainer::default()
+            }],
+            state: StateRead::Read(Box::new(HostState {
+                sites: [(record.site.clone(), record)].into(),
+                ..HostState::default()
+            })),
+            ..ObservedHost::default()
+        }
+    }
+
+    #[test]
+    fn what_moved_is_told_field_by_field() {
+        let fleet: Name = "x".parse().unwrap();
+        let then = facts(&host(128, RunState::Running, "d1"), &fleet);
+        assert!(moved(&then, &then).is_empty());
+        let now = facts(&host(256, RunState::Exited, "d2"), &fleet);
+        assert_eq!(
+            moved(&then, &now),
+            [
+                "blog: container ostler-x-1: running (0123456789ab) → not running (0123456789ab)",
+                "blog: memory: 128M → 256M",
+                "blog: secret PASSWORD is another",
+            ]
+        );
+        let gone = facts(&ObservedHost::default(), &fleet);
+        assert!(moved(&then, &gone).contains(&"blog: is gone".to_owned()));
+        assert!(!format!("{now:?}").contains("d2"), "not the digest itself");
+    }
+
+    /// What the hash covers the facts tell: nothing moves that could not be named.
+    #[test]
+    fn facts_differ_wherever_the_hash_does() {
+        let fleet: Name = "x".parse().unwrap();
+        let base = host(128, RunState::Running, "d1");
+        let mut others = vec![
+            host(256, RunState::Running, "d1"),
+            host(128, RunState::Exited, "d1"),
+            host(128, RunState::Running, "d2"),
+        ];
+        let mut renamed = base.clone();
+        renamed.containers[0].name = "ostler-x-2".into();
+        others.push(renamed);
+        let mut replaced = base.clone();
+        replaced.containers[0].id = "fedcba9876543210".into();
+        others.push(replaced);
+        for other in others {
+            assert_ne!(of(&base, &fleet), of(&other, &fleet));
+            assert!(!moved(&facts(&base, &fleet), &facts(&other, &fleet)).is_empty());
+        }
     }
 }

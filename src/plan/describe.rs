@@ -34,6 +34,7 @@ impl OperationKind {
             Self::SetLimits { .. } => "set_limits",
             Self::SetRestart { .. } => "set_restart",
             Self::WriteRecord { .. } => "write_record",
+            Self::SettleRun { .. } => "settle_run",
             Self::RecordFleet { .. } => "record_fleet",
         }
     }
@@ -108,6 +109,10 @@ impl OperationKind {
                 format!("have {} started again: {when}", container.name)
             }
             Self::WriteRecord { .. } => "record what was applied".to_owned(),
+            Self::SettleRun { run, undone } => match undone {
+                true => format!("note that apply {run} is taken back"),
+                false => format!("note that apply {run} is finished"),
+            },
             Self::RecordFleet { .. } => "keep the fleet file on the host".to_owned(),
         }
     }

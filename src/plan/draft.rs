@@ -101,6 +101,7 @@ fn class(kind: &OperationKind) -> Class {
         | K::SetLimits { .. }
         | K::SetRestart { .. }
         | K::WriteRecord { .. }
+        | K::SettleRun { .. }
         | K::RecordFleet { .. } => Class::Write,
     }
 }

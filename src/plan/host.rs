@@ -9,7 +9,7 @@ use super::index::Index;
 use super::intent::Intent;
 use super::operation::{OperationId, OperationKind};
 use super::route::Claims;
-use super::{PlanOptions, basis, lineage, site};
+use super::{PlanOptions, basis, lineage, site, unfinished};
 use crate::fleet::{Fleet, Host, Name, SiteState};
 use crate::observe::model::{HostObservation, HostState, Observed, ObservedHost, StateRead};
 
@@ -66,7 +66,9 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
             return;
         }
     };
-    if !is_needed(wish, host, Some((state, &index))) {
+    unfinished::tell(wish, seen, draft);
+    let settled = unfinished::to_settle(wish, seen);
+    if settled.is_empty() && !is_needed(wish, host, Some((state, &index))) {
         return;
     }
     if let Some(record) = &state.host
@@ -94,7 +96,9 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
             ends.extend(site::leftover(&mut ground, draft, &name));
         }
     }
-    if draft.is_idle() {
+    unfinished::settle(wish, &settled, draft);
+    // What is taken back leaves the host with the fleet file that was applied before.
+    if draft.is_idle() || wish.options.takes_back.is_some() {
         return;
     }
     // After what ends every site's part, and after what no site waits for.

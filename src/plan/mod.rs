@@ -16,6 +16,7 @@ pub mod recipe;
 pub mod router;
 pub mod show;
 pub mod spec;
+pub mod unfinished;
 
 mod address;
 mod describe;
@@ -49,6 +50,9 @@ pub struct PlanOptions {
     pub only: Option<BTreeSet<Name>>,
     /// Also stop sites that no fleet file in this operator's history ever named.
     pub stop_unknown: bool,
+    /// The plan takes this apply back, which was cut off: `fleet` is what was applied before it,
+    /// and nothing is recorded as applied.
+    pub takes_back: Option<String>,
 }
 
 impl PlanOptions {

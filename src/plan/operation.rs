@@ -284,6 +284,14 @@ pub enum OperationKind {
         /// The record.
         record: Box<SiteRecord>,
     },
+    /// Note that an apply that was cut off is dealt with: in its journal, and by taking its note in
+    /// `state/` away.
+    SettleRun {
+        /// Name of that apply.
+        run: String,
+        /// It was taken back, not finished.
+        undone: bool,
+    },
     /// Keep the fleet file applied, its hash and commit, in `state/`: the last operation of a host.
     RecordFleet {
         /// Hash of the file.

@@ -62,10 +62,15 @@ fn keep_what_cannot_move(fleet: &Fleet, plan: &mut Plan) {
             .as_ref()
             .is_some_and(|site| stay.contains(&(operation.host.clone(), site.clone())))
     };
+    // An apply that was cut off is not dealt with while something on its host is left as it is.
+    let unsettled = |operation: &Operation| {
+        matches!(operation.kind, OperationKind::SettleRun { .. })
+            && stay.iter().any(|(host, _)| *host == operation.host)
+    };
     let gone: BTreeSet<OperationId> = plan
         .operations
         .iter()
-        .filter(|operation| stays(operation))
+        .filter(|operation| stays(operation) || unsettled(operation))
         .map(|operation| operation.id.clone())
         .collect();
     plan.operations

@@ -73,6 +73,7 @@ fn is_bookkeeping(kind: &OperationKind) -> bool {
     matches!(
         kind,
         OperationKind::WriteRecord { .. }
+            | OperationKind::SettleRun { .. }
             | OperationKind::RecordFleet { .. }
             | OperationKind::RenameContainer { .. }
             | OperationKind::CleanConf { .. }
@@ -98,7 +99,7 @@ fn verb(group: &Group) -> &'static str {
     let creates = has(|kind| matches!(kind, K::CreateContainer { .. }));
     let removes = has(|kind| matches!(kind, K::RemoveContainer { .. }));
     if group.site.is_none() {
-        return match has(|kind| !matches!(kind, K::RecordFleet { .. })) {
+        return match has(|kind| !matches!(kind, K::RecordFleet { .. } | K::SettleRun { .. })) {
             true => "prepare",
             false => "record",
         };

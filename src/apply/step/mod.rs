@@ -36,6 +36,10 @@ pub(super) struct Ground {
     pub cancel: CancellationToken,
     /// Whether the journal's last word was put; taken while the file is written.
     pub journal_ended: tokio::sync::Mutex<bool>,
+    /// What the host was applied from before this run.
+    pub before: OnceLock<(String, Option<String>)>,
+    /// Name of this run in the journals.
+    pub run: String,
     fleet_bytes: Arc<Vec<u8>>,
     commit: Option<String>,
     operator: Operator,
@@ -49,7 +53,12 @@ pub(super) struct Ground {
 
 impl Ground {
     /// `None` when the host is not connected or not in the fleet.
-    pub fn new(name: &Name, context: &Context, cancel: &CancellationToken) -> Option<Ground> {
+    pub fn new(
+        name: &Name,
+        context: &Context,
+        run: &str,
+        cancel: &CancellationToken,
+    ) -> Option<Ground> {
         let host = context.fleet.hosts.get(name)?.clone();
         let client = context.clients.get(name)?.clone();
         let toolbox = Toolbox {
@@ -65,6 +74,8 @@ impl Ground {
             toolbox,
             cancel: cancel.clone(),
             journal_ended: tokio::sync::Mutex::new(false),
+            before: OnceLock::new(),
+            run: run.to_owned(),
             fleet_bytes: context.fleet_bytes.clone(),
             commit: context.commit.clone(),
             operator: context.operator.clone(),
@@ -232,6 +243,7 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, ground: &Ground, sa
             container::set_restart(ground, container, *always).await
         }
         K::WriteRecord { record } => record::write(ground, site, record).await,
+        K::SettleRun { run, undone } => record::settle(ground, run, *undone).await,
         K::RecordFleet { hash } => record::fleet(ground, hash).await,
     }
 }

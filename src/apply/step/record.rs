@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{SecondsFormat, Utc};
 
 use super::{Answer, Ground};
+use crate::apply::journal;
 use crate::apply::progress::Failure;
 use crate::fleet::{Name, file_hash};
+use crate::host::script::REMOVE;
 use crate::host::state;
 use crate::observe::made;
 use crate::observe::model::SiteRecord;
@@ -59,6 +61,14 @@ async fn made(
             return Ok(Some(made::made(&found)));
         }
     }
+    Ok(None)
+}
+
+/// Writes into the journal of an apply that was cut off what became of it, and takes its note away.
+pub async fn settle(ground: &Ground, run: &str, undone: bool) -> Answer {
+    journal::settle(&ground.toolbox, run, &ground.run, undone).await?;
+    let note = ground.toolbox.layout.applying(run);
+    ground.toolbox.run(&REMOVE, &[&note], None).await?;
     Ok(None)
 }
 

@@ -83,7 +83,7 @@ pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
             OperationKind::Route { entry } => {
                 router.routes.insert(entry.site.clone(), entry);
             }
-            OperationKind::RecordFleet { .. } => {}
+            OperationKind::SettleRun { .. } | OperationKind::RecordFleet { .. } => {}
             _ => {
                 return Err(Failure::new(format!(
                     "a site that never ran cannot be had by records alone: {}",

@@ -20,7 +20,8 @@ pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> 
         json: args.json.json,
         ask: Ask::Yes,
     };
-    super::change(context, &file, &args.site, &[edit], &how).await
+    let edits = [edit];
+    super::change(context, &file, &args.site, &edits, &how, args.commit).await
 }
 
 /// The keys of the new entry, in the order of the reference.

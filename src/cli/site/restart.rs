@@ -11,6 +11,11 @@ use crate::plan::Intent;
 
 /// Restarts a site's container in place.
 pub async fn run(context: &Context, args: &SiteArgs) -> Result<Exit, Failure> {
+    if args.commit {
+        return Err(Failure::new(
+            "a restart leaves no trace in the fleet file: there is nothing to commit",
+        ));
+    }
     let file = context.load()?;
     super::known(&file, &args.site)?;
     let site = file.fleet.sites[args.site.as_str()].name.clone();

@@ -26,6 +26,7 @@ pub async fn run(context: &Context, args: &SiteArgs, state: SiteState) -> Result
         &args.site,
         &[Edit::SetState { site, state }],
         &how,
+        args.commit,
     )
     .await
 }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock;
 use super::prepare::Prepared;
-use crate::apply::{self, OperationOutcome, Operator, Pace, Progress, lineage};
+use crate::apply::{self, OperationOutcome, Operator, Pace, Progress, commit, lineage};
 use crate::console::FleetSource;
-use crate::console::activity::{End, Outcome, Step};
+use crate::console::activity::{Commit, End, Outcome, Step};
 use crate::console::message::Message;
 use crate::fleet;
 use crate::host::secret::SecretSource;
@@ -52,7 +52,10 @@ pub(super) async fn carry(ready: Prepared, run: Run) {
         }));
         return;
     }
-    let text = ready.after.clone().unwrap_or_else(|| ready.before.clone());
+    let text = match (&ready.back, &ready.after) {
+        (Some(text), _) | (None, Some(text)) => text.clone(),
+        (None, None) => ready.before.clone(),
+    };
     if ready.after.is_some() {
         {
             let mut source = lock(&source);
@@ -63,7 +66,8 @@ pub(super) async fn carry(ready: Prepared, run: Run) {
         tell(Step::Note(format!("{} was written", path.display())));
     }
     // Before anything is done: this process may be killed in the middle.
-    if let Some(state) = &state
+    // What is taken back to is not what this operator's file descends from.
+    if let Some(state) = state.as_ref().filter(|_| ready.back.is_none())
         && let Err(error) = lineage::remember(state, &path, text.as_bytes(), &ready.fleet)
     {
         tell(Step::Note(format!(
@@ -100,7 +104,17 @@ pub(super) async fn carry(ready: Prepared, run: Run) {
             tell(step);
         }
     }
+    tell(Step::Named(outcome.run.clone()));
     tell(Step::Ended(told(&outcome, &ready)));
+    if ready.after.is_some()
+        && matches!(
+            commit::standing(&path).await,
+            commit::Standing::Changed | commit::Standing::New
+        )
+    {
+        let message = commit::message(&ready.plan, &ready.title);
+        tell(Step::Commit(Commit::Offered(message)));
+    }
 }
 
 async fn write_file(path: &std::path::Path, ready: &Prepared) -> Result<(), String> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::apply::lineage;
+use crate::apply::back::Search;
+use crate::apply::{commit, lineage};
 use crate::console::FleetSource;
 use crate::console::effect::{Request, Wish};
 use crate::console::proposal::{DiffLine, Proposal};
@@ -20,6 +21,10 @@ use crate::plan::{Intent, Plan, PlanOptions, plan_with};
 
 /// A change that was worked out, with all that it takes to make it.
 pub(super) struct Prepared {
+    /// What was asked.
+    pub(super) title: String,
+    /// The fleet file that is gone back to, where an apply is taken back.
+    pub(super) back: Option<String>,
     pub(super) before: String,
     pub(super) after: Option<String>,
     pub(super) fleet: Arc<Fleet>,
@@ -46,6 +51,12 @@ impl Work {
         let before = tokio::fs::read_to_string(path)
             .await
             .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let standing = commit::standing(path).await;
+        let uncommitted = standing.warning(path);
+        if let Wish::Undo(run) = &request.wish {
+            let run = run.clone();
+            return self.back(request, &run, before).await;
+        }
         let edits = edits(&request);
         let (after, fleet) = if edits.is_empty() {
             let loaded = fleet::load(&before, path)
@@ -79,7 +90,7 @@ impl Work {
         let hash = fleet::file_hash(text.as_bytes());
         let options = PlanOptions {
             only,
-            stop_unknown: false,
+            ..PlanOptions::default()
         };
         let now = chrono::Utc::now().timestamp();
         let plan = plan_with(&fleet, &hash, &self.observed, &intents, now, &options);
@@ -92,11 +103,56 @@ impl Work {
             request,
             diff,
             plan: plan.clone(),
+            uncommitted,
         };
         let ready = Prepared {
+            title: proposal.request.title.clone(),
+            back: None,
             before,
             after,
             fleet,
+            plan,
+            clients: self.clients,
+        };
+        Ok((proposal, ready))
+    }
+
+    /// The way back from an apply that was cut off.
+    async fn back(
+        self,
+        request: Request,
+        run: &str,
+        before: String,
+    ) -> Result<(Proposal, Prepared), String> {
+        let search = Search {
+            path: &self.source.path,
+            fleet: &self.source.fleet,
+            observed: &self.observed,
+            clients: &self.clients,
+            secrets: &*self.secrets,
+        };
+        let mut ways = search
+            .ways(run)
+            .await
+            .map_err(|e| format!("{e}; {}", e.help()))?;
+        let (Some(way), true) = (ways.pop(), ways.is_empty()) else {
+            return Err(format!(
+                "its hosts had different fleet files before it: `ostler undo {run}` goes back on each"
+            ));
+        };
+        let plan = Arc::new(way.plan);
+        let proposal = Proposal {
+            request,
+            diff: Vec::new(),
+            plan: plan.clone(),
+            uncommitted: None,
+        };
+        let ready = Prepared {
+            title: proposal.request.title.clone(),
+            back: Some(way.source),
+            before,
+            after: None,
+            fleet: Arc::new(way.fleet),
             plan,
             clients: self.clients,
         };
@@ -164,7 +220,7 @@ fn diff_line(line: &fleet::DiffLine) -> DiffLine {
 /// How the file has to change.
 fn edits(request: &Request) -> Vec<Edit> {
     match &request.wish {
-        Wish::Apply | Wish::Restart => Vec::new(),
+        Wish::Apply | Wish::Restart | Wish::Undo(_) => Vec::new(),
         Wish::State(state) => request
             .sites
             .iter()

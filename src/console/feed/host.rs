@@ -45,6 +45,8 @@ const SLOW_LOOK: Duration = Duration::from_secs(6);
 /// Events of a host over the network are asked for anew when none came for so long: what lies
 /// between may have forgotten the connection. Nothing is missed by it.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How often a host is looked at while somebody holds its lock: no event tells that a holder died.
+const LOCKED: Duration = Duration::from_secs(10);
 /// How far back the engine is asked what happened, seconds.
 const BEFORE_S: i64 = 3_600;
 /// Stats calls at the same time.
@@ -238,6 +240,7 @@ impl Worker<'_> {
         };
         let (mut numbers, mut sweep, mut ping) = (every(NUMBERS), every(SWEEP), every(PING));
         let mut machine = every(MACHINE);
+        let mut locked = every(LOCKED);
         let far = !matches!(
             self.host.engine,
             EngineAddress::Unix { .. } | EngineAddress::Sim { .. }
@@ -304,6 +307,9 @@ impl Worker<'_> {
                 Ok(()) = watched.changed() => self.numbers(true).await?,
                 _ = numbers.tick(), if self.is_watched() => self.numbers(false).await?,
                 _ = machine.tick(), if self.is_measured() => Box::pin(self.measure()).await?,
+                _ = locked.tick(), if self.is_locked() => {
+                    seen = self.try_look(&Inspect::Needed).await?;
+                }
                 _ = sweep.tick() => seen = self.try_look(&self.everything()).await?,
                 _ = ping.tick() => {
                     self.ask_pulse().await?;
@@ -435,6 +441,12 @@ impl Worker<'_> {
                 Ok(or)
             }
         }
+    }
+
+    /// Somebody holds the lock, and is not known to be gone.
+    fn is_locked(&self) -> bool {
+        let lock = self.last.as_ref().and_then(|seen| seen.lock.as_ref());
+        lock.is_some_and(|lock| !lock.is_stale())
     }
 
     fn everything(&self) -> Inspect {

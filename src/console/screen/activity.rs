@@ -1,15 +1,36 @@
-//! What is being applied, live, and what was applied in this run.
+//! What is being applied, live, and what was applied before, by whom.
 
-use crate::console::activity::{End, Line, Progress, Run};
+use crate::apply::history::{Past, State};
+use crate::console::action::Action;
+use crate::console::activity::{Commit, End, Line, Outcome, Progress, Run};
 use crate::console::model::Model;
 use crate::console::pen::Spans;
 use crate::console::text::{clean, elide, width, wrap};
 use crate::console::theme::Role;
 use crate::console::view::Ages;
+use crate::fleet::Name;
+use crate::observe::model::Applying;
+use crate::plan::unfinished::by;
 
-/// The lines, the newest apply first.
-pub fn lines(model: &Model, only: Option<&str>, room: usize, ages: &Ages) -> Vec<Spans> {
+/// The lines, the newest apply first: what was cut off and waits, the applies of this run of the
+/// console, then those that the journals tell of. With them: on which line each of the latter is.
+/// `at`: the one under the cursor.
+pub fn lines(
+    model: &Model,
+    only: Option<&str>,
+    at: Option<usize>,
+    room: usize,
+    ages: &Ages,
+) -> (Vec<Spans>, Vec<usize>) {
     let mut out: Vec<Spans> = Vec::new();
+    for (run, notes) in model.cut_off() {
+        let touches = |(_, note): &(&Name, &Applying)| {
+            only.is_none_or(|site| note.sites.iter().any(|s| s.as_str() == site))
+        };
+        if notes.iter().any(touches) {
+            cut_off(model, &run, &notes, room, &mut out);
+        }
+    }
     for run in model.runs.iter().rev() {
         if only.is_some_and(|site| !run.lines.iter().any(|l| l.site == site)) {
             continue;
@@ -19,32 +40,10 @@ pub fn lines(model: &Model, only: Option<&str>, room: usize, ages: &Ages) -> Vec
         }
         out.push(head(model, run, ages));
         if let Some(outcome) = &run.outcome {
-            let role = if outcome.exit == 0 {
-                Role::Ok
-            } else {
-                Role::Bad
-            };
-            for line in wrap(&clean(&outcome.text), room.saturating_sub(4)) {
-                out.push(vec![(role, format!("   {line}"))]);
-            }
-            for next in &outcome.next {
-                for (at, line) in wrap(&clean(next), room.saturating_sub(6))
-                    .iter()
-                    .enumerate()
-                {
-                    let lead = if at > 0 {
-                        "     "
-                    } else if model.theme.ascii {
-                        "   > "
-                    } else {
-                        "   → "
-                    };
-                    out.push(vec![
-                        (Role::Accent, lead.into()),
-                        (Role::Text, line.clone()),
-                    ]);
-                }
-            }
+            ended(model, outcome, room, &mut out);
+        }
+        if let Some(commit) = &run.commit {
+            out.push(committed(model, commit, room));
         }
         for line in &run.lines {
             if only.is_some_and(|site| line.site != site) {
@@ -57,15 +56,224 @@ pub fn lines(model: &Model, only: Option<&str>, room: usize, ages: &Ages) -> Vec
             out.push(vec![(Role::Dim, format!("   · {note}"))]);
         }
     }
+    let mut places = Vec::new();
+    for (number, past) in pasts(model, only).enumerate() {
+        if number == 0 {
+            if !out.is_empty() {
+                out.push(Vec::new());
+            }
+            out.push(vec![(Role::Column, " Applied before".into())]);
+        }
+        places.push(out.len());
+        out.push(entry(model, past, at == Some(number), room, ages));
+    }
+    let unanswered = model.journal.iter().flat_map(|told| &told.unanswered);
+    for (host, why) in unanswered {
+        out.push(vec![(
+            Role::Dim,
+            elide(
+                &format!("   {host}: what only it knows is missing: {}", clean(why)),
+                room,
+            )
+            .into_owned(),
+        )]);
+    }
     if out.is_empty() {
-        let text = match only {
-            Some(site) => format!(" nothing was applied to {site} since the console was opened"),
-            None => " nothing was applied since the console was opened".into(),
+        let text = match (only, &model.journal, &model.fleet) {
+            (_, None, Some(_)) => " reading the journals …".into(),
+            (Some(site), ..) => format!(" nothing was applied to {site}, as far as is known"),
+            (None, ..) => " nothing was applied, as far as is known".into(),
         };
         out.push(Vec::new());
         out.push(vec![(Role::Dim, text)]);
     }
-    out
+    (out, places)
+}
+
+/// Applies that the journals tell of and that are not this run's own, newest first.
+pub fn pasts<'a>(model: &'a Model, only: Option<&'a str>) -> impl Iterator<Item = &'a Past> {
+    let own: Vec<&str> = model
+        .runs
+        .iter()
+        .filter_map(|r| r.name.as_deref())
+        .collect();
+    let told = model.journal.iter().flat_map(|told| &told.applies);
+    told.filter(move |past| {
+        only.is_none_or(|site| past.sites.contains(site)) && !own.contains(&past.run.as_str())
+    })
+}
+
+/// An apply that was cut off: whose, how far it came, and what can be done.
+fn cut_off(
+    model: &Model,
+    run: &str,
+    notes: &[(&Name, &Applying)],
+    room: usize,
+    out: &mut Vec<Spans>,
+) {
+    let sign = if model.theme.ascii { "!" } else { "▲" };
+    let by = notes.first().map(|(_, note)| by(note)).unwrap_or_default();
+    out.push(vec![
+        (Role::Warn, format!(" {sign} cut off: ")),
+        (Role::Strong, format!("the apply of {by}")),
+        (Role::Dim, format!("   {run}")),
+    ]);
+    for (host, note) in notes {
+        let mut text = format!(
+            "{host}: begun {}, at least {} of {} operations done",
+            clean(&note.at),
+            note.ended,
+            note.operations
+        );
+        if !note.middle.is_empty() {
+            text.push_str(&format!(", in the middle of {}", note.middle.join(", ")));
+        }
+        for line in wrap(&clean(&text), room.saturating_sub(4)) {
+            out.push(vec![(Role::Text, format!("   {line}"))]);
+        }
+    }
+    if model.view.on_call {
+        return;
+    }
+    for (action, text) in [
+        (
+            Action::Finish,
+            "finish it: the plan for what it touched, as the file is now",
+        ),
+        (
+            Action::Undo,
+            "take it back: to what was applied before it; data stays",
+        ),
+    ] {
+        let named = || format!(":{}", action.entry().name);
+        let key = model.keymap.key(action).unwrap_or_else(named);
+        out.push(vec![
+            (Role::Key, format!("   {key}")),
+            (Role::Text, format!(" {text}")),
+        ]);
+    }
+}
+
+fn ended(model: &Model, outcome: &Outcome, room: usize, out: &mut Vec<Spans>) {
+    let role = if outcome.exit == 0 {
+        Role::Ok
+    } else {
+        Role::Bad
+    };
+    for line in wrap(&clean(&outcome.text), room.saturating_sub(4)) {
+        out.push(vec![(role, format!("   {line}"))]);
+    }
+    for next in &outcome.next {
+        for (at, line) in wrap(&clean(next), room.saturating_sub(6))
+            .iter()
+            .enumerate()
+        {
+            let lead = if at > 0 {
+                "     "
+            } else if model.theme.ascii {
+                "   > "
+            } else {
+                "   → "
+            };
+            out.push(vec![
+                (Role::Accent, lead.into()),
+                (Role::Text, line.clone()),
+            ]);
+        }
+    }
+}
+
+/// The fleet file in git.
+fn committed(model: &Model, commit: &Commit, room: usize) -> Spans {
+    let short =
+        |text: &str| elide(&clean(text).replace('\n', " "), room.saturating_sub(30)).into_owned();
+    match commit {
+        Commit::Offered(message) => {
+            let key = model.keymap.key(Action::Commit);
+            let key = key.unwrap_or_else(|| ":commit".into());
+            vec![
+                (Role::Key, format!("   {key}")),
+                (Role::Text, " commits the fleet file: ".into()),
+                (Role::Dim, short(message)),
+            ]
+        }
+        Commit::Running => vec![(Role::Busy, "   committing the fleet file …".into())],
+        Commit::Done(name) => vec![(
+            Role::Ok,
+            format!("   the fleet file is committed: {}", short(name)),
+        )],
+        Commit::Failed(why) => vec![
+            (Role::Bad, "   not committed: ".into()),
+            (Role::Text, short(why)),
+        ],
+    }
+}
+
+/// An outcome's mark and role.
+pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
+    let (symbol, letter, role) = match state {
+        State::Done => ("✔", "o", Role::Ok),
+        State::Running => ("◔", ">", Role::Busy),
+        State::Finished | State::Undone => ("✔", "o", Role::Dim),
+        State::Cancelled => ("–", "-", Role::Warn),
+        State::Partial | State::Failed | State::Unfinished => ("✖", "X", Role::Bad),
+    };
+    (if model.theme.ascii { letter } else { symbol }, role)
+}
+
+/// When an apply began, unix seconds.
+pub fn begun(past: &Past) -> Option<i64> {
+    let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok()?;
+    Some(at.timestamp())
+}
+
+/// The fleet file of an apply: its commit, or its hash where it was not committed.
+pub fn version(past: &Past) -> String {
+    match &past.commit {
+        Some(commit) => format!("commit {}", commit.get(..10).unwrap_or(commit)),
+        None => {
+            let hash = past.fleet_hash.get(..10).unwrap_or(&past.fleet_hash);
+            format!("{hash}, not committed")
+        }
+    }
+}
+
+/// A duration in few characters.
+pub fn took_ms(ms: u64) -> String {
+    took(0, i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Spans {
+    let (symbol, role) = mark(model, past.state);
+    let ago = begun(past).map_or_else(String::new, |at| ages.ago(at));
+    let took = past.took_ms.map(took_ms).unwrap_or_default();
+    let machine = past.whence.split(' ').next().unwrap_or_default();
+    let who = format!("{}@{machine}", past.who);
+    let wide = room.saturating_sub(60).clamp(12, 60);
+    let about = elide(&clean(&past.about()), wide).into_owned();
+    let gap = " ".repeat(wide.saturating_sub(width(&about)) + 1);
+    let cursor = match (here, model.theme.ascii) {
+        (false, _) => " ",
+        (true, false) => "▌",
+        (true, true) => ">",
+    };
+    let text = if here { Role::Strong } else { Role::Text };
+    let word = match past.state {
+        State::Done => String::new(),
+        other => other.word().to_owned(),
+    };
+    vec![
+        (Role::Accent, cursor.into()),
+        (role, format!("{symbol} ")),
+        (Role::Dim, format!("{ago:>4} ago  ")),
+        (text, format!("{:<18} ", elide(&clean(&who), 18))),
+        (text, format!("{about}{gap}")),
+        (
+            Role::Dim,
+            format!("{:>8} {took:>6}  ", format!("{}/{}", past.done, past.all)),
+        ),
+        (role, word),
+    ]
 }
 
 fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {

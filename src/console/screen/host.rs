@@ -205,6 +205,9 @@ impl Page<'_> {
             };
             self.line("fleet", format!("{}, {sites}{mine}", clean(fleet)));
         }
+        for told in &row.told {
+            self.line("apply", told.clone());
+        }
         if !row.applied_by.is_empty() {
             self.line("last applied", format!("by {}", row.applied_by));
         }

@@ -137,6 +137,7 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
     if host.foreign > 0 {
         parts.push(format!("{} foreign containers", host.foreign));
     }
+    parts.extend(host.told.iter().cloned());
     vec![(Role::Dim, format!(" {}: {}", host.name, parts.join(" · ")))]
 }
 

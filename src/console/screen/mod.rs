@@ -6,6 +6,7 @@ pub mod help;
 pub mod host;
 pub mod hosts;
 pub mod logs;
+pub mod past;
 pub mod plan;
 pub mod proposal;
 pub mod site;
@@ -20,7 +21,10 @@ pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
     match model.screen() {
         Screen::Host(name, _) => host::lines(model, name, width, ages),
         Screen::Site(key, _) => site::lines(model, key, width, ages),
-        Screen::Activity { only, .. } => activity::lines(model, only.as_deref(), width, ages),
+        Screen::Activity { only, at, .. } => {
+            activity::lines(model, only.as_deref(), *at, width, ages).0
+        }
+        Screen::Past(run, _) => past::lines(model, run, width, ages),
         Screen::Events { only, filter, .. } => {
             events::lines(model, only.as_ref(), filter, width, ages)
         }

@@ -14,12 +14,17 @@ use crate::console::theme::{Role, Theme};
 /// How many lines it has, for scrolling.
 pub fn line_count(open: &Open) -> usize {
     let plan = &open.proposal.plan;
-    open.proposal.diff.len() + plan.operations.len() + plan.problems.len() + plan.notices.len() + 4
+    open.proposal.diff.len() + plan.operations.len() + plan.problems.len() + plan.notices.len() + 6
 }
 
 fn lines(open: &Open, room: usize, theme: &Theme) -> Vec<Spans> {
     let mut out: Vec<Spans> = Vec::new();
     let proposal = &open.proposal;
+    if let Some(warning) = &proposal.uncommitted {
+        let mark = if theme.ascii { "!" } else { "▲" };
+        out.push(vec![(Role::Warn, format!(" {mark} {}", clean(warning)))]);
+        out.push(Vec::new());
+    }
     if !proposal.diff.is_empty() {
         out.push(vec![(Role::Column, " In the fleet file".into())]);
         for line in &proposal.diff {

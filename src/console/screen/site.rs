@@ -393,8 +393,43 @@ fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
             (role, format!("  {word}")),
         ]);
     }
+    let shown: Vec<&str> = model
+        .runs
+        .iter()
+        .filter_map(|r| r.name.as_deref())
+        .collect();
+    let told = model.journal.iter().flat_map(|told| &told.applies);
+    for past in told
+        .filter(|past| past.sites.contains(row.name.as_str()))
+        .filter(|past| !shown.contains(&past.run.as_str()))
+        .take(3)
+    {
+        let (_, role) = super::activity::mark(model, past.state);
+        let cause = past
+            .operations
+            .iter()
+            .filter(|o| {
+                o.named
+                    .site
+                    .as_ref()
+                    .is_some_and(|s| s.as_str() == row.name)
+            })
+            .find_map(|o| o.named.cause.first());
+        let ago = super::activity::begun(past).map_or_else(String::new, |at| ages.ago(at));
+        lines.push(vec![
+            (Role::Dim, format!("   {ago:>4} ago  ")),
+            (Role::Text, clean(&past.who).into_owned()),
+            (
+                Role::Text,
+                format!("  {}", elide(&clean(cause.map_or("", String::as_str)), 40)),
+            ),
+            (role, format!("  {}", past.state.word())),
+        ]);
+    }
     let host = model.view.hosts.iter().find(|h| h.name == row.host);
-    if let Some(by) = host.map(|h| &h.applied_by).filter(|b| !b.is_empty()) {
+    if lines.is_empty()
+        && let Some(by) = host.map(|h| &h.applied_by).filter(|b| !b.is_empty())
+    {
         lines.push(vec![(
             Role::Dim,
             format!("   {} was last applied by {by}", row.host),

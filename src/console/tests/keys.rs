@@ -26,6 +26,7 @@ fn answer(app: &mut App, plan: Plan) -> u64 {
         })
         .expect("a change was asked for");
     let proposal = Proposal {
+        uncommitted: None,
         request,
         diff: vec![DiffLine {
             sign: '+',
@@ -188,6 +189,7 @@ fn more_than_five_marked_asks_for_the_number() {
         ..Plan::default()
     };
     let proposal = Proposal {
+        uncommitted: None,
         request,
         diff: vec![],
         plan: Arc::new(plan),
@@ -412,6 +414,7 @@ fn hour_of_keys(app: &mut App, keys: Vec<KeyEvent>) -> Vec<Effect> {
         for wish in app.take() {
             if let Effect::Propose(id, request) = &wish {
                 let proposal = Proposal {
+                    uncommitted: None,
                     request: request.clone(),
                     diff: vec![],
                     plan: Arc::new(stopping_plan("bob-shop")),

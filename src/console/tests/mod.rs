@@ -1,6 +1,7 @@
 //! The console as an operator meets it: keys in, frames and wishes out.
 
 pub mod fixture;
+mod journal;
 mod keys;
 mod logs;
 mod screens;

@@ -229,6 +229,7 @@ fn proposed(app: &mut App) -> u64 {
         operation.cause = vec!["state: running → archived".into()];
     }
     let proposal = Proposal {
+        uncommitted: None,
         request,
         diff: vec![
             line('@', "⋯"),

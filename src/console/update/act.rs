@@ -1,10 +1,12 @@
 //! What each action does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::keys::{filter, forbidden, leave};
 use super::move_cursor::{Motion, go};
 use crate::console::action::Action;
+use crate::console::activity::Commit;
 use crate::console::dialog::Dialog;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::fleet_view::SiteRow;
@@ -17,6 +19,7 @@ use crate::console::text::count;
 use crate::console::widget::input::Input;
 use crate::console::{screen, settle};
 use crate::fleet::{Name, SiteState};
+use crate::plan::unfinished::by;
 
 /// Carries out an action on the screen shown.
 pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -121,11 +124,19 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Changes => {
             let only = site_name(model);
-            model.stack.push(Screen::Activity { only, top: 0 });
+            model.stack.push(Screen::Activity {
+                only,
+                top: 0,
+                at: None,
+            });
         }
         Action::Activity => {
             if !matches!(model.screen(), Screen::Activity { .. }) {
-                model.stack.push(Screen::Activity { only: None, top: 0 });
+                model.stack.push(Screen::Activity {
+                    only: None,
+                    top: 0,
+                    at: None,
+                });
             }
         }
         Action::Answer => match model.questions.front().cloned() {
@@ -193,6 +204,9 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.overlay = Some(Overlay::Form(Box::new(form)));
             }
         }
+        Action::Finish => return finish(model),
+        Action::Undo => return undo(model),
+        Action::Commit => return commit(model),
         Action::Start => return change(model, "start", Wish::State(SiteState::Running)),
         Action::Stop => return change(model, "stop", Wish::State(SiteState::Stopped)),
         Action::Archive => return change(model, "archive", Wish::State(SiteState::Archived)),
@@ -218,6 +232,13 @@ fn open(model: &mut Model) -> Vec<Effect> {
                 model.stack.truncate(1);
                 model.sites.filter = host;
                 settle::reorder(model);
+            }
+        }
+        Screen::Activity { only, at, .. } => {
+            let past = at.and_then(|at| screen::activity::pasts(model, only.as_deref()).nth(at));
+            match past.map(|past| past.run.clone()) {
+                Some(run) => model.stack.push(Screen::Past(run, 0)),
+                None => model.say(Tone::Plain, "j goes to what was applied before"),
             }
         }
         Screen::Help {
@@ -354,6 +375,65 @@ fn change(model: &mut Model, verb: &str, wish: Wish) -> Vec<Effect> {
         many => format!("{verb} {}", count(many.len(), "site", "sites")),
     };
     propose(model, Request { title, wish, sites })
+}
+
+/// The newest apply that was cut off: its name, its sites, and who began it.
+fn newest_cut_off(model: &mut Model) -> Option<(String, Vec<Name>, String)> {
+    let found = model.cut_off();
+    let Some((run, notes)) = found.first() else {
+        model.say(Tone::Plain, "no apply was cut off, as far as hosts answer");
+        return None;
+    };
+    let sites: BTreeSet<&Name> = notes.iter().flat_map(|(_, note)| &note.sites).collect();
+    let by = notes.first().map(|(_, note)| by(note)).unwrap_or_default();
+    Some((run.clone(), sites.into_iter().cloned().collect(), by))
+}
+
+/// Asks for the plan that finishes an apply that was cut off: the usual one, for what it touched.
+fn finish(model: &mut Model) -> Vec<Effect> {
+    let Some((_, sites, by)) = newest_cut_off(model) else {
+        return Vec::new();
+    };
+    let request = Request {
+        title: format!("finish the apply of {by}"),
+        wish: Wish::Apply,
+        sites,
+    };
+    propose(model, request)
+}
+
+/// Asks for the plan that takes it back.
+fn undo(model: &mut Model) -> Vec<Effect> {
+    let Some((run, sites, by)) = newest_cut_off(model) else {
+        return Vec::new();
+    };
+    let request = Request {
+        title: format!("take back the apply of {by}"),
+        wish: Wish::Undo(run),
+        sites,
+    };
+    propose(model, request)
+}
+
+/// Commits the fleet file that the newest apply wrote.
+fn commit(model: &mut Model) -> Vec<Effect> {
+    let offered = model
+        .runs
+        .iter_mut()
+        .rev()
+        .find_map(|run| match run.commit.clone() {
+            Some(Commit::Offered(message)) => Some((run, message)),
+            _ => None,
+        });
+    let Some((run, message)) = offered else {
+        model.say(
+            Tone::Plain,
+            "no change of the fleet file waits to be committed",
+        );
+        return Vec::new();
+    };
+    run.commit = Some(Commit::Running);
+    vec![Effect::Commit(run.id, message)]
 }
 
 /// Why a row cannot be changed.

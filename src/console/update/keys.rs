@@ -256,7 +256,11 @@ fn begin(model: &mut Model, open: crate::console::proposal::Open) -> Vec<Effect>
     );
     model.runs.push(run);
     model.sites.marks.clear();
-    model.stack.push(Screen::Activity { only: None, top: 0 });
+    model.stack.push(Screen::Activity {
+        only: None,
+        top: 0,
+        at: None,
+    });
     vec![Effect::Apply(open.id)]
 }
 

@@ -47,6 +47,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             news::planned(model, plan);
             Vec::new()
         }
+        Message::Journal(told) => {
+            model.journal = Some(told);
+            model.journal_asked = false;
+            Vec::new()
+        }
         Message::Proposed(id, result) => proposed(model, id, result),
         Message::Step(id, step) => {
             news::step(model, id, step);

@@ -51,12 +51,19 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
                 *cursor = at;
             }
         }
+        Some(Screen::Activity { .. }) if matches!(motion, Motion::By(_)) => {
+            let Motion::By(by) = motion else { return };
+            for _ in 0..by.unsigned_abs() {
+                step(model, by < 0);
+            }
+        }
         Some(Screen::Logs(_)) | None => {}
         Some(_) => {
             let last = screen::lines_of(model).saturating_sub(model.body_lines());
             if let Some(
                 Screen::Site(_, top)
                 | Screen::Host(_, top)
+                | Screen::Past(_, top)
                 | Screen::Plan(crate::console::model::PlanScreen { top, .. })
                 | Screen::Activity { top, .. }
                 | Screen::Events { top, .. },
@@ -65,6 +72,40 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
                 *top = moved(*top, motion, page, last);
             }
         }
+    }
+}
+
+/// One step on the screen of applies: to the next one that can be opened, or, while that is not on
+/// screen, one line on.
+fn step(model: &mut Model, up: bool) {
+    let height = model.body_lines();
+    let Some(Screen::Activity { only, at, top }) = model.stack.last() else {
+        return;
+    };
+    let (at, top) = (*at, *top);
+    let ages = crate::console::view::Ages::new(model.now());
+    let width = usize::from(model.size.0);
+    let (lines, places) = screen::activity::lines(model, only.as_deref(), at, width, &ages);
+    let last = lines.len().saturating_sub(height);
+    let next = match (at, up) {
+        (None, false) => Some(0),
+        (Some(n), false) => Some(n + 1),
+        (Some(n), true) => n.checked_sub(1),
+        (None, true) => None,
+    };
+    let place = next.and_then(|n| places.get(n).copied());
+    let seen = |line: usize| line >= top && line < top + height;
+    let (at, top) = match (place, up) {
+        (Some(line), _) if seen(line) => (next, top),
+        (_, true) if top > 0 => (at.filter(|_| next.is_some()), top - 1),
+        (_, true) => (at.filter(|_| next.is_some()), 0),
+        (_, false) => (at, (top + 1).min(last)),
+    };
+    if let Some(Screen::Activity {
+        at: to, top: first, ..
+    }) = model.stack.last_mut()
+    {
+        (*to, *first) = (at, top);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::console::message::{ContainerEvent, HostNews, Tone};
 use crate::console::model::{EVENTS_KEPT, Model};
 use crate::console::row::Due;
 use crate::fleet::{Fleet, Name};
+use crate::observe::model::ObservedHost;
 use crate::plan::Plan;
 
 pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect> {
@@ -26,6 +27,10 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             model.plan_old |= data.set_link(now, link, why, retry_at);
         }
         HostNews::Observed(observed) => {
+            // Somebody began, ended or was cut off: the journals tell more.
+            if data.observed.as_deref().map(applied) != Some(applied(&observed)) {
+                model.journal_old = true;
+            }
             data.observed = Some(observed);
             data.observed_at = Some(now);
             forget_gone(data);
@@ -49,6 +54,16 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
     }
     model.stale_hosts.insert(name);
     Vec::new()
+}
+
+/// What of a host changes with every apply.
+fn applied(observed: &ObservedHost) -> (Option<&str>, Vec<&str>, Option<&str>) {
+    let record = observed.state.read().and_then(|s| s.host.as_ref());
+    (
+        record.and_then(|r| r.applied_by.as_deref()),
+        observed.applying().map(|note| note.run.as_str()).collect(),
+        observed.lock.as_ref().map(|lock| lock.run.as_str()),
+    )
 }
 
 /// Numbers of containers that are gone are not kept.
@@ -120,5 +135,6 @@ pub(super) fn step(model: &mut Model, id: u64, step: Step) {
         let tone = if exit == 0 { Tone::Good } else { Tone::Bad };
         model.say(tone, text);
         model.plan_old = true;
+        model.journal_old = true;
     }
 }

@@ -484,6 +484,9 @@ impl WorldHost {
                 }
                 self.state().sites.insert(record.site.clone(), record);
             }
+            K::SettleRun { run, .. } => {
+                self.state().applying.retain(|note| note.run != *run);
+            }
             K::RecordFleet { hash } => {
                 let host = self.state().host.as_mut().expect("not prepared");
                 host.fleet_hash.clone_from(hash);

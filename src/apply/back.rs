@@ -1,0 +1,301 @@
+//! The way back from an apply that was cut off: a plan against the fleet file that was applied
+//! before it, for the sites it touched. It is shown, confirmed and run like any other plan; data is
+//! left alone by it as by any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use futures_util::future::join_all;
+
+use super::lineage;
+use crate::engine::Client;
+use crate::fleet::{self, Fleet, Name, file_hash};
+use crate::host::layout::toolbox_name;
+use crate::host::lock::printable;
+use crate::host::secret::SecretSource;
+use crate::host::{Layout, Toolbox, state};
+use crate::observe::model::{Applying, HostObservation, Observed};
+use crate::observe::scan::{HOST_DEADLINE, Inspect, scan};
+use crate::plan::{Notice, Plan, PlanOptions, plan_with};
+
+/// Why an apply is not taken back.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BackError {
+    /// No host that answers has a note of it.
+    #[error("no host has an unfinished apply {0}")]
+    Unknown(String),
+    /// Somebody applied another file since.
+    #[error(
+        "{host}: another fleet file was applied there since, {by}: what it was before is not to be had back without undoing that too"
+    )]
+    AppliedSince {
+        /// Where.
+        host: Name,
+        /// By whom and when.
+        by: String,
+    },
+    /// The file that was applied before is not to be had.
+    #[error("{host}: the fleet file that was applied before it is not to be had: {why}")]
+    NoFile {
+        /// Where.
+        host: Name,
+        /// Why not.
+        why: String,
+    },
+    /// A host that it worked on is not in the operator's fleet file.
+    #[error("{host} is not in your fleet file")]
+    NoHost {
+        /// Which.
+        host: Name,
+    },
+}
+
+impl BackError {
+    /// What can be done instead.
+    pub fn help(&self) -> &'static str {
+        match self {
+            BackError::Unknown(_) => "`ostler status` says what was cut off",
+            BackError::NoHost { .. } => "get the version of the fleet file that names it",
+            BackError::AppliedSince { .. } | BackError::NoFile { .. } => {
+                "`ostler apply` finishes it instead: it brings the sites to what your fleet file says"
+            }
+        }
+    }
+}
+
+/// One apply that was cut off, on all hosts that answered.
+pub type CutOff = BTreeMap<Name, Applying>;
+
+/// Applies that were cut off, by name. Those that were taking another one back are left out: that
+/// other one is what is to be taken back.
+pub fn cut_off(observed: &Observed) -> BTreeMap<String, CutOff> {
+    let mut found: BTreeMap<String, CutOff> = BTreeMap::new();
+    for (host, seen) in reached(observed) {
+        for note in seen.unfinished().filter(|note| note.takes_back.is_none()) {
+            let on = found.entry(note.run.clone()).or_default();
+            on.insert(host.clone(), note.clone());
+        }
+    }
+    found
+}
+
+fn reached(
+    observed: &Observed,
+) -> impl Iterator<Item = (&Name, &crate::observe::model::ObservedHost)> {
+    let hosts = observed.hosts.iter();
+    hosts.filter_map(|(name, host)| Some((name, host.reached()?)))
+}
+
+/// What takes an apply back on the hosts that had the same fleet file before it.
+#[derive(Debug)]
+pub struct Way {
+    /// The file that was applied before: its text, and what it says. Empty text: none was.
+    pub source: String,
+    /// What it says; of hosts, those that this way is about.
+    pub fleet: Fleet,
+    /// What brings them back.
+    pub plan: Plan,
+    /// What was found on them just now.
+    pub observed: Observed,
+}
+
+/// What it takes to find the way.
+pub struct Search<'a> {
+    /// The operator's fleet file: how hosts are reached, and where its history is.
+    pub path: &'a Path,
+    /// What it says.
+    pub fleet: &'a Fleet,
+    /// What was found on the hosts.
+    pub observed: &'a Observed,
+    /// Connections to them.
+    pub clients: &'a BTreeMap<Name, Client>,
+    /// Where the bytes of secrets come from.
+    pub secrets: &'a dyn SecretSource,
+}
+
+impl Search<'_> {
+    /// The way back from `run`: as a rule one; several where hosts had different fleet files before.
+    ///
+    /// # Errors
+    /// On any of its hosts the way is not open: then it is not gone on the others either.
+    pub async fn ways(&self, run: &str) -> Result<Vec<Way>, BackError> {
+        let notes = cut_off(self.observed)
+            .remove(run)
+            .ok_or_else(|| BackError::Unknown(run.to_owned()))?;
+        let mut groups: BTreeMap<&str, BTreeSet<&Name>> = BTreeMap::new();
+        for (host, note) in &notes {
+            self.check(host, note)?;
+            groups.entry(&note.before).or_default().insert(host);
+        }
+        let mut ways = Vec::new();
+        for (before, hosts) in groups {
+            let source = match before {
+                "" => String::new(),
+                hash => self.file(hash, &hosts).await?,
+            };
+            ways.push(self.way(run, source, &hosts, &notes).await?);
+        }
+        if let Some(first) = ways.first_mut() {
+            first.plan.notices.extend(elsewhere(&notes));
+        }
+        Ok(ways)
+    }
+
+    /// Whether nobody applied anything else there meanwhile.
+    fn check(&self, host: &Name, note: &Applying) -> Result<(), BackError> {
+        if !self.fleet.hosts.contains_key(host) {
+            return Err(BackError::NoHost { host: host.clone() });
+        }
+        let record = self.record(host);
+        let now = record.map_or("", |r| r.fleet_hash.as_str());
+        if now == note.before || now == note.fleet_hash {
+            return Ok(());
+        }
+        let by = record.and_then(|r| r.applied_by.as_deref());
+        Err(BackError::AppliedSince {
+            host: host.clone(),
+            by: format!("by {}", printable(by.unwrap_or("somebody"))),
+        })
+    }
+
+    fn record(&self, host: &Name) -> Option<&crate::observe::model::HostRecord> {
+        let seen = self.observed.hosts.get(host)?.reached()?;
+        seen.state.read()?.host.as_ref()
+    }
+
+    /// The fleet file with this hash: from a host that keeps it, else from git.
+    async fn file(&self, hash: &str, hosts: &BTreeSet<&Name>) -> Result<String, BackError> {
+        let no_file = |why: String| BackError::NoFile {
+            host: hosts.first().map(|h| (*h).clone()).unwrap_or_default(),
+            why,
+        };
+        for (name, client) in self.clients {
+            let keeps = self.record(name).is_some_and(|r| r.fleet_hash == hash);
+            let Some(host) = self.fleet.hosts.get(name).filter(|_| keeps) else {
+                continue;
+            };
+            let toolbox = Toolbox {
+                client: client.clone(),
+                id: toolbox_name(&self.fleet.name),
+                layout: Layout::new(&host.root),
+            };
+            let copy = state::read_fleet_copy(&toolbox).await;
+            if let Ok(Some(bytes)) = copy
+                && file_hash(&bytes) == hash
+            {
+                return String::from_utf8(bytes).map_err(|_| no_file("it is not UTF-8".into()));
+            }
+        }
+        let version = lineage::version(self.path, hash).await;
+        let version = version.and_then(|bytes| String::from_utf8(bytes).ok());
+        version.ok_or_else(|| {
+            no_file("no host keeps it any more, and your git history does not have it".into())
+        })
+    }
+
+    async fn way(
+        &self,
+        run: &str,
+        source: String,
+        hosts: &BTreeSet<&Name>,
+        notes: &CutOff,
+    ) -> Result<Way, BackError> {
+        let mut fleet = match source.as_str() {
+            // Nothing was applied before: nothing was wished for.
+            "" => Fleet {
+                sites: Default::default(),
+                ..self.fleet.clone()
+            },
+            text => {
+                fleet::load(text, self.path)
+                    .map_err(|findings| BackError::NoFile {
+                        host: hosts.first().map(|h| (*h).clone()).unwrap_or_default(),
+                        why: format!("this ostler finds {} errors in it", findings.len()),
+                    })?
+                    .fleet
+            }
+        };
+        fleet.hosts.retain(|name, _| hosts.contains(name));
+        for name in hosts {
+            let Some(mine) = self.fleet.hosts.get(*name) else {
+                continue;
+            };
+            let host = fleet.hosts.entry((*name).clone());
+            let host = host.or_insert_with(|| mine.clone());
+            // Where it is, is what the operator's file says now: there its note was found.
+            host.engine = mine.engine.clone();
+            host.root.clone_from(&mine.root);
+        }
+        let hash = match source.as_str() {
+            "" => String::new(),
+            text => file_hash(text.as_bytes()),
+        };
+        let mut observed = self.look(&fleet).await;
+        observed.lineage.ancestors.insert(hash.clone());
+        let here = || notes.iter().filter(|(host, _)| hosts.contains(host));
+        let touched: BTreeSet<Name> = here().flat_map(|(_, n)| n.sites.clone()).collect();
+        observed.lineage.known_sites.extend(touched.iter().cloned());
+        let options = PlanOptions {
+            only: Some(touched),
+            stop_unknown: true,
+            takes_back: Some(run.to_owned()),
+        };
+        let now = chrono::Utc::now().timestamp();
+        let mut plan = plan_with(&fleet, &hash, &observed, &[], now, &options);
+        for (host, note) in here() {
+            let secrets = note.secrets.iter().filter(|site| {
+                let site = fleet.sites.get(site.as_str());
+                site.is_some_and(|site| !site.secrets.is_empty())
+            });
+            plan.notices.extend(secrets.map(|site| Notice {
+                host: host.clone(),
+                site: Some(site.clone()),
+                text: "its secrets become what their sources say now: what they were is kept nowhere"
+                    .into(),
+            }));
+        }
+        Ok(Way {
+            source,
+            fleet,
+            plan,
+            observed,
+        })
+    }
+
+    /// Looks closely at the hosts of `fleet`, as they are for that file.
+    async fn look(&self, fleet: &Fleet) -> Observed {
+        let looking = fleet.hosts.values().filter_map(|host| {
+            let client = self.clients.get(&host.name)?;
+            Some(async move {
+                let look = scan(client, host, fleet, Some(self.secrets), &Inspect::Ours);
+                let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
+                    Ok(Ok(found)) => HostObservation::Reached(Box::new(found)),
+                    Ok(Err(e)) => HostObservation::Unreachable { why: e.to_string() },
+                    Err(_) => HostObservation::Unreachable {
+                        why: format!("no complete answer within {} s", HOST_DEADLINE.as_secs()),
+                    },
+                };
+                (host.name.clone(), found)
+            })
+        });
+        let found: Vec<_> = join_all(looking).await;
+        let mut observed = self.observed.clone();
+        observed.hosts.extend(found);
+        observed
+    }
+}
+
+/// What is not taken back: hosts on which it came to its end, and hosts that do not answer.
+fn elsewhere(notes: &CutOff) -> Vec<Notice> {
+    let all: BTreeSet<&Name> = notes.values().flat_map(|note| &note.hosts).collect();
+    all.into_iter()
+        .filter(|host| !notes.contains_key(host.as_str()))
+        .map(|host| Notice {
+            host: host.clone(),
+            site: None,
+            text:
+                "that apply came to its end here, or this host does not answer: it stays as it is"
+                    .into(),
+        })
+        .collect()
+}

@@ -1,0 +1,284 @@
+//! The fleet file in git: whether it has changes that are not committed, and a commit of just that
+//! file when the operator asks for one. Never by itself, never through a shell.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::progress::plain;
+use crate::plan::{Plan, show};
+
+/// Longest time a question to git may take.
+const ASK: Duration = Duration::from_secs(5);
+/// Longest time a commit may take, its hooks included.
+const COMMIT: Duration = Duration::from_secs(120);
+/// Longest message.
+const MESSAGE: usize = 2000;
+
+/// Why no commit was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// There is no git, or the file is in no repository of it.
+    #[error("{0} is not in a git repository")]
+    NoRepository(String),
+    /// Something else is going on there.
+    #[error("a {0} is going on in the repository: end it first")]
+    Busy(&'static str),
+    /// Git or one of its hooks refused.
+    #[error("git made no commit: {0}")]
+    Refused(String),
+    /// It took too long.
+    #[error("git made no commit within {} s", COMMIT.as_secs())]
+    Slow,
+}
+
+/// How the file stands in git.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not in a repository, or there is no git; nothing is to be said.
+    Outside,
+    /// As it was committed, or git is told to ignore it.
+    Committed,
+    /// It was changed since.
+    Changed,
+    /// It never was committed.
+    New,
+}
+
+impl Standing {
+    /// One line to warn with, where there is something to say.
+    pub fn warning(self, path: &Path) -> Option<String> {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = plain(&name.to_string_lossy());
+        match self {
+            Standing::Outside | Standing::Committed => None,
+            Standing::Changed => Some(format!("{name} has changes that are not committed")),
+            Standing::New => Some(format!("{name} is not committed to git")),
+        }
+    }
+}
+
+/// Looks at how the file stands in git.
+pub async fn standing(path: &Path) -> Standing {
+    let Some((folder, file)) = place(path) else {
+        return Standing::Outside;
+    };
+    let args = [
+        "status",
+        "--porcelain=v1",
+        "--untracked-files=normal",
+        "--",
+        &file,
+    ];
+    let Some(out) = ask(&folder, &args).await else {
+        return Standing::Outside;
+    };
+    match out.get(..2) {
+        None => Standing::Committed,
+        Some(b"??") => Standing::New,
+        Some(_) => Standing::Changed,
+    }
+}
+
+/// Commits this one file with this message; says the commit's name in short, and what git and its
+/// hooks said, without anything for a terminal.
+///
+/// # Errors
+/// No repository, a merge or rebase that goes on, a hook that refuses.
+pub async fn commit(path: &Path, message: &str) -> Result<(String, String), CommitError> {
+    let outside = || CommitError::NoRepository(plain(&path.display().to_string()));
+    let (folder, file) = place(path).ok_or_else(outside)?;
+    let dir = ask(&folder, &["rev-parse", "--absolute-git-dir"]).await;
+    let dir = dir.and_then(|out| String::from_utf8(out).ok());
+    let dir = PathBuf::from(dir.ok_or_else(outside)?.trim_end_matches('\n'));
+    for (sign, what) in [
+        ("MERGE_HEAD", "merge"),
+        ("rebase-merge", "rebase"),
+        ("rebase-apply", "rebase"),
+        ("CHERRY_PICK_HEAD", "cherry-pick"),
+        ("REVERT_HEAD", "revert"),
+    ] {
+        if dir.join(sign).exists() {
+            return Err(CommitError::Busy(what));
+        }
+    }
+    if standing(path).await == Standing::New {
+        // `commit --only` takes files that git knows; this makes it known, without its content.
+        ask(&folder, &["add", "--intent-to-add", "--", &file]).await;
+    }
+    let message: String = plain(message).chars().take(MESSAGE).collect();
+    let args = ["commit", "--only", "-m", &message, "--", &file];
+    let running = git(&folder, &args).stderr(Stdio::piped()).output();
+    let out = match tokio::time::timeout(COMMIT, running).await {
+        Ok(Ok(out)) => out,
+        Ok(Err(e)) => return Err(CommitError::Refused(e.to_string())),
+        Err(_) => return Err(CommitError::Slow),
+    };
+    let mut said = plain(&String::from_utf8_lossy(&out.stdout));
+    said.push_str(&plain(&String::from_utf8_lossy(&out.stderr)));
+    let said = said.trim().to_owned();
+    if !out.status.success() {
+        let said = if said.is_empty() {
+            "it did not say why".into()
+        } else {
+            said
+        };
+        return Err(CommitError::Refused(said));
+    }
+    let name = ask(&folder, &["rev-parse", "--short", "HEAD"]).await;
+    let name = name.and_then(|out| String::from_utf8(out).ok());
+    Ok((name.unwrap_or_default().trim().to_owned(), said))
+}
+
+/// The message of a commit of what this plan applies: each site with why it changes.
+pub fn message(plan: &Plan, otherwise: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for group in show::groups(plan) {
+        let Some(site) = group.site else { continue };
+        let line = format!("{site}: {}", group.causes.join(", "));
+        if !group.causes.is_empty() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    match &lines[..] {
+        [] => otherwise.to_owned(),
+        [one] => one.clone(),
+        many => format!("{otherwise}\n\n{}", many.join("\n")),
+    }
+}
+
+/// The folder git is asked in, and the file's name in it.
+fn place(path: &Path) -> Option<(PathBuf, String)> {
+    let path = std::fs::canonicalize(path).ok()?;
+    // A name that looks like one of git's patterns is taken literally.
+    let file = format!(":(literal){}", path.file_name()?.to_str()?);
+    Some((path.parent()?.to_owned(), file))
+}
+
+fn git(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("-C")
+        .arg(folder)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Nothing of it may ask on the terminal that the console has.
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_EDITOR", "true")
+        .env_remove("GPG_TTY")
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// Standard output of a question to git; `None`: no git, no repository, no answer in time.
+async fn ask(folder: &Path, args: &[&str]) -> Option<Vec<u8>> {
+    let running = git(folder, args).env("GIT_OPTIONAL_LOCKS", "0").output();
+    let out = tokio::time::timeout(ASK, running).await.ok()?.ok()?;
+    out.status.success().then_some(out.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn run(dir: &Path, args: &[&str]) -> String {
+        let out = std::process::Command::new("git")
+            .arg("-C")
+            .arg(dir)
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    fn repository() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), &["init", "-q", "-b", "main"]);
+        run(dir.path(), &["config", "user.name", "t"]);
+        run(dir.path(), &["config", "user.email", "t@example.net"]);
+        let path = dir.path().join("fleet.yml");
+        fs::write(&path, "a").unwrap();
+        (dir, path)
+    }
+
+    #[tokio::test]
+    async fn only_the_fleet_file_is_committed() {
+        let (dir, path) = repository();
+        assert_eq!(standing(&path).await, Standing::New);
+        let (name, _) = commit(&path, "begin; $(touch x) `touch y`").await.unwrap();
+        assert!(name.len() >= 7, "{name}");
+        assert_eq!(standing(&path).await, Standing::Committed);
+        fs::write(&path, "b").unwrap();
+        fs::write(dir.path().join("other"), "staged").unwrap();
+        run(dir.path(), &["add", "other"]);
+        assert_eq!(standing(&path).await, Standing::Changed);
+        assert!(
+            standing(&path)
+                .await
+                .warning(&path)
+                .is_some_and(|w| w.contains("not committed"))
+        );
+        commit(&path, "memory: 64M → 128M").await.unwrap();
+        let shown = run(dir.path(), &["show", "--stat", "--format=%s", "HEAD"]);
+        assert!(
+            shown.contains("memory: 64M → 128M") && shown.contains("fleet.yml"),
+            "{shown}"
+        );
+        assert!(!shown.contains("other"), "{shown}");
+        assert_eq!(run(dir.path(), &["status", "--porcelain"]), "A  other\n");
+        let log = run(dir.path(), &["log", "--format=%s"]);
+        assert!(log.contains("begin; $(touch x) `touch y`"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn hooks_may_refuse_and_are_heard() {
+        let (dir, path) = repository();
+        let hook = dir.path().join(".git/hooks/pre-commit");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::write(
+            &hook,
+            "#!/bin/sh\nprintf '\\033[31mtoo late at night\\033[0m' >&2\nexit 1\n",
+        )
+        .unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = commit(&path, "x").await.unwrap_err().to_string();
+        assert!(
+            error.contains("too late at night") && !error.contains('\u{1b}'),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn during_a_merge_nothing_is_committed() {
+        let (dir, path) = repository();
+        commit(&path, "begin").await.unwrap();
+        fs::write(&path, "b").unwrap();
+        fs::write(dir.path().join(".git/MERGE_HEAD"), "").unwrap();
+        let error = commit(&path, "x").await.unwrap_err();
+        assert!(matches!(error, CommitError::Busy("merge")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn outside_of_git_there_is_nothing_to_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fleet.yml");
+        fs::write(&path, "a").unwrap();
+        assert_eq!(standing(&path).await, Standing::Outside);
+        assert_eq!(
+            standing(Path::new("/nonexistent/x")).await,
+            Standing::Outside
+        );
+        assert!(matches!(
+            commit(&path, "x").await,
+            Err(CommitError::NoRepository(_))
+        ));
+    }
+}

@@ -1,0 +1,277 @@
+//! What was applied, who applies, and what was cut off.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::fixture::{container, drift_plan, host, name, three};
+use crate::apply::history::{Past, PastOperation, State};
+use crate::apply::journal::Named;
+use crate::console::activity::{Commit, Step};
+use crate::console::effect::{Effect, Wish};
+use crate::console::harness::{App, NOW, Setup};
+use crate::console::message::{HostNews, Message, Told};
+use crate::console::proposal::Proposal;
+use crate::host::lock::Holder;
+use crate::observe::model::{Applying, ObservedHost, StateRead};
+use crate::plan::{Class, OperationId};
+
+fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
+    let at = chrono::DateTime::from_timestamp(NOW - ago, 0).unwrap();
+    let operation = |id: &str, outcome, note: Option<&str>| PastOperation {
+        named: Named {
+            id: OperationId(format!("web1/{site}/{id}")),
+            host: name("web1"),
+            site: Some(name(site)),
+            kind: id.into(),
+            class: Class::Write,
+            cause: vec!["memory: 128M → 256M".into()],
+        },
+        outcome,
+        note: note.map(str::to_owned),
+        took_ms: 340,
+    };
+    Past {
+        run: run.into(),
+        at: at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        ended_at: Some(at.format("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        took_ms: Some(4200),
+        who: "anna".into(),
+        whence: "laptop (process 77)".into(),
+        fleet_hash: "0123456789abcdef".into(),
+        commit: None,
+        state,
+        settled_by: None,
+        hosts: BTreeSet::from([name("web1")]),
+        sites: BTreeSet::from([name(site)]),
+        kinds: [("set_limits".to_owned(), 1), ("write_record".to_owned(), 1)].into(),
+        all: 2,
+        done: 1,
+        failed: vec![],
+        operations: vec![
+            operation("set_limits", "done", None),
+            operation("write_record", "failed", Some("the disk is full")),
+        ],
+    }
+}
+
+fn told(app: &mut App) {
+    let told = Told {
+        applies: vec![
+            past("20261121T010000Z-a", 7200, "alice-blog", State::Partial),
+            past("20261120T010000Z-b", 93_600, "carol", State::Done),
+        ],
+        unanswered: vec![("web3".into(), "it does not answer".into())],
+    };
+    app.send(Message::Journal(Arc::new(told)));
+}
+
+fn web1() -> ObservedHost {
+    host(vec![
+        container("chatons", "alice-blog", 86_400),
+        container("chatons", "carol", 86_400),
+    ])
+}
+
+fn with_state(change: impl FnOnce(&mut ObservedHost)) -> ObservedHost {
+    let mut seen = web1();
+    change(&mut seen);
+    seen
+}
+
+fn note() -> Applying {
+    Applying {
+        schema: 1,
+        run: "20261121T025000Z-c".into(),
+        who: "anna".into(),
+        whence: "laptop (process 77)".into(),
+        at: "2026-11-21T02:50:00Z".into(),
+        fleet_hash: "h".into(),
+        sites: BTreeSet::from([name("alice-blog")]),
+        hosts: BTreeSet::from([name("web1")]),
+        operations: 40,
+        ended: 14,
+        middle: vec!["web1/alice-blog/create".into()],
+        ..Applying::default()
+    }
+}
+
+fn cut_off() -> ObservedHost {
+    with_state(|seen| {
+        let StateRead::Read(state) = &mut seen.state else {
+            panic!("the fixture has a state");
+        };
+        state.applying = vec![note()];
+    })
+}
+
+fn observe(app: &mut App, seen: ObservedHost) {
+    app.send(Message::Host(
+        name("web1"),
+        HostNews::Observed(Arc::new(seen)),
+    ));
+}
+
+#[test]
+fn what_was_applied_is_listed_opened_and_read_again_when_somebody_applied() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("a");
+    assert!(
+        app.take().contains(&Effect::Journal),
+        "read when it is looked at"
+    );
+    assert!(app.text().contains("reading the journals"));
+    told(&mut app);
+    let text = app.text();
+    for part in [
+        "Applied before",
+        "anna@laptop",
+        "alice-blog",
+        "carol",
+        "partial",
+        "web3: what",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    app.wait(5);
+    assert!(
+        !app.take().contains(&Effect::Journal),
+        "not again by itself"
+    );
+    app.press("j j k enter");
+    insta::assert_snapshot!("past", app.text());
+    app.press("q");
+    assert!(app.text().contains("▌✖"), "{}", app.text());
+    let applied = with_state(|seen| {
+        let StateRead::Read(state) = &mut seen.state else {
+            return;
+        };
+        state.host.as_mut().unwrap().applied_by = Some("ben".into());
+    });
+    observe(&mut app, applied);
+    assert!(app.take().contains(&Effect::Journal), "ben applied");
+}
+
+#[test]
+fn a_site_s_page_says_who_changed_it_last() {
+    let mut app = three(Setup::default());
+    told(&mut app);
+    app.send(Message::Clock(app.model.now_ms)).press("/");
+    app.type_text("alice-blog").press("enter enter");
+    let text = app.text();
+    assert!(text.contains("anna  memory: 128M → 256M"), "{text}");
+}
+
+#[test]
+fn what_was_cut_off_is_on_the_first_screen_and_can_be_finished_or_undone() {
+    let mut app = three(Setup::default());
+    observe(&mut app, cut_off());
+    let text = app.text();
+    assert!(
+        text.contains("anna's apply on web1 was cut off, 14/40"),
+        "{text}"
+    );
+    app.press("a");
+    insta::assert_snapshot!("cut_off", app.text());
+    app.take();
+    app.press("F");
+    let asked = |app: &mut App| {
+        let mut wishes = app.take().into_iter();
+        wishes.find_map(|wish| match wish {
+            Effect::Propose(_, request) => Some(request),
+            _ => None,
+        })
+    };
+    let finish = asked(&mut app).unwrap();
+    assert_eq!(
+        (finish.wish, &finish.sites[..]),
+        (Wish::Apply, &[name("alice-blog")][..])
+    );
+    app.press("esc U");
+    let undo = asked(&mut app).unwrap();
+    assert_eq!(undo.wish, Wish::Undo("20261121T025000Z-c".into()));
+    assert!(undo.title.contains("anna at laptop"), "{}", undo.title);
+    let mut on_call = three(Setup {
+        on_call: true,
+        ..Setup::default()
+    });
+    observe(&mut on_call, cut_off());
+    assert!(on_call.text().contains("was cut off") && !on_call.text().contains("undoes"));
+    on_call.take();
+    on_call.press("U F");
+    assert_eq!(asked(&mut on_call), None);
+}
+
+#[test]
+fn who_applies_now_is_in_the_header() {
+    let mut app = three(Setup::default());
+    let mut seen = cut_off();
+    let lock = |silent_s| Holder {
+        who: "anna".into(),
+        whence: "laptop (process 77)".into(),
+        since: NOW - 12,
+        silent_s,
+        run: note().run,
+        dead: false,
+    };
+    seen.lock = Some(lock(3));
+    observe(&mut app, seen.clone());
+    let text = app.text();
+    assert!(
+        text.contains("anna@laptop applying") && text.contains("12s"),
+        "{text}"
+    );
+    assert!(!text.contains("cut off"), "it goes on: {text}");
+    seen.lock = Some(lock(61));
+    observe(&mut app, seen);
+    assert!(app.text().contains("cut off"), "{}", app.text());
+}
+
+#[test]
+fn a_written_fleet_file_can_be_committed_once() {
+    let mut app = three(Setup::default());
+    app.send(Message::Clock(app.model.now_ms)).press("/");
+    app.type_text("carol").press("enter R");
+    let Some(Effect::Propose(id, request)) = app.take().pop() else {
+        panic!("nothing was asked");
+    };
+    let proposal = Proposal {
+        request,
+        diff: vec![],
+        plan: Arc::new(drift_plan()),
+        uncommitted: Some("fleet.yml has changes that are not committed".into()),
+    };
+    app.send(Message::Proposed(id, Ok(Box::new(proposal))));
+    assert!(
+        app.text().contains("▲ fleet.yml has changes"),
+        "{}",
+        app.text()
+    );
+    app.press("A");
+    let offered = Commit::Offered("carol: memory: 128M → 256M".into());
+    app.send(Message::Step(id, Step::Commit(offered)));
+    assert!(
+        app.text()
+            .contains("K commits the fleet file: carol: memory"),
+        "{}",
+        app.text()
+    );
+    app.take();
+    app.press("K K");
+    let commits: Vec<_> = app
+        .take()
+        .into_iter()
+        .filter(|e| matches!(e, Effect::Commit(..)))
+        .collect();
+    let wanted = Effect::Commit(id, "carol: memory: 128M → 256M".into());
+    assert_eq!(commits, [wanted]);
+    app.send(Message::Step(
+        id,
+        Step::Commit(Commit::Failed("a hook\u{1b}[2J says no".into())),
+    ));
+    let text = app.text();
+    assert!(
+        text.contains("not committed: a hook") && text.contains("says no"),
+        "{text}"
+    );
+}

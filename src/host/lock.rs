@@ -1,0 +1,245 @@
+//! The lock of a host as anybody can read it: who holds it, since when, and whether they live.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::archive::unpack;
+use crate::engine::{self, Client};
+
+/// Role of a lock's container.
+pub const ROLE: &str = "lock";
+/// The heartbeat's file in the lock: seconds on the daemon's clock.
+pub const HEARTBEAT: &str = "/heartbeat";
+/// After how many seconds without a heartbeat a lock is stale: the next apply takes it over.
+pub const STALE_S: i64 = 60;
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Holder {
+    /// Login name.
+    pub who: String,
+    /// Machine and process.
+    pub whence: String,
+    /// Unix seconds on the daemon's clock.
+    pub since: i64,
+    /// Seconds since the last sign of life, on the daemon's clock.
+    pub silent_s: i64,
+    /// The apply it was taken for; empty: taken by an ostler that did not say so.
+    #[serde(default)]
+    pub run: String,
+    /// Its process ran on this very machine and is no more.
+    #[serde(default)]
+    pub dead: bool,
+}
+
+impl Holder {
+    /// Whether nobody is behind it any more.
+    pub fn is_stale(&self) -> bool {
+        self.dead || self.silent_s > STALE_S
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = chrono::DateTime::from_timestamp(self.since, 0)
+            .map(|t| t.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+            .unwrap_or_else(|| "an unknown time".into());
+        write!(
+            f,
+            "{} at {} since {since}",
+            printable(&self.who),
+            printable(&self.whence)
+        )
+    }
+}
+
+/// Labels come from whoever made the container: no control characters, nothing that turns the
+/// writing direction around, not longer than a line bears.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| {
+            !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        })
+        .take(120)
+        .collect()
+}
+
+/// The labels of a lock that is taken now.
+pub fn labels(
+    fleet: &str,
+    who: &str,
+    whence: &str,
+    run: &str,
+    now: i64,
+) -> HashMap<String, String> {
+    let mut labels = HashMap::from([
+        ("ostler.fleet".to_owned(), fleet.to_owned()),
+        ("ostler.role".to_owned(), ROLE.to_owned()),
+        ("ostler.who".to_owned(), who.to_owned()),
+        ("ostler.whence".to_owned(), whence.to_owned()),
+        ("ostler.since".to_owned(), now.to_string()),
+        ("ostler.run".to_owned(), run.to_owned()),
+    ]);
+    if let Some(process) = Process::of(std::process::id()) {
+        labels.insert("ostler.process".to_owned(), process.to_string());
+    }
+    labels
+}
+
+/// Reads the heartbeat of a lock whose labels are known.
+pub async fn read(
+    client: &Client,
+    id: &str,
+    labels: &BTreeMap<String, String>,
+) -> engine::Result<Holder> {
+    let label = |name: &str| labels.get(&format!("ostler.{name}")).map(String::as_str);
+    let since: i64 = label("since").and_then(|s| s.parse().ok()).unwrap_or(0);
+    let beat = match client.archive_get(id, HEARTBEAT).await {
+        Ok(tar) => unpack(&tar)
+            .ok()
+            .and_then(|entries| String::from_utf8(entries.first()?.bytes.clone()).ok())
+            .and_then(|text| text.trim().parse().ok()),
+        // Not yet, or gone meanwhile: the two read alike.
+        Err(e) if e.is_not_found() => None,
+        Err(e) => return Err(e),
+    };
+    let now = client.daemon_now().unwrap_or(since);
+    Ok(Holder {
+        who: printable(label("who").unwrap_or("somebody")),
+        whence: printable(label("whence").unwrap_or("somewhere")),
+        since,
+        silent_s: now - beat.unwrap_or(since),
+        run: printable(label("run").unwrap_or_default()),
+        dead: label("process")
+            .and_then(|text| text.parse::<Process>().ok())
+            .is_some_and(|process| process.is_dead()),
+    })
+}
+
+/// A process, named so that no other can be taken for it: not one on another machine, not one
+/// after a reboot, not one in another container, not a later one with the same number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Process {
+    boot: String,
+    space: String,
+    id: u32,
+    /// Clock ticks between boot and its start.
+    started: u64,
+}
+
+impl Process {
+    fn of(id: u32) -> Option<Process> {
+        let (boot, space) = machine()?;
+        Some(Process {
+            boot,
+            space,
+            id,
+            started: started(id)?,
+        })
+    }
+
+    /// Only what is certain: a process of another machine is never dead.
+    fn is_dead(&self) -> bool {
+        machine().is_some_and(|(boot, space)| boot == self.boot && space == self.space)
+            && started(self.id) != Some(self.started)
+    }
+}
+
+/// This boot of this machine, and the space of process numbers we are in.
+fn machine() -> Option<(String, String)> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let word = |text: &str| -> String {
+        text.chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect()
+    };
+    Some((word(&boot), word(&space.to_string_lossy())))
+}
+
+/// When a process started; `None`: there is none, or it has ended and only waits to be noticed.
+fn started(id: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The second field is the program's name and may contain anything, blanks and brackets too.
+    let mut fields = stat.rsplit_once(") ")?.1.split_whitespace();
+    if matches!(fields.next(), Some("Z" | "X")) {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+impl std::fmt::Display for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {} {} {}",
+            self.boot, self.space, self.id, self.started
+        )
+    }
+}
+
+impl std::str::FromStr for Process {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Process, ()> {
+        let mut words = text.split(' ');
+        let mut next = || words.next().ok_or(());
+        Ok(Process {
+            boot: next()?.to_owned(),
+            space: next()?.to_owned(),
+            id: next()?.parse().map_err(|_| ())?,
+            started: next()?.parse().map_err(|_| ())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_dead_only_when_that_is_certain() {
+        let me = Process::of(std::process::id()).unwrap();
+        assert_eq!(me.to_string().parse(), Ok(me.clone()));
+        assert!(!me.is_dead());
+        let later = Process {
+            started: me.started + 1,
+            ..me.clone()
+        };
+        assert!(later.is_dead(), "the number was given to another process");
+        for other in [
+            Process {
+                boot: "another".into(),
+                ..later.clone()
+            },
+            Process {
+                space: "another".into(),
+                ..later.clone()
+            },
+        ] {
+            assert!(!other.is_dead(), "{other:?}");
+        }
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let it = Process::of(child.id()).unwrap();
+        assert!(!it.is_dead());
+        child.kill().unwrap();
+        // Killed and not waited for: nothing is behind it any more.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !it.is_dead() && std::time::Instant::now() < end {
+            std::thread::yield_now();
+        }
+        assert!(it.is_dead());
+        child.wait().unwrap();
+        assert!(it.is_dead());
+    }
+
+    #[test]
+    fn labels_cannot_drive_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\nd"), "a[2Jbcd");
+        assert_eq!(printable(&"x".repeat(500)).len(), 120);
+    }
+}

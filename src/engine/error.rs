@@ -20,6 +20,24 @@ pub enum Error {
         /// Path of the socket.
         path: String,
     },
+    /// As [`Error::NoSocket`], on a host behind SSH.
+    #[error("no Docker socket at {path} on {host}")]
+    NoSocketThere {
+        /// The host as the operator wrote it.
+        host: String,
+        /// Path of the socket.
+        path: String,
+    },
+    /// A host's sshd opens no channel to the socket, and no command there leads to it.
+    #[error("{host} gives no way to its Docker socket {path} over SSH: {why}")]
+    NoWayToSocket {
+        /// The host as the operator wrote it.
+        host: String,
+        /// Path of the socket.
+        path: String,
+        /// What was tried last, and how it failed.
+        why: String,
+    },
     /// The socket is there but may not be opened by this user.
     #[error("no permission to use the Docker socket {path}")]
     PermissionDenied {
@@ -173,6 +191,8 @@ impl Error {
         matches!(
             self,
             Error::NoSocket { .. }
+                | Error::NoSocketThere { .. }
+                | Error::NoWayToSocket { .. }
                 | Error::PermissionDenied { .. }
                 | Error::NotListening { .. }
                 | Error::NotDocker { .. }
@@ -211,6 +231,12 @@ impl Error {
                     "install or start Docker (`sudo systemctl start docker`), or name another socket than {path}: a rootless Docker listens at unix://{rootless}"
                 )
             }
+            Error::NoSocketThere { host, .. } => format!(
+                "install or start Docker on {host} (`sudo systemctl start docker`), or name its socket: ssh://{host}/run/user/1000/docker.sock for a rootless Docker of the user 1000"
+            ),
+            Error::NoWayToSocket { host, .. } => format!(
+                "on {host}, either allow `AllowStreamLocalForwarding yes` in sshd_config (and no `restrict` for this key), or install the docker command"
+            ),
             Error::PermissionDenied { remedy, .. } => remedy.clone(),
             Error::NotListening { address } if address.starts_with("tcp://") => {
                 "start Docker there, if it does not run; it listens on TCP only when told to: `-H tcp://0.0.0.0:2376 --tlsverify …`"

@@ -4,20 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::ask::{Ask, Headless};
-use super::ssh::{Answered, SshOptions, openssh};
+use super::ssh::{Answered, Ssh, SshOptions};
 use super::tcp::Target;
 use super::{Connector, tls};
 use crate::engine::error::{Error, Result, TlsProblem};
-use crate::fleet::{EngineAddress, Via, value};
+use crate::fleet::{EngineAddress, value};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
 /// asked and answered.
 #[derive(Clone)]
 pub struct Network {
-    ask: Arc<dyn Ask>,
     folder: Arc<OnceLock<PathBuf>>,
-    answered: Arc<Answered>,
-    ssh: SshOptions,
+    ssh: Ssh,
 }
 
 impl std::fmt::Debug for Network {
@@ -41,10 +39,8 @@ impl Network {
     /// Questions go to `ask`.
     pub fn asking(ask: Arc<dyn Ask>) -> Self {
         Network {
-            ask,
             folder: Arc::default(),
-            answered: Arc::default(),
-            ssh: SshOptions::default(),
+            ssh: Ssh::new(SshOptions::default(), ask, Arc::default()),
         }
     }
 
@@ -55,12 +51,16 @@ impl Network {
 
     /// The same, with another `ssh_config` than the operator's own.
     pub fn with_ssh(self, ssh: SshOptions) -> Self {
-        Network { ssh, ..self }
+        let (ask, answered) = (self.ask().clone(), self.answered().clone());
+        Network {
+            ssh: Ssh::new(ssh, ask, answered),
+            ..self
+        }
     }
 
     /// Who answers questions.
     pub fn ask(&self) -> &Arc<dyn Ask> {
-        &self.ask
+        self.ssh.ask()
     }
 
     /// Relative paths of addresses start at this folder, the fleet file's. There is one in a run:
@@ -97,12 +97,12 @@ impl Network {
 
     /// What was answered so far.
     pub fn answered(&self) -> &Arc<Answered> {
-        &self.answered
+        self.ssh.answered()
     }
 
     /// How `ssh` and its configuration are asked.
     pub fn ssh(&self) -> &SshOptions {
-        &self.ssh
+        self.ssh.options()
     }
 
     /// The way to one engine. Nothing is connected yet: that is done when a client first asks for
@@ -137,12 +137,10 @@ impl Network {
                 host,
                 port,
                 socket,
-                via: Via::OpenSsh,
             } => {
                 let (user, socket) = (user.as_deref(), socket.as_deref());
-                return Ok(openssh::connector(&self.ssh, user, host, *port, socket));
+                return Ok(self.ssh.connector(user, host, *port, socket));
             }
-            EngineAddress::Ssh { .. } => "engines over SSH cannot be reached yet; use unix://",
             EngineAddress::Sim { .. } => "simulated hosts exist only in `ostler demo`",
         };
         Err(Error::Unsupported {

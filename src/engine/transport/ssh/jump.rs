@@ -1,0 +1,188 @@
+//! The way to a host: TCP to it, or through bastions, each of which is logged in to once for all
+//! the hosts behind it.
+
+use std::future::Future;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Ssh, Trouble};
+use super::config::Hop;
+use super::joint::Joint;
+use super::owner::{Goal, Refusal};
+use super::session::{Login, Session};
+use super::socket::Stream;
+use crate::engine::error::{Error, Result};
+
+/// How long a TCP connection may take to be made, its name looked up included, where ssh_config has
+/// no ConnectTimeout.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A bastion, for everything behind it.
+#[derive(Default)]
+pub(super) struct Bastion {
+    live: std::sync::Mutex<Option<Session>>,
+    beginning: Joint<Session>,
+}
+
+impl Bastion {
+    fn live(&self) -> Option<Session> {
+        let live = self
+            .live
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        live.clone().filter(Session::is_live)
+    }
+}
+
+type Reaching = Pin<Box<dyn Future<Output = Result<Session>> + Send>>;
+
+impl Ssh {
+    /// A session on the last of `hops`, through all before it.
+    pub(super) fn reach(&self, hops: &[Hop]) -> Reaching {
+        let (ssh, hops) = (self.clone(), hops.to_vec());
+        Box::pin(async move {
+            let Some((hop, before)) = hops.split_last() else {
+                return Err(unreachable("the host", "its SSH configuration names no host"));
+            };
+            // sshd drops logins when too many are under way (MaxStartups), and those that take long
+            // from their connection on.
+            let gate = ssh.gate(hop);
+            let _turn = gate.acquire().await;
+            match ssh.enter(before, hop).await {
+                // The answer that took too long is remembered.
+                Err(Error::Ssh { trouble, .. }) if *trouble == Trouble::Late => {
+                    ssh.enter(before, hop).await
+                }
+                entered => entered,
+            }
+        })
+    }
+
+    /// Connects and logs in.
+    async fn enter(&self, before: &[Hop], hop: &Hop) -> Result<Session> {
+        let (stream, address) = match before {
+            [] => connect(hop).await?,
+            bastions => self.through(bastions, hop).await?,
+        };
+        let login = Login {
+            hop: hop.clone(),
+            address,
+            ask: self.ask().clone(),
+            answered: self.answered().clone(),
+        };
+        Session::begin(stream, login).await
+    }
+
+    /// A stream to `hop` from the last of `bastions`.
+    async fn through(&self, bastions: &[Hop], hop: &Hop) -> Result<(Stream, String)> {
+        let address = format!("{}:{}", hop.host, hop.port);
+        let last = bastions.last().map_or("", |hop| hop.name.as_str());
+        let within = hop.connect_timeout.unwrap_or(CONNECT);
+        let mut again = true;
+        let lane = loop {
+            let bastion = self.bastion(bastions).await?;
+            let goal = Goal::Tcp(hop.host.clone(), hop.port);
+            match timeout(within, bastion.open(goal)).await {
+                Ok(Ok(lane)) => break lane,
+                Ok(Err(Refusal::Refused(words))) => {
+                    let why = format!("from {last} to {address}: {}", plainly(&words));
+                    return Err(unreachable(&hop.name, &why));
+                }
+                Ok(Err(Refusal::Dead)) if again => again = false,
+                Ok(Err(Refusal::Dead)) => {
+                    let lost = || unreachable(last, "its SSH session ended");
+                    return Err(bastion.fate().unwrap_or_else(lost));
+                }
+                Err(_) => {
+                    let seconds = within.as_secs_f32();
+                    let why = format!("no connection from {last} to {address} within {seconds} s");
+                    return Err(unreachable(&hop.name, &why));
+                }
+            }
+        };
+        let io = |error: std::io::Error| unreachable(&hop.name, &error.to_string());
+        let (ours, far) = UnixStream::pair().map_err(io)?;
+        far.set_nonblocking(true).map_err(io)?;
+        let mut far = tokio::net::UnixStream::from_std(far).map_err(io)?;
+        let mut lane = lane;
+        tokio::spawn(async move {
+            // Ends when either side does; the other then sees its end.
+            let _ = tokio::io::copy_bidirectional(&mut lane, &mut far).await;
+        });
+        Ok((Stream::Pair(ours), format!("{address} through {last}")))
+    }
+
+    /// The session on the last of `bastions`, the same for all who come through it.
+    async fn bastion(&self, bastions: &[Hop]) -> Result<Session> {
+        let bastion: Arc<Bastion> = self.bastion_at(bastions);
+        if let Some(session) = bastion.live() {
+            return Ok(session);
+        }
+        let (kept, reaching) = (bastion.clone(), self.reach(bastions));
+        bastion
+            .beginning
+            .join(|| async move {
+                if let Some(session) = kept.live() {
+                    return Ok(session);
+                }
+                let session = reaching.await?;
+                if let Ok(mut live) = kept.live.lock() {
+                    *live = Some(session.clone());
+                }
+                Ok(session)
+            })
+            .await
+    }
+}
+
+/// A TCP connection to a hop, and its address.
+async fn connect(hop: &Hop) -> Result<(Stream, String)> {
+    let within = hop.connect_timeout.unwrap_or(CONNECT);
+    let trying = async {
+        // The resolver works on a thread of its own.
+        let addresses = tokio::net::lookup_host((hop.host.as_str(), hop.port)).await;
+        let addresses = addresses.map_err(|error| format!("{}: {error}", hop.host))?;
+        let mut last = format!("{} has no address", hop.host);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok((stream, address)),
+                Err(error) => last = format!("{address}: {error}"),
+            }
+        }
+        Err(last)
+    };
+    let (stream, address) = match timeout(within, trying).await {
+        Ok(tried) => tried.map_err(|why| unreachable(&hop.name, &why))?,
+        Err(_) => {
+            let seconds = within.as_secs_f32();
+            let why = format!("{}:{} did not answer within {seconds} s", hop.host, hop.port);
+            return Err(unreachable(&hop.name, &why));
+        }
+    };
+    let ready = stream.set_nodelay(true).and_then(|()| {
+        let stream = stream.into_std()?;
+        // The login waits in its calls, or not, as it likes.
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    });
+    let stream = ready.map_err(|error| unreachable(&hop.name, &error.to_string()))?;
+    Ok((Stream::Tcp(stream), address.to_string()))
+}
+
+/// libssh2's words about a channel that was not opened, without its own jargon.
+pub(super) fn plainly(words: &str) -> &str {
+    let reason = words.rsplit_once('(').map_or(words, |(_, reason)| reason);
+    reason.trim_end_matches(')')
+}
+
+fn unreachable(name: &str, why: &str) -> Error {
+    Error::Unreachable {
+        address: format!("ssh://{name}"),
+        why: why.to_owned(),
+    }
+}

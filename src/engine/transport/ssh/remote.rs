@@ -1,0 +1,224 @@
+//! One SSH destination: its session, made when first needed and anew when it is dead; and further
+//! ones where the host runs only so many commands on a connection.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::joint::Joint;
+use super::lane::Lane;
+use super::owner::{Goal, Refusal};
+use super::session::{COMMANDS, Session};
+use super::{Ssh, config};
+use crate::engine::error::{Error, Result};
+
+/// Connections to one host at most, where every lane is a command.
+const CONNECTIONS: usize = 12;
+
+/// How long opening a channel may take on a session that is there.
+const OPEN: Duration = Duration::from_secs(8);
+
+/// Where a session leads, as the operator wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    pub(super) user: Option<String>,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+}
+
+/// A host and our sessions on it. Cheap to clone; clones are the same.
+#[derive(Clone)]
+pub(super) struct Remote {
+    inner: Arc<Inner>,
+}
+
+/// The way back to a host that is still in use.
+pub(super) struct Known(Weak<Inner>);
+
+impl Known {
+    pub(super) fn find(&self) -> Option<Remote> {
+        self.0.upgrade().map(|inner| Remote { inner })
+    }
+}
+
+struct Inner {
+    ssh: Ssh,
+    target: Target,
+    /// The first is the one for everything; further ones carry commands.
+    live: Mutex<Vec<Session>>,
+    beginning: Joint<Session>,
+    further: Joint<Session>,
+    /// Commands at once on all connections.
+    commands: Arc<Semaphore>,
+}
+
+impl Remote {
+    pub(super) fn new(ssh: Ssh, target: Target) -> Self {
+        Remote {
+            inner: Arc::new(Inner {
+                ssh,
+                target,
+                live: Mutex::default(),
+                beginning: Joint::default(),
+                further: Joint::default(),
+                commands: Arc::new(Semaphore::new(CONNECTIONS * COMMANDS)),
+            }),
+        }
+    }
+
+    pub(super) fn known(&self) -> Known {
+        Known(Arc::downgrade(&self.inner))
+    }
+
+    /// The host, as the operator wrote it.
+    pub(super) fn host(&self) -> &str {
+        &self.inner.target.host
+    }
+
+    /// The session. Logs in when there is none that lives; all who come meanwhile wait for that
+    /// one login.
+    ///
+    /// # Errors
+    /// Those of the way there and of the login.
+    pub(super) async fn session(&self) -> Result<Session> {
+        if let Some(session) = self.first_live() {
+            return Ok(session);
+        }
+        let remote = self.clone();
+        self.inner
+            .beginning
+            .join(|| async move {
+                // Someone else's login may have ended between our look and this.
+                if let Some(session) = remote.first_live() {
+                    return Ok(session);
+                }
+                let session = remote.log_in().await?;
+                remote.keep(&session);
+                Ok(session)
+            })
+            .await
+    }
+
+    /// A channel on the session. A session that turns out to be dead is replaced, once.
+    ///
+    /// # Errors
+    /// Those of [`Remote::session`], or the host does not answer. A refusal by the host is not one:
+    /// it comes back in libssh2's words.
+    pub(super) async fn open(&self, goal: Goal) -> Result<std::result::Result<Lane, String>> {
+        let mut again = true;
+        loop {
+            let session = self.session().await?;
+            let opening = session.open(goal.clone());
+            match self.in_time(opening).await? {
+                Ok(lane) => return Ok(Ok(lane)),
+                Err(Refusal::Refused(words)) => return Ok(Err(words)),
+                Err(Refusal::Dead) if again => again = false,
+                Err(Refusal::Dead) => return Err(self.ended(&session)),
+            }
+        }
+    }
+
+    /// Runs a command on whichever connection has room for it, or on a new one; waits while there
+    /// are as many as there may be.
+    ///
+    /// # Errors
+    /// As [`Remote::open`].
+    pub(super) async fn run(&self, command: &str) -> Result<std::result::Result<Lane, String>> {
+        let mut deaths = 0;
+        loop {
+            let waiting = self.inner.commands.clone().acquire_owned();
+            let Ok(whole) = self.in_time(waiting).await? else {
+                return Err(self.lost("no more commands are taken"));
+            };
+            self.session().await?;
+            let Some((session, room)) = self.room() else {
+                self.one_more().await?;
+                continue;
+            };
+            let running = session.run(command.to_owned(), vec![whole, room]);
+            match self.in_time(running).await? {
+                Ok(lane) => return Ok(Ok(lane)),
+                Err(Refusal::Refused(words)) if !session.is_full() => return Ok(Err(words)),
+                Err(Refusal::Refused(_)) => {}
+                Err(Refusal::Dead) if deaths < 2 => deaths += 1,
+                Err(Refusal::Dead) => return Err(self.ended(&session)),
+            }
+        }
+    }
+
+    async fn in_time<T>(&self, opening: impl Future<Output = T>) -> Result<T> {
+        let opened = tokio::time::timeout(OPEN, opening).await;
+        opened.map_err(|_| Error::Deadline {
+            what: format!("open a channel on ssh://{}", self.host()),
+            after: OPEN,
+        })
+    }
+
+    fn first_live(&self) -> Option<Session> {
+        let mut live = self.lock();
+        live.retain(Session::is_live);
+        live.first().cloned()
+    }
+
+    fn keep(&self, session: &Session) {
+        self.lock().push(session.clone());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.inner
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that has room for a command.
+    fn room(&self) -> Option<(Session, OwnedSemaphorePermit)> {
+        let live = self.lock();
+        live.iter()
+            .filter(|session| session.is_live())
+            .find_map(|session| Some((session.clone(), session.room_for_command()?)))
+    }
+
+    /// One more connection, for commands.
+    async fn one_more(&self) -> Result<()> {
+        if self.lock().len() >= CONNECTIONS {
+            return Err(self.lost(&format!(
+                "it takes no more commands, on {CONNECTIONS} connections"
+            )));
+        }
+        let remote = self.clone();
+        let session = self.inner.further.join(|| async move {
+            let session = remote.log_in().await?;
+            remote.keep(&session);
+            Ok(session)
+        });
+        session.await.map(drop)
+    }
+
+    async fn log_in(&self) -> Result<Session> {
+        let Target { user, host, port } = self.inner.target.clone();
+        let options = self.inner.ssh.options().clone();
+        let resolving = tokio::task::spawn_blocking(move || {
+            config::resolve(&options, user.as_deref(), &host, port)
+        });
+        let hops = match resolving.await {
+            Ok(hops) => hops?,
+            Err(error) => return Err(self.lost(&error.to_string())),
+        };
+        self.inner.ssh.reach(&hops).await
+    }
+
+    fn ended(&self, session: &Session) -> Error {
+        session
+            .fate()
+            .unwrap_or_else(|| self.lost("the SSH session ended"))
+    }
+
+    fn lost(&self, why: &str) -> Error {
+        Error::Unreachable {
+            address: format!("ssh://{}", self.host()),
+            why: why.to_owned(),
+        }
+    }
+}

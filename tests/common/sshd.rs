@@ -47,7 +47,9 @@ impl Sshd {
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {at}/host_key\nPidFile none\n\
              AuthorizedKeysFile {at}/keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-             PermitRootLogin prohibit-password\nLogLevel VERBOSE\n{lines}\n"
+             PermitRootLogin prohibit-password\nLogLevel VERBOSE\n\
+             # No start-up files of this machine's root before each command.\n\
+             SetEnv HOME={at}\n{lines}\n"
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
         let child = start(folder.path());

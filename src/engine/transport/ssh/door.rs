@@ -18,8 +18,9 @@ use super::remote::Remote;
 use crate::engine::error::{Error, Result};
 use crate::engine::transport::Failure;
 
-/// How long a look at the host, or the first sign of life of a command there, may take.
-const LOOK: Duration = Duration::from_secs(6);
+/// How long a look at the host, or the first sign of life of a command there, may take: a
+/// login shell's start-up files may do much first.
+const LOOK: Duration = Duration::from_secs(10);
 /// What a command is asked first: it changes nothing and its answer has no body.
 const PING: &[u8] = b"HEAD /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
 

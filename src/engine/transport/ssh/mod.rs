@@ -13,7 +13,7 @@
 //! channel as a stream of bytes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Semaphore;
 
@@ -58,12 +58,21 @@ pub(super) struct Ssh {
     inner: Arc<Inner>,
 }
 
+/// The same, for what it keeps itself.
+#[derive(Clone)]
+struct WeakSsh(Weak<Inner>);
+
+impl WeakSsh {
+    fn find(&self) -> Option<Ssh> {
+        self.0.upgrade().map(|inner| Ssh { inner })
+    }
+}
+
 struct Inner {
     options: SshOptions,
     ask: Arc<dyn Ask>,
     answered: Arc<Answered>,
-    /// Those that some connector still leads to.
-    remotes: Mutex<HashMap<Target, remote::Known>>,
+    remotes: Mutex<HashMap<Target, Remote>>,
     /// By the way there, each hop in full.
     bastions: Mutex<HashMap<String, Arc<Bastion>>>,
     /// By host and port.
@@ -99,18 +108,26 @@ impl Ssh {
         };
         let remote = self.remote(target);
         let door = Arc::new(Door::new(remote, socket.unwrap_or(SOCKET)));
-        Connector::new(move || door.clone().dial())
+        // The sessions live as long as the network or any of its connectors.
+        let ssh = self.clone();
+        Connector::new(move || {
+            let (door, ssh) = (door.clone(), ssh.clone());
+            async move {
+                let entered = door.dial().await;
+                drop(ssh);
+                entered
+            }
+        })
     }
 
     fn remote(&self, target: Target) -> Remote {
         let remotes = &self.inner.remotes;
         let mut remotes = remotes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(remote) = remotes.get(&target).and_then(remote::Known::find) {
-            return remote;
-        }
-        let remote = Remote::new(self.clone(), target.clone());
-        remotes.insert(target, remote.known());
-        remote
+        let weak = WeakSsh(Arc::downgrade(&self.inner));
+        remotes
+            .entry(target.clone())
+            .or_insert_with(|| Remote::new(weak, target))
+            .clone()
     }
 
     pub(super) fn options(&self) -> &SshOptions {

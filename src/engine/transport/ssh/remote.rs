@@ -1,7 +1,7 @@
 //! One SSH destination: its session, made when first needed and anew when it is dead; and further
 //! ones where the host runs only so many commands on a connection.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,7 +10,7 @@ use super::joint::Joint;
 use super::lane::Lane;
 use super::owner::{Goal, Refusal};
 use super::session::{COMMANDS, Session};
-use super::{Ssh, config};
+use super::{WeakSsh, config};
 use crate::engine::error::{Error, Result};
 
 /// Connections to one host at most, where every lane is a command.
@@ -33,17 +33,9 @@ pub(super) struct Remote {
     inner: Arc<Inner>,
 }
 
-/// The way back to a host that is still in use.
-pub(super) struct Known(Weak<Inner>);
-
-impl Known {
-    pub(super) fn find(&self) -> Option<Remote> {
-        self.0.upgrade().map(|inner| Remote { inner })
-    }
-}
-
 struct Inner {
-    ssh: Ssh,
+    /// What keeps this host, too.
+    ssh: WeakSsh,
     target: Target,
     /// The first is the one for everything; further ones carry commands.
     live: Mutex<Vec<Session>>,
@@ -54,7 +46,7 @@ struct Inner {
 }
 
 impl Remote {
-    pub(super) fn new(ssh: Ssh, target: Target) -> Self {
+    pub(super) fn new(ssh: WeakSsh, target: Target) -> Self {
         Remote {
             inner: Arc::new(Inner {
                 ssh,
@@ -65,10 +57,6 @@ impl Remote {
                 commands: Arc::new(Semaphore::new(CONNECTIONS * COMMANDS)),
             }),
         }
-    }
-
-    pub(super) fn known(&self) -> Known {
-        Known(Arc::downgrade(&self.inner))
     }
 
     /// The host, as the operator wrote it.
@@ -198,7 +186,10 @@ impl Remote {
 
     async fn log_in(&self) -> Result<Session> {
         let Target { user, host, port } = self.inner.target.clone();
-        let options = self.inner.ssh.options().clone();
+        let Some(ssh) = self.inner.ssh.find() else {
+            return Err(self.lost("nobody needs it any more"));
+        };
+        let options = ssh.options().clone();
         let resolving = tokio::task::spawn_blocking(move || {
             config::resolve(&options, user.as_deref(), &host, port)
         });
@@ -206,7 +197,7 @@ impl Remote {
             Ok(hops) => hops?,
             Err(error) => return Err(self.lost(&error.to_string())),
         };
-        self.inner.ssh.reach(&hops).await
+        ssh.reach(&hops).await
     }
 
     fn ended(&self, session: &Session) -> Error {

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use super::ask::{Ask, Headless};
 use super::ssh::{Answered, Ssh, SshOptions};
 use super::tcp::Target;
-use super::{Connector, tls};
+use super::{Connector, ssh, tls};
 use crate::engine::error::{Error, Result, TlsProblem};
-use crate::fleet::{EngineAddress, value};
+use crate::fleet::{EngineAddress, Via, value};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
 /// asked and answered.
@@ -46,7 +46,11 @@ impl Network {
 
     /// The same, but questions go to `ask`.
     pub fn asked_by(self, ask: Arc<dyn Ask>) -> Self {
-        Network { ask, ..self }
+        let (options, answered) = (self.ssh().clone(), self.answered().clone());
+        Network {
+            ssh: Ssh::new(options, ask, answered),
+            ..self
+        }
     }
 
     /// The same, with another `ssh_config` than the operator's own.
@@ -137,9 +141,13 @@ impl Network {
                 host,
                 port,
                 socket,
+                via,
             } => {
                 let (user, socket) = (user.as_deref(), socket.as_deref());
-                return Ok(self.ssh.connector(user, host, *port, socket));
+                return Ok(match via {
+                    Via::Native => self.ssh.connector(user, host, *port, socket),
+                    Via::OpenSsh => ssh::openssh::connector(self.ssh(), user, host, *port, socket),
+                });
             }
             EngineAddress::Sim { .. } => "simulated hosts exist only in `ostler demo`",
         };

@@ -47,8 +47,6 @@ use door::Door;
 use jump::Bastion;
 use remote::{Remote, Target};
 
-/// The socket of an engine whose address names none.
-const SOCKET: &str = "/var/run/docker.sock";
 /// Logins to one address that may be under way at once: sshd drops some from the eleventh on.
 const LOGINS: usize = 4;
 
@@ -93,7 +91,7 @@ impl Ssh {
         }
     }
 
-    /// Connections to the engine behind `socket` on a host, or behind its default one.
+    /// Connections to the engine behind `socket` on a host, or behind the usual one.
     pub(super) fn connector(
         &self,
         user: Option<&str>,
@@ -107,7 +105,7 @@ impl Ssh {
             port,
         };
         let remote = self.remote(target);
-        let door = Arc::new(Door::new(remote, socket.unwrap_or(SOCKET)));
+        let door = Arc::new(Door::new(remote, socket.unwrap_or(openssh::SOCKET)));
         // The sessions live as long as the network or any of its connectors.
         let ssh = self.clone();
         Connector::new(move || {

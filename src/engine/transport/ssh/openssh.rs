@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const WORDS: Duration = Duration::from_millis(150);
 
 /// The socket of an engine whose address names none.
-const SOCKET: &str = "/var/run/docker.sock";
+pub(super) const SOCKET: &str = "/var/run/docker.sock";
 
 /// Connections to an engine's socket through the system's `ssh`. `socket` is its path on the host,
 /// where it is not the default one.

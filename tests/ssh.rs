@@ -82,7 +82,9 @@ async fn download(connector: &Connector, size: u64) {
     while at < size {
         let n = stream.read(&mut piece).await.unwrap();
         assert!(n > 0, "ended after {at} bytes");
-        let wrong = (at..).zip(&piece[..n]).find(|(at, seen)| byte(*at) != **seen);
+        let wrong = (at..)
+            .zip(&piece[..n])
+            .find(|(at, seen)| byte(*at) != **seen);
         assert_eq!(wrong, None);
         at += n as u64;
     }
@@ -184,7 +186,9 @@ fn two_bastions_lead_to_a_host_and_are_shared() {
             two.block("ProxyJump inner"),
         ]);
         let addresses = [one.address(&first.socket), two.address(&second.socket)];
-        let clients = addresses.each_ref().map(|address| connect(&network, address));
+        let clients = addresses
+            .each_ref()
+            .map(|address| connect(&network, address));
         let clients = try_join_all(clients).await.unwrap();
         for client in &clients {
             assert_eq!(client.containers().await.unwrap().len(), ROWS);
@@ -253,7 +257,9 @@ fn an_engine_that_stops_and_starts_needs_no_new_login() {
         let sshd = Sshd::up("web1", "");
         let network = sshd.network(&[sshd.block("")]);
         let engine = Standin::up();
-        let client = connect(&network, &sshd.address(&engine.socket)).await.unwrap();
+        let client = connect(&network, &sshd.address(&engine.socket))
+            .await
+            .unwrap();
         let connector = network.connector(&sshd.address(&engine.socket)).unwrap();
         download(&connector, 10).await;
         std::fs::remove_file(&engine.socket).unwrap();

@@ -35,7 +35,10 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         for key in ["host_key", "id"] {
             let path = folder.path().join(key).to_string_lossy().into_owned();
-            run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path]);
+            run(
+                "ssh-keygen",
+                &["-q", "-t", "ed25519", "-N", "", "-f", &path],
+            );
         }
         fs::copy(folder.path().join("id.pub"), folder.path().join("keys")).unwrap();
         // Free a moment ago, and ports are not given twice in a row.

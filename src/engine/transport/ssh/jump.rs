@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Ssh, Trouble};
 use super::config::Hop;
 use super::joint::Joint;
 use super::owner::{Goal, Refusal};
 use super::session::{Login, Session};
 use super::socket::Stream;
+use super::{Ssh, Trouble};
 use crate::engine::error::{Error, Result};
 
 /// How long a TCP connection may take to be made, its name looked up included, where ssh_config has
@@ -47,7 +47,10 @@ impl Ssh {
         let (ssh, hops) = (self.clone(), hops.to_vec());
         Box::pin(async move {
             let Some((hop, before)) = hops.split_last() else {
-                return Err(unreachable("the host", "its SSH configuration names no host"));
+                return Err(unreachable(
+                    "the host",
+                    "its SSH configuration names no host",
+                ));
             };
             // sshd drops logins when too many are under way (MaxStartups), and those that take long
             // from their connection on.
@@ -160,7 +163,10 @@ async fn connect(hop: &Hop) -> Result<(Stream, String)> {
         Ok(tried) => tried.map_err(|why| unreachable(&hop.name, &why))?,
         Err(_) => {
             let seconds = within.as_secs_f32();
-            let why = format!("{}:{} did not answer within {seconds} s", hop.host, hop.port);
+            let why = format!(
+                "{}:{} did not answer within {seconds} s",
+                hop.host, hop.port
+            );
             return Err(unreachable(&hop.name, &why));
         }
     };

@@ -64,7 +64,10 @@ pub(super) fn dial_stdio(path: &str) -> Result<String> {
 /// As one word for any login shell. A backslash within quotes means different things to different
 /// shells, and a line break ends a command in some: no socket is called so.
 fn quoted_path(path: &str) -> Result<String> {
-    if path.chars().any(|c| c.is_control() || c == '\\' || c == '!') {
+    if path
+        .chars()
+        .any(|c| c.is_control() || c == '\\' || c == '!')
+    {
         return Err(Error::Unsupported {
             address: format!("{path:?}"),
             why: "a socket whose path has control characters, `\\` or `!` cannot be reached by a command".to_owned(),
@@ -116,9 +119,9 @@ impl Found {
             Place::Folder => not_docker("it is a folder"),
             Place::File => not_docker("it is a file, not a socket"),
             Place::Denied => denied(host, path, self.user.as_deref(), self.group.as_deref()),
-            Place::Usable if self.listening == Some(false) => Error::NotListening {
-                address: address(),
-            },
+            Place::Usable if self.listening == Some(false) => {
+                Error::NotListening { address: address() }
+            }
             Place::Usable => return None,
         })
     }

@@ -25,8 +25,8 @@ use ssh2::{BlockDirections, Channel, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, Sleep};
 
-use super::lane::{Fate, Lane};
 use super::channel::{Line, PIECE};
+use super::lane::{Fate, Lane};
 use super::socket::Socket;
 
 /// Pieces that one channel reads before others have their turn.
@@ -522,9 +522,9 @@ impl Owner {
             }
             // Every server must refuse a kind that it does not know.
             (_, None) => {
-                let opened = self
-                    .session
-                    .channel_open("alive@ostler", PIECE as u32, PIECE as u32, None);
+                let opened =
+                    self.session
+                        .channel_open("alive@ostler", PIECE as u32, PIECE as u32, None);
                 opened.map(Some)
             }
         };
@@ -567,7 +567,8 @@ impl Owner {
     /// Hands a new lane to whoever wanted it.
     fn carry(&mut self, channel: Channel, order: Opening, command: bool) {
         let (lane, far) = Lane::new(self.fate.clone(), order.permits);
-        self.lines.insert(self.next, Line::new(channel, far, command));
+        self.lines
+            .insert(self.next, Line::new(channel, far, command));
         self.next += 1;
         // If nobody wants it any more, it is dropped here and closed in the next turn.
         let _ = order.reply.send(Ok(lane));
@@ -630,7 +631,9 @@ impl Owner {
             }
             if self.misses >= self.patience.misses {
                 let silent = (self.patience.every * self.misses).as_secs_f32();
-                return Some(End::Broken(format!("the host has not answered for {silent} s")));
+                return Some(End::Broken(format!(
+                    "the host has not answered for {silent} s"
+                )));
             }
         }
         None

@@ -8,9 +8,9 @@ use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::answered::Answered;
 use super::config::Hop;
 use super::lane::{Fate, Lane};
-use super::answered::Answered;
 use super::login::log_in;
 use super::owner::{End, Goal, Opening, Owner, Patience, Refusal};
 use super::socket::{Socket, Stream};
@@ -84,11 +84,7 @@ impl Session {
 
     /// Runs a command. If the host refuses it while others run, it allows no more than those:
     /// that is remembered.
-    pub(super) async fn run(
-        &self,
-        command: String,
-        permits: Vec<OwnedSemaphorePermit>,
-    ) -> Opened {
+    pub(super) async fn run(&self, command: String, permits: Vec<OwnedSemaphorePermit>) -> Opened {
         self.order(Goal::Command(command), permits).await
     }
 
@@ -104,11 +100,7 @@ impl Session {
         true
     }
 
-    async fn order(
-        &self,
-        goal: Goal,
-        permits: Vec<OwnedSemaphorePermit>,
-    ) -> Opened {
+    async fn order(&self, goal: Goal, permits: Vec<OwnedSemaphorePermit>) -> Opened {
         let (reply, answer) = oneshot::channel();
         let opening = Opening {
             goal,

@@ -704,5 +704,5 @@ async fn the_systems_ssh_forwards_the_socket() {
         why.to_string().contains("Host key verification failed"),
         "{why}"
     );
-    assert!(why.is_unreachable());
+    assert!(why.is_unreachable() && why.needs_operator());
 }

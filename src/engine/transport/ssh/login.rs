@@ -10,7 +10,7 @@ use super::answered::{Answered, KeyAnswer};
 use super::config::{Hop, Strict};
 use super::known_hosts::{self, KnownHosts, RevokedError, Verdict};
 use super::line::{Line, Stop, one_line};
-use super::trouble::Trouble;
+use super::trouble::{ANSWERS, Trouble};
 use crate::engine::error::{Error, Result};
 use crate::engine::transport::ask::{Ask, Question};
 
@@ -278,7 +278,7 @@ impl Login<'_> {
                 _ => {
                     // Both ask for the same password of most hosts.
                     let step = self.keyboard()?;
-                    if self.tried.iter().any(|tried| tried == asked::ANSWERS) {
+                    if self.tried.iter().any(|tried| tried == ANSWERS) {
                         done.push("password");
                     }
                     step

@@ -136,6 +136,19 @@ pub enum Trouble {
     },
 }
 
+/// What `ssh` says when the host will not let us in, however often it is tried.
+const REFUSALS: [&str; 4] = [
+    "Permission denied",
+    "Host key verification failed",
+    "Too many authentication failures",
+    "Bad configuration option",
+];
+/// The answers to a host's own questions, when they are refused.
+pub(super) const ANSWERS: &str = "the answers to its questions";
+/// A password that is refused.
+pub(super) const PASSWORD: &str = "a password";
+const PROOFS: [&str; 2] = [ANSWERS, PASSWORD];
+
 fn why(methods: &[String], tried: &[String], notes: &[String]) -> String {
     let mut text = match methods {
         [] => String::new(),
@@ -155,13 +168,15 @@ fn why(methods: &[String], tried: &[String], notes: &[String]) -> String {
 impl Trouble {
     /// Trying again by itself would not help, or do harm: a host may lock out who keeps knocking.
     pub fn needs_operator(&self) -> bool {
+        if let Trouble::Program { why } = self {
+            return REFUSALS.iter().any(|words| why.contains(words));
+        }
         !matches!(
             self,
             Trouble::Closed { .. }
                 | Trouble::TimedOut { .. }
                 | Trouble::Late
                 | Trouble::Lost { .. }
-                | Trouble::Program { .. }
                 | Trouble::NotForwarded { .. }
         )
     }
@@ -200,6 +215,9 @@ impl Trouble {
             Trouble::TimedOut { .. } => {
                 format!("the host or the way to it is overloaded; `ssh -v {host}` shows where it stops")
             }
+            Trouble::TooMany { tried } if PROOFS.iter().any(|proof| tried.contains(proof)) => {
+                "see that the login name and the password are right".to_owned()
+            }
             Trouble::TooMany { .. } => {
                 "name the one key for this host in ssh_config: `IdentityFile KEY` and `IdentitiesOnly yes`"
                     .to_owned()
@@ -223,4 +241,55 @@ fn refused(host: &str, user: &str, methods: &[String]) -> String {
     format!(
         "see that {user} is the right login name, and that one of your keys is in its authorized_keys; another key is named by `IdentityFile` in ssh_config or added by `ssh-add`; `ssh -v {host}` shows more"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_refuses_is_not_asked_again_and_again() {
+        let program = |why: &str| Trouble::Program { why: why.into() };
+        assert!(program("me@web1: Permission denied (publickey).").needs_operator());
+        assert!(!program("connect to host web1 port 22: Connection refused").needs_operator());
+        assert!(!Trouble::Late.needs_operator());
+        assert!(Trouble::Crypto { why: String::new() }.needs_operator());
+    }
+
+    #[test]
+    fn says_what_was_tried_in_one_line() {
+        let refused = |methods: &[&str], tried: &[&str], notes: &[&str]| {
+            let list = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
+            Trouble::Refused {
+                user: "ops".into(),
+                methods: list(methods),
+                tried: list(tried),
+                notes: list(notes),
+            }
+        };
+        assert_eq!(
+            refused(
+                &["publickey", "password"],
+                &["/k", "the agent's me"],
+                &["/j is not there"]
+            )
+            .to_string(),
+            "ops may not log in; the host takes publickey, password; it refused /k, the agent's me; /j is not there"
+        );
+        let none = refused(&["gssapi-with-mic"], &[], &[]);
+        assert_eq!(
+            none.to_string(),
+            "ops may not log in; the host takes gssapi-with-mic; there was nothing to offer"
+        );
+        assert!(none.remedy("web1").unwrap().contains("via: openssh"));
+        let too_many = |tried: &str| {
+            Trouble::TooMany {
+                tried: tried.into(),
+            }
+            .remedy("web1")
+            .unwrap()
+        };
+        assert!(too_many("/a, /b").contains("IdentitiesOnly"));
+        assert!(too_many("a password").contains("password"));
+    }
 }

@@ -6,11 +6,10 @@ use super::{Done, Login, Step};
 use crate::engine::transport::ask::{Ask, Question};
 use crate::engine::transport::ssh::answered::{Answered, Secret};
 use crate::engine::transport::ssh::line::{Clock, Stop, one_line};
+use crate::engine::transport::ssh::trouble::{ANSWERS, PASSWORD};
 
 /// How often an answer may be wrong.
 const TRIES: usize = 3;
-/// What was offered, when the host refuses the answers to its questions.
-pub(super) const ANSWERS: &str = "the answers to its questions";
 /// Longest answer that is sent.
 const LONGEST: usize = 1024;
 
@@ -54,7 +53,7 @@ impl Login<'_> {
                 .drive(|session| session.userauth_password(user, &text))
             {
                 Ok(()) => return Ok(Step::In),
-                Err(stop) => self.refused(stop, "a password")?,
+                Err(stop) => self.refused(stop, PASSWORD)?,
             }
             if self.more_without_keys()? {
                 return Ok(Step::Partly);

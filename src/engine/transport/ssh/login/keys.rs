@@ -121,7 +121,10 @@ impl Login<'_> {
 
     fn agents_key(&mut self, agent: &Agent, key: &PublicKey) -> Done<Step> {
         let user = &self.hop.user;
-        let reply = self.line.drive(|_| agent.userauth(user, key));
+        // An agent may ask its owner before it signs.
+        let clock = &self.line.clock;
+        let sign = |_: &Session| clock.pause(|| agent.userauth(user, key));
+        let reply = self.line.drive(sign);
         let what = format!("the agent's {}", one_line(key.comment()));
         match self.reply(reply)? {
             Reply::In => Ok(Step::In),

@@ -39,7 +39,7 @@ impl Ask for Terminal {
                 let mut input = std::io::stdin().lock();
                 prompt(question, &mut err).and_then(|()| line(&mut input))
             }
-            Question::Text { .. } => prompt(question, &mut err).and_then(|()| unseen(&mut err)),
+            Question::Text { .. } => unseen(question, &mut err),
         };
         // Without a terminal that works there is nobody.
         answered.unwrap_or(Answer::Nobody)
@@ -124,10 +124,12 @@ fn line(input: &mut impl BufRead) -> std::io::Result<Answer> {
     })
 }
 
-/// Reads a line that is not shown. Keys arrive one by one, Ctrl-C included: the terminal is put
+/// Asks for a line that is not shown. Keys arrive one by one, Ctrl-C included: the terminal is put
 /// back however it ends.
-fn unseen(err: &mut impl Write) -> std::io::Result<Answer> {
+fn unseen(question: &Question, err: &mut impl Write) -> std::io::Result<Answer> {
+    // Before it is asked: who sees the question may type.
     let mut hidden = Hidden::begin()?;
+    prompt(question, err)?;
     let answer = keys(&mut hidden);
     drop(hidden);
     // The Enter was not shown either.

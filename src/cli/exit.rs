@@ -10,7 +10,7 @@ pub enum Exit {
     Done,
     /// 1: an error, of usage too.
     Error,
-    /// 2: `plan` found changes.
+    /// 2: `plan` found changes, `drift` differences.
     Changes,
     /// 3: some sites were applied, others failed.
     Partial,

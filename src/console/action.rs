@@ -92,7 +92,7 @@ macro_rules! actions {
 actions! {
     Open, "why", ["enter"], Look, OPENS, "why", "open it: what is the matter, or all that an apply did";
     Logs, "logs", ["l"], Look, NO_LOG, "logs", "follow the log of the site, or of all that are marked";
-    Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs from the file, field by field";
+    Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs: last applied, live, the file; and what apply would do";
     Filter, "filter", ["/"], Look, FILTERED, "filter", "show only lines that contain the words typed";
     Broken, "broken", ["!"], Look, SITES, "broken", "show only what is not well";
     Palette, "command", [":"], Look, ANY, "command", "do anything by its name";
@@ -143,6 +143,7 @@ actions! {
     Finish, "finish", ["F"], Change, ANY, "", "finish an apply that was cut off";
     Undo, "undo", ["U"], Change, ANY, "", "take an apply back that was cut off";
     Commit, "commit", ["K"], Change, ACTIVITY, "", "commit the fleet file to git, with what changed as the message";
+    Adopt, "adopt", ["D"], Change, ON_SITE, "", "write what was changed by hand on the site into the file";
     Start, "start", ["S"], Change, ON_SITE, "", "start the site: `state: running`";
     Stop, "stop", [], Danger, ON_SITE, "", "stop the site: `state: stopped`";
     Archive, "archive", [], Danger, ON_SITE, "", "archive the site: route and container go, files stay";

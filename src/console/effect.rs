@@ -100,6 +100,8 @@ pub enum Wish {
     Apply,
     /// Take back the apply with this name, which was cut off.
     Undo(String),
+    /// Write what was changed by hand on them into the file.
+    Adopt,
     /// Restart their containers.
     Restart,
     /// Edit `state:`.

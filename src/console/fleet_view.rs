@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fleet::{Name, SiteState};
 use crate::host::Machine;
 use crate::observe::model::ObservedHost;
+use crate::plan::drift::Field;
 
 /// All that the lists show.
 #[derive(Debug, Clone, Default)]
@@ -247,6 +248,8 @@ pub struct SiteRow {
     pub address: String,
     /// What is the matter, or worth knowing.
     pub why: String,
+    /// What differs between last applied, live, and the file.
+    pub drift: Vec<Field>,
     /// Its host does not answer: all of this is from `seen`.
     pub stale: bool,
     /// When its host was last read.

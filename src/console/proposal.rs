@@ -17,6 +17,8 @@ pub struct Proposal {
     pub plan: Arc<Plan>,
     /// What there is to say about the fleet file in git.
     pub uncommitted: Option<String>,
+    /// What was asked and would not be done, and why.
+    pub left: Vec<String>,
 }
 
 /// A line of a diff.

@@ -9,6 +9,7 @@ use super::words::brief;
 use crate::fleet::{Fleet, Host, Name, Site};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState, SiteRecord};
+use crate::plan::drift::{self, Field};
 use crate::plan::{Operation, Plan};
 
 mod judge;
@@ -74,9 +75,11 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
         }
     }
     if let Some(fleet) = facts.fleet {
+        let mut drift = drift_of(fleet, host, data);
         for site in fleet.sites_on(host) {
             let containers = ours.remove(site.name.as_str()).unwrap_or_default();
-            rows.push(site_row(facts, site, data, &containers));
+            let fields = drift.remove(&site.name).unwrap_or_default();
+            rows.push(site_row(facts, site, data, &containers, fields));
         }
         let mut left: Vec<_> = ours.into_iter().collect();
         left.sort_by_key(|(name, _)| *name);
@@ -135,9 +138,19 @@ fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
         container_name: String::new(),
         address: String::new(),
         why: String::new(),
+        drift: Vec::new(),
         stale: !matches!(data.link, Link::Ready | Link::Degraded),
         seen: data.observed_at,
     }
+}
+
+/// What differs of each site on a host.
+fn drift_of(fleet: &Fleet, host: &Name, data: &HostData) -> HashMap<Name, Vec<Field>> {
+    let (Some(host), Some(observed)) = (fleet.hosts.get(host), &data.observed) else {
+        return HashMap::new();
+    };
+    let found = drift::of_host(fleet, host, observed).into_iter();
+    found.filter_map(|d| Some((d.site?, d.fields))).collect()
 }
 
 fn site_row(
@@ -145,8 +158,10 @@ fn site_row(
     site: &Site,
     data: &HostData,
     containers: &[&ObservedContainer],
+    drift: Vec<Field>,
 ) -> SiteRow {
     let mut row = blank(&site.host, site.name.as_str(), data);
+    row.drift = drift;
     row.in_file = true;
     row.account = site
         .account

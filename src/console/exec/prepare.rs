@@ -17,7 +17,7 @@ use crate::fleet::{self, Fleet, Name};
 use crate::host::secret::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{HOST_DEADLINE, Inspect, scan};
-use crate::plan::{Intent, Plan, PlanOptions, plan_with};
+use crate::plan::{Intent, Plan, PlanOptions, drift, plan_with};
 
 /// A change that was worked out, with all that it takes to make it.
 pub(super) struct Prepared {
@@ -58,7 +58,13 @@ impl Work {
             return self.back(request, &run, before).await;
         }
         let edits = edits(&request);
-        let (after, fleet) = if edits.is_empty() {
+        let mut left = Vec::new();
+        let (after, fleet) = if request.wish == Wish::Adopt {
+            let loaded = fleet::load(&before, path)
+                .map_err(|_| "the fleet file has errors; `ostler check` shows them".to_owned())?;
+            self.adopt(&request, before.clone(), loaded.fleet, &mut left)
+                .await?
+        } else if edits.is_empty() {
             let loaded = fleet::load(&before, path)
                 .map_err(|_| "the fleet file has errors; `ostler check` shows them".to_owned())?;
             (None, loaded.fleet)
@@ -98,12 +104,18 @@ impl Work {
             Some(after) => fleet::diff(&before, after).iter().map(diff_line).collect(),
             None => Vec::new(),
         };
+        let mut plan = plan;
+        if request.wish == Wish::Adopt && after.is_none() {
+            // Asked for was the file; without it there is nothing to confirm.
+            plan.operations.clear();
+        }
         let plan = Arc::new(plan);
         let proposal = Proposal {
             request,
             diff,
             plan: plan.clone(),
             uncommitted,
+            left,
         };
         let ready = Prepared {
             title: proposal.request.title.clone(),
@@ -146,6 +158,7 @@ impl Work {
             diff: Vec::new(),
             plan: plan.clone(),
             uncommitted: None,
+            left: Vec::new(),
         };
         let ready = Prepared {
             title: proposal.request.title.clone(),
@@ -157,6 +170,35 @@ impl Work {
             clients: self.clients,
         };
         Ok((proposal, ready))
+    }
+
+    /// The file with what was changed by hand on sites written into it; what is not is said.
+    async fn adopt(
+        &mut self,
+        request: &Request,
+        before: String,
+        mut fleet: Fleet,
+        left: &mut Vec<String>,
+    ) -> Result<(Option<String>, Fleet), String> {
+        let only = request.sites.iter().cloned().collect();
+        self.look_again(&fleet, Some(&only)).await;
+        let mut text = before.clone();
+        for site in &request.sites {
+            let host = fleet.sites.get(site).map(|s| s.host.clone());
+            if let Some(HostObservation::Unreachable { why }) =
+                host.and_then(|host| self.observed.hosts.get(&host))
+            {
+                return Err(format!("{site}: what is live is not known: {why}"));
+            }
+            let path = &self.source.path;
+            let (adoption, edited) =
+                drift::adopt_into(&text, path, &fleet, site, &self.observed, &[])
+                    .map_err(|e| e.to_string())?;
+            let lines = adoption.left.iter();
+            left.extend(lines.map(|(field, why)| format!("{site}: {field}: {why}")));
+            (text, fleet) = (edited.text, edited.fleet);
+        }
+        Ok((Some(text).filter(|t| *t != before), fleet))
     }
 
     /// Looks again, closely and with secrets, at the hosts it is about.
@@ -220,7 +262,8 @@ fn diff_line(line: &fleet::DiffLine) -> DiffLine {
 /// How the file has to change.
 fn edits(request: &Request) -> Vec<Edit> {
     match &request.wish {
-        Wish::Apply | Wish::Restart | Wish::Undo(_) => Vec::new(),
+        // What is adopted is known only after the hosts were looked at.
+        Wish::Apply | Wish::Restart | Wish::Undo(_) | Wish::Adopt => Vec::new(),
         Wish::State(state) => request
             .sites
             .iter()

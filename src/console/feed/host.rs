@@ -53,7 +53,7 @@ const BEFORE_S: i64 = 3_600;
 const AT_ONCE: usize = 4;
 
 /// Events that change what is shown. The daemon sends no others.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 14] = [
     "create",
     "start",
     "die",
@@ -66,6 +66,9 @@ const EVENTS: [&str; 12] = [
     "rename",
     "update",
     "health_status",
+    // A network's: someone takes a container off it, or puts it on another.
+    "connect",
+    "disconnect",
 ];
 
 /// What outlives a connection.
@@ -245,7 +248,7 @@ impl Worker<'_> {
             self.host.engine,
             EngineAddress::Unix { .. } | EngineAddress::Sim { .. }
         );
-        let mut filters = vec![("type", "container")];
+        let mut filters = vec![("type", "container"), ("type", "network")];
         filters.extend(EVENTS.map(|e| ("event", e)));
         let mut events = Box::pin(self.client.events(&filters, since));
         let mut silent_since = Instant::now();
@@ -470,6 +473,10 @@ impl Worker<'_> {
                 })??;
         if let Some(last) = &self.last {
             carry_over(last, &mut found);
+            // Something was applied: what was compared with the records of before says nothing.
+            if found.differs.is_none() && last.differs.is_some() && *inspect != Inspect::Ours {
+                return Box::pin(self.look(&Inspect::Ours)).await;
+            }
         }
         self.blind = false;
         let found = Arc::new(found);
@@ -487,6 +494,12 @@ impl Worker<'_> {
     }
 
     fn event(&mut self, event: EngineEvent) {
+        if event.kind == "network" {
+            // What it means for the container shows when that is looked at.
+            self.touched
+                .extend(event.attributes.get("container").cloned());
+            return;
+        }
         self.touched.insert(event.id.clone());
         let (action, mut detail) = match event.action.split_once(": ") {
             Some((action, detail)) => (action.to_owned(), detail.to_owned()),
@@ -671,5 +684,9 @@ fn carry_over(last: &ObservedHost, found: &mut ObservedHost) {
         {
             container.inspected.clone_from(&known.inspected);
         }
+    }
+    // What was compared with the records holds while the records do.
+    if found.differs.is_none() && found.state == last.state {
+        found.differs.clone_from(&last.differs);
     }
 }

@@ -32,21 +32,23 @@ pub(super) fn judge(
             .join("; ")
     };
     let applied = record.is_some_and(|r| r.state != RecordedState::Leftover);
+    let by_hand = row
+        .drift
+        .iter()
+        .filter(|field| field.by_hand())
+        .map(|field| clean(&field.line()).into_owned())
+        .collect::<Vec<_>>()
+        .join("; ");
     let pending = |fallback: &str| {
         let text = if causes.is_empty() {
             fallback.to_owned()
         } else {
             due()
         };
-        let drifted = applied && serving.is_some() && causes.iter().any(|c| by_hand(c));
-        (
-            if drifted {
-                State::Drift
-            } else {
-                State::Pending
-            },
-            text,
-        )
+        if by_hand.is_empty() || !applied || serving.is_none() {
+            return (State::Pending, text);
+        }
+        (State::Drift, by_hand.clone())
     };
     match site.state {
         SiteState::Archived if serving.is_none() && causes.is_empty() => {
@@ -55,7 +57,7 @@ pub(super) fn judge(
         SiteState::Archived => return pending("to be archived"),
         SiteState::Stopped => {
             let up = serving.is_some_and(ObservedContainer::is_running);
-            return if up || !causes.is_empty() {
+            return if up || !causes.is_empty() || !by_hand.is_empty() {
                 pending("to be stopped")
             } else {
                 (State::Stopped, String::new())
@@ -66,7 +68,7 @@ pub(super) fn judge(
     if matches!(site.recipe, Recipe::Proxy { .. }) {
         return match row.http {
             Some(http) if http.value >= 500 => (State::Failing, format!("answers {}", http.value)),
-            _ if !causes.is_empty() => pending(""),
+            _ if !causes.is_empty() || !by_hand.is_empty() => pending(""),
             _ if !applied => (State::Pending, "not applied yet".into()),
             _ => (State::Ok, String::new()),
         };
@@ -156,16 +158,10 @@ pub(super) fn judge(
     if let Some(full) = full {
         return (State::Warning, full);
     }
-    if !causes.is_empty() {
+    if !causes.is_empty() || !by_hand.is_empty() {
         return pending("");
     }
     (State::Ok, String::new())
-}
-
-/// Whether a cause says that the host, not the file, was changed.
-fn by_hand(cause: &str) -> bool {
-    // The words of `plan::cause`; a test there and here would notice a change of either.
-    cause.ends_with("by hand") || cause.contains("not the one that was applied")
 }
 
 /// Docker's own word about health, out of the status line.

@@ -19,6 +19,7 @@ struct Case {
     file: String,
     container: Option<ObservedContainer>,
     applied: bool,
+    memory: Option<u64>,
     causes: Vec<&'static str>,
     data: HostData,
 }
@@ -30,7 +31,7 @@ impl Case {
             file: FILE.into(),
             container: Some(ObservedContainer {
                 id: "c1".into(),
-                name: "ostler-x-1".into(),
+                name: crate::plan::names::site(&"x".parse().unwrap(), "blog"),
                 run: RunState::Running,
                 status: "Up 3 hours".into(),
                 created: NOW - 10_800,
@@ -43,6 +44,7 @@ impl Case {
                 ..ObservedContainer::default()
             }),
             applied: true,
+            memory: None,
             causes: Vec::new(),
             data: HostData {
                 link: Link::Ready,
@@ -84,7 +86,7 @@ impl Case {
         if self.applied {
             let record = serde_json::json!({
                 "schema": 1, "site": "blog", "uid": 200000, "spec": null, "hash": null,
-                "limits": {"memory": null, "nano_cpus": null, "pids": null},
+                "limits": {"memory": self.memory, "nano_cpus": null, "pids": null},
                 "route": null, "secrets": {}, "state": {"wanted": "running"},
                 "image_id": null, "address": null,
             });
@@ -221,9 +223,19 @@ fn health_is_believed() {
 
 #[test]
 fn what_was_changed_by_hand_is_drift_and_what_the_file_says_is_to_apply() {
-    let mut by_hand = Case::new();
-    by_hand.causes = vec!["memory 128M→256M by hand"];
+    let limits = |mega: u64| Inspected {
+        limits: crate::fleet::Limits {
+            memory: Some(mega << 20),
+            ..Default::default()
+        },
+        ..Inspected::default()
+    };
+    let mut by_hand = Case::new().with(|c| c.inspected = Some(limits(256)));
+    by_hand.memory = Some(128 << 20);
     state(by_hand, State::Drift, "memory 128M→256M by hand");
+    let mut as_applied = Case::new().with(|c| c.inspected = Some(limits(128)));
+    as_applied.memory = Some(128 << 20);
+    state(as_applied, State::Ok, "");
     let mut file = Case::new();
     file.causes = vec!["domains: added www.blog.example"];
     state(file, State::Pending, "domains: added www.blog.example");

@@ -35,7 +35,7 @@ pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
 /// How many lines the screen shown has, as far as it can be scrolled.
 pub fn lines_of(model: &Model) -> usize {
     match model.screen() {
-        Screen::Plan(plan) => model.plan_lines.shown(plan).len(),
+        Screen::Plan(plan) => plan::line_count(model, plan),
         _ => lines(model, usize::from(model.size.0), &Ages::new(model.now())).len(),
     }
 }

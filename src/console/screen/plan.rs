@@ -5,13 +5,15 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::action::Action;
 use crate::console::model::{Model, PlanScreen};
 use crate::console::order::{contains, words};
 use crate::console::pen::{Pen, Spans};
-use crate::console::text::{clean, count, width};
+use crate::console::text::{clean, count, elide, width};
 use crate::console::theme::{Role, Theme};
 use crate::console::words as say;
 use crate::fleet::Name;
+use crate::plan::drift::Field;
 use crate::plan::show;
 use crate::plan::{Class, Interruption, Operation, Plan, Undo};
 
@@ -254,6 +256,96 @@ pub fn summary(plan: &Plan) -> String {
     parts.join(" · ")
 }
 
+/// How many lines the screen has.
+pub fn line_count(model: &Model, screen: &PlanScreen) -> usize {
+    field_lines(model, screen, usize::from(model.size.0)).len()
+        + model.plan_lines.shown(screen).len()
+}
+
+/// For one site: each field as it was last applied, as it is, as the file says, and whose change
+/// that was; then the keys that settle it.
+fn field_lines(model: &Model, screen: &PlanScreen, room: usize) -> Vec<Spans> {
+    let row = screen.only.as_deref().and_then(|only| {
+        let mut rows = model.view.sites.iter();
+        rows.find(|row| !row.foreign && row.name == only)
+    });
+    let Some(row) = row.filter(|row| !row.drift.is_empty()) else {
+        return Vec::new();
+    };
+    let longest = row.drift.iter().map(|f| width(&f.path)).max().unwrap_or(0);
+    let name = longest.clamp(5, room / 4) + 2;
+    let changed = 8;
+    // Columns are as wide as they have to be, and share what room there is.
+    let wide = |value: fn(&Field) -> &Option<String>, head: &str| {
+        let longest = row
+            .drift
+            .iter()
+            .map(|f| value(f).as_deref().map_or(1, width))
+            .max();
+        longest.unwrap_or(0).max(width(head))
+    };
+    let share = room.saturating_sub(name + changed + 3) / 3;
+    let columns = [
+        ("LAST APPLIED", wide(|f| &f.applied, "LAST APPLIED")),
+        ("LIVE", wide(|f| &f.live, "LIVE")),
+        ("FILE", wide(|f| &f.wanted, "FILE")),
+    ]
+    .map(|(head, wide)| (head, wide.min(share.saturating_sub(2)) + 2));
+    let pad = |text: &str, wide: usize| {
+        let text = elide(text, wide.saturating_sub(1)).into_owned();
+        let gap = " ".repeat(wide.saturating_sub(width(&text)));
+        format!("{text}{gap}")
+    };
+    let mut lines: Vec<Spans> = vec![vec![
+        (Role::Column, format!("   {}", pad("FIELD", name))),
+        (Role::Column, pad(columns[0].0, columns[0].1)),
+        (Role::Column, pad(columns[1].0, columns[1].1)),
+        (Role::Column, pad(columns[2].0, columns[2].1)),
+        (Role::Column, "CHANGED".into()),
+    ]];
+    for field in &row.drift {
+        let value = |value: &Option<String>, at: usize| {
+            let text = value.as_deref().map(clean).unwrap_or("—".into());
+            pad(&text, columns[at].1)
+        };
+        let live = if field.by_hand() {
+            Role::Drift
+        } else {
+            Role::Text
+        };
+        let wanted = match field.wanted == field.applied {
+            true => Role::Text,
+            false => Role::Busy,
+        };
+        lines.push(vec![
+            (
+                Role::Strong,
+                format!("   {}", pad(&clean(&field.path), name)),
+            ),
+            (Role::Text, value(&field.applied, 0)),
+            (live, value(&field.live, 1)),
+            (wanted, value(&field.wanted, 2)),
+            (live, field.kind.word().into()),
+        ]);
+    }
+    lines.push(Vec::new());
+    if !model.view.on_call && row.in_file && !row.stale {
+        let key = |action| model.keymap.key(action).unwrap_or_default();
+        let mut spans = vec![
+            (Role::Key, format!("   {}", key(Action::Apply))),
+            (Role::Text, " as the file says".into()),
+        ];
+        if row.drift.iter().any(|field| field.adoptable) {
+            spans.push((Role::Key, format!("   {}", key(Action::Adopt))));
+            spans.push((Role::Text, " write what is live into the file".into()));
+        }
+        spans.push((Role::Dim, "   both ask first".into()));
+        lines.push(spans);
+        lines.push(Vec::new());
+    }
+    lines
+}
+
 /// Draws the screen.
 pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
     let theme = &model.theme;
@@ -282,15 +374,19 @@ pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
         area.height.saturating_sub(1),
     );
     let room = usize::from(area.width);
-    let visible = shown
-        .iter()
-        .skip(screen.top)
-        .take(usize::from(below.height));
+    let fields = field_lines(model, screen, room);
+    let all = fields.len() + shown.len();
+    let visible = (screen.top..all).take(usize::from(below.height));
     for (line, at) in visible.enumerate() {
-        let spans = model.plan_lines.spans(*at, room, theme);
+        let spans = match fields.get(at) {
+            Some(spans) => spans.clone(),
+            None => model
+                .plan_lines
+                .spans(shown[at - fields.len()], room, theme),
+        };
         Pen::on(buf, theme, below, line as u16).spans(&spans);
     }
-    if shown.is_empty() && model.plan.is_some() && screen.only.is_some() {
+    if all == 0 && model.plan.is_some() && screen.only.is_some() {
         let text = " nothing: it is as the file says, as far as the host tells";
         Pen::on(buf, theme, below, 1).put(Role::Dim, text);
     }

@@ -14,7 +14,12 @@ use crate::console::theme::{Role, Theme};
 /// How many lines it has, for scrolling.
 pub fn line_count(open: &Open) -> usize {
     let plan = &open.proposal.plan;
-    open.proposal.diff.len() + plan.operations.len() + plan.problems.len() + plan.notices.len() + 6
+    open.proposal.left.len()
+        + open.proposal.diff.len()
+        + plan.operations.len()
+        + plan.problems.len()
+        + plan.notices.len()
+        + 6
 }
 
 fn lines(open: &Open, room: usize, theme: &Theme) -> Vec<Spans> {
@@ -38,6 +43,13 @@ fn lines(open: &Open, room: usize, theme: &Theme) -> Vec<Spans> {
                 role,
                 format!("   {} {}", line.sign, clean(&line.text)),
             )]);
+        }
+        out.push(Vec::new());
+    }
+    if !proposal.left.is_empty() {
+        out.push(vec![(Role::Column, " Left as it is".into())]);
+        for line in &proposal.left {
+            out.push(vec![(Role::Dim, format!("   {}", clean(line)))]);
         }
         out.push(Vec::new());
     }

@@ -481,5 +481,17 @@ fn next_step(model: &Model, row: &SiteRow, out: &mut Vec<Spans>) {
             (Role::Key, key),
             (Role::Text, " make it as the file says (asks first)".into()),
         ]);
+        if row.drift.iter().any(|field| field.adoptable)
+            && let Some(key) = model.keymap.key(Action::Adopt)
+        {
+            out.push(vec![
+                (Role::Text, "       ".into()),
+                (Role::Key, key),
+                (
+                    Role::Text,
+                    " write what is live into the file (asks first)".into(),
+                ),
+            ]);
+        }
     }
 }

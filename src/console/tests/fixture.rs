@@ -47,7 +47,7 @@ pub fn container(fleet: &str, site: &str, up: i64) -> ObservedContainer {
     let id = format!("{:0<64}", crate::plan::spec::short_hash(site.as_bytes()));
     let label = |k: &str, v: &str| (format!("ostler.{k}"), v.to_owned());
     ObservedContainer {
-        name: format!("ostler-{fleet}-{}", &id[..10]),
+        name: crate::plan::names::site(&name(fleet), site),
         id,
         image: "php:8.4-apache".into(),
         labels: BTreeMap::from([
@@ -79,7 +79,11 @@ pub fn record(site: &str) -> SiteRecord {
         uid: 200_000,
         spec: None,
         hash: Some("h".into()),
-        limits: Limits::default(),
+        // As its container was found, but for the one that was changed by hand.
+        limits: Limits {
+            memory: Some(if site == "alice-blog" { 128 } else { 256 } << 20),
+            ..Limits::default()
+        },
         route: None,
         secrets: BTreeMap::new(),
         state: RecordedState::Wanted(SiteState::Running),

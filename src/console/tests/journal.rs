@@ -233,6 +233,7 @@ fn a_written_fleet_file_can_be_committed_once() {
         panic!("nothing was asked");
     };
     let proposal = Proposal {
+        left: Vec::new(),
         request,
         diff: vec![],
         plan: Arc::new(drift_plan()),

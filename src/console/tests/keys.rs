@@ -27,6 +27,7 @@ fn answer(app: &mut App, plan: Plan) -> u64 {
         .expect("a change was asked for");
     let proposal = Proposal {
         uncommitted: None,
+        left: Vec::new(),
         request,
         diff: vec![DiffLine {
             sign: '+',
@@ -190,6 +191,7 @@ fn more_than_five_marked_asks_for_the_number() {
     };
     let proposal = Proposal {
         uncommitted: None,
+        left: Vec::new(),
         request,
         diff: vec![],
         plan: Arc::new(plan),
@@ -415,6 +417,7 @@ fn hour_of_keys(app: &mut App, keys: Vec<KeyEvent>) -> Vec<Effect> {
             if let Effect::Propose(id, request) = &wish {
                 let proposal = Proposal {
                     uncommitted: None,
+                    left: Vec::new(),
                     request: request.clone(),
                     diff: vec![],
                     plan: Arc::new(stopping_plan("bob-shop")),

@@ -230,6 +230,7 @@ fn proposed(app: &mut App) -> u64 {
     }
     let proposal = Proposal {
         uncommitted: None,
+        left: Vec::new(),
         request,
         diff: vec![
             line('@', "⋯"),

@@ -227,3 +227,61 @@ async fn in_on_call_mode_the_gate_sees_reading_only() {
     assert_eq!((gate.changing(), gate.refused()), (0, 0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), FILE);
 }
+
+/// Memory was changed by hand: the three columns say so, and the file takes it over or the host is
+/// put right, by keys only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.yml");
+    let file = format!("{FILE}    memory: 128M   # enough\n");
+    std::fs::write(&path, &file).unwrap();
+    let sim = Sim::new(7);
+    let mut it = Whole::open(&sim, folder.path(), Mode::Full);
+    it.wait_for("△ to apply").await;
+    it.press("A");
+    it.wait_for("A applies it").await;
+    it.press("A");
+    it.wait_for("done: ").await;
+    it.press("q");
+    it.wait_for("● ok").await;
+    let client = Client::over(sim.connector(), sim.address(), Gate::full())
+        .await
+        .unwrap();
+    let set = async |mega: i64| {
+        let name = crate::plan::names::site(&"lab".parse().unwrap(), "blog");
+        let body = bollard::models::ContainerUpdateBody {
+            memory: Some(mega << 20),
+            memory_swap: Some(mega << 20),
+            ..Default::default()
+        };
+        client.update(&name, &body).await.unwrap();
+    };
+    set(256).await;
+    it.wait_for("◐ drift").await;
+    it.wait_for("memory 128M→256M by hand").await;
+    it.press("d");
+    it.wait_for("FIELD   LAST APPLIED  LIVE  FILE  CHANGED")
+        .await;
+    it.wait_for("memory  128M          256M  128M  by hand")
+        .await;
+    it.press("D");
+    it.wait_for("adopt blog on web1? A applies it").await;
+    it.wait_for("+     memory: 256M   # enough").await;
+    it.press("A");
+    it.wait_for("done: ").await;
+    let now = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(now, file.replace("128M", "256M"));
+    it.press("q q");
+    it.wait_for("● ok").await;
+
+    set(64).await;
+    it.wait_for("memory 256M→64M by hand").await;
+    it.press("d A");
+    it.wait_for("apply blog on web1? A applies it").await;
+    it.press("A");
+    it.wait_for("done: ").await;
+    it.press("q q");
+    it.wait_for("● ok").await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), now);
+}

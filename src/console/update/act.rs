@@ -207,6 +207,7 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Finish => return finish(model),
         Action::Undo => return undo(model),
         Action::Commit => return commit(model),
+        Action::Adopt => return change(model, "adopt", Wish::Adopt),
         Action::Start => return change(model, "start", Wish::State(SiteState::Running)),
         Action::Stop => return change(model, "stop", Wish::State(SiteState::Stopped)),
         Action::Archive => return change(model, "archive", Wish::State(SiteState::Archived)),

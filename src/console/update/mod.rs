@@ -111,6 +111,11 @@ fn proposed(
                     let text = format!("{}; {}", problem.what, problem.remedy);
                     model.say(Tone::Bad, super::text::clean(&text).into_owned());
                 }
+                None if !proposal.left.is_empty() => {
+                    let left = proposal.left.join("; ");
+                    let text = format!("{}: {left}", proposal.request.title);
+                    model.say(Tone::Bad, super::text::clean(&text).into_owned());
+                }
                 None => {
                     let text = format!("{}: nothing to do", proposal.request.title);
                     model.say(Tone::Plain, text);

@@ -9,7 +9,7 @@ mod create;
 mod life;
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use adjust::{
     has_edited_files, has_stale_files, limits_in_the_way, newer_image, set_limits, spoiled,
@@ -211,7 +211,7 @@ fn build<'a>(
     if route_causes.is_empty() {
         route_causes.clone_from(&causes);
     }
-    if route_causes.is_empty() {
+    if route_causes.is_empty() && view.routed != Some(&entry) {
         route_causes.push("the router does not send its requests there yet".into());
     }
     route(
@@ -252,7 +252,15 @@ fn build<'a>(
     if !unchanged {
         let made = keep.and_then(|keep| still_made(view, keep, &wanted.spec));
         causes.extend(route_causes.into_iter().filter(|_| view.record.is_some()));
-        causes.dedup();
+        if let Some(record) = view.record {
+            let (was, now) = (&record.limits, &site.limits);
+            causes.extend(cause::of_limits(was, was, now));
+        }
+        if causes.is_empty() {
+            causes.push("what was applied is not recorded as it is".into());
+        }
+        let mut said = BTreeSet::new();
+        causes.retain(|cause| said.insert(cause.clone()));
         let record = SiteRecord {
             schema: 1,
             site: site.name.clone(),

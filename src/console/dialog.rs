@@ -29,7 +29,7 @@ pub struct Dialog {
 /// What is typed.
 enum Typed {
     /// Seen.
-    Plain(Input),
+    Plain(Box<Input>),
     /// Not seen, not even how long it is in a picture.
     Hidden(Vec<char>),
 }
@@ -64,7 +64,7 @@ impl Dialog {
     pub fn new(asked: Asked) -> Dialog {
         let typed = match &asked.question {
             Question::Text { visible: false, .. } => Typed::Hidden(Vec::with_capacity(MOST)),
-            _ => Typed::Plain(Input::default()),
+            _ => Typed::Plain(Box::default()),
         };
         Dialog {
             asked,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use cli::{Ran, command, ostler_in, run};
+use cli::{Ran, command, run};
 use stage::Stage;
 
 fn site(name: &str, body: &str) -> String {

@@ -39,6 +39,10 @@ pub enum LockError {
 
 /// How long the last call of a process that is known to be dead is given to end in the engine.
 const LAST_CALL: Duration = Duration::from_secs(2);
+/// How long a lock may take to go away once the engine removes it.
+const GOING: Duration = Duration::from_secs(10);
+/// When one that is going away is looked at again.
+const SHORTLY: Duration = Duration::from_millis(50);
 /// By how much the two clocks of a machine may differ before it is taken to have slept.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -111,6 +115,12 @@ impl Lock {
                 Err(e) => return Err(e.into()),
             }
             let Some(found) = find(client, &name).await? else {
+                // Gone, or going: soon somebody can have it.
+                if Instant::now() >= end + GOING {
+                    let why = format!("{name} is there and cannot be read");
+                    return Err(LockError::Other(why));
+                }
+                tokio::time::sleep(SHORTLY).await;
                 continue;
             };
             let mut dying = false;
@@ -289,7 +299,7 @@ async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
         )));
     }
     let holder = lock::read(client, &id, &labels).await?;
-    Ok(Some(Found { id, holder }))
+    Ok(holder.map(|holder| Found { id, holder }))
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -87,12 +87,12 @@ pub fn labels(
     labels
 }
 
-/// Reads the heartbeat of a lock whose labels are known.
+/// Reads the heartbeat of a lock whose labels are known; `None`: it is being taken away.
 pub async fn read(
     client: &Client,
     id: &str,
     labels: &BTreeMap<String, String>,
-) -> engine::Result<Holder> {
+) -> engine::Result<Option<Holder>> {
     let label = |name: &str| labels.get(&format!("ostler.{name}")).map(String::as_str);
     let since: i64 = label("since").and_then(|s| s.parse().ok()).unwrap_or(0);
     let beat = match client.archive_get(id, HEARTBEAT).await {
@@ -102,10 +102,12 @@ pub async fn read(
             .and_then(|text| text.trim().parse().ok()),
         // Not yet, or gone meanwhile: the two read alike.
         Err(e) if e.is_not_found() => None,
-        Err(e) => return Err(e),
+        Err(e) if e.is_unreachable() => return Err(e),
+        // Docker 20.10 answers 500 for a container that it is removing at this moment.
+        Err(_) => return Ok(None),
     };
     let now = client.daemon_now().unwrap_or(since);
-    Ok(Holder {
+    Ok(Some(Holder {
         who: printable(label("who").unwrap_or("somebody")),
         whence: printable(label("whence").unwrap_or("somewhere")),
         since,
@@ -114,7 +116,7 @@ pub async fn read(
         dead: label("process")
             .and_then(|text| text.parse::<Process>().ok())
             .is_some_and(|process| process.is_dead()),
-    })
+    }))
 }
 
 /// A process, named so that no other can be taken for it: not one on another machine, not one

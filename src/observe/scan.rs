@@ -144,7 +144,7 @@ async fn holder(
         .iter()
         .find(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some(lock::ROLE));
     match found {
-        Some(found) => lock::read(client, &found.id, &found.labels).await.map(Some),
+        Some(found) => lock::read(client, &found.id, &found.labels).await,
         None => Ok(None),
     }
 }

@@ -200,6 +200,76 @@ fn two_bastions_lead_to_a_host_and_are_shared() {
     });
 }
 
+/// A port that answers no connection, not even by refusing it; and what keeps it so.
+async fn black_hole() -> (u16, impl Sized) {
+    let listener = tokio::net::TcpSocket::new_v4().unwrap();
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Its queue is full when one more has to wait.
+    let mut queued = Vec::new();
+    let full = Duration::from_millis(300);
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(full, tokio::net::TcpStream::connect(address)).await
+    {
+        queued.push(stream);
+    }
+    (address.port(), (listener, queued))
+}
+
+#[test]
+fn a_dead_host_behind_a_bastion_holds_up_nobody_else() {
+    run(async {
+        let (bastion, one, engine) = (Sshd::up("bastion", ""), Sshd::up("one", ""), Standin::up());
+        let (port, _full) = black_hole().await;
+        let network = one.network(&[
+            bastion.block(""),
+            one.block("ProxyJump bastion"),
+            format!("Host dead\n HostName 127.0.0.1\n Port {port}\n User root\n ProxyJump bastion\n"),
+        ]);
+        let dead: EngineAddress = "ssh://dead".parse().unwrap();
+        let address = one.address(&engine.socket);
+        let begun = tokio::time::Instant::now();
+        let (lost, found) = tokio::join!(connect(&network, &dead), async {
+            let client = connect(&network, &address).await.unwrap();
+            (client, begun.elapsed())
+        });
+        let lost = lost.unwrap_err();
+        assert!(lost.to_string().contains("no connection from bastion"), "{lost}");
+        let (client, took) = found;
+        assert!(took < begun.elapsed(), "{took:?}");
+        // The bastion still tries: that is not begun once more.
+        let again = connect(&network, &dead).await.unwrap_err();
+        assert!(again.to_string().contains("still waits"), "{again}");
+        assert_eq!(client.containers().await.unwrap().len(), ROWS);
+        assert!(bastion.connections() <= 2);
+    });
+}
+
+#[test]
+fn a_host_that_falls_silent_is_given_up() {
+    run(async {
+        let (sshd, engine) = (Sshd::up("web1", ""), Standin::up());
+        let alive = "ServerAliveInterval 1\n ServerAliveCountMax 2";
+        let network = sshd.network(&[sshd.block(alive)]);
+        let client = connect(&network, &sshd.address(&engine.socket)).await.unwrap();
+        let options = LogOptions {
+            follow: true,
+            ..LogOptions::default()
+        };
+        let mut logs = Box::pin(client.logs("c", options));
+        logs.next().await.unwrap().unwrap();
+        // Longer than its patience: answers are signs of life.
+        let quiet = tokio::time::timeout(Duration::from_secs(5), logs.next()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        sshd.signal_sessions("-STOP");
+        let silent = tokio::time::timeout(Duration::from_secs(10), logs.next()).await;
+        assert!(silent.expect("it is given up").unwrap().is_err());
+        sshd.signal_sessions("-CONT");
+        assert_eq!(client.containers().await.unwrap().len(), ROWS);
+    });
+}
+
 #[test]
 fn a_session_that_died_is_begun_anew_once_for_all() {
     run(async {

@@ -1,10 +1,11 @@
 //! The way to a host: TCP to it, or through bastions, each of which is logged in to once for all
 //! the hosts behind it.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -22,20 +23,57 @@ use crate::engine::error::{Error, Result};
 /// no ConnectTimeout.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// An open that takes longer keeps its session to itself: libssh2 opens one channel at a time, and
+/// a bastion tries for two minutes to reach a host that does not answer.
+const SLOW: Duration = Duration::from_secs(1);
+/// Sessions on a bastion that may be kept so, before the last one is used whatever it waits for.
+const TIED: usize = 7;
+
 /// A bastion, for everything behind it.
 #[derive(Default)]
 pub(super) struct Bastion {
-    live: std::sync::Mutex<Option<Session>>,
+    inner: Mutex<Sessions>,
     beginning: Joint<Session>,
+    /// Held by whoever opens a channel, until it is open or known to be slow.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    /// The one for the next who comes.
+    live: Option<Session>,
+    /// Those that wait for a host, by its address.
+    tied: HashMap<String, Session>,
 }
 
 impl Bastion {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live(&self) -> Option<Session> {
-        let live = self
-            .live
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        live.clone().filter(Session::is_live)
+        self.lock().live.clone().filter(Session::is_live)
+    }
+
+    /// Whether an earlier attempt still waits for that address.
+    fn waits_for(&self, address: &str) -> bool {
+        let mut inner = self.lock();
+        inner.tied.retain(|_, session| session.is_live());
+        inner.tied.contains_key(address)
+    }
+
+    /// `session` waits for `address`: others get another one.
+    fn tie(&self, address: &str, session: &Session) {
+        let mut inner = self.lock();
+        inner.tied.insert(address.to_owned(), session.clone());
+        if inner.tied.len() <= TIED {
+            inner.live = None;
+        }
+    }
+
+    /// It waits no longer; what hangs on the session keeps it, nothing else.
+    fn untie(&self, address: &str) {
+        self.lock().tied.remove(address);
     }
 }
 
@@ -86,25 +124,48 @@ impl Ssh {
         let address = format!("{}:{}", hop.host, hop.port);
         let last = bastions.last().map_or("", |hop| hop.name.as_str());
         let within = hop.connect_timeout.unwrap_or(CONNECT);
+        let refused = |why: &str| unreachable(&hop.name, why);
         let mut again = true;
-        let lane = loop {
-            let bastion = self.bastion(bastions).await?;
+        let mut lane = loop {
+            let bastion = self.bastion_at(bastions);
+            let turn = bastion.turn.lock().await;
+            if bastion.waits_for(&address) {
+                return Err(refused(&format!("{last} still waits for {address}")));
+            }
+            let session = self.bastion(bastions).await?;
+            let opener = session.clone();
             let goal = Goal::Tcp(hop.host.clone(), hop.port);
-            match timeout(within, bastion.open(goal)).await {
-                Ok(Ok(lane)) => break lane,
-                Ok(Err(Refusal::Refused(words))) => {
-                    let why = format!("from {last} to {address}: {}", plainly(&words));
-                    return Err(unreachable(&hop.name, &why));
+            let mut opening = tokio::spawn(async move { opener.open(goal).await });
+            let mut opened = timeout(SLOW.min(within), &mut opening).await;
+            if opened.is_err() {
+                bastion.tie(&address, &session);
+                drop(turn);
+                opened = timeout(within.saturating_sub(SLOW), &mut opening).await;
+                if opened.is_ok() {
+                    bastion.untie(&address);
                 }
-                Ok(Err(Refusal::Dead)) if again => again = false,
-                Ok(Err(Refusal::Dead)) => {
+            }
+            match opened {
+                Ok(Ok(Ok(lane))) => break lane,
+                Ok(Ok(Err(Refusal::Refused(words)))) => {
+                    let why = format!("from {last} to {address}: {}", plainly(&words));
+                    return Err(refused(&why));
+                }
+                Ok(Ok(Err(Refusal::Dead)) | Err(_)) if again => again = false,
+                Ok(Ok(Err(Refusal::Dead)) | Err(_)) => {
                     let lost = || unreachable(last, "its SSH session ended");
-                    return Err(bastion.fate().unwrap_or_else(lost));
+                    return Err(session.fate().unwrap_or_else(lost));
                 }
                 Err(_) => {
+                    let (bastion, tied) = (bastion.clone(), address.clone());
+                    tokio::spawn(async move {
+                        // A channel that opens after all is closed again.
+                        drop(opening.await);
+                        bastion.untie(&tied);
+                    });
                     let seconds = within.as_secs_f32();
                     let why = format!("no connection from {last} to {address} within {seconds} s");
-                    return Err(unreachable(&hop.name, &why));
+                    return Err(refused(&why));
                 }
             }
         };
@@ -112,7 +173,6 @@ impl Ssh {
         let (ours, far) = UnixStream::pair().map_err(io)?;
         far.set_nonblocking(true).map_err(io)?;
         let mut far = tokio::net::UnixStream::from_std(far).map_err(io)?;
-        let mut lane = lane;
         tokio::spawn(async move {
             // Ends when either side does; the other then sees its end.
             let _ = tokio::io::copy_bidirectional(&mut lane, &mut far).await;
@@ -134,9 +194,7 @@ impl Ssh {
                     return Ok(session);
                 }
                 let session = reaching.await?;
-                if let Ok(mut live) = kept.live.lock() {
-                    *live = Some(session.clone());
-                }
+                kept.lock().live = Some(session.clone());
                 Ok(session)
             })
             .await

@@ -225,7 +225,9 @@ fn a_dead_host_behind_a_bastion_holds_up_nobody_else() {
         let network = one.network(&[
             bastion.block(""),
             one.block("ProxyJump bastion"),
-            format!("Host dead\n HostName 127.0.0.1\n Port {port}\n User root\n ProxyJump bastion\n"),
+            format!(
+                "Host dead\n HostName 127.0.0.1\n Port {port}\n User root\n ProxyJump bastion\n"
+            ),
         ]);
         let dead: EngineAddress = "ssh://dead".parse().unwrap();
         let address = one.address(&engine.socket);
@@ -235,7 +237,10 @@ fn a_dead_host_behind_a_bastion_holds_up_nobody_else() {
             (client, begun.elapsed())
         });
         let lost = lost.unwrap_err();
-        assert!(lost.to_string().contains("no connection from bastion"), "{lost}");
+        assert!(
+            lost.to_string().contains("no connection from bastion"),
+            "{lost}"
+        );
         let (client, took) = found;
         assert!(took < begun.elapsed(), "{took:?}");
         // The bastion still tries: that is not begun once more.
@@ -252,7 +257,9 @@ fn a_host_that_falls_silent_is_given_up() {
         let (sshd, engine) = (Sshd::up("web1", ""), Standin::up());
         let alive = "ServerAliveInterval 1\n ServerAliveCountMax 2";
         let network = sshd.network(&[sshd.block(alive)]);
-        let client = connect(&network, &sshd.address(&engine.socket)).await.unwrap();
+        let client = connect(&network, &sshd.address(&engine.socket))
+            .await
+            .unwrap();
         let options = LogOptions {
             follow: true,
             ..LogOptions::default()

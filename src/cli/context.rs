@@ -338,7 +338,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
         .build()
         .map_err(|error| Failure::caused("cannot start the runtime", &error))?;
     let output = runtime.block_on(future);
-    // What is left, such as a read of standard input, is not waited for.
-    runtime.shutdown_background();
+    // Connections are closed, and the ssh of `via: openssh` ended with its socket. What does not
+    // end, such as a read of standard input, is not waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     Ok(output)
 }

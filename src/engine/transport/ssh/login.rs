@@ -10,7 +10,7 @@ use super::answered::{Answered, KeyAnswer};
 use super::config::{Hop, Strict};
 use super::known_hosts::{self, KnownHosts, RevokedError, Verdict};
 use super::line::{Line, Stop, one_line};
-use super::trouble::{ANSWERS, Trouble};
+use super::trouble::{ANSWERS, ChangedKey, Trouble};
 use crate::engine::error::{Error, Result};
 use crate::engine::transport::ask::{Ask, Question};
 
@@ -179,7 +179,7 @@ impl Login<'_> {
         match known.judge(&key) {
             Verdict::Known => Ok(()),
             Verdict::Revoked(entry) => Err(revoked(entry.place())),
-            Verdict::Changed(entry) => Err(Trouble::ChangedKey {
+            Verdict::Changed(entry) => Err(Trouble::ChangedKey(Box::new(ChangedKey {
                 kind,
                 fingerprint,
                 known_kind: entry.kind.clone(),
@@ -187,7 +187,7 @@ impl Login<'_> {
                 place: entry.place(),
                 name: name.to_owned(),
                 file: entry.file.display().to_string(),
-            }),
+            }))),
             Verdict::Authority(entry) => Err(Trouble::NeedsOpenSsh {
                 what: format!("a host certificate ({})", entry.place()),
             }),

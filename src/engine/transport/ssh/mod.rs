@@ -39,7 +39,7 @@ mod trouble;
 
 pub use answered::Answered;
 pub use config::{Hop, SshOptions};
-pub use trouble::Trouble;
+pub use trouble::{ChangedKey, Trouble};
 
 use super::Connector;
 use super::ask::Ask;

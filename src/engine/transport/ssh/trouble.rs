@@ -31,24 +31,10 @@ pub enum Trouble {
     },
     /// The host shows another key than the one in known_hosts.
     #[error(
-        "ITS KEY HAS CHANGED: it shows {kind} {fingerprint}, {place} says {known_kind} {known}; somebody may be listening in"
+        "ITS KEY HAS CHANGED: it shows {} {}, {} says {} {}; somebody may be listening in",
+        .0.kind, .0.fingerprint, .0.place, .0.known_kind, .0.known
     )]
-    ChangedKey {
-        /// Kind of the key it shows.
-        kind: String,
-        /// `SHA256:…` of the key it shows.
-        fingerprint: String,
-        /// Kind of the key that is known.
-        known_kind: String,
-        /// `SHA256:…` of the key that is known.
-        known: String,
-        /// `FILE:LINE` of the key that is known.
-        place: String,
-        /// The name under which it is known: `[web1]:2222`.
-        name: String,
-        /// The file that it stands in.
-        file: String,
-    },
+    ChangedKey(Box<ChangedKey>),
     /// The host shows a key that was revoked.
     #[error("its key {kind} {fingerprint} is revoked by {place}")]
     RevokedKey {
@@ -149,6 +135,25 @@ pub(super) const ANSWERS: &str = "the answers to its questions";
 pub(super) const PASSWORD: &str = "a password";
 const PROOFS: [&str; 2] = [ANSWERS, PASSWORD];
 
+/// The key that a host shows, and the one that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// Kind of the key it shows.
+    pub kind: String,
+    /// `SHA256:…` of the key it shows.
+    pub fingerprint: String,
+    /// Kind of the key that is known.
+    pub known_kind: String,
+    /// `SHA256:…` of the key that is known.
+    pub known: String,
+    /// `FILE:LINE` of the key that is known.
+    pub place: String,
+    /// The name under which it is known: `[web1]:2222`.
+    pub name: String,
+    /// The file that it stands in.
+    pub file: String,
+}
+
 fn why(methods: &[String], tried: &[String], notes: &[String]) -> String {
     let mut text = match methods {
         [] => String::new(),
@@ -192,8 +197,9 @@ impl Trouble {
                 format!("{VIA}: then the system's ssh forwards the socket")
             }
             Trouble::UnknownKey { remedy, .. } => remedy.clone(),
-            Trouble::ChangedKey { name, file, .. } => format!(
-                "if the host was set up anew, compare its key over another way, then remove the old one: `ssh-keygen -f {file} -R '{name}'`"
+            Trouble::ChangedKey(changed) => format!(
+                "if the host was set up anew, compare its key over another way, then remove the old one: `ssh-keygen -f {} -R '{}'`",
+                changed.file, changed.name
             ),
             Trouble::RevokedKey { .. } => {
                 "give the host a new key, or remove the line if the revocation was a mistake"

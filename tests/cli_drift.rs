@@ -9,7 +9,6 @@ mod tier;
 
 use std::process::Command;
 
-use cli::{Ran, ostler_in};
 use serde_json::Value;
 use stage::Stage;
 

@@ -269,7 +269,7 @@ async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
     it.wait_for("adopt blog on web1? A applies it").await;
     it.wait_for("+     memory: 256M   # enough").await;
     it.press("A");
-    it.wait_for("done: ").await;
+    it.wait_for("✔ adopt blog on web1").await;
     let now = std::fs::read_to_string(&path).unwrap();
     assert_eq!(now, file.replace("128M", "256M"));
     it.press("q q");
@@ -279,9 +279,7 @@ async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
     it.wait_for("memory 256M→64M by hand").await;
     it.press("d A");
     it.wait_for("apply blog on web1? A applies it").await;
-    it.press("A");
-    it.wait_for("done: ").await;
-    it.press("q q");
+    it.press("A q q");
     it.wait_for("● ok").await;
     assert_eq!(std::fs::read_to_string(&path).unwrap(), now);
 }

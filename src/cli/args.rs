@@ -419,6 +419,8 @@ pub enum BenchWhat {
     Compose,
     /// The console over idle containers: memory, processor, requests.
     Console,
+    /// A list over SSH against the unix socket and against docker over SSH.
+    Ssh,
     /// Drawing the Sites screen.
     Frame,
     /// Taking log lines in.

@@ -13,6 +13,7 @@ mod hosts;
 pub mod logs;
 mod plan;
 mod proxy;
+mod ssh;
 mod stage;
 
 use std::time::{Duration, Instant};
@@ -103,7 +104,12 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &BenchArgs) -> Res
     if takes(BenchWhat::Hosts) {
         rows.extend(hosts::measure(sites(5000)).await?);
     }
-    let on_engine = [BenchWhat::Plan, BenchWhat::Compose, BenchWhat::Console];
+    let on_engine = [
+        BenchWhat::Plan,
+        BenchWhat::Compose,
+        BenchWhat::Console,
+        BenchWhat::Ssh,
+    ];
     if on_engine.into_iter().any(takes) {
         context.may_change("a benchmark on an engine")?;
         let address = super::engine::here(engine)?.address;
@@ -131,6 +137,13 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &BenchArgs) -> Res
             let count = sites(300);
             let found = with_stage(context, &address, async |stage| {
                 console::measure(stage, count).await
+            });
+            rows.extend(found.await?);
+        }
+        if takes(BenchWhat::Ssh) {
+            let count = sites(300);
+            let found = with_stage(context, &address, async |stage| {
+                ssh::measure(stage, count).await
             });
             rows.extend(found.await?);
         }

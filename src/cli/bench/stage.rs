@@ -243,7 +243,8 @@ pub fn check(what: &str, output: &Output) -> Result<(), Failure> {
     )))
 }
 
-fn free_port() -> Result<u16, Failure> {
+/// A TCP port that nobody listens on.
+pub fn free_port() -> Result<u16, Failure> {
     let bound = TcpListener::bind("0.0.0.0:0").and_then(|listener| listener.local_addr());
     bound
         .map(|address| address.port())

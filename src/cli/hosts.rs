@@ -131,7 +131,7 @@ const SOON: i64 = 30 * 86_400;
 /// The certificate that ends first: whose, and when.
 fn until(row: &HostRow) -> Option<(i64, &'static str)> {
     let ours = row.client_certificate_until.map(|until| (until, "ours"));
-    let theirs = row.server_certificate_until.map(|until| (until, "its own"));
+    let theirs = row.server_certificate_until.map(|until| (until, "the host's"));
     ours.into_iter().chain(theirs).min()
 }
 
@@ -189,7 +189,7 @@ mod tests {
         );
         assert!(shown(90 * day, 40 * day).contains("40 days"));
         assert!(shown(3 * day, 40 * day).contains("▲ ours ends in 3 days"));
-        assert!(shown(90 * day, day).contains("▲ its own ends in 1 day"));
-        assert!(shown(90 * day, -day).contains("✖ its own expired"));
+        assert!(shown(90 * day, day).contains("▲ the host's ends in 1 day"));
+        assert!(shown(90 * day, -day).contains("✖ the host's expired"));
     }
 }

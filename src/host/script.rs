@@ -219,11 +219,12 @@ pub const ROUTER: Script = Script {
 
 /// Room on the disk that holds a folder.
 ///
-/// Arguments: `PATH`. Prints two lines: bytes as `TOTAL FREE`, inodes as `TOTAL FREE`. Exit 0.
+/// Arguments: `PATH`. Prints two lines: bytes as `TOTAL FREE`, inodes as `TOTAL FREE`. What is kept
+/// for root belongs to neither, as in the percentage of df. Exit 0.
 pub const DISK: Script = Script {
     tag: "disk",
     text: r#"set -eu
-df -B1 --output=size,avail -- "$1" | tail -n 1
+df -B1 --output=used,avail -- "$1" | tail -n 1 | { read -r used free; echo "$((used + free)) $free"; }
 df --output=itotal,iavail -- "$1" | tail -n 1
 "#,
     deadline: SHORT,
@@ -237,7 +238,7 @@ df --output=itotal,iavail -- "$1" | tail -n 1
 pub const MACHINE: Script = Script {
     tag: "machine",
     text: r#"set -eu
-echo "disk $(df -B1 --output=size,avail -- "$1" | tail -n 1)"
+df -B1 --output=used,avail -- "$1" | tail -n 1 | { read -r used free; echo "disk $((used + free)) $free"; }
 echo "inodes $(df --output=itotal,iavail -- "$1" | tail -n 1)"
 while read -r key number unit; do
   case $key in

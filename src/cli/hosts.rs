@@ -131,7 +131,9 @@ const SOON: i64 = 30 * 86_400;
 /// The certificate that ends first: whose, and when.
 fn until(row: &HostRow) -> Option<(i64, &'static str)> {
     let ours = row.client_certificate_until.map(|until| (until, "ours"));
-    let theirs = row.server_certificate_until.map(|until| (until, "the host's"));
+    let theirs = row
+        .server_certificate_until
+        .map(|until| (until, "the host's"));
     ours.into_iter().chain(theirs).min()
 }
 

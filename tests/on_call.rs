@@ -147,7 +147,7 @@ async fn a_hundred_thousand_random_keys_only_read() {
     while keyboard.pressed() < keys {
         // A burst, as fast as a terminal can send it, then time for what it asked for.
         for _ in 0..keyboard.burst() {
-            let message = keyboard.next();
+            let message = keyboard.turn();
             console.send(message);
         }
         console.frame();

@@ -63,8 +63,8 @@ impl Marks {
 fn base64(bytes: &[u8]) -> String {
     const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let groups = bytes.chunks_exact(3).map(|g| {
-        let n = u32::from(g[0]) << 16 | u32::from(g[1]) << 8 | u32::from(g[2]);
-        [18, 12, 6, 0].map(|shift| SIGNS[(n >> shift & 63) as usize] as char)
+        let n = (u32::from(g[0]) << 16) | (u32::from(g[1]) << 8) | u32::from(g[2]);
+        [18, 12, 6, 0].map(|shift| SIGNS[((n >> shift) & 63) as usize] as char)
     });
     groups.flatten().collect()
 }

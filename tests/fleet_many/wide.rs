@@ -110,7 +110,7 @@ impl Wide {
             let answer = self
                 .fleet
                 .tell(host, "run", &["sh", "-c", script, "sh", &name, &url]);
-            if answer.contains(&format!("{text}")) && !answer.contains("<html") {
+            if answer.contains(text) && !answer.contains("<html") {
                 return;
             }
             assert!(Instant::now() < end, "{host}: no {text} in {answer:?}");

@@ -98,7 +98,7 @@ impl Keyboard {
     }
 
     /// The next thing that an operator does.
-    pub fn next(&mut self) -> Message {
+    pub fn turn(&mut self) -> Message {
         if self.queue.is_empty() {
             match self.random.below(400) {
                 0 => {

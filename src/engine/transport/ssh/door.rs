@@ -115,6 +115,10 @@ impl Door {
             Err(words) => {
                 let found = self.look().await?;
                 if let Some(error) = found.obstacle(self.remote.host(), &self.path) {
+                    if matches!(error, Error::PermissionDenied { .. }) {
+                        // The groups of a login are those of its beginning.
+                        self.remote.forget();
+                    }
                     return Err(error);
                 }
                 if found.docker == Some(false) {

@@ -149,6 +149,11 @@ impl Remote {
         live.first().cloned()
     }
 
+    /// The next who comes logs in anew; what is open stays.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
     fn keep(&self, session: &Session) {
         self.lock().push(session.clone());
     }

@@ -3,10 +3,8 @@
 
 mod cli;
 #[path = "common/load.rs"]
-#[allow(dead_code)]
 mod load;
 #[path = "cli/stage.rs"]
-#[allow(dead_code)]
 mod stage;
 #[path = "common/tier.rs"]
 mod tier;

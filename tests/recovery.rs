@@ -3,7 +3,6 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
-#[allow(dead_code)] // it has more than this file takes
 #[path = "cli/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]

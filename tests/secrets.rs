@@ -74,10 +74,13 @@ fn value(what: &str) -> String {
     format!("MARK-{what}-{}", random.collect::<String>())
 }
 
+/// How often all processes were looked at, the programs seen, and what leaked where.
+type Looked = (usize, BTreeSet<String>, BTreeSet<String>);
+
 /// Reads every process's arguments and environment, again and again.
 struct Sampler {
     stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<(usize, BTreeSet<String>, BTreeSet<String>)>>,
+    thread: Option<std::thread::JoinHandle<Looked>>,
 }
 
 impl Sampler {
@@ -113,7 +116,7 @@ impl Sampler {
         }
     }
 
-    fn end(&mut self) -> (usize, BTreeSet<String>, BTreeSet<String>) {
+    fn end(&mut self) -> Looked {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("it is ended once");
         thread.join().unwrap()

@@ -140,7 +140,7 @@ pub fn table(found: &[Drift]) -> Table {
         for field in &drift.fields {
             let value = |value: &Option<String>| match value {
                 Some(text) => Cell::from(text.clone()),
-                None => Cell::styled("—".to_owned(), Style::Dim),
+                None => Cell::styled("—", Style::Dim),
             };
             let site = drift.site.as_ref().map_or("(host)", |site| site.as_str());
             table.row(vec![
@@ -150,7 +150,7 @@ pub fn table(found: &[Drift]) -> Table {
                 value(&field.applied),
                 value(&field.live),
                 value(&field.wanted),
-                Cell::styled(field.kind.word().to_owned(), style(field)),
+                Cell::styled(field.kind.word(), style(field)),
             ]);
         }
     }

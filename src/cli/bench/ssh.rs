@@ -47,7 +47,6 @@ pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
         .map_err(|e| Failure::of(&e))?;
     let network = Network::headless().with_ssh(SshOptions {
         config: Some(server.config.clone()),
-        ..SshOptions::default()
     });
     let begun = Instant::now();
     let far = Client::connect_by(&network, &address, Gate::on_call()).await?;

@@ -198,7 +198,7 @@ proptest! {
         let mut fleet = fleet(&draws);
         for host in fleet.hosts.values_mut() {
             // Only what a file can say.
-            host.engine = EngineAddress::Unix { path: format!("/run/{}.sock", host.name).into() };
+            host.engine = EngineAddress::Unix { path: format!("/run/{}.sock", host.name) };
         }
         for site in fleet.sites.values_mut() {
             if let Recipe::Proxy { .. } = site.recipe {
@@ -261,7 +261,7 @@ fn fields(fleet: &Fleet, world: &World) -> Vec<Field> {
 
 fn container(world: &mut World) -> &mut ObservedContainer {
     let host = world.hosts.get_mut(&name("one")).unwrap();
-    let mine = |c: &&mut ObservedContainer| c.labels.get(names::SITE).is_some();
+    let mine = |c: &&mut ObservedContainer| c.labels.contains_key(names::SITE);
     host.containers.iter_mut().find(mine).unwrap()
 }
 

@@ -659,15 +659,15 @@ impl Owner {
             }
         }
         let idle = self.lines.is_empty() && self.pending.is_none();
-        if self.drained || self.pending.is_some() || idle {
-            if let Poll::Ready(bytes) = self.socket.poll_readable(cx) {
-                bytes.map_err(lost)?;
-                if idle {
-                    // No channel to read it through: an open reads it too.
-                    self.ask_for_life();
-                }
-                return Ok(true);
+        if (self.drained || self.pending.is_some() || idle)
+            && let Poll::Ready(bytes) = self.socket.poll_readable(cx)
+        {
+            bytes.map_err(lost)?;
+            if idle {
+                // No channel to read it through: an open reads it too.
+                self.ask_for_life();
             }
+            return Ok(true);
         }
         let waits = self.lines.values().any(Line::waits_for_close);
         Ok(waits && self.take_nap(cx))

@@ -75,6 +75,7 @@ impl Two {
                 return;
             }
         }
+        child.wait().unwrap();
         panic!("it never said {words:?}:\n{all}");
     }
 

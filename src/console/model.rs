@@ -482,7 +482,7 @@ impl Model {
         });
         locks
             .filter(|(_, lock)| !lock.is_stale())
-            .filter(|(_, lock)| !(self.is_applying() && lock.whence.ends_with(&own)))
+            .filter(|(_, lock)| !lock.whence.ends_with(&own))
             .collect()
     }
 

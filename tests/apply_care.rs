@@ -169,7 +169,7 @@ async fn a_cancelled_replacement_leaves_the_old_container_serving() {
 /// What a plan that is made now is made from.
 async fn from(world: &World) -> MadeFrom {
     let mut observed = ostler::observe::model::Observed::default();
-    let host = HostObservation::Reached(Box::new(world.look().await));
+    let host = HostObservation::Reached(std::sync::Arc::new(world.look().await));
     observed.hosts.insert("here".parse().unwrap(), host);
     MadeFrom::of(&world.fleet(), &observed)
 }

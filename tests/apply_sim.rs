@@ -95,7 +95,7 @@ impl World {
             let found = scan(client, host, &fleet, None, &Inspect::Needed).await;
             observed.hosts.insert(
                 name.clone(),
-                HostObservation::Reached(Box::new(found.unwrap())),
+                HostObservation::Reached(std::sync::Arc::new(found.unwrap())),
             );
         }
         plan(&fleet, &hash, &observed, &[], 1_800_000_000)

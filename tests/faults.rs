@@ -110,7 +110,7 @@ impl Stage {
             &Inspect::Needed,
         )
         .await;
-        let seen = HostObservation::Reached(Box::new(seen.unwrap()));
+        let seen = HostObservation::Reached(std::sync::Arc::new(seen.unwrap()));
         let mut observed = Observed {
             lineage,
             ..Observed::default()

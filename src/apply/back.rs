@@ -269,7 +269,7 @@ impl Search<'_> {
             Some(async move {
                 let look = scan(client, host, fleet, Some(self.secrets), &Inspect::Ours);
                 let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
-                    Ok(Ok(found)) => HostObservation::Reached(Box::new(found)),
+                    Ok(Ok(found)) => HostObservation::Reached(std::sync::Arc::new(found)),
                     Ok(Err(e)) => HostObservation::Unreachable { why: e.to_string() },
                     Err(_) => HostObservation::Unreachable {
                         why: format!("no complete answer within {} s", HOST_DEADLINE.as_secs()),

@@ -261,7 +261,7 @@ mod tests {
         let mut observed = Observed::default();
         observed.hosts.insert(
             "web1".parse().unwrap(),
-            HostObservation::Reached(Box::new(host)),
+            HostObservation::Reached(std::sync::Arc::new(host)),
         );
         observed
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum HostObservation {
     /// It answered.
-    Reached(Box<ObservedHost>),
+    Reached(Arc<ObservedHost>),
     /// It did not; says why, in words for the operator.
     Unreachable {
         /// The engine's error in one line.

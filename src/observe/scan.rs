@@ -375,7 +375,7 @@ where
         let observation = match result {
             Ok((client, found)) => {
                 clients.insert(name.clone(), client);
-                HostObservation::Reached(Box::new(found))
+                HostObservation::Reached(std::sync::Arc::new(found))
             }
             Err(why) => HostObservation::Unreachable { why },
         };

@@ -162,7 +162,7 @@ impl World {
         };
         observed.hosts.insert(
             "here".parse().unwrap(),
-            HostObservation::Reached(Box::new(self.look().await)),
+            HostObservation::Reached(std::sync::Arc::new(self.look().await)),
         );
         plan(&fleet, &hash, &observed, intents, 1_800_000_000)
     }

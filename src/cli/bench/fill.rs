@@ -141,7 +141,7 @@ pub fn planned(filled: &Filled, found: ObservedHost) -> Result<Plan, Failure> {
     }
     observed
         .hosts
-        .insert(host, HostObservation::Reached(Box::new(found)));
+        .insert(host, HostObservation::Reached(std::sync::Arc::new(found)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs() as i64);
     let plan = plan::plan(&filled.fleet, &filled.hash, &observed, &[], now);

@@ -226,7 +226,7 @@ impl Work {
             Some(async move {
                 let look = scan(client, host, fleet, secrets, &Inspect::Ours);
                 let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
-                    Ok(Ok(found)) => HostObservation::Reached(Box::new(found)),
+                    Ok(Ok(found)) => HostObservation::Reached(std::sync::Arc::new(found)),
                     Ok(Err(error)) => HostObservation::Unreachable {
                         why: error.to_string(),
                     },

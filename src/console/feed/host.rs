@@ -482,7 +482,7 @@ impl Worker<'_> {
         let found = Arc::new(found);
         {
             let mut known = lock(&self.shared.known);
-            let reached = HostObservation::Reached(Box::new((*found).clone()));
+            let reached = HostObservation::Reached(found.clone());
             known.observed.hosts.insert(self.host.name.clone(), reached);
             known
                 .clients

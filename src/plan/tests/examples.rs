@@ -282,7 +282,9 @@ fn a_secret_that_cannot_be_read_keeps_a_new_site_back() {
         unreachable!()
     };
     let error = "KEY: key: no such file".to_owned();
-    seen.secret_errors.insert(name("ash"), error);
+    std::sync::Arc::make_mut(seen)
+        .secret_errors
+        .insert(name("ash"), error);
     let plan = plan(&fleet, "hash", &observed, &[], 0);
     assert_eq!(touched(&plan), ["birch"]);
     assert_eq!(

@@ -80,9 +80,10 @@ impl World {
                 differs: Some(host.edited),
                 ..ObservedHost::default()
             };
-            observed
-                .hosts
-                .insert(name.clone(), HostObservation::Reached(Box::new(seen)));
+            observed.hosts.insert(
+                name.clone(),
+                HostObservation::Reached(std::sync::Arc::new(seen)),
+            );
         }
         observed
     }

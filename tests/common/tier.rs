@@ -151,7 +151,10 @@ pub fn find_fleet() -> Result<Engine, LeftOut> {
             return Err(format!("no {program}; install {package}"));
         }
     }
-    let name = format!("ostler-probe-{}", std::process::id());
+    // Tests of one process probe at the same time.
+    static PROBES: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let probe = PROBES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("ostler-probe-{}-{probe}", std::process::id());
     if run("ip", &["netns", "add", &name]).is_none() {
         return Err("network namespaces cannot be made here".into());
     }

@@ -75,8 +75,31 @@ pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
                 "something else has its address or port; plan again, and look at `ostler doctor`",
             ))
         }
+        Err(e) if e.to_string().contains("task") && e.to_string().contains("already exists") => {
+            let gone = remove_unborn(ground, container).await?;
+            Err(Failure::from(e).remedy(if gone {
+                "Docker was killed while it started this container and cannot start it any more; it had never run and was removed: apply again makes it anew"
+            } else {
+                "Docker was killed while it started this container and cannot start it any more: remove it on the host with `docker rm -f`, and apply again; its files are kept"
+            }))
+        }
         Err(e) => Err(e.into()),
     }
+}
+
+/// Removes a container of this fleet that never ran. Whether it did.
+async fn remove_unborn(ground: &Ground, container: &ContainerRef) -> Result<bool, Failure> {
+    let Some(id) = ours(ground, known_as(container)).await? else {
+        return Ok(false);
+    };
+    let state = ground.client.inspect(&id).await?.state;
+    let started = state.and_then(|s| s.started_at).unwrap_or_default();
+    // Go's zero time: never.
+    if !started.is_empty() && !started.starts_with("0001-") {
+        return Ok(false);
+    }
+    ground.client.remove(&id, true).await?;
+    Ok(true)
 }
 
 /// Stops a container with its own signal, to stay stopped when the daemon restarts.

@@ -148,6 +148,11 @@ pub async fn a_life_in_events(bed: Arc<Bed>) {
     bed.client.remove(&id, false).await.unwrap();
     let events = watching.await.unwrap();
     let mut events = events;
+    // A shell that has not set its trap when the stop comes, on a busy machine, has to be killed.
+    let killed = events[4].action == "kill";
+    if killed {
+        assert_eq!(events.remove(4).attributes["signal"], "9");
+    }
     // Newer engines tell of the stop before the death.
     if events[4].action == "stop" {
         events.swap(4, 5);
@@ -168,7 +173,8 @@ pub async fn a_life_in_events(bed: Arc<Bed>) {
     assert_eq!(events[0].attributes["name"], bed.name("life"));
     assert!(events[0].attributes.contains_key("ostler.test"));
     assert_eq!(events[3].attributes["signal"], "15");
-    assert_eq!(events[4].attributes["exitCode"], "3");
+    let code = if killed { "137" } else { "3" };
+    assert_eq!(events[4].attributes["exitCode"], code);
     assert_eq!(events[4].attributes["name"], bed.name("renamed"));
     assert!(events[0].time_nano <= events[6].time_nano);
     assert!((events[0].time_nano / 1_000_000_000 - bed.client.daemon_now().unwrap()).abs() < 60);

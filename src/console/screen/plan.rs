@@ -273,7 +273,7 @@ fn field_lines(model: &Model, screen: &PlanScreen, room: usize) -> Vec<Spans> {
         return Vec::new();
     };
     let longest = row.drift.iter().map(|f| width(&f.path)).max().unwrap_or(0);
-    let name = longest.clamp(5, room / 4) + 2;
+    let name = longest.clamp(5, (room / 4).max(5)) + 2;
     let changed = 8;
     // Columns are as wide as they have to be, and share what room there is.
     let wide = |value: fn(&Field) -> &Option<String>, head: &str| {

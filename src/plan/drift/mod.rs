@@ -1,6 +1,6 @@
 //! Drift, three ways: what was last applied, what is live, what the file says now; field by field.
 //! Pure. The one place that judges it: `drift`, `sites`, `status`, `adopt` and the console all ask
-//! here, and [`hand`] is what planning goes by when it puts things right.
+//! here, and `hand` is what planning goes by when it puts things right.
 //!
 //! What the engine tells of a container is compared with what the same engine told when the site
 //! was applied ([`crate::observe::made`]); what the file says, with the spec that was applied. So no

@@ -120,7 +120,7 @@ impl Server {
             (
                 "sshd_config",
                 format!(
-                    "ListenAddress 127.0.0.1\nPort {port}\nHostKey \"{shown}/host_key\"\nPidFile none\nAuthorizedKeysFile \"{shown}/id.pub\"\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
+                    "ListenAddress 127.0.0.1\nPort {port}\nHostKey \"{shown}/host_key\"\nPidFile none\nAuthorizedKeysFile \"{shown}/id.pub\"\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\nSetEnv HOME=\"{shown}\"\n"
                 ),
             ),
             (

@@ -33,6 +33,8 @@ use crate::fleet::{Fleet, Host};
 const FRAME: Duration = Duration::from_micros(16_667);
 /// Messages taken at once before a frame is due.
 const BATCH: usize = 4096;
+/// And for so long: the news of fifty hosts at once must not keep a key waiting.
+const TURN: Duration = Duration::from_millis(8);
 /// Pieces of logs that wait to be taken.
 const LOG_QUEUE: usize = 64;
 
@@ -355,31 +357,29 @@ impl<K: Stream<Item = std::io::Result<Event>> + Unpin> Console<K> {
                 changed = true;
                 continue;
             };
-            let mut batch = first?;
-            while batch.len() < BATCH {
-                match self.inbox.try_recv() {
-                    Ok(message) => batch.push(message),
-                    Err(_) => break,
-                }
-            }
-            while let Ok(message) = self.log.try_recv() {
-                batch.push(message);
-                if batch.len() >= BATCH {
-                    break;
-                }
-            }
-            if batch.is_empty() {
-                continue;
-            }
-            changed = true;
-            update(&mut self.model, Message::Clock(now_ms()));
+            let mut first = first?;
             let mut wishes = Vec::new();
-            for message in batch {
+            let mut taken = 0;
+            let turn = Instant::now();
+            while taken < BATCH && turn.elapsed() < TURN {
+                let next = first.pop().map_or_else(
+                    || self.inbox.try_recv().or_else(|_| self.log.try_recv()),
+                    Ok,
+                );
+                let Ok(message) = next else { break };
+                if taken == 0 {
+                    update(&mut self.model, Message::Clock(now_ms()));
+                }
+                taken += 1;
                 if let Message::Fleet(fleet) = &message {
                     self.exec.fleet_changed(fleet);
                 }
                 wishes.extend(update(&mut self.model, message));
             }
+            if taken == 0 {
+                continue;
+            }
+            changed = true;
             if self.carry_out(wishes, face)? {
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::journal::{self, HostFile, Journal};
@@ -160,8 +160,8 @@ struct Lane {
 
 /// When a host's journal was last written, and when it is written again.
 struct Told {
-    /// It is being written.
-    now: bool,
+    /// It is being written, by this task.
+    now: Option<AbortHandle>,
     /// It was.
     once: bool,
     last: Instant,
@@ -171,7 +171,7 @@ struct Told {
 impl Told {
     fn never() -> Told {
         Told {
-            now: false,
+            now: None,
             once: false,
             last: Instant::now(),
             every: TELL,
@@ -318,6 +318,8 @@ impl Run<'_> {
             match job {
                 None => return true,
                 Some(Ok(job)) => self.done(job),
+                // Nobody is told any more on a host that was lost.
+                Some(Err(e)) if e.is_cancelled() => {}
                 // A step that panicked: a fault of ours, kept from leaving anything hanging.
                 Some(Err(e)) => {
                     self.note(None, format!("an operation broke off: {e}"));
@@ -374,7 +376,7 @@ impl Run<'_> {
                 let Some(lane) = self.hosts.get_mut(&host) else {
                     return;
                 };
-                lane.told.now = false;
+                lane.told.now = None;
                 lane.told.once |= there;
                 // A host for which this is much work is told more rarely.
                 lane.told.every = TELL.max(took * 20);
@@ -405,19 +407,18 @@ impl Run<'_> {
         let Some(lane) = self.hosts.get_mut(host) else {
             return;
         };
-        if !lane.open || lane.closing || lane.told.now {
+        if !lane.open || lane.closing || lane.told.now.is_some() || self.failed.contains_key(host) {
             return;
         }
-        lane.told.now = true;
         lane.told.last = Instant::now();
         let ground = lane.ground.clone();
         let file = self.journal.so_far(host, ground.before.get(), middle);
         let say = self.say.clone();
-        self.jobs.spawn(async move {
+        lane.told.now = Some(self.jobs.spawn(async move {
             let begun = Instant::now();
             let there = put_journal(&ground, file, &say).await;
             Job::Told(ground.name.clone(), begun.elapsed(), there)
-        });
+        }));
     }
 
     /// The same now and then, and as soon as there is a place for it.
@@ -440,12 +441,13 @@ impl Run<'_> {
         };
         let ends = self.board.end(at, outcome);
         self.ended(ends);
+        if let Some(failure) = failure.as_ref().filter(|f| f.unreachable) {
+            let host = self.plan.operations[at].host.clone();
+            self.fail_host(&host, failure.clone());
+            return;
+        }
         self.put_now_and_then(at);
         match failure {
-            Some(failure) if failure.unreachable => {
-                let host = self.plan.operations[at].host.clone();
-                self.fail_host(&host, failure);
-            }
             // A failure is kept to its site.
             Some(failure) => {
                 let ends = self.board.fail_site(at);
@@ -474,13 +476,23 @@ impl Run<'_> {
         let (host, site) = (operation.host.clone(), operation.site.clone());
         self.jobs.spawn(async move {
             let mut results = Vec::new();
+            // Of a host that is gone each further call would only run into its deadline.
+            let mut gone: Option<Failure> = None;
             for (done, kind) in undos {
-                let result = match ground.check_lock(&kind).await {
-                    Ok(()) => step::perform(&kind, site.as_ref(), &ground, &say)
-                        .await
-                        .map(drop),
-                    Err(failure) => Err(failure),
+                let result = match &gone {
+                    Some(failure) => Err(failure.clone()),
+                    None => match ground.check_lock(&kind).await {
+                        Ok(()) => step::perform(&kind, site.as_ref(), &ground, &say)
+                            .await
+                            .map(drop),
+                        Err(failure) => Err(failure),
+                    },
                 };
+                if let Err(failure) = &result
+                    && failure.unreachable
+                {
+                    gone = Some(failure.clone());
+                }
                 results.push((done, result));
             }
             Job::TakenBack(host, site.unwrap_or_default(), results)
@@ -514,6 +526,13 @@ impl Run<'_> {
         }
         self.failed.insert(host.clone(), failure.clone());
         self.journal.host_failed(host, &failure);
+        if failure.unreachable
+            && let Some(told) = self.hosts.get_mut(host).map(|lane| &mut lane.told)
+            && let Some(task) = told.now.take()
+        {
+            // It would only run into its own deadline.
+            task.abort();
+        }
         self.tell(Progress::Host {
             host: host.clone(),
             state: HostProgress::Failed {

@@ -429,6 +429,9 @@ pub enum BenchWhat {
     FleetFile,
     /// Fifty simulated hosts a network away: first frame, all rows, memory, keys.
     Hosts,
+    /// The simulated hosts of `hosts`, which starts this by itself.
+    #[value(hide = true)]
+    Far,
     /// All of them.
     All,
 }

@@ -6,6 +6,7 @@
 
 mod compose;
 mod console;
+mod far;
 mod fill;
 mod fleet_file;
 pub mod frame;
@@ -84,6 +85,9 @@ impl Row {
 /// Runs benchmarks and writes them as one table.
 pub async fn run(context: &Context, engine: &EngineArg, args: &BenchArgs) -> Result<Exit, Failure> {
     let what = args.what.unwrap_or(BenchWhat::All);
+    if what == BenchWhat::Far {
+        return far::serve().await;
+    }
     let sites = |goal: usize| args.sites.map_or(goal, |n| n as usize);
     let takes = |one: BenchWhat| what == one || what == BenchWhat::All;
     if cfg!(debug_assertions) {

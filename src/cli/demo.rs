@@ -2,7 +2,6 @@
 
 mod scene;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
@@ -13,11 +12,10 @@ use std::time::Duration;
 use super::args::DemoArgs;
 use super::console;
 use super::context::{Context, FleetFile};
-use super::{Exit, Failure, config};
+use super::{Exit, Failure, config, simulated};
 use crate::console::{ConsoleError, ConsoleOptions, Subject};
-use crate::engine::{Client, Error, Gate, Mode};
-use crate::fleet::{self, Name};
-use crate::sim::Sim;
+use crate::engine::Mode;
+use crate::fleet;
 
 /// Columns and lines of the picture.
 const PICTURE: (u16, u16) = (124, 28);
@@ -43,7 +41,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
         connect: Arc::new(move |host| {
             let sim = hosts.get(&host.name).cloned();
             let address = host.engine.to_string();
-            Box::pin(async move { connect(sim, address, mode).await })
+            Box::pin(async move { simulated::connect(sim, address, mode).await })
         }),
         desk: Arc::default(),
         on_call: mode == Mode::OnCall,
@@ -64,20 +62,6 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
     play.abort();
     ended
 }
-
-async fn connect(sim: Option<Sim>, address: String, mode: Mode) -> Result<Client, Error> {
-    match sim {
-        Some(sim) => Client::over(sim.connector(), sim.address(), Gate::new(mode)).await,
-        // A host that was added to the file while trying things out.
-        None => Err(Error::Unsupported {
-            address,
-            why: "the demo simulates web1, web2 and web3 only".to_owned(),
-        }),
-    }
-}
-
-/// Simulated hosts by name.
-type Hosts = BTreeMap<Name, Sim>;
 
 /// A folder for the fleet file, which the console edits; gone at the end.
 struct Folder {

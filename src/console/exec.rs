@@ -19,6 +19,7 @@ use super::activity::{Outcome, Step};
 use super::effect::{Effect, Followed, Request};
 use super::feed::{Connect, Feed};
 use super::message::{LogNews, Message};
+use super::planned::Planned;
 use super::question::Desk;
 use super::{FleetSource, probe};
 use crate::apply::{self, lineage};
@@ -205,7 +206,7 @@ impl Exec {
             let hash = fleet::file_hash(bytes);
             let now = chrono::Utc::now().timestamp();
             let fleet = source.fleet;
-            let work = move || plan(&fleet, &hash, &observed, &[], now);
+            let work = move || Planned::of(plan(&fleet, &hash, &observed, &[], now));
             let made = tokio::task::spawn_blocking(work)
                 .await
                 .map(Arc::new)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::message::DriftBySite;
 use crate::fleet::{Name, SiteState};
 use crate::host::Machine;
 use crate::observe::model::ObservedHost;
@@ -333,6 +334,8 @@ pub struct HostData {
     pub machine_why: String,
     /// Last observation; stays when the host goes away.
     pub observed: Option<Arc<ObservedHost>>,
+    /// What of it differs.
+    pub drift: Arc<DriftBySite>,
     /// When.
     pub observed_at: Option<i64>,
     /// Router's numbers by site.

@@ -1,5 +1,6 @@
 //! What reaches the console: keys, time, and what workers found. Nothing else changes the model.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,13 +9,14 @@ use crossterm::event::KeyEvent;
 use super::activity::Step;
 use super::fleet_view::{Link, Probe, Pulse, Traffic, Usage};
 use super::log::Stream;
+use super::planned::Planned;
 use super::proposal::Proposal;
 use crate::apply::history::Past;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::host::Machine;
 use crate::observe::model::ObservedHost;
-use crate::plan::Plan;
+use crate::plan::drift::{self, Field};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -34,7 +36,7 @@ pub enum Message {
     /// Something about a host.
     Host(Name, HostNews),
     /// The plan for what is known now.
-    Planned(Result<Arc<Plan>, String>),
+    Planned(Result<Arc<Planned>, String>),
     /// What was applied, as far as journals tell.
     Journal(Arc<Told>),
     /// The answer to [`super::Effect::Propose`].
@@ -97,7 +99,9 @@ pub enum HostNews {
         retry_at: Option<i64>,
     },
     /// It was looked at.
-    Observed(Arc<ObservedHost>),
+    Observed(Seen),
+    /// The file says something else now; what differs from what was last seen.
+    Drift(Arc<DriftBySite>),
     /// How far away it is.
     Pulse(Pulse),
     /// Its machine's numbers, or why they are not known.
@@ -108,6 +112,36 @@ pub enum HostNews {
     Usage(String, Usage),
     /// A container did something.
     Event(ContainerEvent),
+}
+
+/// What differs, by site; under `None` of what is the host's own.
+pub type DriftBySite = HashMap<Option<Name>, Vec<Field>>;
+
+/// A host as it was found.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// All that is there.
+    pub host: Arc<ObservedHost>,
+    /// What of it differs.
+    pub drift: Arc<DriftBySite>,
+}
+
+impl Seen {
+    /// Compares what was found with what was applied and what the file says, which takes a while:
+    /// a few milliseconds for a hundred sites. Without a fleet nothing differs.
+    pub fn of(fleet: Option<&Fleet>, name: &Name, host: Arc<ObservedHost>) -> Seen {
+        let drift = Arc::new(drift_of(fleet, name, &host));
+        Seen { host, drift }
+    }
+}
+
+/// What differs on a host. See [`Seen::of`].
+pub fn drift_of(fleet: Option<&Fleet>, name: &Name, seen: &ObservedHost) -> DriftBySite {
+    let Some((fleet, host)) = fleet.and_then(|fleet| Some((fleet, fleet.hosts.get(name)?))) else {
+        return DriftBySite::new();
+    };
+    let found = drift::of_host(fleet, host, seen).into_iter();
+    found.map(|d| (d.site, d.fields)).collect()
 }
 
 /// What a container did.

@@ -22,6 +22,7 @@ pub mod order;
 pub mod palette;
 pub mod pen;
 pub mod picture;
+pub mod planned;
 pub mod probe;
 pub mod proposal;
 pub mod question;

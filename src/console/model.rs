@@ -13,9 +13,8 @@ use super::log::{LogScreen, SourceId};
 use super::message::{ContainerEvent, Told, Tone};
 use super::order::Sort;
 use super::palette::Palette;
+use super::planned::Planned;
 use super::proposal::Open;
-use super::row::Due;
-use super::screen::plan::PlanLines;
 use super::text;
 use super::theme::Theme;
 use super::widget::input::Input;
@@ -24,7 +23,6 @@ use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::lock::Holder;
 use crate::observe::model::Applying;
-use crate::plan::Plan;
 
 use super::action::Place;
 
@@ -57,10 +55,8 @@ pub struct Model {
     pub hosts: Vec<Host>,
     /// What is known of them.
     pub data: Hosts,
-    /// What planning found, by site.
-    pub due: Due,
     /// The last plan.
-    pub plan: Option<Arc<Plan>>,
+    pub planned: Option<Arc<Planned>>,
     /// Why there is no plan.
     pub plan_error: Option<String>,
     /// Probes by site.
@@ -86,8 +82,6 @@ pub struct Model {
     pub host_list: List,
     /// Questions of logins, oldest first.
     pub questions: VecDeque<Asked>,
-    /// Lines of the plan.
-    pub plan_lines: PlanLines,
     /// Applies of this run, newest last.
     pub runs: Vec<Run>,
     /// What the journals told.
@@ -329,8 +323,7 @@ impl Model {
                 .collect(),
             stale_hosts: hosts.iter().map(|h| h.name.clone()).collect(),
             fleet_broken: None,
-            due: Due::default(),
-            plan: None,
+            planned: None,
             plan_error: None,
             probes: HashMap::new(),
             probed: HashMap::new(),
@@ -360,7 +353,6 @@ impl Model {
             host_list: List::default(),
             questions: VecDeque::new(),
             hosts_old: false,
-            plan_lines: PlanLines::default(),
             runs: Vec::new(),
             journal: None,
             journal_asked: false,

@@ -4,47 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fleet_view::{HostData, HostRow, Link, Probe, Reading, SiteRow, Source, State};
+use super::planned::Due;
 use super::text::clean;
 use super::words::brief;
 use crate::fleet::{Fleet, Host, Name, Site};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState, SiteRecord};
-use crate::plan::drift::{self, Field};
-use crate::plan::{Operation, Plan};
 
 mod judge;
 
 use judge::{OOM_MATTERS_S, health_in_status, judge, short_exit};
-
-/// What planning found for each site: the causes of its operations.
-#[derive(Debug, Clone, Default)]
-pub struct Due {
-    /// By site.
-    pub sites: HashMap<Name, Vec<String>>,
-}
-
-impl Due {
-    /// Takes the causes out of a plan, each once, in its order.
-    pub fn of(plan: &Plan) -> Due {
-        let mut sites: HashMap<Name, Vec<String>> = HashMap::new();
-        for Operation { site, cause, .. } in &plan.operations {
-            let Some(site) = site else { continue };
-            let causes = sites.entry(site.clone()).or_default();
-            for text in cause {
-                if !causes.iter().any(|c| c == text) {
-                    causes.push(text.clone());
-                }
-            }
-        }
-        for problem in &plan.problems {
-            if let Some(site) = &problem.site {
-                let causes = sites.entry(site.clone()).or_default();
-                causes.insert(0, problem.what.clone());
-            }
-        }
-        Due { sites }
-    }
-}
 
 /// Everything the rows of one fleet are made from.
 pub struct Facts<'a> {
@@ -75,11 +44,9 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
         }
     }
     if let Some(fleet) = facts.fleet {
-        let mut drift = drift_of(fleet, host, data);
         for site in fleet.sites_on(host) {
             let containers = ours.remove(site.name.as_str()).unwrap_or_default();
-            let fields = drift.remove(&site.name).unwrap_or_default();
-            rows.push(site_row(facts, site, data, &containers, fields));
+            rows.push(site_row(facts, site, data, &containers));
         }
         let mut left: Vec<_> = ours.into_iter().collect();
         left.sort_by_key(|(name, _)| *name);
@@ -144,24 +111,15 @@ fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
     }
 }
 
-/// What differs of each site on a host.
-fn drift_of(fleet: &Fleet, host: &Name, data: &HostData) -> HashMap<Name, Vec<Field>> {
-    let (Some(host), Some(observed)) = (fleet.hosts.get(host), &data.observed) else {
-        return HashMap::new();
-    };
-    let found = drift::of_host(fleet, host, observed).into_iter();
-    found.filter_map(|d| Some((d.site?, d.fields))).collect()
-}
-
 fn site_row(
     facts: &Facts,
     site: &Site,
     data: &HostData,
     containers: &[&ObservedContainer],
-    drift: Vec<Field>,
 ) -> SiteRow {
     let mut row = blank(&site.host, site.name.as_str(), data);
-    row.drift = drift;
+    let differs = data.drift.get(&Some(site.name.clone()));
+    row.drift = differs.cloned().unwrap_or_default();
     row.in_file = true;
     row.account = site
         .account

@@ -10,6 +10,7 @@ use super::effect::{Effect, Watch};
 use super::fleet_view::{HostData, HostRow, SiteRow};
 use super::log::LogMessage;
 use super::model::{Block, Model, QUIET_MS, Screen};
+use super::planned::Due;
 use super::row::{Facts, host_row, rows_of_host};
 use super::widget::list::List;
 use super::{order, screen};
@@ -89,9 +90,10 @@ pub fn due_ms(model: &Model) -> Option<i64> {
 /// rows it had, they stay in their places.
 fn rebuild(model: &mut Model) {
     let stale = std::mem::take(&mut model.stale_hosts);
+    let nothing_due = Due::default();
     let facts = Facts {
         fleet: model.fleet.as_deref(),
-        due: &model.due,
+        due: model.planned.as_ref().map_or(&nothing_due, |p| &p.due),
         probes: &model.probes,
         now: model.now_ms.div_euclid(1000),
     };

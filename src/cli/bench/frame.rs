@@ -14,7 +14,7 @@ use super::{Row, median, sample};
 use crate::cli::Failure;
 use crate::console::fleet_view::{Link, Traffic};
 use crate::console::keymap::Keymap;
-use crate::console::message::{HostNews, Message};
+use crate::console::message::{HostNews, Message, Seen};
 use crate::console::model::{Model, Start};
 use crate::console::theme::Theme;
 use crate::console::{update, view};
@@ -130,7 +130,7 @@ pub fn model() -> Result<Model, Failure> {
         };
         for news in [
             link,
-            HostNews::Observed(Arc::new(observed)),
+            HostNews::Observed(Seen::of(None, &host_name(host), Arc::new(observed))),
             HostNews::Traffic(traffic(host, 1.0)),
         ] {
             update::update(&mut model, Message::Host(host_name(host), news));

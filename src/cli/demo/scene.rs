@@ -3,20 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
-use tokio_util::sync::CancellationToken;
 
-use super::super::Failure;
-use super::super::context::FleetFile;
-use super::Hosts;
-use crate::apply::{self, Operator, Pace, secret::Sources};
-use crate::engine::{Client, Gate};
-use crate::fleet::{Name, Recipe, SiteState, file_hash};
-use crate::observe::scan::{Inspect, scan_fleet};
-use crate::plan;
+use crate::cli::Failure;
+use crate::cli::context::FleetFile;
+use crate::cli::simulated::{self, Hosts};
+use crate::engine::Client;
+use crate::fleet::{Name, Recipe, SiteState};
 use crate::sim::clock::Clock;
 use crate::sim::image::Image;
 use crate::sim::program::Server;
@@ -43,11 +38,11 @@ pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
         stock(&sim, file);
         hosts.insert(name.clone(), sim);
     }
-    let clients = connect(&hosts).await?;
+    let clients = simulated::clients(&hosts).await?;
     for (host, client) in &clients {
         strangers(host, client).await?;
     }
-    apply(file, folder, &hosts, then).await?;
+    simulated::apply(file, folder, &hosts, then).await?;
     visitors(file, &hosts);
     for sim in hosts.values() {
         sim.advance(AGE - 2 * DAY);
@@ -109,15 +104,6 @@ fn stock(sim: &Sim, file: &FleetFile) {
     });
 }
 
-async fn connect(hosts: &Hosts) -> Result<BTreeMap<Name, Client>, Failure> {
-    let mut clients = BTreeMap::new();
-    for (name, sim) in hosts {
-        let client = Client::over(sim.connector(), sim.address(), Gate::full()).await?;
-        clients.insert(name.clone(), client);
-    }
-    Ok(clients)
-}
-
 /// Containers that are not ours, on the host where two sites are proxies to them.
 async fn strangers(host: &Name, client: &Client) -> Result<(), Failure> {
     if host.as_str() != RESTLESS {
@@ -136,70 +122,6 @@ async fn strangers(host: &Name, client: &Client) -> Result<(), Failure> {
         client.start(&id).await?;
     }
     Ok(())
-}
-
-/// The walk that a real fleet takes.
-async fn apply(file: &FleetFile, folder: &Path, hosts: &Hosts, now: i64) -> Result<(), Failure> {
-    let sources = Sources {
-        folder: folder.to_path_buf(),
-    };
-    let connect = |host: &crate::fleet::Host| {
-        let sim = hosts.get(&host.name).cloned();
-        let address = host.engine.to_string();
-        async move { super::connect(sim, address, crate::engine::Mode::Full).await }
-    };
-    let (observed, clients) =
-        scan_fleet(&file.fleet, connect, Some(&sources), &Inspect::Needed).await;
-    let bytes = file.source.clone().into_bytes();
-    let plan = plan::plan(&file.fleet, &file_hash(&bytes), &observed, &[], now);
-    let ground = apply::Context {
-        fleet: Arc::new(file.fleet.clone()),
-        fleet_bytes: Arc::new(bytes),
-        commit: None,
-        clients,
-        secrets: Arc::new(sources),
-        operator: Operator::current(),
-        // Nothing is spared: these hosts bear anything.
-        pace: Pace {
-            changing: 64,
-            starts: 64,
-            ..Pace::default()
-        },
-        wait_for_lock: Duration::from_secs(1),
-        journal: None,
-        stop_after: None,
-    };
-    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
-    drop(events);
-    let outcome = apply::run(&plan, &ground, sender, CancellationToken::new()).await;
-    // The hosts keep what was applied: the console must not take its own file for a stranger's.
-    let state = folder.join("state");
-    let bytes = ground.fleet_bytes.as_slice();
-    apply::lineage::remember(&state, &file.path, bytes, &file.fleet)
-        .map_err(|error| Failure::new(format!("cannot write {}: {error}", state.display())))?;
-    match outcome.failed() + outcome.hosts.len() {
-        0 => Ok(()),
-        _ => Err(failed(&outcome)),
-    }
-}
-
-fn failed(outcome: &apply::Outcome) -> Failure {
-    let failure = Failure::new("the simulated fleet could not be brought up");
-    let lines = outcome
-        .operations
-        .iter()
-        .filter_map(|(id, ended)| match &ended.outcome {
-            apply::OperationOutcome::Failed { failure } => Some(format!("{id}: {failure}")),
-            _ => None,
-        });
-    let hosts = outcome
-        .hosts
-        .iter()
-        .map(|(host, failure)| format!("{host}: {failure}"));
-    Failure {
-        causes: lines.chain(hosts).collect(),
-        ..failure
-    }
 }
 
 /// Each site has visitors of its own: some many, most few.

@@ -10,7 +10,7 @@ async fn the_fleet_comes_up_with_a_failing_and_a_drifted_site() {
         .unwrap_or_else(|failure| panic!("{failure:#?}"));
     let connect = |host: &fleet::Host| {
         let sim = hosts.get(&host.name).cloned();
-        async move { super::connect(sim, String::new(), Mode::OnCall).await }
+        async move { simulated::connect(sim, String::new(), Mode::OnCall).await }
     };
     let (observed, _) = scan_fleet(&file.fleet, connect, None, &Inspect::Ours).await;
     let rows = super::super::rows::sites(&file.fleet, &observed, |_| true);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 
 use super::{Shared, lock, numbers};
 use crate::console::fleet_view::{Link, Pulse, Usage};
-use crate::console::message::{ContainerEvent, HostNews, Message};
+use crate::console::message::{ContainerEvent, HostNews, Message, Seen, drift_of};
 use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Host};
 use crate::host::{Layout, Toolbox, machine, router};
@@ -80,12 +80,15 @@ struct Past {
     ready: Option<Instant>,
     /// The client, where its session is worth keeping.
     client: Option<Client>,
+    /// What was last found.
+    last: Option<Arc<ObservedHost>>,
 }
 
 /// Watches one host until the task is aborted.
 pub(super) async fn watch_host(shared: Shared, host: Host) {
     let mut wait = BACKOFF.0;
     let mut past = Past::default();
+    let mut fleet = shared.fleet.clone();
     loop {
         let Err(error) = attend(&shared, &host, &mut past).await;
         let why = error.to_string();
@@ -116,9 +119,22 @@ pub(super) async fn watch_host(shared: Shared, host: Host) {
                 retry_at,
             },
         );
-        tokio::select! {
-            () = sleep_until(until), if !held => {}
-            () = shared.refresh.notified() => wait = BACKOFF.0,
+        let mut refresh = std::pin::pin!(shared.refresh.notified());
+        loop {
+            tokio::select! {
+                () = sleep_until(until), if !held => break,
+                () = &mut refresh => {
+                    wait = BACKOFF.0;
+                    break;
+                }
+                Ok(()) = fleet.changed() => {
+                    let fleet = fleet.borrow_and_update().clone();
+                    if let Some(last) = past.last.as_ref().filter(|_| !shared.lone) {
+                        let drift = drift_of(Some(&fleet), &host.name, last);
+                        send(&shared, &host, HostNews::Drift(Arc::new(drift)));
+                    }
+                }
+            }
         }
         wait = (wait * 2).min(BACKOFF.1);
     }
@@ -157,7 +173,9 @@ async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> engine::Result
         troubles: Troubles::default(),
         told: None,
     };
-    Box::pin(worker.run(past)).await
+    let ended = Box::pin(worker.run(past)).await;
+    past.last = worker.last.or(past.last.take());
+    ended
 }
 
 /// A client: the one there was, while the engine is what it was.
@@ -489,7 +507,9 @@ impl Worker<'_> {
                 .insert(self.host.name.clone(), self.client.clone());
         }
         self.last = Some(found.clone());
-        send(self.shared, self.host, HostNews::Observed(found));
+        let fleet = (!self.shared.lone).then_some(&*fleet);
+        let seen = Seen::of(fleet, &self.host.name, found);
+        send(self.shared, self.host, HostNews::Observed(seen));
         Ok(())
     }
 

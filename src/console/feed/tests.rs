@@ -195,7 +195,7 @@ async fn what_happened_in_a_gap_is_found() {
     it.sim.set_down(false);
     let (version, _) = it
         .next(|news| match news {
-            HostNews::Observed(host) => Some(host.engine.version.clone()),
+            HostNews::Observed(seen) => Some(seen.host.engine.version.clone()),
             _ => None,
         })
         .await;

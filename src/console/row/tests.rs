@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::console::fleet_view::{History, Traffic, Usage};
+use crate::console::message::drift_of;
 use crate::observe::model::{HostState, Inspected, StateRead};
 
 const NOW: i64 = 1_795_230_000;
@@ -110,6 +111,8 @@ impl Case {
             now: NOW,
         };
         let host = "web1".parse().unwrap();
+        let seen = self.data.observed.clone().unwrap_or_default();
+        self.data.drift = Arc::new(drift_of(Some(&fleet), &host, &seen));
         let mut rows = rows_of_host(&facts, &host, &self.data);
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows.remove(0)

@@ -18,9 +18,9 @@ use crate::plan::show;
 use crate::plan::{Class, Interruption, Operation, Plan, Undo};
 
 /// A plan as lines, made once per plan; each is built only when it is drawn.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct PlanLines {
-    plan: Option<Arc<Plan>>,
+    plan: Arc<Plan>,
     lines: Vec<(usize, Line)>,
     /// What each group is about: its site or host, lower case, to filter by.
     groups: Vec<Group>,
@@ -46,8 +46,8 @@ enum Line {
 }
 
 impl PlanLines {
-    /// Takes a new plan.
-    pub fn set(&mut self, plan: &Arc<Plan>) {
+    /// The lines of a plan.
+    pub fn of(plan: &Arc<Plan>) -> PlanLines {
         let mut groups: Vec<Group> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for shown in show::groups(plan) {
@@ -91,11 +91,11 @@ impl PlanLines {
             }
             lines.push((places[&key], Line::Notice(at)));
         }
-        *self = PlanLines {
-            plan: Some(plan.clone()),
+        PlanLines {
+            plan: plan.clone(),
             lines,
             groups,
-        };
+        }
     }
 
     /// Which lines are shown.
@@ -120,9 +120,7 @@ impl PlanLines {
     }
 
     fn spans(&self, at: usize, room: usize, theme: &Theme) -> Spans {
-        let Some(plan) = &self.plan else {
-            return Vec::new();
-        };
+        let plan = &self.plan;
         let (group, line) = self.lines[at];
         let group = &self.groups[group];
         let bad = if theme.ascii { "X" } else { "✖" };
@@ -256,10 +254,15 @@ pub fn summary(plan: &Plan) -> String {
     parts.join(" · ")
 }
 
+/// The plan's lines on the screen.
+fn shown(model: &Model, screen: &PlanScreen) -> Vec<usize> {
+    let planned = model.planned.as_ref();
+    planned.map_or_else(Vec::new, |planned| planned.lines.shown(screen))
+}
+
 /// How many lines the screen has.
 pub fn line_count(model: &Model, screen: &PlanScreen) -> usize {
-    field_lines(model, screen, usize::from(model.size.0)).len()
-        + model.plan_lines.shown(screen).len()
+    field_lines(model, screen, usize::from(model.size.0)).len() + shown(model, screen).len()
 }
 
 /// For one site: each field as it was last applied, as it is, as the file says, and whose change
@@ -349,11 +352,11 @@ fn field_lines(model: &Model, screen: &PlanScreen, room: usize) -> Vec<Spans> {
 /// Draws the screen.
 pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
     let theme = &model.theme;
-    let head = match (&model.plan, &model.plan_error) {
+    let head = match (&model.planned, &model.plan_error) {
         (_, Some(why)) => (Role::Bad, format!("no plan: {}", clean(why))),
         (None, None) => (Role::Busy, "working it out …".into()),
-        (Some(plan), None) => match &screen.only {
-            None => (Role::Dim, summary(plan)),
+        (Some(planned), None) => match &screen.only {
+            None => (Role::Dim, summary(&planned.plan)),
             Some(_) => (Role::Dim, String::new()),
         },
     };
@@ -366,7 +369,7 @@ pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
     if !screen.filter.is_empty() {
         pen.put(Role::Match, &format!("  /{}", screen.filter));
     }
-    let shown = model.plan_lines.shown(screen);
+    let shown = shown(model, screen);
     let below = Rect::new(
         area.x,
         area.y + 1,
@@ -380,13 +383,14 @@ pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
     for (line, at) in visible.enumerate() {
         let spans = match fields.get(at) {
             Some(spans) => spans.clone(),
-            None => model
-                .plan_lines
-                .spans(shown[at - fields.len()], room, theme),
+            None => match &model.planned {
+                Some(planned) => planned.lines.spans(shown[at - fields.len()], room, theme),
+                None => Vec::new(),
+            },
         };
         Pen::on(buf, theme, below, line as u16).spans(&spans);
     }
-    if all == 0 && model.plan.is_some() && screen.only.is_some() {
+    if all == 0 && model.planned.is_some() && screen.only.is_some() {
         let text = " nothing: it is as the file says, as far as the host tells";
         Pen::on(buf, theme, below, 1).put(Role::Dim, text);
     }
@@ -394,8 +398,7 @@ pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
 
 /// The lines of any plan, for a proposal.
 pub fn lines(plan: &Arc<Plan>, room: usize, theme: &Theme) -> Vec<Spans> {
-    let mut lines = PlanLines::default();
-    lines.set(plan);
+    let lines = PlanLines::of(plan);
     (0..lines.lines.len())
         .map(|at| lines.spans(at, room, theme))
         .collect()

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::console::fleet_view::{Link, Pulse, Traffic, Usage};
 use crate::console::harness::{App, NOW, Setup};
-use crate::console::message::{ContainerEvent, HostNews, Message};
+use crate::console::message::{ContainerEvent, HostNews, Message, Seen};
+use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Limits, Name, SiteState};
 use crate::host::Machine;
 use crate::observe::model::{
@@ -140,7 +141,8 @@ pub fn ready(app: &mut App, host_name: &str, observed: ObservedHost) {
         retry_at: None,
     };
     app.send(Message::Host(host_name.clone(), link));
-    let observed = HostNews::Observed(Arc::new(observed));
+    let fleet = app.model.fleet.as_deref();
+    let observed = HostNews::Observed(Seen::of(fleet, &host_name, Arc::new(observed)));
     app.send(Message::Host(host_name, observed));
 }
 
@@ -286,7 +288,7 @@ pub fn three(setup: Setup) -> App {
         };
         app.send(Message::Host(name(host), HostNews::Machine(Ok(machine))));
     }
-    app.send(Message::Planned(Ok(Arc::new(drift_plan()))));
+    app.send(Message::Planned(Ok(Arc::new(Planned::of(drift_plan())))));
     app.wait(12);
     app
 }

@@ -9,7 +9,7 @@ use crate::apply::journal::Named;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
 use crate::console::harness::{App, NOW, Setup};
-use crate::console::message::{HostNews, Message, Told};
+use crate::console::message::{HostNews, Message, Seen, Told};
 use crate::console::proposal::Proposal;
 use crate::host::lock::Holder;
 use crate::observe::model::{Applying, ObservedHost, StateRead};
@@ -107,7 +107,7 @@ fn cut_off() -> ObservedHost {
 fn observe(app: &mut App, seen: ObservedHost) {
     app.send(Message::Host(
         name("web1"),
-        HostNews::Observed(Arc::new(seen)),
+        HostNews::Observed(Seen::of(None, &name("web1"), Arc::new(seen))),
     ));
 }
 

@@ -7,10 +7,9 @@ use crate::console::effect::Effect;
 use crate::console::fleet_view::{HostData, Link};
 use crate::console::message::{ContainerEvent, HostNews, Tone};
 use crate::console::model::{EVENTS_KEPT, Model};
-use crate::console::row::Due;
+use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
-use crate::plan::Plan;
 
 pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect> {
     let now = model.now();
@@ -26,16 +25,19 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
         } => {
             model.plan_old |= data.set_link(now, link, why, retry_at);
         }
-        HostNews::Observed(observed) => {
+        HostNews::Observed(seen) => {
+            let observed = seen.host;
             // Somebody began, ended or was cut off: the journals tell more.
             if data.observed.as_deref().map(applied) != Some(applied(&observed)) {
                 model.journal_old = true;
             }
             data.observed = Some(observed);
+            data.drift = seen.drift;
             data.observed_at = Some(now);
             forget_gone(data);
             model.plan_old = true;
         }
+        HostNews::Drift(drift) => data.drift = drift,
         HostNews::Pulse(pulse) => data.pulse = Some(pulse),
         HostNews::Machine(Ok(machine)) => {
             data.machine = Some((machine, now));
@@ -108,13 +110,11 @@ pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
     model.plan_old = true;
 }
 
-pub(super) fn planned(model: &mut Model, plan: Result<Arc<Plan>, String>) {
+pub(super) fn planned(model: &mut Model, plan: Result<Arc<Planned>, String>) {
     model.planning = false;
     match plan {
         Ok(plan) => {
-            model.due = Due::of(&plan);
-            model.plan_lines.set(&plan);
-            model.plan = Some(plan);
+            model.planned = Some(plan);
             model.plan_error = None;
             model.stale_hosts.extend(model.data.keys().cloned());
         }

@@ -1,0 +1,161 @@
+//! Simulated hosts in a process of their own, each at a socket, a network away: what the measured
+//! process holds and does is then its own alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixListener;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::cli::context::FleetFile;
+use crate::cli::simulated::{self, Hosts};
+use crate::cli::{Exit, Failure};
+use crate::fleet::{self, Name};
+use crate::sim::{Fault, Pace, Sim, When, clock::Clock};
+
+/// How long each request takes.
+pub const TRIP: Duration = Duration::from_millis(100);
+/// What the process says when its hosts are there.
+const READY: &str = "ready";
+/// What it is told, followed by a host's name: it answers nothing from now on.
+const HANG: &str = "hang";
+/// The same: it answers again.
+const MEND: &str = "mend";
+
+/// Where the socket of a host lies.
+pub fn socket(folder: &Path, host: &str) -> PathBuf {
+    folder.join(format!("{host}.sock"))
+}
+
+/// The process, from outside. It ends with this.
+pub struct Far {
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Far {
+    /// Starts it for the fleet file in a folder; returns when all of the fleet is applied there.
+    pub async fn start(folder: &Path) -> Result<Far, Failure> {
+        let cannot = |e: &std::io::Error| Failure::caused("cannot start the simulated hosts", e);
+        let program =
+            std::env::current_exe().map_err(|e| Failure::caused("cannot find this program", &e))?;
+        let mut child = Command::new(program)
+            .args(["bench", "far"])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .env_remove("OSTLER_READ_ONLY")
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|e| cannot(&e))?;
+        let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::new("the simulated hosts cannot be talked to"));
+        };
+        let mut far = Far {
+            orders,
+            answers: BufReader::new(answers).lines(),
+            _child: child,
+        };
+        far.wait().await?;
+        Ok(far)
+    }
+
+    async fn wait(&mut self) -> Result<(), Failure> {
+        match self.answers.next_line().await {
+            Ok(Some(line)) if line == READY => Ok(()),
+            _ => Err(Failure::new("the simulated hosts did not come up")),
+        }
+    }
+
+    async fn order(&mut self, what: &str, host: &str) -> Result<(), Failure> {
+        let line = format!("{what} {host}\n");
+        let said = self.orders.write_all(line.as_bytes()).await;
+        said.map_err(|e| Failure::caused("the simulated hosts are gone", &e))?;
+        self.wait().await
+    }
+
+    /// From now on a host accepts, and never answers.
+    pub async fn hang(&mut self, host: &str) -> Result<(), Failure> {
+        self.order(HANG, host).await
+    }
+
+    /// It answers again.
+    pub async fn mend(&mut self, host: &str) -> Result<(), Failure> {
+        self.order(MEND, host).await
+    }
+}
+
+/// The process itself: brings the fleet of `fleet.yml` here to simulated hosts and serves them,
+/// until its standard input ends.
+pub async fn serve() -> Result<Exit, Failure> {
+    let folder = std::env::current_dir().map_err(|e| Failure::caused("there is no folder", &e))?;
+    let hosts = build(&folder).await?;
+    listen(&folder, &hosts)?;
+    println!("{READY}");
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(order)) = orders.next_line().await {
+        let (what, host) = order.split_once(' ').unwrap_or_default();
+        let name: Option<Name> = host.parse().ok();
+        let sim = name.and_then(|name| hosts.get(&name));
+        let sim = sim.ok_or_else(|| Failure::new(format!("there is no host {host}")))?;
+        match what {
+            HANG => sim.faults().at(When::Every("", "/".into()), Fault::Hang),
+            _ => sim.faults().clear(),
+        }
+        println!("{READY}");
+    }
+    Ok(Exit::Done)
+}
+
+/// Applies the fleet of a folder to simulated hosts; afterwards each call takes its time.
+pub async fn build(folder: &Path) -> Result<Hosts, Failure> {
+    let path = folder.join("fleet.yml");
+    let source = std::fs::read_to_string(&path)
+        .map_err(|e| Failure::caused(format!("cannot read {}", path.display()), &e))?;
+    let fleet = fleet::load(&source, &path)
+        .map_err(|_| Failure::new("the fleet of this benchmark is wrong"))?
+        .fleet;
+    let file = FleetFile {
+        path,
+        source,
+        fleet,
+    };
+    let mut hosts = Hosts::new();
+    for (seed, name) in file.fleet.hosts.keys().enumerate() {
+        let sim = Sim::named(name.as_str(), seed as u64 + 1, Clock::real());
+        hosts.insert(name.clone(), sim);
+    }
+    let now = chrono::Utc::now().timestamp();
+    simulated::apply(&file, folder, &hosts, now).await?;
+    for sim in hosts.values() {
+        sim.set_pace(Pace {
+            call: TRIP,
+            ..Pace::default()
+        });
+    }
+    Ok(hosts)
+}
+
+/// Serves each host at its socket for as long as the runtime lives.
+pub fn listen(folder: &Path, hosts: &Hosts) -> Result<(), Failure> {
+    for (name, sim) in hosts {
+        let path = socket(folder, name.as_str());
+        let listener = UnixListener::bind(&path)
+            .map_err(|e| Failure::caused(format!("cannot listen at {}", path.display()), &e))?;
+        let sim = sim.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                // A host that is down refuses.
+                if let Ok(mut far) = sim.open() {
+                    tokio::spawn(async move {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    });
+                }
+            }
+        });
+    }
+    Ok(())
+}

@@ -29,6 +29,9 @@ pub(super) const UPLOAD_IDLE: Duration = Duration::from_secs(30);
 pub(super) const LARGEST: usize = 64 * 1024 * 1024;
 /// Idle connections kept for the next request.
 const KEPT: usize = 8;
+/// What is read at once of an answer, and held of it until it is taken, bytes: fifty hosts with
+/// eight connections each are 400 of them.
+const BUFFER: usize = 32 * 1024;
 /// How long an idle connection is kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
@@ -202,6 +205,7 @@ impl Wire {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
             .pool_max_idle_per_host(KEPT)
+            .http1_max_buf_size(BUFFER)
             .build(connector);
         Wire {
             http,

@@ -70,8 +70,8 @@ pub fn run_state(word: &str) -> RunState {
     }
 }
 
-/// What only an inspect tells.
-pub fn inspected(answer: &ContainerInspectResponse) -> Inspected {
+/// What only an inspect tells; the environment of foreign containers only.
+pub fn inspected(answer: &ContainerInspectResponse, foreign: bool) -> Inspected {
     let host = answer.host_config.as_ref();
     let positive = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
     let state = answer.state.as_ref();
@@ -80,6 +80,7 @@ pub fn inspected(answer: &ContainerInspectResponse) -> Inspected {
             .cloned()
     };
     let env = answer.config.as_ref().and_then(|c| c.env.as_ref());
+    let env = env.filter(|_| foreign);
     Inspected {
         limits: Limits {
             memory: positive(host.and_then(|h| h.memory)),
@@ -207,7 +208,7 @@ mod tests {
             "Config": {"Env": ["A=b=c", "odd"]},
         }))
         .unwrap();
-        let found = inspected(&answer);
+        let found = inspected(&answer, true);
         assert_eq!(found.limits.memory, Some(134_217_728));
         assert_eq!(
             (found.limits.nano_cpus, found.limits.pids),
@@ -217,7 +218,7 @@ mod tests {
         assert!(found.oom_killed && found.finished_at.is_none());
         assert_eq!(found.env["A"], "b=c");
         assert_eq!(
-            inspected(&ContainerInspectResponse::default()),
+            inspected(&ContainerInspectResponse::default(), true),
             Inspected::default()
         );
     }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use bollard::models::ContainerInspectResponse;
 use serde_json::{Map, Value};
 
+use super::fields::Fields;
+
 /// What `docker update` changes in place, what ostler itself changes there, and what says nothing.
 const HOST_ELSEWHERE: [&str; 14] = [
     "Memory",
@@ -55,7 +57,7 @@ const WORDS: [(&str, &str); 12] = [
 ];
 
 /// Fields by path, such as `env.MODE`, `mounts./srv`, `network.ostler-x`, `cpu_shares`.
-pub fn made(answer: &ContainerInspectResponse) -> BTreeMap<String, String> {
+pub fn made(answer: &ContainerInspectResponse) -> Fields {
     let mut fields = BTreeMap::new();
     let as_map = |value: Result<Value, serde_json::Error>| match value {
         Ok(Value::Object(map)) => map,
@@ -106,7 +108,7 @@ pub fn made(answer: &ContainerInspectResponse) -> BTreeMap<String, String> {
         fields.insert("swap".into(), crate::fleet::value::format_size(more));
     }
     networks(answer, &mut fields);
-    fields
+    fields.into()
 }
 
 /// Where a folder of the host is seen, as a field's value.
@@ -212,7 +214,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> BTreeMap<String, String> {
-        made(&serde_json::from_str(json).unwrap())
+        made(&serde_json::from_str(json).unwrap()).to_map()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Fields;
 use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, SiteState, Subnet};
 use crate::host::lock::Holder;
@@ -216,13 +217,13 @@ pub struct Inspected {
     pub finished_at: Option<String>,
     /// Docker's own health word, where a check is configured.
     pub health: Option<String>,
-    /// Compose's working directory, environment names, and the like are left to `look`.
+    /// Its environment, for [`super::look`]; not kept of our own, where `made` has it.
     pub env: BTreeMap<String, String>,
     /// What the engine does when it ends: `no`, `always`, `unless-stopped`, `on-failure`.
     pub restart: Option<String>,
     /// How it was made, and all else that can be changed on it: field → value, as this engine
     /// tells it (see [`super::made`]). Compared only with what the same engine told before.
-    pub made: BTreeMap<String, String>,
+    pub made: Fields,
 }
 
 /// One network.
@@ -373,7 +374,7 @@ pub struct SiteRecord {
     /// What the engine told of its container when this was written (see [`Inspected::made`]); apply
     /// fills it in where the plan could not know it. `None`: written by an older ostler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made: Option<BTreeMap<String, String>>,
+    pub made: Option<Fields>,
 }
 
 /// A site's state as last applied.

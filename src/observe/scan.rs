@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::models::SystemInfo;
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::convert;
 use super::model::{
@@ -105,6 +105,10 @@ pub async fn scan(
         let record = state.read().and_then(|s| s.sites.get(site));
         if let Some(record) = record {
             unenforced(&info, &record.limits, &mut facts.limits);
+            // As nearly everywhere: kept once.
+            if let Some(made) = record.made.as_ref().filter(|made| **made == facts.made) {
+                facts.made = made.clone();
+            }
         }
         containers[at].inspected = Some(facts);
     }
@@ -253,23 +257,26 @@ async fn inspect_some(
     fleet: &Fleet,
     inspect: &Inspect,
 ) -> Result<Vec<(usize, super::model::Inspected)>, engine::Error> {
-    let mut asking = Vec::new();
-    for (at, container) in containers.iter().enumerate() {
-        if needs_inspect(container, &fleet.name, inspect) {
-            asking.push(async move { (at, client.inspect(&container.id).await) });
+    let wanted = containers.iter().enumerate();
+    let wanted = wanted.filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
+    let wanted = wanted.map(|(at, c)| (at, c.id.clone(), c.is_foreign()));
+    // One at a time is taken out of its answer, which is far larger than what is kept of it.
+    let asking = stream::iter(wanted.collect::<Vec<_>>()).map(|(at, id, foreign)| {
+        let client = client.clone();
+        async move {
+            match client.inspect(&id).await {
+                Ok(facts) => Ok(Some((at, convert::inspected(&facts, foreign)))),
+                // Gone since the list.
+                Err(e) if e.is_not_found() => Ok(None),
+                Err(e) => Err(e),
+            }
         }
-    }
-    let answers = some_at_once(asking).await;
-    let mut inspected = Vec::new();
-    for (at, answer) in answers {
-        match answer {
-            Ok(facts) => inspected.push((at, convert::inspected(&facts))),
-            // Gone since the list.
-            Err(e) if e.is_not_found() => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(inspected)
+    });
+    let answers = asking.buffer_unordered(AT_ONCE);
+    answers
+        .try_filter_map(async |found| Ok(found))
+        .try_collect()
+        .await
 }
 
 /// Whether the list does not say enough about a container.

@@ -1,7 +1,5 @@
 //! What was applied, written down on the host: last of all that is done for a site or a host.
 
-use std::collections::BTreeMap;
-
 use chrono::{SecondsFormat, Utc};
 
 use super::{Answer, Ground};
@@ -10,8 +8,8 @@ use crate::apply::progress::Failure;
 use crate::fleet::{Name, file_hash};
 use crate::host::script::REMOVE;
 use crate::host::state;
-use crate::observe::made;
 use crate::observe::model::SiteRecord;
+use crate::observe::{Fields, made};
 use crate::plan::names;
 
 /// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
@@ -43,10 +41,7 @@ pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) ->
 
 /// What the engine tells of the container that a record is about: later changes by hand are found
 /// by it.
-async fn made(
-    ground: &Ground,
-    record: &SiteRecord,
-) -> Result<Option<BTreeMap<String, String>>, Failure> {
+async fn made(ground: &Ground, record: &SiteRecord) -> Result<Option<Fields>, Failure> {
     let name = names::site(&ground.fleet.name, record.site.as_str());
     for name in [name.clone(), names::next(&name)] {
         let found = match ground.client.inspect(&name).await {

@@ -7,8 +7,8 @@ use crate::observe::model::{ObservedContainer, SiteRecord};
 use crate::plan::names;
 use crate::plan::spec::ContainerSpec;
 
-/// Fields by path.
-pub(crate) type Fields = BTreeMap<String, String>;
+/// Fields by path, while they are worked with.
+pub(crate) type Map = BTreeMap<String, String>;
 
 /// What changed: path → (before, after).
 pub(crate) type Changes = BTreeMap<String, (Option<String>, Option<String>)>;
@@ -38,13 +38,13 @@ pub(crate) fn changes(container: &ObservedContainer, record: Option<&SiteRecord>
         .and_then(|record| record.made.as_ref())
         .zip(container.inspected.as_ref());
     match known {
-        Some((was, now)) => between(was, &now.made),
-        None => Changes::new(),
+        Some((was, now)) if *was != now.made => between(&was.to_map(), &now.made.to_map()),
+        _ => Changes::new(),
     }
 }
 
 /// What differs between two sets of fields.
-pub(crate) fn between(was: &Fields, now: &Fields) -> Changes {
+pub(crate) fn between(was: &Map, now: &Map) -> Changes {
     let paths = was
         .keys()
         .chain(now.keys().filter(|p| !was.contains_key(*p)));

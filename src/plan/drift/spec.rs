@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand::Fields;
+use super::hand::Map;
 use crate::observe::made::{capabilities, mount};
 use crate::plan::spec::{ContainerSpec, short_hash};
 
@@ -11,7 +11,7 @@ use crate::plan::spec::{ContainerSpec, short_hash};
 const INI: &str = "php/20-site.ini";
 
 /// All of a spec.
-pub(crate) fn fields(spec: &ContainerSpec) -> Fields {
+pub(crate) fn fields(spec: &ContainerSpec) -> Map {
     let mut fields = BTreeMap::new();
     let mut put = |path: &str, value: String| {
         fields.insert(path.to_owned(), value);

@@ -7,6 +7,19 @@ use crate::observe::model::*;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::plan::{OperationKind, Plan, names, plan};
 
+/// As the engine would tell it after a change by hand.
+fn set(inspected: &mut Inspected, path: String, value: String) {
+    let mut fields = inspected.made.to_map();
+    fields.insert(path, value);
+    inspected.made = fields.into();
+}
+
+pub(super) fn unset(inspected: &mut Inspected, path: &str) {
+    let mut fields = inspected.made.to_map();
+    fields.remove(path);
+    inspected.made = fields.into();
+}
+
 fn planned(fleet: &Fleet, world: &World) -> Plan {
     plan(fleet, "hash", &world.observe(fleet), &[], 0)
 }
@@ -71,18 +84,16 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
             Some("container")
         }
         4 => {
-            inspected.made.insert("env.MODE".into(), "other".into());
+            set(inspected, "env.MODE".into(), "other".into());
             Some("env.MODE")
         }
         5 => {
-            inspected
-                .made
-                .insert("image".into(), "example/app:7".into());
+            set(inspected, "image".into(), "example/app:7".into());
             Some("image")
         }
         6 => {
             container.addresses.clear();
-            inspected.made.remove(&format!("network.{ours}"));
+            unset(inspected, &format!("network.{ours}"));
             Some("network.ostler-test")
         }
         7 => {
@@ -90,7 +101,7 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
             Some("restart")
         }
         8 => {
-            inspected.made.insert("cpu_shares".into(), "512".into());
+            set(inspected, "cpu_shares".into(), "512".into());
             Some("cpu_shares")
         }
         9 => {
@@ -105,7 +116,7 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
             Some("state")
         }
         11 if inspected.limits.memory.is_some() => {
-            inspected.made.insert("swap".into(), "unlimited".into());
+            set(inspected, "swap".into(), "unlimited".into());
             Some("swap")
         }
         12 if routed => {
@@ -124,7 +135,7 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
             Some("secrets.x.example")
         }
         15 => {
-            inspected.made.insert("user".into(), "0:0".into());
+            set(inspected, "user".into(), "0:0".into());
             container.id = format!("e{}", &container.id[1..]);
             Some("user")
         }
@@ -303,7 +314,7 @@ fn values_that_look_like_secrets_are_not_told_and_not_adopted() {
     let fleet = one(ASH);
     let mut world = settled(&fleet);
     let live = container(&mut world).inspected.as_mut().unwrap();
-    live.made.insert("env.DB_PASSWORD".into(), "hunter2".into());
+    set(live, "env.DB_PASSWORD".into(), "hunter2".into());
     let found = fields(&fleet, &world);
     assert_eq!(found[0].live.as_deref(), Some("(not shown)"));
     assert!(!format!("{found:?}").contains("hunter2"));

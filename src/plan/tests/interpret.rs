@@ -130,14 +130,14 @@ impl World {
 }
 
 /// How an engine tells what a container was made from.
-fn made(new: &crate::plan::spec::NewContainer) -> BTreeMap<String, String> {
+fn made(new: &crate::plan::spec::NewContainer) -> crate::observe::Fields {
     let mut made = crate::plan::drift::spec_fields(&new.spec);
     made.retain(|path, _| !path.starts_with("configuration.") && !path.starts_with("ini."));
     made.insert("env.PATH".into(), "/bin".into());
     if let (SpecNetwork::Own(network), Some(address)) = (&new.spec.network, new.address) {
         made.insert(format!("network.{network}"), address.to_string());
     }
-    made
+    made.into()
 }
 
 impl WorldHost {
@@ -458,7 +458,7 @@ impl WorldHost {
                 let found = self.find(fleet, container, why);
                 let inspected = found.inspected.get_or_insert_default();
                 if was.memory != limits.memory {
-                    inspected.made.remove("swap");
+                    super::drift::unset(inspected, "swap");
                 }
                 inspected.limits = *limits;
             }

@@ -2,9 +2,10 @@
 
 use super::super::View;
 use crate::fleet::{Limits, Name, Site};
+use crate::observe::Fields;
 use crate::observe::model::ObservedContainer;
 use crate::plan::draft::{Chain, Draft, Step};
-use crate::plan::drift::hand::{self, Fields};
+use crate::plan::drift::hand;
 use crate::plan::ground::{Ground, existing};
 use crate::plan::operation::OperationKind;
 use crate::plan::spec::ContainerSpec;
@@ -134,13 +135,13 @@ pub(super) fn still_made(
     if !hand::is_adopted(keep, view.record, wanted) {
         return Some(known);
     }
-    let mut live = live?;
+    let mut live = live?.to_map();
     // Put right in the same plan.
     live.remove(hand::SWAP);
     if let Some(swap) = known.get(hand::SWAP) {
-        live.insert(hand::SWAP.to_owned(), swap.clone());
+        live.insert(hand::SWAP.to_owned(), swap.to_owned());
     }
-    Some(live)
+    Some(live.into())
 }
 
 /// Whether configuration of another container than the one that stays may lie about.

@@ -255,7 +255,7 @@ mod tests {
             ..HostState::default()
         };
         let host = ObservedHost {
-            state: StateRead::Read(Box::new(state)),
+            state: StateRead::Read(std::sync::Arc::new(state)),
             ..ObservedHost::default()
         };
         let mut observed = Observed::default();

@@ -14,7 +14,7 @@ pub mod transport;
 pub mod version;
 mod wire;
 
-pub use client::{Client, ExecOutput, LogOptions};
+pub use client::{Client, ExecOutput, LogOptions, Pieces};
 pub use error::{Error, Result, TlsProblem};
 pub use gate::{Gate, Mode};
 pub use model::{

@@ -1,5 +1,7 @@
 //! Files and folders as tar archives: how the engine takes and gives them.
 
+use std::io::Read;
+
 /// Mode bits a path in an archive can carry.
 const MODE_BITS: u32 = 0o7777;
 
@@ -79,18 +81,31 @@ pub fn pack(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
 
 /// The entries of a tar archive.
 pub fn unpack(tar: &[u8]) -> std::io::Result<Vec<Entry>> {
-    let mut archive = tar::Archive::new(tar);
     let mut entries = Vec::new();
+    each(tar, |mut entry, content| {
+        if entry.kind == Kind::File {
+            content.read_to_end(&mut entry.bytes)?;
+        }
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+/// Goes through a tar archive as it comes: each entry without its content, which is read only
+/// where it is asked for.
+pub fn each(
+    tar: impl Read,
+    mut take: impl FnMut(Entry, &mut dyn Read) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut archive = tar::Archive::new(tar);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let mut found = describe(entry.header())?;
         found.path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if found.kind == Kind::File {
-            std::io::Read::read_to_end(&mut entry, &mut found.bytes)?;
-        }
-        entries.push(found);
+        take(found, &mut entry)?;
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// The first entry of an archive of which only the beginning is there; without its content.

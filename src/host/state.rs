@@ -2,10 +2,12 @@
 //! record by record.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::archive::{Entry, Kind};
+use super::archive::{Kind, each};
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
 use crate::observe::model::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
@@ -19,9 +21,9 @@ const MODE: u32 = 0o600;
 /// Reads all of `state/`. Works while the toolbox is stopped. Where there is no `state/` yet the
 /// answer is an empty state.
 pub async fn read(toolbox: &Toolbox) -> Result<StateRead, ToolboxError> {
-    match toolbox.get(&toolbox.layout.state()).await {
-        Ok(entries) => Ok(from_entries(&entries)),
-        Err(ToolboxError::Engine(e)) if e.is_not_found() => Ok(StateRead::Read(Box::default())),
+    match toolbox.each(&toolbox.layout.state(), from_archive).await {
+        Ok(state) => Ok(state),
+        Err(ToolboxError::Engine(e)) if e.is_not_found() => Ok(StateRead::Read(Arc::default())),
         Err(ToolboxError::Garbled { what, why }) => Ok(StateRead::Damaged {
             why: format!("{what} cannot be read: {why}"),
         }),
@@ -29,50 +31,78 @@ pub async fn read(toolbox: &Toolbox) -> Result<StateRead, ToolboxError> {
     }
 }
 
-/// The state that an archive of `state/` holds. Unknown files and temporary ones are passed over.
-pub fn from_entries(entries: &[Entry]) -> StateRead {
-    match parse(entries) {
-        Ok(state) => StateRead::Read(Box::new(state)),
-        Err(why) => StateRead::Damaged { why },
-    }
-}
-
-fn parse(entries: &[Entry]) -> Result<HostState, String> {
+/// The state that an archive of `state/` holds. Unknown files and temporary ones are passed over,
+/// and the fleet file's copy, the largest of all, is not read.
+///
+/// # Errors
+/// It is no archive.
+pub fn from_archive(tar: impl Read) -> std::io::Result<StateRead> {
     let mut state = HostState::default();
-    for entry in entries.iter().filter(|e| e.kind == Kind::File) {
+    let mut damage = None;
+    let mut bytes = Vec::new();
+    each(tar, |entry, content| {
         let path = entry.path.trim_start_matches("./");
         let path = path.strip_prefix("state/").unwrap_or(path);
+        if let Some(known) = What::of(path).filter(|_| entry.kind == Kind::File)
+            && damage.is_none()
+        {
+            bytes.clear();
+            content.read_to_end(&mut bytes)?;
+            damage = known.take(&mut state, path, &bytes).err();
+        }
+        Ok(())
+    })?;
+    if let Some(why) = damage {
+        return Ok(StateRead::Damaged { why });
+    }
+    // Names of applies begin with their time.
+    state.applying.sort_by(|a, b| a.run.cmp(&b.run));
+    Ok(StateRead::Read(Arc::new(state)))
+}
+
+/// A file of `state/` that is read.
+enum What<'a> {
+    Host,
+    Router,
+    Applying(&'a str),
+    Site(&'a str),
+}
+
+impl<'a> What<'a> {
+    fn of(path: &'a str) -> Option<What<'a>> {
+        let stem = |start: &str| path.strip_prefix(start)?.strip_suffix(".json");
         match path {
-            "host.json" => {
-                let record: HostRecord = json(path, &entry.bytes)?;
+            "host.json" => Some(What::Host),
+            "router.json" => Some(What::Router),
+            _ => stem("applying-").map(What::Applying).or_else(|| {
+                let name = stem("sites/")?;
+                (!name.starts_with('.')).then_some(What::Site(name))
+            }),
+        }
+    }
+
+    fn take(self, state: &mut HostState, path: &str, bytes: &[u8]) -> Result<(), String> {
+        match self {
+            What::Host => {
+                let record: HostRecord = json(path, bytes)?;
                 known(path, record.schema)?;
                 state.host = Some(record);
             }
-            "router.json" => {
-                let record: RouterRecord = json(path, &entry.bytes)?;
+            What::Router => {
+                let record: RouterRecord = json(path, bytes)?;
                 known(path, record.schema)?;
                 state.router = record;
             }
-            _ => {
-                if let Some(run) = path.strip_prefix("applying-") {
-                    let Some(run) = run.strip_suffix(".json") else {
-                        continue;
-                    };
-                    let note: Applying = json(path, &entry.bytes)?;
-                    known(path, note.schema)?;
-                    if note.run != run {
-                        return Err(format!("state/{path} is about the apply {}", note.run));
-                    }
-                    state.applying.push(note);
-                    continue;
+            What::Applying(run) => {
+                let note: Applying = json(path, bytes)?;
+                known(path, note.schema)?;
+                if note.run != run {
+                    return Err(format!("state/{path} is about the apply {}", note.run));
                 }
-                let Some(name) = path.strip_prefix("sites/") else {
-                    continue;
-                };
-                let Some(name) = name.strip_suffix(".json").filter(|n| !n.starts_with('.')) else {
-                    continue;
-                };
-                let record: SiteRecord = json(path, &entry.bytes)?;
+                state.applying.push(note);
+            }
+            What::Site(name) => {
+                let record: SiteRecord = json(path, bytes)?;
                 known(path, record.schema)?;
                 if record.site.as_str() != name {
                     return Err(format!(
@@ -83,10 +113,8 @@ fn parse(entries: &[Entry]) -> Result<HostState, String> {
                 state.sites.insert(record.site.clone(), record);
             }
         }
+        Ok(())
     }
-    // Names of applies begin with their time.
-    state.applying.sort_by(|a, b| a.run.cmp(&b.run));
-    Ok(state)
 }
 
 fn json<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, String> {
@@ -173,6 +201,11 @@ pub fn sites(state: &StateRead) -> Option<&BTreeMap<Name, SiteRecord>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::archive::{Entry, pack};
+
+    fn read(entries: &[Entry]) -> StateRead {
+        from_archive(pack(entries).unwrap().as_slice()).unwrap()
+    }
 
     fn entry(path: &str, text: &str) -> Entry {
         Entry::file(path, 0o600, 0, text)
@@ -182,7 +215,7 @@ mod tests {
 
     #[test]
     fn unknown_and_unfinished_files_are_passed_over() {
-        let read = from_entries(&[
+        let read = read(&[
             Entry::folder("state/", 0o700, 0),
             entry("state/sites/blog.json", SITE),
             entry("state/sites/.new-other.json", "{half"),
@@ -210,7 +243,7 @@ mod tests {
                 "newer ostler",
             ),
         ] {
-            let StateRead::Damaged { why } = from_entries(&[entry(path, text)]) else {
+            let StateRead::Damaged { why } = read(&[entry(path, text)]) else {
                 panic!("{path} was read");
             };
             assert!(why.contains(part), "{why}");

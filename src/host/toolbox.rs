@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::archive::{Entry, Kind, header, pack, unpack};
 use super::layout::{Layout, temporary};
 use super::script::{PUBLISH, Script};
-use crate::engine::{self, Client};
+use crate::engine::{self, Client, Pieces};
 
 /// The recipe of the toolbox's image; `{base}` stands for the image that it is built from.
 pub const DOCKERFILE: &str = include_str!("toolbox.Dockerfile");
@@ -116,6 +116,16 @@ impl Toolbox {
     pub async fn get(&self, path: &str) -> Result<Vec<Entry>, ToolboxError> {
         let tar = self.client.archive_get(&self.id, path).await?;
         unpack(&tar).map_err(|e| garbled(path, &e))
+    }
+
+    /// The same, entry by entry as they come.
+    pub async fn each<T: Send + 'static>(
+        &self,
+        path: &str,
+        take: impl FnOnce(Pieces) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, ToolboxError> {
+        let taken = self.client.archive_read(&self.id, path, take).await?;
+        taken.map_err(|e| garbled(path, &e))
     }
 
     /// Content of one file; `None` when it does not exist.

@@ -251,7 +251,7 @@ pub enum StateRead {
     #[default]
     NoToolbox,
     /// Read.
-    Read(Box<HostState>),
+    Read(Arc<HostState>),
     /// There is a toolbox but the state is damaged; says what and where.
     Damaged {
         /// In words.

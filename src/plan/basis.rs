@@ -273,7 +273,7 @@ mod tests {
                 run,
                 ..ObservedContainer::default()
             }],
-            state: StateRead::Read(Box::new(HostState {
+            state: StateRead::Read(std::sync::Arc::new(HostState {
                 sites: [(record.site.clone(), record)].into(),
                 ..HostState::default()
             })),

@@ -92,7 +92,7 @@ async fn read(ground: &Ground, told: &Option<RouterRecord>) -> Result<RouterReco
         return Ok(record.clone());
     }
     match state::read(&ground.toolbox).await? {
-        StateRead::Read(state) => Ok(state.router),
+        StateRead::Read(state) => Ok(state.router.clone()),
         StateRead::Damaged { why } => Err(Failure::new(why)),
         StateRead::NoToolbox => Err(Failure::new("there is no toolbox")),
     }

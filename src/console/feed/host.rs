@@ -706,7 +706,11 @@ fn carry_over(last: &ObservedHost, found: &mut ObservedHost) {
         }
     }
     // What was compared with the records holds while the records do.
-    if found.differs.is_none() && found.state == last.state {
-        found.differs.clone_from(&last.differs);
+    if found.state == last.state {
+        // One copy of it is enough.
+        found.state = last.state.clone();
+        if found.differs.is_none() {
+            found.differs.clone_from(&last.differs);
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Case {
         self.data.observed_at = Some(NOW - 5);
         self.data.observed = Some(Arc::new(ObservedHost {
             containers: self.container.take().into_iter().collect(),
-            state: StateRead::Read(Box::new(state)),
+            state: StateRead::Read(Arc::new(state)),
             ..ObservedHost::default()
         }));
         let causes = self.causes.iter().map(|c| (*c).to_owned()).collect();

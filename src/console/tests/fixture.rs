@@ -121,7 +121,7 @@ pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
             certificates: None,
         },
         containers,
-        state: StateRead::Read(Box::new(HostState {
+        state: StateRead::Read(Arc::new(HostState {
             host: Some(HostRecord {
                 applied_by: Some("root@ops, 2026-11-20T17:02:11Z".into()),
                 ..HostRecord::default()

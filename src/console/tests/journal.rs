@@ -100,7 +100,7 @@ fn cut_off() -> ObservedHost {
         let StateRead::Read(state) = &mut seen.state else {
             panic!("the fixture has a state");
         };
-        state.applying = vec![note()];
+        Arc::make_mut(state).applying = vec![note()];
     })
 }
 
@@ -146,7 +146,8 @@ fn what_was_applied_is_listed_opened_and_read_again_when_somebody_applied() {
         let StateRead::Read(state) = &mut seen.state else {
             return;
         };
-        state.host.as_mut().unwrap().applied_by = Some("ben".into());
+        let record = Arc::make_mut(state).host.as_mut();
+        record.unwrap().applied_by = Some("ben".into());
     });
     observe(&mut app, applied);
     assert!(app.take().contains(&Effect::Journal), "ben applied");

@@ -1,9 +1,42 @@
 //! Files of a container as tar archives: works on one that is stopped or was never started.
 
+use bytes::Bytes;
+use tokio::sync::mpsc::{Receiver, channel};
+
 use super::Client;
 use super::container::container;
 use crate::engine::error::{Error, Result};
 use crate::engine::wire::{Call, LARGEST, READ, START, UPLOAD_IDLE};
+
+/// Pieces of an archive that wait to be taken.
+const PIECES: usize = 4;
+
+/// An archive as it comes, for a thread that may block. What was cut off ends early.
+pub struct Pieces {
+    come: Receiver<Bytes>,
+    now: Bytes,
+}
+
+impl Pieces {
+    fn new(come: Receiver<Bytes>) -> Pieces {
+        let now = Bytes::new();
+        Pieces { come, now }
+    }
+}
+
+impl std::io::Read for Pieces {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        while self.now.is_empty() {
+            match self.come.blocking_recv() {
+                Some(piece) => self.now = piece,
+                None => return Ok(0),
+            }
+        }
+        let n = to.len().min(self.now.len());
+        to[..n].copy_from_slice(&self.now.split_to(n));
+        Ok(n)
+    }
+}
 
 /// As much as tells what an archive begins with.
 const HEAD: usize = 4096;
@@ -19,6 +52,40 @@ impl Client {
             .await?
             .bytes
             .into())
+    }
+
+    /// The same, handed piece by piece to `take`, on a thread that may block: never whole in memory.
+    pub async fn archive_read<T: Send + 'static>(
+        &self,
+        id: &str,
+        path: &str,
+        take: impl FnOnce(Pieces) -> T + Send + 'static,
+    ) -> Result<T> {
+        let call = archive(Call::get, id, path, "read")?;
+        let what = format!("read {path} in container {id}");
+        let reading = async {
+            let mut opened = self.wire.open(call, START).await?;
+            let (pieces, come) = channel(PIECES);
+            let taking = tokio::task::spawn_blocking(move || take(Pieces::new(come)));
+            let mut size = 0;
+            while let Some(chunk) = opened.chunk().await? {
+                size += chunk.len();
+                if size > LARGEST {
+                    return Err(Error::TooLarge {
+                        what: what.clone(),
+                        limit: LARGEST,
+                    });
+                }
+                // Who has read enough: the rest is taken all the same, to keep the connection.
+                let _ = pieces.send(chunk).await;
+            }
+            drop(pieces);
+            taking.await.map_err(|e| Error::Protocol {
+                what: what.clone(),
+                why: e.to_string(),
+            })
+        };
+        self.wire.within(START, &what, reading).await
     }
 
     /// The first 4 KiB of such an archive (its first header, and some of the first file).

@@ -18,6 +18,7 @@ mod image;
 mod network;
 mod stream;
 
+pub use archive::Pieces;
 pub use exec::ExecOutput;
 pub use stream::LogOptions;
 

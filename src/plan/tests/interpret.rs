@@ -72,7 +72,7 @@ impl World {
                 networks: host.networks,
                 images: host.images,
                 state: match read {
-                    Some(state) => StateRead::Read(Box::new(state)),
+                    Some(state) => StateRead::Read(std::sync::Arc::new(state)),
                     None => StateRead::NoToolbox,
                 },
                 folders,

@@ -105,10 +105,8 @@ fn cut_off() -> ObservedHost {
 }
 
 fn observe(app: &mut App, seen: ObservedHost) {
-    app.send(Message::Host(
-        name("web1"),
-        HostNews::Observed(Seen::of(None, &name("web1"), Arc::new(seen))),
-    ));
+    let seen = Seen::of(app.model.fleet.as_deref(), &name("web1"), Arc::new(seen));
+    app.send(Message::Host(name("web1"), HostNews::Observed(seen)));
 }
 
 #[test]
@@ -246,7 +244,7 @@ fn a_written_fleet_file_can_be_committed_once() {
         "{}",
         app.text()
     );
-    app.press("A");
+    app.wait(1).press("A");
     let offered = Commit::Offered("carol: memory: 128M → 256M".into());
     app.send(Message::Step(id, Step::Commit(offered)));
     assert!(

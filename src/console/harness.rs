@@ -15,7 +15,7 @@ use super::keymap::{Key, Keymap};
 use super::message::Message;
 use super::model::{Model, Start};
 use super::theme::Theme;
-use super::update::{before_frame, update};
+use super::update::{after_frame, before_frame, update};
 use super::view;
 use crate::fleet::{Fleet, Host};
 
@@ -82,10 +82,12 @@ impl App {
         }
     }
 
-    /// Sends a message, then does what precedes a frame.
+    /// Sends a message, then does what precedes a frame, and what follows it.
     pub fn send(&mut self, message: Message) -> &mut Self {
         self.effects.extend(update(&mut self.model, message));
         self.effects.extend(before_frame(&mut self.model));
+        let now = self.model.now_ms;
+        after_frame(&mut self.model, now);
         self
     }
 

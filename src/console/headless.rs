@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::effect::Effect;
 use super::message::Message;
 use super::run::{Assembled, ConsoleOptions, assembled};
-use super::update::{before_frame, update};
+use super::update::{after_frame, before_frame, update};
 use super::view;
 
 /// Pieces of news taken at once.
@@ -40,6 +40,7 @@ impl Headless {
         update(model, Message::Clock(chrono::Utc::now().timestamp_millis()));
         let mut wishes = update(model, message);
         wishes.extend(before_frame(model));
+        after_frame(model, chrono::Utc::now().timestamp_millis());
         for wish in wishes {
             self.quits += u64::from(wish == Effect::Quit);
             self.console.exec.carry_out(wish);

@@ -403,6 +403,12 @@ impl Model {
         }
     }
 
+    /// Whether the terminal is so small that nothing is drawn.
+    pub fn is_too_small(&self) -> bool {
+        let (columns, lines) = super::view::SMALLEST;
+        self.size.0 < columns || self.size.1 < lines
+    }
+
     /// Lines between header and footer.
     pub fn body_lines(&self) -> usize {
         usize::from(self.size.1.saturating_sub(3))

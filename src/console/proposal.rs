@@ -52,7 +52,14 @@ pub struct Open {
     pub input: Input,
     /// First line on screen.
     pub top: usize,
+    /// Since when it is on screen and no key came (milliseconds); none: it was not drawn yet.
+    pub quiet_since: Option<i64>,
 }
+
+/// A proposal opens by itself, under a finger that may still be on the key that asked for it, and
+/// the same key confirms. So that one counts only after this long without any key: longer than a
+/// terminal takes to begin repeating one that is held (660 ms at most, unless set otherwise).
+pub const UNREAD_MS: i64 = 800;
 
 /// From how many sites on the number is asked for.
 pub const MANY: usize = 5;
@@ -113,6 +120,21 @@ impl Open {
             proposal,
             input: Input::default(),
             top: 0,
+            quiet_since: None,
+        }
+    }
+
+    /// Whether it could be read: the confirming key counts.
+    pub fn listens(&self, now_ms: i64) -> bool {
+        self.quiet_since.is_some_and(|at| now_ms - at >= UNREAD_MS)
+    }
+
+    /// A key came: before it could be read the wait begins again.
+    pub fn stirred(&mut self, now_ms: i64) {
+        if !self.listens(now_ms)
+            && let Some(since) = &mut self.quiet_since
+        {
+            *since = now_ms;
         }
     }
 

@@ -25,7 +25,7 @@ use super::question::Desk;
 use super::settle::due_ms;
 use super::terminal::Guard;
 use super::theme::Theme;
-use super::update::{before_frame, update};
+use super::update::{after_frame, before_frame, update};
 use super::view;
 use crate::fleet::{Fleet, Host};
 
@@ -339,6 +339,7 @@ impl<K: Stream<Item = std::io::Result<Event>> + Unpin> Console<K> {
                     return Ok(());
                 }
                 let shown = face.draw(&self.model)?;
+                after_frame(&mut self.model, now_ms());
                 if shown.enough {
                     return Ok(());
                 }

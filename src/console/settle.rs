@@ -9,8 +9,9 @@ use super::alert::alert;
 use super::effect::{Effect, Watch};
 use super::fleet_view::{HostData, HostRow, SiteRow};
 use super::log::LogMessage;
-use super::model::{Block, Model, QUIET_MS, Screen};
+use super::model::{Block, Model, Overlay, QUIET_MS, Screen};
 use super::planned::Due;
+use super::proposal::UNREAD_MS;
 use super::row::{Facts, host_row, rows_of_host};
 use super::widget::list::List;
 use super::{order, screen};
@@ -83,7 +84,14 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         .map(|n| n.2)
         .filter(|until| *until != i64::MAX);
     let again = screen::logs::due_ms(model);
-    [work, reorder, note, again].into_iter().flatten().min()
+    let listens = match &model.overlay {
+        Some(Overlay::Proposal(open)) if !open.listens(model.now_ms) => {
+            open.quiet_since.map(|at| at + UNREAD_MS)
+        }
+        _ => None,
+    };
+    let all = [work, reorder, note, again, listens];
+    all.into_iter().flatten().min()
 }
 
 /// Makes the rows of hosts that something is new about, and only those. Where a host still has the

@@ -88,7 +88,9 @@ pub fn draw(model: &Model, open: &Open, buf: &mut Buffer, area: Rect) {
     match &open.confirm {
         Confirm::Key => {
             pen.put(Role::Accent, &format!(" {}? ", open.proposal.request.title));
-            pen.put(Role::Key, "A").put(Role::Dim, " applies it");
+            if open.listens(model.now_ms) {
+                pen.put(Role::Key, "A").put(Role::Dim, " applies it");
+            }
         }
         Confirm::Type(wanted) => {
             let number = wanted.parse::<usize>().is_ok() && open.proposal.touched().len() > 1;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use proptest::prelude::*;
 
 use super::fixture::{container, drift_plan, host, many, name, operation, ready, three, traffic};
@@ -80,7 +80,7 @@ fn q_asks_while_something_is_applied() {
     app.take();
     app.press("R");
     let id = answer(&mut app, drift_plan());
-    app.press("A");
+    app.wait(1).press("A");
     assert!(app.take().contains(&Effect::Apply(id)));
     for key in ["q q q", "ctrl-c", "q"] {
         app.press(key);
@@ -120,7 +120,7 @@ fn a_change_is_shown_and_asked_before_it_is_made() {
     // No lower-case key confirms, nor does Enter.
     app.press("a enter y space");
     assert!(!app.take().iter().any(Effect::changes));
-    app.press("A");
+    app.wait(1).press("A");
     assert_eq!(app.take().iter().filter(|e| e.changes()).count(), 1);
     assert!(matches!(app.model.screen(), Screen::Activity { .. }));
     let first = drift_plan().operations[0].id.0.clone();
@@ -134,6 +134,73 @@ fn a_change_is_shown_and_asked_before_it_is_made() {
         text.contains("1 of 2") && text.contains("last line"),
         "{text}"
     );
+}
+
+/// The key that asks is the key that confirms: held, or pressed again because nothing seemed to
+/// happen, it must not confirm what nobody has read.
+#[test]
+fn a_key_that_is_held_or_pressed_again_confirms_nothing() {
+    let mut app = three(Setup::default());
+    let later = |app: &mut App, ms: i64| {
+        let then = app.model.now_ms + ms;
+        app.send(Message::Clock(then));
+    };
+    let changes = |app: &mut App| app.take().iter().filter(|e| e.changes()).count();
+    app.take();
+    app.press("A A");
+    let id = answer(&mut app, drift_plan());
+    let asks = "apply bob-shop on web2?";
+    assert!(app.text().contains(asks), "{}", app.text());
+    assert!(!app.text().contains("A applies it"), "{}", app.text());
+    // A terminal says of a key that is held that it is pressed, again and again, after a while.
+    for pause in [0, 660, 30, 30, 790] {
+        later(&mut app, pause);
+        app.press("A");
+    }
+    assert_eq!(changes(&mut app), 0);
+    // Whoever reads scrolls; that alone does not make it listen.
+    later(&mut app, 700);
+    app.press("down");
+    later(&mut app, 700);
+    app.press("A");
+    assert_eq!(changes(&mut app), 0);
+    // The frame that says so is drawn by itself.
+    let due = crate::console::settle::due_ms(&app.model).unwrap();
+    assert_eq!(due - app.model.now_ms, 800);
+    later(&mut app, 800);
+    assert!(
+        app.text().contains(&format!("{asks} A applies it")),
+        "{}",
+        app.text()
+    );
+    // Some terminals tell a held key from one that is pressed.
+    let mut held = KeyEvent::new(KeyCode::Char('A'), KeyModifiers::SHIFT);
+    held.kind = KeyEventKind::Repeat;
+    app.send(Message::Key(held));
+    assert_eq!(changes(&mut app), 0);
+    app.press("A");
+    assert!(app.take().contains(&Effect::Apply(id)));
+}
+
+#[test]
+fn a_proposal_that_was_not_drawn_is_not_confirmed() {
+    let mut app = three(Setup::default());
+    app.take();
+    app.press("R");
+    let id = answer(&mut app, drift_plan());
+    app.wait(1);
+    app.send(Message::Resize(39, 24)).press("A");
+    assert!(!app.take().iter().any(Effect::changes));
+    app.send(Message::Resize(80, 24)).press("A");
+    assert!(app.take().contains(&Effect::Apply(id)));
+    // Nor is anything asked for that could not be shown.
+    let mut app = three(Setup {
+        size: (80, 9),
+        ..Setup::default()
+    });
+    app.take();
+    app.press("A R S C");
+    assert!(app.take().is_empty() && app.model.overlay.is_none());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::console::effect::Effect;
 use crate::console::harness::text;
 use crate::console::keymap::Key;
 use crate::console::message::Message;
-use crate::console::update::{before_frame, update};
+use crate::console::update::{after_frame, before_frame, update};
 use crate::console::view;
 use crate::engine::{Client, Gate, Mode};
 use crate::sim::Sim;
@@ -77,6 +77,7 @@ impl Whole {
         update(&mut self.console.model, Message::Clock(now));
         let mut wishes = update(&mut self.console.model, message);
         wishes.extend(before_frame(&mut self.console.model));
+        after_frame(&mut self.console.model, now);
         for wish in wishes {
             self.quit |= wish == Effect::Quit;
             self.console.exec.carry_out(wish);

@@ -176,6 +176,10 @@ fn in_overlay(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
             }
             (Some(Overlay::Working(id, request)), Vec::new())
         }
+        // What cannot be seen is not agreed to.
+        Overlay::Question(dialog) if model.is_too_small() && !leave => {
+            (Some(Overlay::Question(dialog)), Vec::new())
+        }
         Overlay::Question(mut dialog) => match dialog.key(event) {
             Done::Stay => (Some(Overlay::Question(dialog)), Vec::new()),
             Done::Answer(answer) => {
@@ -215,11 +219,15 @@ fn in_proposal(
         return (None, vec![Effect::Forget(id)]);
     }
     let typing = matches!(open.confirm, Confirm::Type(_));
+    let now = model.now_ms;
     let yes = match open.confirm {
-        Confirm::Key => Key::from(event).code == KeyCode::Char('A'),
+        Confirm::Key => Key::from(event).code == KeyCode::Char('A') && open.listens(now),
         Confirm::Type(_) => event.code == KeyCode::Enter && open.confirmed(),
     };
-    if yes && !model.view.on_call {
+    // A key that is held says nothing that it did not say before; nor does one pressed blindly.
+    let meant = event.kind == KeyEventKind::Press && !model.is_too_small();
+    open.stirred(now);
+    if yes && meant && !model.view.on_call {
         return (None, begin(model, *open));
     }
     let page = (model.body_lines() / 2).max(1);
@@ -311,6 +319,9 @@ pub(super) fn forbidden(model: &Model, action: Action) -> Option<String> {
     let entry = action.entry();
     if entry.changes() && model.view.on_call {
         return Some(format!("{}: not in on-call mode", entry.name));
+    }
+    if entry.changes() && model.is_too_small() {
+        return Some(format!("{}: the terminal is too small", entry.name));
     }
     if entry.changes() && model.fleet.is_none() {
         return Some(format!("{}: there is no fleet file to change", entry.name));

@@ -20,6 +20,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             // A clock that was set back must not freeze what waits for a time.
             if now_ms < model.now_ms {
                 model.last_key_ms = model.last_key_ms.min(now_ms);
+                if let Some(Overlay::Proposal(open)) = &mut model.overlay {
+                    open.quiet_since = open.quiet_since.map(|at| at.min(now_ms));
+                }
             }
             model.now_ms = now_ms;
             Vec::new()
@@ -133,4 +136,14 @@ fn proposed(
 /// What has to happen before a frame is drawn.
 pub fn before_frame(model: &mut Model) -> Vec<Effect> {
     settle::settle(model)
+}
+
+/// A frame is on screen, since this moment (milliseconds): what it shows can be read from now on.
+pub fn after_frame(model: &mut Model, now_ms: i64) {
+    if model.is_too_small() {
+        return;
+    }
+    if let Some(Overlay::Proposal(open)) = &mut model.overlay {
+        open.quiet_since.get_or_insert(now_ms);
+    }
 }

@@ -447,16 +447,13 @@ impl Run<'_> {
             return;
         }
         self.put_now_and_then(at);
-        match failure {
-            // A failure is kept to its site.
-            Some(failure) => {
-                let ends = self.board.fail_site(at);
-                self.ended(ends);
-                if !failure.uncertain {
-                    self.take_back(at);
-                }
+        // A failure is kept to its site.
+        if let Some(failure) = failure {
+            let ends = self.board.fail_site(at);
+            self.ended(ends);
+            if !failure.uncertain {
+                self.take_back(at);
             }
-            None => {}
         }
     }
 

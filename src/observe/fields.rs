@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_text_cannot_make_fields_of_its_own() {
-        let map = BTreeMap::from([("a".to_owned(), "1\0b\02".to_owned())]);
+        let map = BTreeMap::from([("a".to_owned(), "1\0b\x002".to_owned())]);
         let fields = Fields::from(map);
         assert_eq!(fields.iter().collect::<Vec<_>>(), [("a", "1b2")]);
     }

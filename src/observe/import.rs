@@ -2,6 +2,8 @@
 //! them, as `proxy` sites. Pure; nothing on the host is touched, neither now nor by applying them,
 //! for such a site is a route and no more.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{Look, look};
@@ -156,12 +158,15 @@ fn one(
     taken: &mut Taken,
 ) -> Result<Option<Found>, String> {
     if look.domains.is_empty() {
-        return front(container);
+        return match told::unsaid(container) {
+            Some(why) => Err(why),
+            None => front(container),
+        };
     }
-    let mut notes = Vec::new();
-    if let Some(why) = not_whole(container) {
+    if let Some(why) = told::not_whole(container) {
         return Err(why);
     }
+    let mut notes = Vec::new();
     let (mut domains, mut odd) = (Vec::new(), Vec::new());
     for text in &look.domains {
         match text.parse::<Domain>() {
@@ -188,7 +193,7 @@ fn one(
     if !container.is_running() {
         return Err("it does not run: a route to it would lead nowhere".into());
     }
-    let port = port(container, look)?;
+    let port = port(container)?;
     let to = match container.listens.get(&port) {
         // The host's port stays the same when the container is made anew.
         Some(Some(published)) => ProxyTarget::Http {
@@ -206,6 +211,7 @@ fn one(
             }
         }
     };
+    notes.extend(told::notes(container));
     let wish = match (&look.project, &look.service) {
         (Some(project), _) if alone => project.clone(),
         (Some(project), Some(service)) => format!("{project}-{service}"),
@@ -261,51 +267,6 @@ fn front(container: &ObservedContainer) -> Result<Option<Found>, String> {
     }
 }
 
-/// What else its proxy was told, when that makes the container not the whole of its domains.
-fn not_whole(container: &ObservedContainer) -> Option<String> {
-    let env = |key: &str| {
-        let value = container.inspected.as_ref()?.env.get(key)?;
-        (!value.is_empty()).then_some(value.as_str())
-    };
-    if let Some(path) = env("VIRTUAL_PATH").filter(|path| *path != "/") {
-        return Some(format!(
-            "it serves only {path} of its domains; a site has whole domains"
-        ));
-    }
-    if env("VIRTUAL_HOST_MULTIPORTS").is_some() {
-        return Some(
-            "VIRTUAL_HOST_MULTIPORTS gives its domains several ports; a site has one".into(),
-        );
-    }
-    if let Some(protocol) = env("VIRTUAL_PROTO").filter(|p| *p != "http") {
-        return Some(format!(
-            "its proxy talks {protocol} to it; ostler's router talks HTTP"
-        ));
-    }
-    for (key, value) in &container.labels {
-        let ours = key.starts_with("traefik.");
-        if ours && key.ends_with(".loadbalancer.server.scheme") && value != "http" {
-            return Some(format!(
-                "its proxy talks {value} to it; ostler's router talks HTTP"
-            ));
-        }
-        if ours && key.ends_with(".rule") && !key.starts_with("traefik.tcp.") {
-            let other = ["Path", "Headers", "Method", "Query", "ClientIP"]
-                .iter()
-                .find(|word| value.contains(**word));
-            if let Some(word) = other {
-                return Some(format!(
-                    "its Traefik rule asks for more than a domain ({word}…); a site has whole domains"
-                ));
-            }
-        }
-        if ours && key.ends_with(".rule") && key.starts_with("traefik.tcp.") {
-            return Some("it is routed as plain TCP; ostler's router routes HTTP".into());
-        }
-    }
-    None
-}
-
 /// `~^regex` of nginx-proxy.
 fn patterns(container: &ObservedContainer) -> Vec<String> {
     let env = container.inspected.as_ref().map(|i| &i.env);
@@ -317,22 +278,31 @@ fn patterns(container: &ObservedContainer) -> Vec<String> {
 
 /// The port its proxy uses: the one it was told, else the only one exposed, else 80 (nginx-proxy's
 /// own rule: github.com/nginx-proxy/nginx-proxy, "Virtual Ports").
-fn port(container: &ObservedContainer, look: &Look) -> Result<u16, String> {
-    if let Some(port) = look.port {
-        return Ok(port);
+fn port(container: &ObservedContainer) -> Result<u16, String> {
+    let told = told::ports(container)?;
+    let list = |ports: &mut dyn Iterator<Item = &u16>| {
+        let ports: Vec<String> = ports.map(ToString::to_string).collect();
+        ports.join(" and ")
+    };
+    match (told.len(), told.first()) {
+        (1, Some(port)) => return Ok(*port),
+        (0, _) => {}
+        _ => {
+            return Err(format!(
+                "its proxy uses its ports {}; a site has one",
+                list(&mut told.iter())
+            ));
+        }
     }
     let exposed: Vec<u16> = container.listens.keys().copied().collect();
     match exposed.as_slice() {
         [] => Ok(80),
         [only] => Ok(*only),
         many if many.contains(&80) => Ok(80),
-        many => {
-            let many: Vec<String> = many.iter().map(ToString::to_string).collect();
-            Err(format!(
-                "it exposes {}; which one serves HTTP is not said",
-                many.join(" and ")
-            ))
-        }
+        many => Err(format!(
+            "it exposes {}; which one serves HTTP is not said",
+            list(&mut many.iter())
+        )),
     }
 }
 
@@ -388,7 +358,8 @@ mod tests {
         let names: Vec<_> = found.sites.iter().map(|f| f.site.name.as_str()).collect();
         assert_eq!(names, ["app", "other-1"]);
         assert_eq!(target(&found.sites[0]), "to: http://127.0.0.1:8081");
-        assert_eq!(found.sites[0].notes, [""; 0]);
+        let notes = &found.sites[0].notes;
+        assert!(!notes.iter().any(|n| n.contains("may change")), "{notes:?}");
         assert_eq!(target(&found.sites[1]), "to: other_1:9000");
         assert!(found.sites[1].notes[0].contains("may change"));
     }
@@ -430,6 +401,11 @@ mod tests {
         stopped.run = RunState::Exited;
         let mut many = host(&[]);
         many.listens = [(3000, None), (9000, None)].into();
+        let labelled = |more: &[(&str, &str)]| {
+            let mut all = vec![("traefik.http.routers.x.rule", "Host(`a.example`)")];
+            all.extend(more);
+            container("x", &all, &[])
+        };
         let mut front = container("proxy", &[], &[]);
         front.published = vec![(80, "tcp".into()), (443, "tcp".into())];
         for (container, why) in [
@@ -450,6 +426,18 @@ mod tests {
             (stopped, "does not run"),
             (many, "3000 and 9000"),
             (front, "80 and 443"),
+            (
+                labelled(&[("traefik.http.routers.x.middlewares", "auth@file")]),
+                "auth@file",
+            ),
+            (
+                labelled(&[
+                    ("traefik.http.services.a.loadbalancer.server.port", "9000"),
+                    ("traefik.http.services.x.loadbalancer.server.port", "80"),
+                ]),
+                "80 and 9000",
+            ),
+            (host(&[("NETWORK_ACCESS", "internal")]), "NETWORK_ACCESS"),
         ] {
             let found = read(vec![container]);
             assert_eq!(found.sites, [], "{why}");

@@ -14,8 +14,6 @@ pub struct Look {
     pub service: Option<String>,
     /// Domains, in lower case, each once, in the order found.
     pub domains: Vec<String>,
-    /// The port that its proxy is told to use.
-    pub port: Option<u16>,
 }
 
 /// Reads labels, and the environment where the container was inspected.
@@ -24,30 +22,21 @@ pub fn look(container: &ObservedContainer) -> Look {
     let empty = BTreeMap::new();
     let env = container.inspected.as_ref().map_or(&empty, |i| &i.env);
     let mut domains = Vec::new();
-    for key in ["VIRTUAL_HOST", "LETSENCRYPT_HOST"] {
-        if let Some(value) = env.get(key) {
-            for domain in value.split([',', ' ']) {
-                add(&mut domains, domain);
-            }
-        }
+    // LETSENCRYPT_HOST only asks for certificates: nothing is routed for it.
+    for domain in env
+        .get("VIRTUAL_HOST")
+        .into_iter()
+        .flat_map(|v| v.split([',', ' ']))
+    {
+        add(&mut domains, domain);
     }
-    for (key, value) in &container.labels {
-        if is_rule(key) {
-            for domain in hosts_in_rule(value) {
+    for (key, rule) in traefik(container) {
+        if is_rule(&key) {
+            for domain in hosts_in_rule(rule) {
                 add(&mut domains, &domain);
             }
         }
     }
-    let port = env
-        .get("VIRTUAL_PORT")
-        .and_then(|p| p.parse().ok())
-        .or_else(|| {
-            container.labels.iter().find_map(|(key, value)| {
-                (key.starts_with("traefik.http.services.")
-                    && key.ends_with(".loadbalancer.server.port"))
-                .then(|| value.parse().ok())?
-            })
-        });
     Look {
         project: label("com.docker.compose.project")
             .or_else(|| label("com.docker.stack.namespace"))
@@ -57,8 +46,46 @@ pub fn look(container: &ObservedContainer) -> Look {
             .or_else(|| label("ostler.site"))
             .or_else(|| label("ostler.role")),
         domains,
-        port,
     }
+}
+
+/// What Traefik reads: its labels, with names in lower case as it compares them; none when it is
+/// told to leave the container alone.
+pub(super) fn traefik(container: &ObservedContainer) -> Vec<(String, &str)> {
+    let labels = container.labels.iter();
+    let labels: Vec<(String, &str)> = labels
+        .map(|(key, value)| (key.to_lowercase(), value.as_str()))
+        .filter(|(key, _)| key.starts_with("traefik."))
+        .collect();
+    let off = |value: &str| matches!(value.trim().to_lowercase().as_str(), "false" | "f" | "0");
+    match labels.iter().any(|(k, v)| k == "traefik.enable" && off(v)) {
+        true => Vec::new(),
+        false => labels,
+    }
+}
+
+/// What a label of Traefik's version 1 is about: `traefik.frontend.OPTION`, `traefik.OPTION`, and
+/// the same with a segment's name behind `traefik.`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version1<'a> {
+    /// How requests get in.
+    Frontend(&'a str),
+    /// Where they go.
+    Backend(&'a str),
+}
+
+/// Reads a label's name, in lower case.
+pub(super) fn version_1(key: &str) -> Option<Version1<'_>> {
+    let rest = key.strip_prefix("traefik.")?;
+    let (first, behind) = rest.split_once('.').unwrap_or(("", rest));
+    if matches!(first, "http" | "tcp" | "udp") {
+        return None;
+    }
+    let frontend = rest.strip_prefix("frontend.");
+    if let Some(option) = frontend.or_else(|| behind.strip_prefix("frontend.")) {
+        return Some(Version1::Frontend(option));
+    }
+    matches!(behind, "port" | "protocol").then_some(Version1::Backend(behind))
 }
 
 fn add(domains: &mut Vec<String>, domain: &str) {
@@ -71,20 +98,16 @@ fn add(domains: &mut Vec<String>, domain: &str) {
 
 /// `traefik.http.routers.NAME.rule`, and version 1's `traefik.frontend.rule`.
 fn is_rule(key: &str) -> bool {
-    let router = |kind: &str| {
-        key.strip_prefix(kind)
-            .and_then(|rest| rest.strip_suffix(".rule"))
-            .is_some()
-    };
+    let router = |kind: &str| key.starts_with(kind) && key.ends_with(".rule");
     router("traefik.http.routers.")
         || router("traefik.tcp.routers.")
-        || key == "traefik.frontend.rule"
+        || version_1(key) == Some(Version1::Frontend("rule"))
 }
 
 /// Domains in ``Host(`a`, `b`) || HostSNI(`c`)``, in `Host("a")`, and in version 1's `Host:a,b`.
 fn hosts_in_rule(rule: &str) -> Vec<String> {
     let mut out = Vec::new();
-    for (at, word) in ["HostSNI", "Host"]
+    for (at, word) in ["HostSNI", "HostHeader", "Host"]
         .iter()
         .flat_map(|w| rule.match_indices(w))
     {
@@ -143,14 +166,12 @@ mod tests {
                     "VIRTUAL_HOST",
                     "Blog.Example.net, www.blog.example.net,~^x.*",
                 ),
-                ("LETSENCRYPT_HOST", "blog.example.net"),
-                ("VIRTUAL_PORT", "8080"),
+                ("LETSENCRYPT_HOST", "blog.example.net,mail.example.net"),
             ],
         ));
         assert_eq!(seen.project.as_deref(), Some("blog"));
         assert_eq!(seen.service.as_deref(), Some("web"));
         assert_eq!(seen.domains, ["blog.example.net", "www.blog.example.net"]);
-        assert_eq!(seen.port, Some(8080));
     }
 
     #[test]
@@ -178,11 +199,27 @@ mod tests {
             let seen = look(&container(&[("traefik.http.routers.x.rule", rule)], &[]));
             assert_eq!(seen.domains, domains, "{rule}");
         }
-        let seen = look(&container(
-            &[("traefik.http.services.x.loadbalancer.server.port", "3000")],
-            &[],
-        ));
-        assert_eq!(seen.port, Some(3000));
+        for (key, domains) in [
+            ("Traefik.HTTP.Routers.X.Rule", vec!["a.example"]),
+            ("traefik.frontend.rule", vec!["a.example"]),
+            ("traefik.admin.frontend.rule", vec!["a.example"]),
+            ("traefik.http.middlewares.frontend.rule", vec![]),
+        ] {
+            let seen = look(&container(&[(key, "Host(`a.example`)")], &[]));
+            assert_eq!(seen.domains, domains, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_traefik_is_told_to_leave_alone_has_no_domain() {
+        for (enable, there) in [("false", false), ("False", false), ("true", true)] {
+            let labels = [
+                ("traefik.enable", enable),
+                ("traefik.http.routers.x.rule", "Host(`a.example`)"),
+            ];
+            let seen = look(&container(&labels, &[]));
+            assert_eq!(!seen.domains.is_empty(), there, "{enable}");
+        }
     }
 
     #[test]

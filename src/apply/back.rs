@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::lineage;
 use crate::engine::Client;
-use crate::fleet::{self, Fleet, Name, file_hash};
+use crate::fleet::{self, Fleet, Name, SecretSpec, file_hash};
 use crate::host::layout::toolbox_name;
 use crate::host::lock::printable;
 use crate::host::secret::SecretSource;
@@ -111,6 +111,16 @@ pub struct Search<'a> {
     pub clients: &'a BTreeMap<Name, Client>,
     /// Where the bytes of secrets come from.
     pub secrets: &'a dyn SecretSource,
+    /// The operator's state directory: what was applied from here before.
+    pub state: Option<&'a Path>,
+}
+
+/// A fleet file that is gone back to.
+struct Former {
+    text: String,
+    /// Whether this operator applied it or has it in git. Else all that is known of it is that a
+    /// host keeps it, and whoever rules that host may have written it.
+    own: bool,
 }
 
 impl Search<'_> {
@@ -129,11 +139,14 @@ impl Search<'_> {
         }
         let mut ways = Vec::new();
         for (before, hosts) in groups {
-            let source = match before {
-                "" => String::new(),
+            let former = match before {
+                "" => Former {
+                    text: String::new(),
+                    own: true,
+                },
                 hash => self.file(hash, &hosts).await?,
             };
-            ways.push(self.way(run, source, &hosts, &notes).await?);
+            ways.push(self.way(run, former, &hosts, &notes).await?);
         }
         if let Some(first) = ways.first_mut() {
             first.plan.notices.extend(elsewhere(&notes));
@@ -163,12 +176,21 @@ impl Search<'_> {
         seen.state.read()?.host.as_ref()
     }
 
-    /// The fleet file with this hash: from a host that keeps it, else from git.
-    async fn file(&self, hash: &str, hosts: &BTreeSet<&Name>) -> Result<String, BackError> {
-        let no_file = |why: String| BackError::NoFile {
+    /// The fleet file with this hash: from git, else from a host that keeps it.
+    async fn file(&self, hash: &str, hosts: &BTreeSet<&Name>) -> Result<Former, BackError> {
+        let no_file = |why: &str| BackError::NoFile {
             host: hosts.first().map(|h| (*h).clone()).unwrap_or_default(),
-            why,
+            why: why.into(),
         };
+        let former = |bytes: Vec<u8>, own: bool| match String::from_utf8(bytes) {
+            Ok(text) => Ok(Former { text, own }),
+            Err(_) => Err(no_file("it is not UTF-8")),
+        };
+        if let Some(bytes) = lineage::version(self.path, hash).await {
+            return former(bytes, true);
+        }
+        let applied = self.state.map(|state| lineage::recall(state, self.path));
+        let own = applied.is_some_and(|applied| applied.hashes.iter().any(|h| h == hash));
         for (name, client) in self.clients {
             let keeps = self.record(name).is_some_and(|r| r.fleet_hash == hash);
             let Some(host) = self.fleet.hosts.get(name).filter(|_| keeps) else {
@@ -183,23 +205,22 @@ impl Search<'_> {
             if let Ok(Some(bytes)) = copy
                 && file_hash(&bytes) == hash
             {
-                return String::from_utf8(bytes).map_err(|_| no_file("it is not UTF-8".into()));
+                return former(bytes, own);
             }
         }
-        let version = lineage::version(self.path, hash).await;
-        let version = version.and_then(|bytes| String::from_utf8(bytes).ok());
-        version.ok_or_else(|| {
-            no_file("no host keeps it any more, and your git history does not have it".into())
-        })
+        Err(no_file(
+            "no host keeps it any more, and your git history does not have it",
+        ))
     }
 
     async fn way(
         &self,
         run: &str,
-        source: String,
+        former: Former,
         hosts: &BTreeSet<&Name>,
         notes: &CutOff,
     ) -> Result<Way, BackError> {
+        let source = former.text;
         let mut fleet = match source.as_str() {
             // Nothing was applied before: nothing was wished for.
             "" => Fleet {
@@ -215,6 +236,9 @@ impl Search<'_> {
                     .fleet
             }
         };
+        if !former.own {
+            withhold(&mut fleet, self.fleet);
+        }
         fleet.hosts.retain(|name, _| hosts.contains(name));
         for name in hosts {
             let Some(mine) = self.fleet.hosts.get(*name) else {
@@ -245,7 +269,8 @@ impl Search<'_> {
         for (host, note) in here() {
             let secrets = note.secrets.iter().filter(|site| {
                 let site = fleet.sites.get(site.as_str());
-                site.is_some_and(|site| !site.secrets.is_empty())
+                let known = |site: &fleet::Site| !site.secrets.values().any(is_kept);
+                site.is_some_and(|site| !site.secrets.is_empty() && known(site))
             });
             plan.notices.extend(secrets.map(|site| Notice {
                 host: host.clone(),
@@ -283,6 +308,25 @@ impl Search<'_> {
         observed.hosts.extend(found);
         observed
     }
+}
+
+/// Takes the sources of secrets out of a fleet file that is not known to be the operator's: they
+/// name files and commands on the operator's machine. Those that the operator's own file has as
+/// well stay, for the same host only: no host is to be given the secrets of another.
+fn withhold(former: &mut Fleet, mine: &Fleet) {
+    for (site, it) in &mut former.sites {
+        let mine = mine.sites.get(site).filter(|mine| mine.host == it.host);
+        let known = mine.map(|site| &site.secrets);
+        for (name, spec) in &mut it.secrets {
+            if known.and_then(|known| known.get(name)) != Some(&*spec) {
+                *spec = SecretSpec::Kept;
+            }
+        }
+    }
+}
+
+fn is_kept(spec: &SecretSpec) -> bool {
+    *spec == SecretSpec::Kept
 }
 
 /// What is not taken back: hosts on which it came to its end, and hosts that do not answer.

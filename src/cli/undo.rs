@@ -31,12 +31,14 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let sources = Sources {
         folder: file.folder(),
     };
+    let state = super::config::state_directory();
     let search = Search {
         path: &file.path,
         fleet: &file.fleet,
         observed: &seen.observed,
         clients: &seen.clients,
         secrets: &sources,
+        state: state.as_deref(),
     };
     let ways = search
         .ways(&run)

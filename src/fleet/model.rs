@@ -502,6 +502,10 @@ pub enum SecretSpec {
     File(String),
     /// Standard output of a command (program and arguments, no shell), final newline removed.
     Command(Vec<String>),
+    /// Stays as it is on the host and is never read here. No file can say it: it takes the place of
+    /// a source that is not known to be the operator's own.
+    #[serde(skip_deserializing)]
+    Kept,
 }
 
 /// How a site is asked whether it is ready.

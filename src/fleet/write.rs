@@ -236,6 +236,8 @@ fn secret(spec: &SecretSpec) -> (String, Value) {
             "command",
             Value::List(words.iter().map(|word| word.as_str().into()).collect()),
         ),
+        // Refused when it is read back: no file says it.
+        SecretSpec::Kept => field("kept", bare("true")),
     }
 }
 

@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::toolbox::ToolboxError;
-use crate::fleet::{Name, Site};
+use crate::fleet::{Name, SecretSpec, Site};
 
 /// The bytes of one secret. Has no `Debug` that tells them.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,11 +65,22 @@ pub fn digest(key: &str, site: &Name, name: &str, secret: &SecretBytes) -> Strin
     hex(&mac.finalize().into_bytes())
 }
 
-/// Reads all secrets of a site.
+/// Why a secret is left alone whose source only a host tells of.
+pub const KEPT: &str = "the fleet file that says where it comes from was kept by a host and is none \
+    that you applied or have in git";
+
+/// Reads all secrets of a site; none of them where one is to be left alone.
 pub async fn read_all(
     source: &dyn SecretSource,
     site: &Site,
 ) -> Result<BTreeMap<String, SecretBytes>, SecretError> {
+    let mut specs = site.secrets.iter();
+    if let Some((name, _)) = specs.find(|(_, spec)| **spec == SecretSpec::Kept) {
+        return Err(SecretError {
+            name: format!("{name} of {}", site.name),
+            why: KEPT.into(),
+        });
+    }
     let mut all = BTreeMap::new();
     for name in site.secrets.keys() {
         all.insert(name.clone(), source.read(site, name).await?);

@@ -142,6 +142,7 @@ impl Work {
             observed: &self.observed,
             clients: &self.clients,
             secrets: &*self.secrets,
+            state: self.state.as_deref(),
         };
         let mut ways = search
             .ways(run)

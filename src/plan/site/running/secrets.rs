@@ -44,7 +44,8 @@ pub(super) fn secrets(
             Some(&site.name),
             format!("its secrets could not be read here and stay as they are on the host: {why}"),
         );
-        return Ok(digests);
+        // Those that the file knows no more as well: taking them away would write the others.
+        return Ok(recorded.cloned().unwrap_or_default());
     }
     draft.problem(
         Some(&site.name),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::archive::unpack;
@@ -137,15 +139,48 @@ impl Process {
             boot,
             space,
             id,
-            started: started(id)?,
+            started: match sign(&stat(id)?) {
+                Sign::Since(started) => started,
+                Sign::Ended | Sign::Unclear => return None,
+            },
         })
     }
 
     /// Only what is certain: a process of another machine is never dead.
     fn is_dead(&self) -> bool {
         machine().is_some_and(|(boot, space)| boot == self.boot && space == self.space)
-            && started(self.id) != Some(self.started)
+            && self.has_ended(stat(self.id).as_deref(), || is_gone(self.id))
     }
+
+    /// `stat`: what the kernel tells of whoever has its number; `None` where that cannot be read,
+    /// as with processes of other users where `/proc` hides them. Then only `gone` counts.
+    fn has_ended(&self, stat: Option<&str>, gone: impl FnOnce() -> bool) -> bool {
+        match stat.map(sign) {
+            Some(Sign::Since(started)) => started != self.started,
+            Some(Sign::Ended) => true,
+            Some(Sign::Unclear) | None => gone(),
+        }
+    }
+}
+
+/// Whether no process has this number. One that is hidden from us is there all the same.
+fn is_gone(id: u32) -> bool {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    id.is_some_and(|id| test_kill_process(id) == Err(Errno::SRCH))
+}
+
+fn stat(id: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).ok()
+}
+
+/// What a `stat` says of a process.
+enum Sign {
+    /// It started at this tick.
+    Since(u64),
+    /// It has ended and only waits to be noticed.
+    Ended,
+    /// Nothing that is understood.
+    Unclear,
 }
 
 /// This boot of this machine, and the space of process numbers we are in.
@@ -160,15 +195,19 @@ fn machine() -> Option<(String, String)> {
     Some((word(&boot), word(&space.to_string_lossy())))
 }
 
-/// When a process started; `None`: there is none, or it has ended and only waits to be noticed.
-fn started(id: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+fn sign(stat: &str) -> Sign {
     // The second field is the program's name and may contain anything, blanks and brackets too.
-    let mut fields = stat.rsplit_once(") ")?.1.split_whitespace();
+    let Some((_, rest)) = stat.rsplit_once(") ") else {
+        return Sign::Unclear;
+    };
+    let mut fields = rest.split_whitespace();
     if matches!(fields.next(), Some("Z" | "X")) {
-        return None;
+        return Sign::Ended;
     }
-    fields.nth(18)?.parse().ok()
+    match fields.nth(18).and_then(|ticks| ticks.parse().ok()) {
+        Some(ticks) => Sign::Since(ticks),
+        None => Sign::Unclear,
+    }
 }
 
 impl std::fmt::Display for Process {
@@ -237,6 +276,26 @@ mod tests {
         assert!(it.is_dead());
         child.wait().unwrap();
         assert!(it.is_dead());
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_is_not_dead() {
+        let me = Process::of(std::process::id()).unwrap();
+        let stat = stat(me.id).unwrap();
+        let (there, gone) = (|| false, || true);
+        assert!(!me.has_ended(None, there), "/proc hides it");
+        assert!(!me.has_ended(Some("garbled"), there));
+        assert!(me.has_ended(None, gone));
+        // What was read counts, whatever has the number now.
+        assert!(!me.has_ended(Some(&stat), gone));
+        assert!(me.has_ended(Some("7 (a) b) Z 1 7"), there));
+        // Number 1 belongs to somebody else, unless these tests run as root; it is there in both.
+        assert!(!is_gone(1));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let id = child.id();
+        assert!(!is_gone(id), "also one that nobody waited for");
+        child.wait().unwrap();
+        assert!(is_gone(id));
     }
 
     #[test]

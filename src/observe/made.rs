@@ -56,9 +56,21 @@ const WORDS: [(&str, &str); 12] = [
     ("Dns", "dns"),
 ];
 
-/// Fields by path, such as `env.MODE`, `mounts./srv`, `network.ostler-x`, `cpu_shares`.
-pub fn made(answer: &ContainerInspectResponse) -> Fields {
-    let mut fields = BTreeMap::new();
+/// The field that says who told it: the form of these fields, and the engine's version. Another
+/// version of either may tell the same container in other words, which is nobody's change.
+const FORM: &str = "form";
+/// To be raised whenever something is told that was not, or otherwise.
+const VERSION: u32 = 1;
+
+/// Whether two sets of fields can be compared.
+pub fn alike(a: &Fields, b: &Fields) -> bool {
+    a.get(FORM) == b.get(FORM)
+}
+
+/// Fields by path, such as `env.MODE`, `mounts./srv`, `network.ostler-x`, `cpu_shares`. `engine`:
+/// its version.
+pub fn made(answer: &ContainerInspectResponse, engine: &str) -> Fields {
+    let mut fields = BTreeMap::from([(FORM.to_owned(), format!("{VERSION} {engine}"))]);
     let as_map = |value: Result<Value, serde_json::Error>| match value {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
@@ -214,7 +226,9 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> BTreeMap<String, String> {
-        made(&serde_json::from_str(json).unwrap()).to_map()
+        let mut map = made(&serde_json::from_str(json).unwrap(), "28.2.2").to_map();
+        assert_eq!(map.remove(FORM).as_deref(), Some("1 28.2.2"));
+        map
     }
 
     #[test]

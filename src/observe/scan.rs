@@ -265,7 +265,10 @@ async fn inspect_some(
         let client = client.clone();
         async move {
             match client.inspect(&id).await {
-                Ok(facts) => Ok(Some((at, convert::inspected(&facts, foreign)))),
+                Ok(facts) => Ok(Some((
+                    at,
+                    convert::inspected(&facts, &client.version().version, foreign),
+                ))),
                 // Gone since the list.
                 Err(e) if e.is_not_found() => Ok(None),
                 Err(e) => Err(e),

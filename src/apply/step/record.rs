@@ -53,7 +53,8 @@ async fn made(ground: &Ground, record: &SiteRecord) -> Result<Option<Fields>, Fa
         let label = |key: &str| labels.and_then(|l| l.get(key)).cloned();
         let address = record.address.map(|a| a.to_string());
         if label(names::HASH) == record.hash && label(names::ADDRESS) == address {
-            return Ok(Some(made::made(&found)));
+            let engine = &ground.client.version().version;
+            return Ok(Some(made::made(&found, engine)));
         }
     }
     Ok(None)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::spec;
+use crate::observe::made::alike;
 use crate::observe::model::{ObservedContainer, SiteRecord};
 use crate::plan::names;
 use crate::plan::spec::ContainerSpec;
@@ -38,7 +39,9 @@ pub(crate) fn changes(container: &ObservedContainer, record: Option<&SiteRecord>
         .and_then(|record| record.made.as_ref())
         .zip(container.inspected.as_ref());
     match known {
-        Some((was, now)) if *was != now.made => between(&was.to_map(), &now.made.to_map()),
+        Some((was, now)) if alike(was, &now.made) && *was != now.made => {
+            between(&was.to_map(), &now.made.to_map())
+        }
         _ => Changes::new(),
     }
 }

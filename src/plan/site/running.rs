@@ -12,8 +12,8 @@ mod secrets;
 use std::collections::{BTreeMap, BTreeSet};
 
 use adjust::{
-    has_edited_files, has_stale_files, limits_in_the_way, newer_image, set_limits, spoiled,
-    still_made,
+    has_edited_files, has_stale_files, is_told_anew, limits_in_the_way, newer_image, set_limits,
+    spoiled, still_made,
 };
 use create::create;
 use life::{await_ready, restart, start};
@@ -248,6 +248,7 @@ fn build<'a>(
             && record.route.as_ref() == Some(&entry)
             && record.secrets == secrets
             && record.state == RecordedState::Wanted(SiteState::Running)
+            && !is_told_anew(record, keep)
     });
     if !unchanged {
         let made = keep.and_then(|keep| still_made(view, keep, &wanted.spec));
@@ -255,6 +256,9 @@ fn build<'a>(
         if let Some(record) = view.record {
             let (was, now) = (&record.limits, &site.limits);
             causes.extend(cause::of_limits(was, was, now));
+        }
+        if causes.is_empty() && view.record.is_some_and(|r| is_told_anew(r, keep)) {
+            causes.push("how its container was made is not recorded in this engine's words".into());
         }
         if causes.is_empty() {
             causes.push("what was applied is not recorded as it is".into());

@@ -384,3 +384,30 @@ fn the_routers_own_files_are_mended_with_another_router_by_overlap() {
     assert_eq!(drifted(&fleet, &world), vec![]);
     assert!(planned(&fleet, &world).is_empty());
 }
+
+#[test]
+fn another_version_of_the_engine_is_nobodys_change_and_is_written_down() {
+    let fleet = one(ASH);
+    let mut world = settled(&fleet);
+    let live = container(&mut world).inspected.as_mut().unwrap();
+    set(live, "form".into(), "1 29.0".into());
+    set(live, "cgroupns".into(), "private".into());
+    assert_eq!(fields(&fleet, &world), []);
+    let plan = planned(&fleet, &world);
+    let kinds: Vec<_> = plan.operations.iter().map(|o| &o.kind).collect();
+    assert!(
+        matches!(
+            kinds.as_slice(),
+            [
+                OperationKind::WriteRecord { .. },
+                OperationKind::RecordFleet { .. }
+            ]
+        ),
+        "{kinds:?}"
+    );
+    world.run_all(&plan);
+    assert!(planned(&fleet, &world).operations.is_empty());
+    let live = container(&mut world).inspected.as_mut().unwrap();
+    set(live, "cgroupns".into(), "host".into());
+    assert_eq!(fields(&fleet, &world)[0].path, "cgroupns");
+}

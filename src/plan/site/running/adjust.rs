@@ -3,7 +3,8 @@
 use super::super::View;
 use crate::fleet::{Limits, Name, Site};
 use crate::observe::Fields;
-use crate::observe::model::ObservedContainer;
+use crate::observe::made::alike;
+use crate::observe::model::{ObservedContainer, SiteRecord};
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
 use crate::plan::ground::{Ground, existing};
@@ -132,6 +133,9 @@ pub(super) fn still_made(
         .filter(|record| hand::is_about(record, keep))
         .and_then(|record| record.made.clone());
     let Some(known) = known else { return live };
+    if let Some(live) = live.as_ref().filter(|live| !alike(live, &known)) {
+        return Some(live.clone());
+    }
     if !hand::is_adopted(keep, view.record, wanted) {
         return Some(known);
     }
@@ -142,6 +146,16 @@ pub(super) fn still_made(
         live.insert(hand::SWAP.to_owned(), swap.to_owned());
     }
     Some(live.into())
+}
+
+/// Whether how a container was made is not recorded, or in words that the engine does not use any
+/// more. Not where the container was not looked at closely.
+pub(super) fn is_told_anew(record: &SiteRecord, keep: Option<&ObservedContainer>) -> bool {
+    let live = keep.and_then(|keep| keep.inspected.as_ref());
+    live.is_some_and(|live| {
+        let known = record.made.as_ref();
+        !known.is_some_and(|known| alike(known, &live.made))
+    })
 }
 
 /// Whether configuration of another container than the one that stays may lie about.

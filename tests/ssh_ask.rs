@@ -14,10 +14,17 @@ use stage::{Sshd, fingerprint, keygen};
 
 /// `ostler hosts` on a host that it does not know, with a key that is locked.
 fn hosts(sshd: &Sshd, socket: &str) -> Pty {
+    let pty = waiting(sshd, socket);
+    sshd.write("go", "");
+    pty
+}
+
+/// The same, once there is a file `go`.
+fn waiting(sshd: &Sshd, socket: &str) -> Pty {
     let text = format!("fleet: f1\nhosts:\n  web1: {{ engine: \"ssh://root@web1{socket}\" }}\n");
     sshd.write("fleet.yml", &text);
     // The terminal's own account of itself follows.
-    let script = "\"$1\" hosts; echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e -echo -e isig -e -isig -e icanon -e -icanon | tr '\\n' ' '";
+    let script = "until [ -e go ]; do sleep 0.05; done; \"$1\" hosts; echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e -echo -e isig -e -isig -e icanon -e -icanon | tr '\\n' ' '";
     let mut command = CommandBuilder::new("sh");
     command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_ostler")]);
     command.env("OSTLER_SSH_CONFIG", sshd.path("ssh_config"));
@@ -87,4 +94,59 @@ fn ctrl_c_at_a_hidden_question_gives_the_terminal_back() {
     let ended = ostler.end();
     assert!(ended.screen.contains("nobody gave"), "{}", ended.screen);
     is_as_before(&ended);
+}
+
+#[test]
+fn what_was_typed_before_a_question_is_no_answer_to_it() {
+    let (Some(engine), Some(())) = (tier::fleet(), tier::terminal()) else {
+        return;
+    };
+    let sshd = stage();
+    let mut ostler = waiting(&sshd, engine.socket.to_str().unwrap());
+    ostler.keys("yes\r");
+    // The terminal has it.
+    ostler.wait_for("yes");
+    sshd.write("go", "");
+    ostler.wait_for("Type yes, no or the fingerprint:");
+    ostler.keys("no\r");
+    let ended = ostler.end();
+    assert!(ended.screen.contains("code 0"), "{}", ended.screen);
+    assert!(!ended.screen.contains("ready"), "{}", ended.screen);
+    assert_eq!(sshd.read("known_hosts"), "");
+    is_as_before(&ended);
+}
+
+#[test]
+fn apply_asks_nothing_of_its_own_while_a_login_asks() {
+    let (Some(engine), Some(())) = (tier::fleet(), tier::terminal()) else {
+        return;
+    };
+    let sshd = stage();
+    let socket = engine.socket.display();
+    let name = format!("asks-{}", std::process::id());
+    // The second host is there at once: it alone would be worth an "Apply this?".
+    let text = format!(
+        "fleet: {name}\nhosts:\n  web1: {{ engine: \"ssh://root@web1{socket}\", root: /tmp/ostler-{name} }}\n  here: {{ engine: \"unix://{socket}\", root: /tmp/ostler-{name} }}\nsites:\n  blog: {{ host: here, recipe: static, domains: [blog.localhost] }}\n"
+    );
+    sshd.write("fleet.yml", &text);
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ostler"));
+    command.arg("apply");
+    command.env("OSTLER_SSH_CONFIG", sshd.path("ssh_config"));
+    let mut ostler = Pty::spawn(sshd.folder.path(), command, 160, 80);
+    ostler.wait_for("Type yes, no or the fingerprint:");
+    // Longer than a host has for its answers.
+    std::thread::sleep(std::time::Duration::from_secs(27));
+    ostler.keys("no\r");
+    ostler.wait_for("Apply this?");
+    ostler.keys("n\r");
+    let ended = ostler.end();
+    let at = |text: &str| {
+        ended
+            .screen
+            .find(text)
+            .unwrap_or_else(|| panic!("{}", ended.screen))
+    };
+    assert!(at("Type yes, no") < at("blog"), "{}", ended.screen);
+    assert_eq!(ended.code, 1, "{}", ended.screen);
+    assert_eq!(sshd.read("known_hosts"), "");
 }

@@ -15,7 +15,7 @@ use crate::host::lock::printable;
 use crate::host::secret::SecretSource;
 use crate::host::{Layout, Toolbox, state};
 use crate::observe::model::{Applying, HostObservation, Observed};
-use crate::observe::scan::{HOST_DEADLINE, Inspect, scan};
+use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Notice, Plan, PlanOptions, plan_with};
 
 /// Why an apply is not taken back.
@@ -292,13 +292,10 @@ impl Search<'_> {
         let looking = fleet.hosts.values().filter_map(|host| {
             let client = self.clients.get(&host.name)?;
             Some(async move {
-                let look = scan(client, host, fleet, Some(self.secrets), &Inspect::Ours);
-                let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
-                    Ok(Ok(found)) => HostObservation::Reached(std::sync::Arc::new(found)),
-                    Ok(Err(e)) => HostObservation::Unreachable { why: e.to_string() },
-                    Err(_) => HostObservation::Unreachable {
-                        why: format!("no complete answer within {} s", HOST_DEADLINE.as_secs()),
-                    },
+                let look = scan_in_time(client, host, fleet, Some(self.secrets), &Inspect::Ours);
+                let found = match look.await {
+                    Ok(found) => HostObservation::Reached(std::sync::Arc::new(found)),
+                    Err(e) => HostObservation::Unreachable { why: e.to_string() },
                 };
                 (host.name.clone(), found)
             })

@@ -1,43 +1,83 @@
 //! Questions of a login, asked on the terminal: on standard error, for standard output is for
 //! answers.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcsetattr,
 };
 use zeroize::Zeroizing;
 
 use super::text;
 use crate::engine::transport::ask::{Answer, Ask, Headless, Question};
 
+/// Held while a question is open, whoever asks: a line that is typed answers what is read.
+static ASKING: Mutex<()> = Mutex::new(());
+/// Of standard input.
+static ECHO: Echo = Echo::new();
+
 /// Who answers: the operator, when there is a terminal to ask on; else nobody.
 pub fn here() -> Arc<dyn Ask> {
     match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        true => Arc::new(Terminal::default()),
+        true => Arc::new(Terminal),
         false => Arc::new(Headless),
     }
 }
 
-/// The operator at the terminal. One question at a time.
-#[derive(Debug, Default)]
-struct Terminal {
-    one: Mutex<()>,
+/// Puts a question of ours and reads the line that answers it, once no login's is open. `None`: the
+/// input has ended. Blocks.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn put(prompt: &str) -> std::io::Result<Option<String>> {
+    let _one = turn();
+    forget_typed();
+    let mut err = std::io::stderr();
+    write!(err, "{prompt}")?;
+    err.flush()?;
+    Ok(line(&mut Typed)?.map(|typed| typed.to_string()))
 }
+
+/// Whoever drops it leaves: a question that is still open, on a thread of its own, does not keep
+/// the terminal without echo, and none opens any more.
+pub struct GiveBack;
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        if ECHO.close(std::io::stdin()) {
+            // What is said next goes below the question.
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+}
+
+fn turn() -> MutexGuard<'static, ()> {
+    ASKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was typed before a question is no answer to it.
+fn forget_typed() {
+    // Where this fails reading does, too.
+    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+}
+
+/// The operator at the terminal. One question at a time.
+#[derive(Debug)]
+struct Terminal;
 
 impl Ask for Terminal {
     fn ask(&self, question: &Question) -> Answer {
-        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut err = std::io::stderr().lock();
+        let _one = turn();
+        // Not locked: nobody else who has something to say waits for the operator.
+        let mut err = std::io::stderr();
+        forget_typed();
         let answered = match question {
-            Question::HostKey { .. } => {
-                let mut input = std::io::stdin().lock();
-                host_key(question, &mut input, &mut err)
-            }
+            Question::HostKey { .. } => host_key(question, &mut Typed, &mut err),
             Question::Text { visible: true, .. } => {
-                let mut input = std::io::stdin().lock();
-                prompt(question, &mut err).and_then(|()| line(&mut input))
+                prompt(question, &mut err).and_then(|()| shown(&mut Typed))
             }
             Question::Text { .. } => unseen(question, &mut err),
         };
@@ -48,7 +88,7 @@ impl Ask for Terminal {
 
 fn host_key(
     question: &Question,
-    input: &mut impl BufRead,
+    input: &mut impl Read,
     err: &mut impl Write,
 ) -> std::io::Result<Answer> {
     let Question::HostKey {
@@ -78,10 +118,9 @@ fn host_key(
     loop {
         write!(err, "Trust it{keep}? Type yes, no or the fingerprint: ")?;
         err.flush()?;
-        let mut typed = String::new();
-        if input.read_line(&mut typed)? == 0 {
+        let Some(typed) = line(input)? else {
             return Ok(Answer::No);
-        }
+        };
         match typed.trim() {
             "yes" => return Ok(Answer::Yes),
             typed if typed == fingerprint => return Ok(Answer::Yes),
@@ -116,21 +155,36 @@ fn ended(prompt: &str) -> String {
     }
 }
 
-fn line(input: &mut impl BufRead) -> std::io::Result<Answer> {
-    let mut typed = String::new();
-    Ok(match input.read_line(&mut typed)? {
-        0 => Answer::No,
-        _ => Answer::Text(typed.trim_end_matches(['\r', '\n']).to_owned()),
+fn shown(input: &mut impl Read) -> std::io::Result<Answer> {
+    Ok(match line(input)? {
+        None => Answer::No,
+        Some(typed) => Answer::Text(typed.trim_end_matches('\r').to_owned()),
     })
+}
+
+/// A line without its end, and nothing of what comes after it. `None`: the input has ended.
+fn line(input: &mut impl Read) -> std::io::Result<Option<Zeroizing<String>>> {
+    let mut typed = Zeroizing::new(Vec::new());
+    let mut key = [0u8];
+    loop {
+        match (input.read(&mut key)?, key[0]) {
+            (0, _) if typed.is_empty() => return Ok(None),
+            (0, _) | (_, b'\n') => break,
+            (_, byte) => typed.push(byte),
+        }
+    }
+    Ok(Some(Zeroizing::new(
+        String::from_utf8_lossy(&typed).into_owned(),
+    )))
 }
 
 /// Asks for a line that is not shown. Keys arrive one by one, Ctrl-C included: the terminal is put
 /// back however it ends.
 fn unseen(question: &Question, err: &mut impl Write) -> std::io::Result<Answer> {
     // Before it is asked: who sees the question may type.
-    let mut hidden = Hidden::begin()?;
+    let hidden = Hidden::begin(&ECHO, std::io::stdin())?;
     prompt(question, err)?;
-    let answer = keys(&mut hidden);
+    let answer = keys(&mut Typed);
     drop(hidden);
     // The Enter was not shown either.
     writeln!(err)?;
@@ -166,29 +220,13 @@ fn erase(typed: &mut Vec<u8>) {
     while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
 }
 
-/// The terminal without echo, as long as this lives.
-struct Hidden {
-    before: Termios,
-}
+/// Standard input, past the buffer of std: what it would hold would be left in memory, and taken
+/// for the answer to the next question.
+struct Typed;
 
-impl Hidden {
-    fn begin() -> std::io::Result<Self> {
-        let before = tcgetattr(std::io::stdin())?;
-        let mut now = before.clone();
-        now.local_modes
-            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        now.special_codes[SpecialCodeIndex::VMIN] = 1;
-        now.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // What was typed before the question is not an answer to it.
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &now)?;
-        Ok(Hidden { before })
-    }
-}
-
-impl Read for Hidden {
+impl Read for Typed {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         loop {
-            // Past the buffer of std: what it would hold would be left in memory.
             match rustix::io::read(std::io::stdin(), &mut *buf) {
                 Err(rustix::io::Errno::INTR) => {}
                 read => return Ok(read?),
@@ -197,10 +235,76 @@ impl Read for Hidden {
     }
 }
 
-impl Drop for Hidden {
+/// Whether a terminal shows what is typed, and how it is to be again.
+struct Echo(Mutex<State>);
+
+enum State {
+    /// As it was found.
+    Untouched,
+    /// Hidden; it was like this.
+    Hidden(Box<Termios>),
+    /// The program ends.
+    Closed,
+}
+
+impl Echo {
+    const fn new() -> Self {
+        Echo(Mutex::new(State::Untouched))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The end; true: the terminal had to be put back.
+    fn close(&self, terminal: impl AsFd) -> bool {
+        let before = std::mem::replace(&mut *self.lock(), State::Closed);
+        show(before, terminal)
+    }
+}
+
+fn show(before: State, terminal: impl AsFd) -> bool {
+    let State::Hidden(before) = before else {
+        return false;
+    };
+    // A terminal that is gone needs nothing.
+    let _ = tcsetattr(terminal, OptionalActions::Flush, &before);
+    true
+}
+
+/// A terminal without echo, as long as this lives and the program does.
+struct Hidden<'a, T: AsFd> {
+    echo: &'a Echo,
+    terminal: T,
+}
+
+impl<'a, T: AsFd> Hidden<'a, T> {
+    fn begin(echo: &'a Echo, terminal: T) -> std::io::Result<Self> {
+        let mut state = echo.lock();
+        if !matches!(*state, State::Untouched) {
+            return Err(std::io::Error::other("the program ends"));
+        }
+        let before = tcgetattr(&terminal)?;
+        let mut now = before.clone();
+        now.local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        now.special_codes[SpecialCodeIndex::VMIN] = 1;
+        now.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // What was typed before the question is not an answer to it.
+        tcsetattr(&terminal, OptionalActions::Flush, &now)?;
+        *state = State::Hidden(Box::new(before));
+        drop(state);
+        Ok(Hidden { echo, terminal })
+    }
+}
+
+impl<T: AsFd> Drop for Hidden<'_, T> {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.before);
+        let mut state = self.echo.lock();
+        if matches!(*state, State::Hidden(_)) {
+            let before = std::mem::replace(&mut *state, State::Untouched);
+            show(before, &self.terminal);
+        }
     }
 }
 
@@ -246,6 +350,47 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         assert!(!said.contains('\x1b'));
+    }
+
+    #[test]
+    fn a_line_is_taken_and_nothing_after_it() {
+        let mut input: &[u8] = "one\r\ntw\u{f6}\nthree".as_bytes();
+        for (text, rest) in [
+            ("one", "tw\u{f6}\nthree"),
+            ("tw\u{f6}", "three"),
+            ("three", ""),
+        ] {
+            assert_eq!(shown(&mut input).unwrap(), Answer::Text(text.into()));
+            assert_eq!(input, rest.as_bytes());
+        }
+        assert_eq!(shown(&mut input).unwrap(), Answer::No);
+    }
+
+    #[test]
+    fn leaving_shows_what_is_typed_again_though_a_question_is_open() {
+        let size = portable_pty::PtySize::default();
+        let pair = portable_pty::native_pty_system().openpty(size).unwrap();
+        let name = pair.master.tty_name().unwrap();
+        let terminal = || std::fs::File::open(&name).unwrap();
+        let modes = || tcgetattr(terminal()).unwrap().local_modes;
+        let before = modes();
+        assert!(before.contains(LocalModes::ECHO));
+        let echo = Echo::new();
+
+        let hidden = Hidden::begin(&echo, terminal()).unwrap();
+        assert!(!modes().contains(LocalModes::ECHO));
+        drop(hidden);
+        assert_eq!(modes(), before);
+
+        let hidden = Hidden::begin(&echo, terminal()).unwrap();
+        assert!(echo.close(terminal()));
+        assert_eq!(modes(), before);
+        // Nor does a login that asks only now hide anything.
+        assert!(Hidden::begin(&echo, terminal()).is_err());
+        assert_eq!(modes(), before);
+        drop(hidden);
+        assert_eq!(modes(), before);
+        assert!(!echo.close(terminal()));
     }
 
     #[test]

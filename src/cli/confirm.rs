@@ -1,9 +1,9 @@
 //! Asking before hosts are changed.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
-use super::Failure;
 use super::out::Out;
+use super::{Failure, ask};
 
 /// What has to be typed.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,14 @@ pub enum Ask<'a> {
     Name(&'a str),
 }
 
-/// Asks on the terminal; `Ok(false)` is a no. Without a terminal it refuses: nobody could answer.
-pub async fn confirm(out: &Out, question: &str, ask: Ask<'_>, yes: bool) -> Result<bool, Failure> {
+/// Asks on the terminal, once no login asks there; `Ok(false)` is a no. Without a terminal it
+/// refuses: nobody could answer.
+pub async fn confirm(
+    out: &Out,
+    question: &str,
+    wanted: Ask<'_>,
+    yes: bool,
+) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
     }
@@ -25,26 +31,19 @@ pub async fn confirm(out: &Out, question: &str, ask: Ask<'_>, yes: bool) -> Resu
                 .help("--yes applies without asking; nothing was changed"),
         );
     }
-    let hint = match ask {
+    let hint = match wanted {
         Ask::Yes => "[y/N]".to_owned(),
         Ask::Name(name) => format!("type {name} to confirm:"),
     };
     let prompt = format!("{question} {hint} ");
-    {
-        let mut err = std::io::stderr().lock();
-        let _ = write!(err, "{prompt}").and_then(|()| err.flush());
-    }
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
+    let answer = tokio::task::spawn_blocking(move || ask::put(&prompt));
     let answer = match answer.await {
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(answer)) => answer.unwrap_or_default(),
         Ok(Err(error)) => return Err(Failure::caused("cannot read the answer", &error)),
         Err(error) => return Err(Failure::caused("cannot read the answer", &error)),
     };
     let answer = answer.trim();
-    let agreed = match ask {
+    let agreed = match wanted {
         Ask::Yes => matches!(answer.to_lowercase().as_str(), "y" | "yes"),
         Ask::Name(name) => answer == name,
     };

@@ -22,7 +22,7 @@ use crate::host::{Layout, Toolbox};
 
 /// How many applies are listed for people.
 const LISTED: usize = 30;
-/// How long one host may take to be connected to and read.
+/// How long one host may take to be read, once there is a connection to it.
 const HOST_DEADLINE: Duration = Duration::from_secs(25);
 
 /// The answer for programs. Fields are only ever added.
@@ -108,11 +108,7 @@ async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Res
         None => Vec::new(),
     };
     let asking = fleet.hosts.values().map(|host| async move {
-        let reading = of_host(context, host, &fleet.name);
-        let answer = match tokio::time::timeout(HOST_DEADLINE, reading).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", HOST_DEADLINE.as_secs())),
-        };
+        let answer = of_host(context, host, &fleet.name).await;
         (host.name.clone(), answer)
     });
     let mut hosts = Vec::new();
@@ -162,8 +158,16 @@ async fn of_host(
         id: toolbox_name(fleet),
         layout: Layout::new(&host.root),
     };
-    let (entries, held) =
-        futures_util::join!(journal::read_host(&toolbox), lock::holder(&client, fleet));
+    // Connecting has its own deadlines, and none while the operator is asked.
+    let reading = async {
+        let reading =
+            futures_util::join!(journal::read_host(&toolbox), lock::holder(&client, fleet));
+        Ok(reading)
+    };
+    let read = client
+        .within(HOST_DEADLINE, "read its journals", reading)
+        .await;
+    let (entries, held) = read.map_err(|e| e.to_string())?;
     let held = held.map_err(|e| e.to_string())?;
     let held = held.filter(|h| !h.is_stale()).map(|h| h.run);
     Ok((entries.map_err(|e| e.to_string())?, held))

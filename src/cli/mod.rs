@@ -78,6 +78,7 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
+    let _terminal = ask::GiveBack;
     let context = Context::new(cli.global, *out)?;
     let above = cli.engine;
     match cli.command {

@@ -24,7 +24,8 @@ use crate::host::{Entry, Kind, Layout, Toolbox, ToolboxError, state};
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
 
-/// How long one host may take to be connected to and looked at, in all.
+/// How long looking at one host may take in all, once there is a connection to it. Connecting has
+/// deadlines of its own, and none while the operator is asked.
 pub const HOST_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Which containers are inspected: the list carries neither limits nor counters.
@@ -136,6 +137,24 @@ pub async fn scan(
         secret_errors,
         differs,
     })
+}
+
+/// [`scan`], within [`HOST_DEADLINE`]. A connection that has to be made meanwhile, which may ask the
+/// operator, has its own.
+///
+/// # Errors
+/// Those of [`scan`], or that it took too long.
+pub async fn scan_in_time(
+    client: &Client,
+    host: &Host,
+    fleet: &Fleet,
+    secrets: Option<&dyn SecretSource>,
+    inspect: &Inspect,
+) -> Result<ObservedHost, engine::Error> {
+    let looking = scan(client, host, fleet, secrets, inspect);
+    client
+        .within(HOST_DEADLINE, "look at the whole host", looking)
+        .await
 }
 
 /// Who holds the fleet's lock. Asks only where there is one.
@@ -345,8 +364,8 @@ async fn secret_digests(
 }
 
 /// Looks at all hosts of a fleet at once. A host that cannot be reached, or takes longer than
-/// [`HOST_DEADLINE`], delays nobody and is observed as unreachable. The connections made are
-/// handed back, for apply to use.
+/// [`HOST_DEADLINE`], delays nobody and is observed as unreachable; one whose login asks the
+/// operator is waited for. The connections made are handed back, for apply to use.
 pub async fn scan_fleet<C, F>(
     fleet: &Fleet,
     connect: C,
@@ -360,19 +379,13 @@ where
     let scans = fleet.hosts.values().map(|host| {
         let connecting = connect(host);
         async move {
+            // A question outlives whoever waited for its answer: nothing here may give up waiting.
             let look = async {
                 let client = connecting.await?;
-                let found = scan(&client, host, fleet, secrets, inspect).await?;
+                let found = scan_in_time(&client, host, fleet, secrets, inspect).await?;
                 Ok::<_, engine::Error>((client, found))
             };
-            let result = match tokio::time::timeout(HOST_DEADLINE, look).await {
-                Ok(Ok(pair)) => Ok(pair),
-                Ok(Err(e)) => Err(e.to_string()),
-                Err(_) => Err(format!(
-                    "no complete answer within {} s",
-                    HOST_DEADLINE.as_secs()
-                )),
-            };
+            let result = look.await.map_err(|e| e.to_string());
             (host.name.clone(), result)
         }
     });
@@ -392,4 +405,70 @@ where
         observed.hosts.insert(name, observation);
     }
     (observed, clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::engine::Gate;
+    use crate::engine::transport::Connector;
+    use crate::sim::Sim;
+
+    /// Longer than any deadline: the operator went for the piece of paper.
+    const AWAY: Duration = Duration::from_secs(600);
+
+    fn fleet() -> Fleet {
+        let text = "fleet: lab\nhosts: { web1: { engine: 'unix:///nowhere.sock' } }\nsites: {}\n";
+        let loaded = crate::fleet::load(text, std::path::Path::new("fleet.yml"));
+        loaded.unwrap().fleet
+    }
+
+    async fn is_reached<F>(connect: impl Fn(&Host) -> F) -> bool
+    where
+        F: Future<Output = Result<Client, engine::Error>>,
+    {
+        let (observed, clients) = scan_fleet(&fleet(), connect, None, &Inspect::Needed).await;
+        let reached = observed.hosts.values().all(|h| h.reached().is_some());
+        assert_eq!(reached, clients.len() == 1, "{observed:?}");
+        reached
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_asks_is_waited_for() {
+        let sim = Sim::new(3);
+        let connect = |_: &Host| {
+            let sim = sim.clone();
+            async move {
+                sleep(AWAY).await;
+                Client::over(sim.connector(), sim.address(), Gate::full()).await
+            }
+        };
+        assert!(is_reached(connect).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_further_login_that_asks_is_waited_for() {
+        let sim = Sim::new(3);
+        let logins = Arc::new(AtomicU32::new(0));
+        let connect = |_: &Host| {
+            let (sim, logins) = (sim.clone(), logins.clone());
+            let connector = Connector::new(move || {
+                let (sim, first) = (sim.clone(), logins.fetch_add(1, Ordering::Relaxed) == 0);
+                async move {
+                    if !first {
+                        sleep(AWAY).await;
+                    }
+                    sim.open()
+                }
+            });
+            async move { Client::over(connector, "sim", Gate::full()).await }
+        };
+        assert!(is_reached(connect).await);
+        assert!(logins.load(Ordering::Relaxed) > 1);
+    }
 }

@@ -16,7 +16,7 @@ use crate::fleet::edit::{Edit, Value, apply_edits};
 use crate::fleet::{self, Fleet, Name};
 use crate::host::secret::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
-use crate::observe::scan::{HOST_DEADLINE, Inspect, scan};
+use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Intent, Plan, PlanOptions, drift, plan_with};
 
 /// A change that was worked out, with all that it takes to make it.
@@ -225,15 +225,10 @@ impl Work {
         let scans = hosts.iter().filter_map(|name| {
             let (host, client) = (fleet.hosts.get(name)?, self.clients.get(name)?);
             Some(async move {
-                let look = scan(client, host, fleet, secrets, &Inspect::Ours);
-                let found = match tokio::time::timeout(HOST_DEADLINE, look).await {
-                    Ok(Ok(found)) => HostObservation::Reached(std::sync::Arc::new(found)),
-                    Ok(Err(error)) => HostObservation::Unreachable {
-                        why: error.to_string(),
-                    },
-                    Err(_) => HostObservation::Unreachable {
-                        why: format!("no complete answer within {} s", HOST_DEADLINE.as_secs()),
-                    },
+                let look = scan_in_time(client, host, fleet, secrets, &Inspect::Ours);
+                let found = match look.await {
+                    Ok(found) => HostObservation::Reached(std::sync::Arc::new(found)),
+                    Err(e) => HostObservation::Unreachable { why: e.to_string() },
                 };
                 (name.clone(), found)
             })

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::{Shared, lock, numbers};
 use crate::console::fleet_view::{Link, Pulse, Usage};
@@ -20,7 +20,7 @@ use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Host};
 use crate::host::{Layout, Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
-use crate::observe::scan::{HOST_DEADLINE, Inspect, find_toolbox, scan};
+use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
 
 /// Waits between attempts, seconds: doubled from the first to the last.
 const BACKOFF: (u64, u64) = (1, 60);
@@ -481,14 +481,8 @@ impl Worker<'_> {
 
     async fn look(&mut self, inspect: &Inspect) -> engine::Result<()> {
         let fleet = self.shared.fleet.borrow().clone();
-        let looking = scan(&self.client, self.host, &fleet, None, inspect);
-        let mut found =
-            timeout(HOST_DEADLINE, looking)
-                .await
-                .map_err(|_| engine::Error::Deadline {
-                    what: "look at the host".into(),
-                    after: HOST_DEADLINE,
-                })??;
+        let looking = scan_in_time(&self.client, self.host, &fleet, None, inspect);
+        let mut found = looking.await?;
         if let Some(last) = &self.last {
             carry_over(last, &mut found);
             // Something was applied: what was compared with the records of before says nothing.

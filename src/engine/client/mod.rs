@@ -113,6 +113,20 @@ impl Client {
         &self.version
     }
 
+    /// Waits `after` for something that consists of several calls. While a connection is being
+    /// made, and the operator may be asked, it waits on.
+    ///
+    /// # Errors
+    /// Those of `doing`, or [`Error::Deadline`] with `what`.
+    pub async fn within<T>(
+        &self,
+        after: std::time::Duration,
+        what: &str,
+        doing: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.wire.within(after, what, doing).await
+    }
+
     /// Bollard, over the same connections, prefix and gate. Its calls have no deadlines of ours.
     pub fn docker(&self) -> &bollard::Docker {
         &self.docker

@@ -1,11 +1,15 @@
 //! The real binary in a pseudo-terminal: what is seen, and that the terminal is given back.
 
+mod cli;
 #[path = "cli/pty.rs"]
 mod pty;
+#[path = "cli/stage.rs"]
+mod stage;
 #[path = "common/tier.rs"]
 mod tier;
 
 use pty::Pty;
+use stage::Stage;
 
 #[test]
 fn the_demo_opens_is_marked_and_leaves_a_sane_terminal() {
@@ -126,6 +130,38 @@ fn apply_asks_on_a_terminal_and_takes_no_for_an_answer() {
     archive.wait_for("type blog to confirm");
     archive.keys("y\r");
     assert_eq!(archive.end().code, 1);
+    // What was typed before the plan was seen is no answer to it.
+    let binary = env!("CARGO_BIN_EXE_ostler");
+    let mut command = portable_pty::CommandBuilder::new("sh");
+    let script = "until [ -e go ]; do sleep 0.05; done; exec \"$1\" site archive blog";
+    command.args(["-c", script, "sh", binary]);
+    let mut archive = Pty::spawn(folder.path(), command, 100, 50);
+    archive.keys("blog\r");
+    archive.wait_for("blog");
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    archive.wait_for("type blog to confirm");
+    archive.keys("y\r");
+    assert_eq!(archive.end().code, 1);
     let file = std::fs::read_to_string(folder.path().join("fleet.yml")).unwrap();
     assert!(!file.contains("state:"), "{file}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_stops_an_apply_between_two_operations() {
+    let Some(engine) = tier::engine() else { return };
+    let Some(()) = tier::terminal() else { return };
+    let sites: String = (1..=4)
+        .map(|n| format!("  s{n}: {{ host: here, recipe: static, domains: [s{n}.localhost] }}\n"))
+        .collect();
+    let stage = Stage::new(&engine, &sites);
+    let mut console = Pty::start_in(stage.folder.path(), &[], 120, 50);
+    console.wait_for("to apply");
+    console.keys(":apply-all\r");
+    console.wait_for("applies it");
+    console.keys("A");
+    console.wait_for("✔");
+    let ended = console.hang_up();
+    assert_eq!(ended.signal(), None, "{ended:?}");
+    let applies = stage.done(&["journal", "--json"]).json();
+    assert_eq!(applies["applies"][0]["state"], "cancelled", "{applies:#}");
 }

@@ -1,7 +1,7 @@
 //! The console on a real terminal: keys and messages in, frames out, at most 60 a second and none
 //! while nothing changes.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,12 +144,14 @@ pub async fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let applying = console.exec.is_applying();
     drop(guard);
     if applying {
-        eprintln!(
+        // Where the terminal is gone nobody hears it, and that is no reason to stop in the middle.
+        let _ = writeln!(
+            std::io::stderr(),
             "ostler: what is being applied stops between two operations; Ctrl-C leaves at once"
         );
         tokio::select! {
             () = console.exec.leave() => {}
-            () = next_signal(&mut console.signals) => {}
+            () = insisted(&mut console.signals) => {}
         }
     }
     ended
@@ -313,6 +315,13 @@ async fn next_signal(signals: &mut Option<Signals>) {
     }
 }
 
+async fn insisted(signals: &mut Option<Signals>) {
+    match signals {
+        Some(signals) => signals.insisted().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl<K: Stream<Item = std::io::Result<Event>> + Unpin> Console<K> {
     pub(super) fn new(parts: Assembled, keys: K, signals: Option<Signals>) -> Self {
         Console {
@@ -455,26 +464,34 @@ fn speaks_utf8() -> bool {
 
 /// Wishes to end from outside.
 pub(super) struct Signals {
-    all: [Signal; 3],
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Signals> {
         Ok(Signals {
-            all: [
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::hangup())?,
-                signal(SignalKind::interrupt())?,
-            ],
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
     async fn next(&mut self) {
-        let [a, b, c] = &mut self.all;
         tokio::select! {
-            _ = a.recv() => {}
-            _ = b.recv() => {}
-            _ = c.recv() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Somebody wants it to end at once. A terminal that is gone hangs up, as may the shell on it:
+    /// that is nobody.
+    async fn insisted(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

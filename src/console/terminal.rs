@@ -1,6 +1,7 @@
 //! The terminal, taken and given back: on quit, on a panic, on signals, around a suspension.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, Stdout, Write, stderr, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,8 +22,9 @@ static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Gives the terminal back when dropped.
 pub struct Guard {
-    /// Draws on it.
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Draws on it. Never dropped: where the terminal is gone ratatui would complain on standard
+    /// error, which is the same terminal, and panic over that.
+    pub terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Guard {
@@ -43,7 +45,9 @@ impl Guard {
                 return Err(error);
             }
         };
-        Ok(Guard { terminal })
+        Ok(Guard {
+            terminal: ManuallyDrop::new(terminal),
+        })
     }
 
     /// Gives the terminal back, stops the process as Ctrl-Z does, and takes it again when the
@@ -67,7 +71,9 @@ impl Guard {
     pub fn redraw(&mut self) -> io::Result<()> {
         // Ratatui's own way asks the terminal where its cursor is, and fails where none answers.
         execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        // The one before is dropped: see above.
+        self.terminal.show_cursor()?;
+        *self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(())
     }
 
@@ -87,7 +93,7 @@ impl Drop for Guard {
         leave();
         let said = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
         for text in said {
-            eprintln!("{text}");
+            let _ = writeln!(stderr(), "{text}");
         }
     }
 }

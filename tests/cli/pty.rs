@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// Longest wait for anything to appear: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,6 +150,24 @@ impl Pty {
             .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid])
             .status();
         assert!(sent.unwrap().success());
+    }
+
+    /// The terminal goes away, as when a connection drops: how the program ends.
+    #[track_caller]
+    pub fn hang_up(mut self) -> ExitStatus {
+        drop((self.writer, self.output, self.master));
+        // The last hold on it is the reader's, up to the next piece of output.
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > until {
+                let _ = self.child.kill();
+                panic!("it does not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits for its end.

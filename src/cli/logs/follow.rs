@@ -1,6 +1,7 @@
 //! `ostler logs -f`: goes on when the container, its engine or the way there was away for a while.
 
 use std::future::Future;
+use std::io::Write;
 use std::time::Duration;
 
 use super::{LogArgs, write_once};
@@ -71,7 +72,13 @@ where
 }
 
 fn say(args: &LogArgs, what: &str) {
-    eprintln!("ostler: {}: {}", text::line(&args.site), text::line(what));
+    // Whoever is to hear it may be gone.
+    let _ = writeln!(
+        std::io::stderr(),
+        "ostler: {}: {}",
+        text::line(&args.site),
+        text::line(what)
+    );
 }
 
 /// Since when a container has been running, unix seconds; `None` when it does not, or cannot be

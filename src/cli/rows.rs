@@ -102,7 +102,7 @@ pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> boo
             None => Err("not looked at"),
         };
         let host = found.ok();
-        let record = host.and_then(|h| h.state.read()?.sites.get(&site.name));
+        let record = host.and_then(|h| h.state.read()?.record(&site.name));
         let container = host.and_then(|h| container_of(h, &fleet.name, &site.name));
         let proxy = matches!(site.recipe, Recipe::Proxy { .. });
         let state = match host {

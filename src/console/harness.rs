@@ -86,6 +86,10 @@ impl App {
     pub fn send(&mut self, message: Message) -> &mut Self {
         self.effects.extend(update(&mut self.model, message));
         self.effects.extend(before_frame(&mut self.model));
+        // What is made in the frames that follow at once.
+        while !self.model.stale_hosts.is_empty() {
+            self.effects.extend(before_frame(&mut self.model));
+        }
         let now = self.model.now_ms;
         after_frame(&mut self.model, now);
         self

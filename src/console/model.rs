@@ -97,6 +97,8 @@ pub struct Model {
     pub last_key_ms: i64,
     /// Hosts whose rows are old.
     pub stale_hosts: BTreeSet<Name>,
+    /// The last host whose rows were made anew.
+    pub rebuilt: Option<Name>,
     /// Rows are not in their order.
     pub order_old: bool,
     /// Nor are hosts.
@@ -359,6 +361,7 @@ impl Model {
             journal_old: true,
             note: None,
             last_key_ms: i64::MIN / 2,
+            rebuilt: None,
             order_old: true,
             planning: false,
             plan_old: false,

@@ -134,7 +134,7 @@ fn site_row(
         .observed
         .as_deref()
         .and_then(|o| o.state.read())
-        .and_then(|s| s.sites.get(&site.name));
+        .and_then(|s| s.record(&site.name));
     let serving = serving(containers, record);
     if let Some(container) = serving {
         describe_container(&mut row, container, data);

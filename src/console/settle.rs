@@ -1,7 +1,7 @@
 //! Brings what is shown up to date with what is known, once per frame: rows of hosts that sent
 //! something, their order when nobody types, and what the workers should read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::action::Place;
@@ -16,6 +16,9 @@ use super::row::{Facts, host_row, rows_of_host};
 use super::widget::list::List;
 use super::{order, screen};
 use crate::fleet::Name;
+
+/// Rows made between two frames, at least: a few milliseconds' work.
+const ROWS_AT_ONCE: usize = 600;
 
 /// Brings rows, order and wishes up to date. To be called before drawing.
 pub fn settle(model: &mut Model) -> Vec<Effect> {
@@ -75,7 +78,8 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
 /// When settling again would change something though no message came, in milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
     let busy = |s: &Screen| matches!(s, Screen::Logs(logs) if logs.screen.is_busy());
-    let work = model.stack.iter().any(busy).then_some(model.now_ms);
+    let busy = model.stack.iter().any(busy) || !model.stale_hosts.is_empty();
+    let work = busy.then_some(model.now_ms);
     let old = model.order_old || model.hosts_old;
     let reorder = old.then_some(model.last_key_ms + QUIET_MS);
     let note = model
@@ -97,7 +101,12 @@ pub fn due_ms(model: &Model) -> Option<i64> {
 /// Makes the rows of hosts that something is new about, and only those. Where a host still has the
 /// rows it had, they stay in their places.
 fn rebuild(model: &mut Model) {
-    let stale = std::mem::take(&mut model.stale_hosts);
+    let known = model.blocks.iter().map(|b| &b.host);
+    let same_hosts = known.eq(model.hosts.iter().map(|h| &h.name));
+    let stale = match same_hosts {
+        true => some_stale(model),
+        false => std::mem::take(&mut model.stale_hosts),
+    };
     let nothing_due = Due::default();
     let facts = Facts {
         fleet: model.fleet.as_deref(),
@@ -106,8 +115,6 @@ fn rebuild(model: &mut Model) {
         now: model.now_ms.div_euclid(1000),
     };
     let words = order::words(&model.sites.filter);
-    let known = model.blocks.iter().map(|b| &b.host);
-    let same_hosts = known.eq(model.hosts.iter().map(|h| &h.name));
     // The rows on screen, by key: taken down before the first of them moves.
     let keys = |list: &List, sites: &[SiteRow]| -> Vec<Arc<str>> {
         let rows = list.order.iter().filter_map(|i| sites.get(*i as usize));
@@ -188,6 +195,28 @@ fn rebuild(model: &mut Model) {
         model.hosts_old = true;
     }
     model.hosts_old |= order::order_hosts(&model.view.hosts) != model.host_list.order;
+}
+
+/// Takes as many of the hosts that something is new about as can be made between two frames; the
+/// others follow with the next, each in its turn.
+fn some_stale(model: &mut Model) -> BTreeSet<Name> {
+    let last = model.rebuilt.take();
+    let after = |name: &Name| last.as_ref().is_none_or(|last| name > last);
+    let mut waiting: Vec<&Name> = model.stale_hosts.iter().collect();
+    waiting.sort_by_key(|name| !after(name));
+    let sizes: HashMap<&Name, usize> = model.blocks.iter().map(|b| (&b.host, b.len)).collect();
+    let mut rows = 0;
+    let mut taken = BTreeSet::new();
+    for name in waiting {
+        if rows >= ROWS_AT_ONCE {
+            break;
+        }
+        rows += sizes.get(name).copied().unwrap_or_default();
+        taken.insert(name.clone());
+        model.rebuilt = Some(name.clone());
+    }
+    model.stale_hosts.retain(|name| !taken.contains(name));
+    taken
 }
 
 /// Puts blocks and rows of hosts into a new order of hosts; those of hosts that are no more go.

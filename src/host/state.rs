@@ -1,11 +1,12 @@
 //! What ostler knows about a host, kept on that host in `state/`: read whole in one GET, written
 //! record by record.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use super::archive::{Kind, each};
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
@@ -102,7 +103,7 @@ impl<'a> What<'a> {
                 state.applying.push(note);
             }
             What::Site(name) => {
-                let record: SiteRecord = json(path, bytes)?;
+                let record = record(path, bytes)?;
                 known(path, record.schema)?;
                 if record.site.as_str() != name {
                     return Err(format!(
@@ -115,6 +116,27 @@ impl<'a> What<'a> {
         }
         Ok(())
     }
+}
+
+/// Records by the digest of their bytes, as long as somebody has them.
+type Records = HashMap<[u8; 32], Weak<SiteRecord>>;
+
+/// A site's record. A host with many sites is looked at again and again, and nearly all of them
+/// say what they said before: the same bytes are the same record, and neither read nor kept twice.
+fn record(path: &str, bytes: &[u8]) -> Result<Arc<SiteRecord>, String> {
+    static READ: LazyLock<Mutex<Records>> = LazyLock::new(Mutex::default);
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    let lock = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(record) = lock().get(&digest).and_then(Weak::upgrade) {
+        return Ok(record);
+    }
+    let record: Arc<SiteRecord> = Arc::new(json(path, bytes)?);
+    let mut read = lock();
+    if read.len() == read.capacity() {
+        read.retain(|_, record| record.strong_count() > 0);
+    }
+    read.insert(digest, Arc::downgrade(&record));
+    Ok(record)
 }
 
 fn json<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, String> {
@@ -191,11 +213,6 @@ pub fn new_host(fleet: &Name, host: &Name) -> Result<HostRecord, ToolboxError> {
         digest_key: super::secret::new_key()?,
         ..HostRecord::default()
     })
-}
-
-/// Records by site, for callers that hold a read state.
-pub fn sites(state: &StateRead) -> Option<&BTreeMap<Name, SiteRecord>> {
-    state.read().map(|s| &s.sites)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Between a path and its value, and after the value. No engine's text has it: what a process is
@@ -55,8 +56,7 @@ impl From<BTreeMap<String, String>> for Fields {
         let size = map.iter().map(|(p, v)| p.len() + v.len() + 2).sum();
         let mut all = String::with_capacity(size);
         for text in map.iter().flat_map(|(path, value)| [path, value]) {
-            all.extend(text.chars().filter(|c| *c != END));
-            all.push(END);
+            append(&mut all, text);
         }
         Fields(all.into())
     }
@@ -76,8 +76,44 @@ impl Serialize for Fields {
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::<String, String>::deserialize(deserializer).map(Fields::from)
+        deserializer.deserialize_map(Entries)
     }
+}
+
+/// Takes entries as they come, which is in order where we wrote them.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("fields with their values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut all = String::new();
+        let mut last = String::new();
+        while let Some((path, value)) = map.next_entry::<String, String>()? {
+            if !all.is_empty() && path <= last {
+                let before = Fields(all.into());
+                let mut sorted = before.to_map();
+                sorted.insert(path, value);
+                while let Some((path, value)) = map.next_entry()? {
+                    sorted.insert(path, value);
+                }
+                return Ok(sorted.into());
+            }
+            append(&mut all, &path);
+            append(&mut all, &value);
+            last = path;
+        }
+        Ok(Fields(all.into()))
+    }
+}
+
+fn append(all: &mut String, text: &str) {
+    all.extend(text.chars().filter(|c| *c != END));
+    all.push(END);
 }
 
 #[cfg(test)]
@@ -96,6 +132,8 @@ mod tests {
         let json = serde_json::to_string(&fields).unwrap();
         assert_eq!(json, r#"{"a":"","b":"2","c":"x=y\n"}"#);
         assert_eq!(serde_json::from_str::<Fields>(&json).unwrap(), fields);
+        let turned = r#"{"b":"2","a":"","c":"x=y\n"}"#;
+        assert_eq!(serde_json::from_str::<Fields>(turned).unwrap(), fields);
         assert!(Fields::default().is_empty());
         assert_eq!(Fields::default().iter().count(), 0);
     }

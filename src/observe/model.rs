@@ -269,17 +269,23 @@ impl StateRead {
     }
 }
 
+impl HostState {
+    /// What was last applied for a site.
+    pub fn record(&self, site: &Name) -> Option<&SiteRecord> {
+        self.sites.get(site).map(Arc::as_ref)
+    }
+}
+
 /// All that ostler keeps on one host for one fleet.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostState {
     /// `state/host.json`; absent before the first apply.
     pub host: Option<HostRecord>,
-    /// `state/sites/<site>.json`, by site.
-    pub sites: BTreeMap<Name, SiteRecord>,
+    /// `state/sites/<site>.json`, by site. Each is shared by all who know it.
+    pub sites: BTreeMap<Name, Arc<SiteRecord>>,
     /// `state/router.json`: what the router was last told.
     pub router: RouterRecord,
     /// `state/applying-<run>.json`: applies that have not ended, oldest first.
-    #[serde(default)]
     pub applying: Vec<Applying>,
 }
 

@@ -274,7 +274,7 @@ mod tests {
                 ..ObservedContainer::default()
             }],
             state: StateRead::Read(std::sync::Arc::new(HostState {
-                sites: [(record.site.clone(), record)].into(),
+                sites: [(record.site.clone(), record.into())].into(),
                 ..HostState::default()
             })),
             ..ObservedHost::default()

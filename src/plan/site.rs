@@ -60,7 +60,7 @@ impl<'a> View<'a> {
             .unwrap_or_default();
         containers.sort_by(|a, b| a.id.cmp(&b.id));
         View {
-            record: ground.state.sites.get(site),
+            record: ground.state.record(site),
             containers,
             routed: ground.state.router.routes.get(site),
             name: names::site(&ground.wish.fleet.name, site.as_str()),

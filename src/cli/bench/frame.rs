@@ -136,7 +136,9 @@ pub fn model() -> Result<Model, Failure> {
             update::update(&mut model, Message::Host(host_name(host), news));
         }
     }
-    update::before_frame(&mut model);
+    while !model.stale_hosts.is_empty() {
+        update::before_frame(&mut model);
+    }
     Ok(model)
 }
 

@@ -91,8 +91,8 @@ impl Case {
                 "route": null, "secrets": {}, "state": {"wanted": "running"},
                 "image_id": null, "address": null,
             });
-            let record = serde_json::from_value(record).unwrap();
-            state.sites.insert("blog".parse().unwrap(), record);
+            let record: SiteRecord = serde_json::from_value(record).unwrap();
+            state.sites.insert("blog".parse().unwrap(), record.into());
         }
         self.data.observed_at = Some(NOW - 5);
         self.data.observed = Some(Arc::new(ObservedHost {

@@ -108,7 +108,7 @@ pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
     let sites = containers
         .iter()
         .filter_map(|c| c.ours("site"))
-        .map(|site| (name(site), record(site)))
+        .map(|site| (name(site), record(site).into()))
         .collect();
     ObservedHost {
         engine: EngineFacts {

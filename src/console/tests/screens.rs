@@ -327,3 +327,26 @@ fn help_in_on_call_mode_says_what_is_not_bound() {
     app.press("? G");
     assert_snapshot!(app.text());
 }
+
+#[test]
+fn rows_of_many_hosts_are_made_over_several_frames_each_host_in_its_turn() {
+    let mut app = super::fixture::many(3000, Setup::default());
+    let hosts: Vec<_> = app.model.data.keys().cloned().collect();
+    app.model.stale_hosts.extend(hosts.iter().cloned());
+    let mut left = Vec::new();
+    while !app.model.stale_hosts.is_empty() {
+        // One sends more and more; the others get their turn all the same.
+        app.model.stale_hosts.insert(hosts[0].clone());
+        crate::console::update::before_frame(&mut app.model);
+        left.push(app.model.stale_hosts.len());
+        assert!(left.len() < 10, "{left:?}");
+        if app.model.stale_hosts.len() == 1 && app.model.stale_hosts.contains(&hosts[0]) {
+            break;
+        }
+    }
+    assert_eq!(
+        left[0],
+        hosts.len() - 1,
+        "a thousand rows are enough for one frame"
+    );
+}

@@ -483,7 +483,9 @@ impl WorldHost {
                     });
                     record.made = about.and_then(|c| Some(c.inspected.as_ref()?.made.clone()));
                 }
-                self.state().sites.insert(record.site.clone(), record);
+                self.state()
+                    .sites
+                    .insert(record.site.clone(), record.into());
             }
             K::SettleRun { run, .. } => {
                 self.state().applying.retain(|note| note.run != *run);

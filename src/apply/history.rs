@@ -276,8 +276,18 @@ fn state(run: &str, parts: &Parts, running: &BTreeSet<String>) -> (State, Option
     // rest: the connection was lost, as a rule.
     let open = |e: &Entry| e.ended.is_none() && e.settled.is_none();
     let hosts_open = parts.hosts.iter().any(|(_, e)| open(e));
-    let own_open = parts.own.as_ref().is_some_and(open);
-    if hosts_open || (own_open && parts.hosts.is_empty()) {
+    let own_open = parts.own.as_ref().filter(|own| open(own));
+    // Killed before it came to all of them: one that tells nothing of it was not begun on.
+    let silent = own_open.is_some_and(|own| {
+        let mut named = own.started.operations.iter().map(|o| &o.host);
+        let told = |host: &Name| {
+            let failed = own.hosts.iter().any(|(failed, _)| failed == host);
+            failed || parts.hosts.iter().any(|(there, _)| there == host)
+        };
+        !named.all(told)
+    });
+    let nothing = own_open.is_some() && parts.hosts.is_empty();
+    if hosts_open || (settled.is_none() && (silent || nothing)) {
         return (State::Unfinished, None);
     }
     if let Some((word, by)) = settled {
@@ -293,6 +303,11 @@ fn state(run: &str, parts: &Parts, running: &BTreeSet<String>) -> (State, Option
             .hosts
             .iter()
             .filter_map(|(_, e)| Some(e.ended.as_ref()?.word.as_str()))
+            .chain(
+                own_open
+                    .iter()
+                    .flat_map(|own| own.hosts.iter().map(|_| "failed")),
+            )
             .collect(),
     };
     // Killed after the hosts had their last word: on them it is complete.
@@ -436,6 +451,27 @@ mod tests {
         // The host had its last word: nothing is left to be done.
         let there = entry(&["web1"], &["web1"], Some("done"));
         assert_eq!(one(vec![own], vec![on("web1", there)]).state, State::Done);
+    }
+
+    #[test]
+    fn killed_before_it_came_to_every_host() {
+        let own = entry(&["web1", "web2"], &["web1"], None);
+        let there = entry(&["web1"], &["web1"], Some("done"));
+        let past = one(vec![own.clone()], vec![on("web1", there.clone())]);
+        assert_eq!((past.state, past.ended_at), (State::Unfinished, None));
+        let mut dealt = there.clone();
+        dealt.settled = Some(("finished".into(), "later".into()));
+        let past = one(vec![own.clone()], vec![on("web1", dealt)]);
+        assert_eq!(past.state, State::Finished);
+        // One that could not be worked on at all was not cut off.
+        let mut failed = own.clone();
+        let why = Failure::new("locked by ben");
+        failed.hosts.push(("web2".parse().unwrap(), why));
+        let past = one(vec![failed], vec![on("web1", there.clone())]);
+        assert_eq!(past.state, State::Partial);
+        let other = entry(&["web2"], &["web2"], Some("done"));
+        let past = one(vec![own], vec![on("web1", there), on("web2", other)]);
+        assert_eq!(past.state, State::Done);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::text::{self, count};
 use super::{Exit, Failure};
 use crate::apply::secret::Sources;
 use crate::fleet::{Fleet, Name};
-use crate::observe::model::HostObservation;
+use crate::observe::model::{HostObservation, StateRead};
 use crate::observe::scan::Inspect;
 use crate::plan::drift::{self, Drift, Field, Kind};
 
@@ -22,6 +22,15 @@ struct HostJson<'a> {
     why: Option<&'a str>,
     /// What of it could not be looked at.
     unknown: Vec<String>,
+    /// What was applied there cannot be read: nothing was compared.
+    #[serde(skip)]
+    damaged: bool,
+}
+
+impl HostJson<'_> {
+    fn is_compared(&self) -> bool {
+        self.answered && !self.damaged
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -75,25 +84,40 @@ fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
                 answered: true,
                 why: None,
                 unknown: drift::unknown(host),
+                damaged: matches!(host.state, StateRead::Damaged { .. }),
             },
             HostObservation::Unreachable { why } => HostJson {
                 name,
                 answered: false,
                 why: Some(why),
                 unknown: Vec::new(),
+                damaged: false,
             },
         })
         .collect()
 }
 
-/// 2 when anything differs; else 1 when no host answered, 3 when some did not.
+/// 2 when anything differs; else 1 when no host could be compared, 3 when not all of them could in
+/// all respects.
 fn exit(found: &[Drift], hosts: &[HostJson]) -> Exit {
-    let away = hosts.iter().filter(|host| !host.answered).count();
+    let away = hosts.iter().filter(|host| !host.is_compared()).count();
+    let unknown = hosts.iter().any(|host| !host.unknown.is_empty());
     match (found.is_empty(), away) {
         (false, _) => Exit::Changes,
-        (true, 0) => Exit::Done,
-        (true, away) if away == hosts.len() => Exit::Error,
+        (true, 0) if !unknown => Exit::Done,
+        (true, away) if away > 0 && away == hosts.len() => Exit::Error,
         (true, _) => Exit::Partial,
+    }
+}
+
+/// What is said where nothing was found to differ: no more than what was looked at.
+fn all_clear(hosts: &[HostJson]) -> &'static str {
+    match () {
+        () if hosts.iter().any(|host| !host.unknown.is_empty()) => {
+            "No drift in what could be looked at."
+        }
+        () if hosts.iter().any(|host| !host.answered) => "No drift on the hosts that answered.",
+        () => "No drift: what is live was applied, and is what the file says.",
     }
 }
 
@@ -112,11 +136,7 @@ fn show(context: &Context, found: &[Drift], hosts: &[HostJson]) -> Result<(), Fa
         }
     }
     if found.is_empty() {
-        let all = match hosts.iter().all(|host| host.answered) {
-            true => "No drift: what is live was applied, and is what the file says.",
-            false => "No drift on the hosts that answered.",
-        };
-        out.line(all)?;
+        out.line(all_clear(hosts))?;
         return Ok(());
     }
     out.table(&table(found))?;
@@ -187,4 +207,58 @@ fn summary(found: &[Drift]) -> String {
         false => line.push('.'),
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::model::{Differs, HostState, ObservedHost};
+    use std::sync::Arc;
+
+    fn seen(hosts: Vec<HostObservation>) -> Seen {
+        let mut seen = Seen::default();
+        for (number, host) in hosts.into_iter().enumerate() {
+            let name: Name = format!("web{number}").parse().unwrap();
+            seen.hosts.insert(name.clone());
+            seen.observed.hosts.insert(name, host);
+        }
+        seen
+    }
+
+    fn reached(state: StateRead, unknown: &[&str]) -> HostObservation {
+        HostObservation::Reached(Arc::new(ObservedHost {
+            state,
+            differs: Some(Differs {
+                unknown: unknown.iter().map(|what| (*what).to_owned()).collect(),
+                ..Differs::default()
+            }),
+            ..ObservedHost::default()
+        }))
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_clear() {
+        let well = || reached(StateRead::Read(Arc::<HostState>::default()), &[]);
+        let on_call = || reached(StateRead::Read(Arc::<HostState>::default()), &["secrets"]);
+        let damaged = || {
+            let why = "state/host.json: not JSON".into();
+            reached(StateRead::Damaged { why }, &[])
+        };
+        let away = || HostObservation::Unreachable { why: "no".into() };
+        for (hosts, code, words) in [
+            (vec![well(), well()], Exit::Done, "No drift: what is live"),
+            (vec![well(), away()], Exit::Partial, "that answered"),
+            (vec![away()], Exit::Error, "that answered"),
+            (vec![well(), damaged()], Exit::Partial, "could be looked at"),
+            (vec![damaged()], Exit::Error, "could be looked at"),
+            (vec![damaged(), away()], Exit::Error, "could be looked at"),
+            (vec![well(), on_call()], Exit::Partial, "could be looked at"),
+        ] {
+            let seen = seen(hosts);
+            let hosts = super::hosts(&seen);
+            assert_eq!(exit(&[], &hosts), code, "{hosts:?}");
+            let said = all_clear(&hosts);
+            assert!(said.contains(words), "{said} {hosts:?}");
+        }
+    }
 }

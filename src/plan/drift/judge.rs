@@ -262,7 +262,15 @@ pub(super) fn leftover(look: &Look, record: &SiteRecord) -> Vec<Raw> {
         RecordedState::Leftover if runs => {
             found.by_hand("state", Some("left over, stopped"), Some("running"));
         }
-        RecordedState::Leftover | RecordedState::Wanted(SiteState::Archived) => {}
+        RecordedState::Leftover => {
+            let all = look.index.sites.get(record.site.as_str());
+            let back = |c: &&ObservedContainer| ground::set_restart(c, false).is_some();
+            let back = all.and_then(|all| all.iter().copied().find(back));
+            if let Some(policy) = back.and_then(policy) {
+                found.by_hand("restart", Some("no"), Some(policy));
+            }
+        }
+        RecordedState::Wanted(SiteState::Archived) => {}
         RecordedState::Wanted(state) => {
             let wanted = elsewhere.map(|site| format!("on {}", site.host));
             found.by_file("site", Some(state.word()), wanted.as_deref());

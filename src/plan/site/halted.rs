@@ -97,10 +97,22 @@ pub(super) fn archived(ground: &mut Ground, chain: &mut Chain, site: &Site, view
 pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> Option<OperationId> {
     let view = View::of(ground, name);
     let moved = ground.wish.fleet.sites.get(name.as_str());
+    let options = ground.wish.options;
+    let refused = moved.is_none()
+        && !options.stop_unknown
+        && lineage::refuses(&ground.wish.observed.lineage, name);
+    let waits_for = moved.map(|site| &site.host).filter(|host| {
+        let host = ground.wish.observed.hosts.get(*host);
+        host.is_none_or(|host| host.reached().is_none())
+    });
+    let may = !refused && waits_for.is_none();
     let settled = view.routed.is_none()
         && view.containers.len() <= 1
         && !view.containers.iter().any(|c| {
-            is_active(c) || !is_usable(c) || (c.name != view.name && !is_taken(&view, ground))
+            is_active(c)
+                || !is_usable(c)
+                || (c.name != view.name && !is_taken(&view, ground))
+                || (may && set_restart(c, false).is_some())
         })
         && view.record.is_some_and(|record| match record.state {
             RecordedState::Leftover => true,
@@ -120,11 +132,7 @@ pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> O
         draft.notice(Some(name), what);
         return None;
     }
-    let options = ground.wish.options;
-    if moved.is_none()
-        && !options.stop_unknown
-        && lineage::refuses(&ground.wish.observed.lineage, name)
-    {
+    if refused {
         draft.problem(
             Some(name),
             "it runs here, and no version of your fleet file ever named it: it is not stopped",
@@ -132,17 +140,10 @@ pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> O
         );
         return None;
     }
-    if let Some(site) = moved
-        && ground
-            .wish
-            .observed
-            .hosts
-            .get(&site.host)
-            .is_none_or(|host| host.reached().is_none())
-    {
+    if let Some(host) = waits_for {
         draft.notice(
             Some(name),
-            format!("stays up here until {} can be reached", site.host),
+            format!("stays up here until {host} can be reached"),
         );
         return None;
     }
@@ -165,6 +166,15 @@ pub(crate) fn leftover(ground: &mut Ground, draft: &mut Draft, name: &Name) -> O
         .best(|c| recorded_hash(&view).is_none_or(|hash| has_hash(c, hash)))
         .or_else(|| view.best(|_| true));
     halt(&mut chain, &view, name, keep, &causes, ground);
+    if let Some(keep) = keep {
+        let left = |record: &SiteRecord| record.state == RecordedState::Leftover;
+        // Until it is left over, that the engine would start it again is nobody's doing by hand.
+        let causes = match view.record.is_some_and(left) {
+            true => &[][..],
+            false => &causes,
+        };
+        stays_stopped(&mut chain, keep, causes);
+    }
     if view.record.is_some() || keep.is_some() {
         let record = halted_record(&view, name, uid, keep, None, RecordedState::Leftover);
         record_if_changed(&mut chain, &view, record, &causes, ground);
@@ -221,10 +231,14 @@ fn halted_record(
         made: None,
     });
     match keep {
-        Some(keep) if recorded_hash(view).is_none_or(|hash| !has_hash(keep, hash)) => {
+        Some(keep) if view.record.is_none_or(|was| !hand::is_about(was, keep)) => {
             // The one that was recorded is gone; of this one only the hash is known.
+            if recorded_hash(view).is_none_or(|hash| !has_hash(keep, hash)) {
+                record.spec = None;
+            }
             record.hash = keep.labels.get(names::HASH).cloned();
-            record.spec = None;
+            // Apply asks the engine how it was made.
+            record.made = None;
             record.limits = limits::of(keep, view.record).unwrap_or_default();
             record.image_id = Some(keep.image_id.clone());
             record.address = view.address(keep);
@@ -276,14 +290,21 @@ fn can_be_limited(view: &View, container: &ObservedContainer) -> bool {
     }
 }
 
-/// What was changed by hand on a container that stays stopped, put right in place.
-fn as_recorded(chain: &mut Chain, view: &View, keep: &ObservedContainer, ground: &Ground) {
+/// One that was stopped by hand would come back with the next start of the engine.
+fn stays_stopped(chain: &mut Chain, keep: &ObservedContainer, causes: &[String]) {
     // Stopping one that runs tells the engine too.
     if !is_active(keep)
-        && let Some((kind, cause)) = set_restart(keep, false)
+        && let Some((kind, by_hand)) = set_restart(keep, false)
     {
-        chain.push(Step::new("restarts", kind, &[cause]), &[]);
+        let by_hand = [by_hand];
+        let causes = if causes.is_empty() { &by_hand } else { causes };
+        chain.push(Step::new("restarts", kind, causes), &[]);
     }
+}
+
+/// What was changed by hand on a container that stays stopped, put right in place.
+fn as_recorded(chain: &mut Chain, view: &View, keep: &ObservedContainer, ground: &Ground) {
+    stays_stopped(chain, keep, &[]);
     let Some(record) = view.record.filter(|record| hand::is_about(record, keep)) else {
         return;
     };

@@ -411,3 +411,73 @@ fn another_version_of_the_engine_is_nobodys_change_and_is_written_down() {
     set(live, "cgroupns".into(), "host".into());
     assert_eq!(fields(&fleet, &world)[0].path, "cgroupns");
 }
+
+/// Whatever was cut off before it was recorded: once the site is stopped, what is recorded is its
+/// container, and neither drift nor the next plan have anything to say.
+#[test]
+fn a_stopped_site_is_recorded_as_its_container_is() {
+    let stopped = |yaml: &str| one(&yaml.replace("{ host", "{ state: stopped, host"));
+    let limited = ASH.replace("memory: 128M", "memory: 128M, cpus: 1");
+    // Another container of another spec; one of the same spec at another address.
+    for (before, after) in [(ASH, &*ASH.replace("live", "next")), (&*limited, ASH)] {
+        let mut world = settled(&one(before));
+        let old = container(&mut world).id.clone();
+        let plan = planned(&one(after), &world);
+        let mut done = Default::default();
+        for operation in &plan.operations {
+            if matches!(operation.kind, OperationKind::WriteRecord { .. }) {
+                break;
+            }
+            world.run(operation, &mut done);
+        }
+        let new = container(&mut world).id.clone();
+        assert_ne!(old, new, "{after}");
+        let plan = planned(&stopped(after), &world);
+        world.run_all(&plan);
+        assert_eq!(container(&mut world).id, new, "{after}");
+        assert_eq!(drifted(&stopped(after), &world), vec![], "{after}");
+        let again = planned(&stopped(after), &world);
+        assert!(again.is_empty(), "{}", crate::plan::show::text(&again));
+        // It is known how it was made: a change by hand is seen.
+        let live = container(&mut world).inspected.as_mut().unwrap();
+        set(live, "env.MODE".into(), "broken".into());
+        assert!(!drifted(&stopped(after), &world).is_empty(), "{after}");
+    }
+}
+
+/// What was stopped by hand before it left the file does not come back with the engine.
+#[test]
+fn a_site_that_is_left_over_stays_stopped() {
+    let mut world = settled(&one(ASH));
+    container(&mut world).run = RunState::Exited;
+    let mut fleet = one(ASH);
+    fleet.sites.clear();
+    let plan = planned(&fleet, &world);
+    let restarts = |plan: &Plan| {
+        let found = plan
+            .operations
+            .iter()
+            .find(|o| o.kind.word() == "set_restart");
+        found.map(|o| o.cause.clone())
+    };
+    assert_eq!(restarts(&plan).unwrap(), ["removed from the file"]);
+    world.run_all(&plan);
+    let policy = |world: &mut World| container(world).inspected.as_ref().unwrap().restart.clone();
+    assert_eq!(policy(&mut world).unwrap(), "no");
+    assert!(planned(&fleet, &world).is_empty());
+    assert_eq!(drifted(&fleet, &world), vec![]);
+    // Also when someone says so later; who never knew the site leaves it alone, without a word.
+    container(&mut world).inspected.as_mut().unwrap().restart = Some("always".into());
+    assert_eq!(
+        fields(&fleet, &world)[0].line(),
+        "restart no→always by hand"
+    );
+    let plan = planned(&fleet, &world);
+    assert_eq!(restarts(&plan).unwrap(), ["restart no→always by hand"]);
+    let mut stranger = world.observe(&fleet);
+    stranger.lineage = Default::default();
+    let theirs = crate::plan::plan(&fleet, "other", &stranger, &[], 0);
+    assert_eq!((restarts(&theirs), theirs.problems), (None, vec![]));
+    world.run_all(&plan);
+    assert!(planned(&fleet, &world).is_empty());
+}

@@ -83,36 +83,44 @@ async fn write_once(
 const FOLLOW_FROM: u32 = 100;
 
 async fn copy(
-    mut stream: std::pin::Pin<&mut impl Stream<Item = Result<LogChunk, Error>>>,
+    stream: std::pin::Pin<&mut impl Stream<Item = Result<LogChunk, Error>>>,
     raw: bool,
 ) -> Result<Result<(), Error>, Failure> {
     let mut cleaners = [LogCleaner::default(), LogCleaner::default()];
     let mut lines = [Vec::new(), Vec::new()];
     let mut ended = Ok(());
-    while let Some(chunk) = stream.next().await {
-        let chunk = match chunk {
-            Ok(chunk) => chunk,
-            // What came before is written all the same.
-            Err(error) => {
-                ended = Err(error);
-                break;
+    let mut out = Pending::default();
+    // An engine sends each line by itself: what has come is written at once.
+    let mut batches = stream.ready_chunks(AT_ONCE);
+    while ended.is_ok()
+        && let Some(batch) = batches.next().await
+    {
+        for chunk in batch {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                // What came before is written all the same.
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            };
+            let which = usize::from(chunk.stream == Out::Err);
+            if raw {
+                out.put(which, &chunk.bytes)?;
+                continue;
             }
-        };
-        let which = usize::from(chunk.stream == Out::Err);
-        if raw {
-            write(which, &chunk.bytes)?;
-            continue;
+            let line = &mut lines[which];
+            cleaners[which].clean(&chunk.bytes, line);
+            // Whole lines are written: what a character is made of may come in two pieces.
+            if let Some(end) = line.iter().rposition(|b| *b == b'\n') {
+                out.put(which, text::decoded(&line[..=end]).as_bytes())?;
+                line.drain(..=end);
+            } else if line.len() > LONGEST {
+                out.put(which, text::decoded(line).as_bytes())?;
+                line.clear();
+            }
         }
-        let line = &mut lines[which];
-        cleaners[which].clean(&chunk.bytes, line);
-        // Whole lines are written: what a character is made of may come in two pieces.
-        if let Some(end) = line.iter().rposition(|b| *b == b'\n') {
-            write(which, text::decoded(&line[..=end]).as_bytes())?;
-            line.drain(..=end);
-        } else if line.len() > LONGEST {
-            write(which, text::decoded(line).as_bytes())?;
-            line.clear();
-        }
+        out.write()?;
     }
     for (which, line) in lines
         .iter()
@@ -126,6 +134,36 @@ async fn copy(
         }
     }
     Ok(ended)
+}
+
+/// Pieces that are taken before they are written.
+const AT_ONCE: usize = 512;
+
+/// What is to be written next, and where to: both outputs keep their order between them.
+#[derive(Default)]
+struct Pending {
+    which: usize,
+    bytes: Vec<u8>,
+}
+
+impl Pending {
+    fn put(&mut self, which: usize, bytes: &[u8]) -> Result<(), Failure> {
+        if self.which != which {
+            self.write()?;
+            self.which = which;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        let written = match self.bytes.is_empty() {
+            true => Ok(()),
+            false => write(self.which, &self.bytes),
+        };
+        self.bytes.clear();
+        written
+    }
 }
 
 /// A line longer than this is written before its end has come.

@@ -53,37 +53,6 @@ async fn a_first_apply_killed_after_any_operation() {
     assert!(after > 10);
 }
 
-/// A new site, a replacement and a removal on a host in use, killed after each operation.
-#[tokio::test]
-async fn changes_of_a_host_in_use_killed_after_any_operation() {
-    let Some(engine) = tier::engine() else { return };
-    let mut world = World::new(&engine).await;
-    world.site("base", &site(0));
-    world.apply().await;
-    let mut after = 1;
-    loop {
-        let name = format!("w{after}");
-        world.site(&name, &site(after));
-        world.site("base", &site(0).replace("b0", &format!("b{after}")));
-        if after > 1 {
-            world.without(&format!("w{}", after - 1));
-        }
-        let plan = world.plan().await;
-        if after >= plan.operations.len() {
-            break;
-        }
-        world.run(&plan, Some(after)).await;
-        forget_lock(&world).await;
-        world.apply().await;
-        let text = world.ask("w0.test", "/").await.text();
-        assert!(text.contains(&format!("b{after}")), "after {after}: {text}");
-        let reply = world.ask(&format!("w{after}.test"), "/").await;
-        assert_eq!(reply.status, 200, "after {after}");
-        after += 1;
-    }
-    assert!(after > 15, "{after}");
-}
-
 /// Cut off at any moment, in the middle of a request too.
 #[tokio::test]
 async fn an_apply_cut_off_at_any_moment() {

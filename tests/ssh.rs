@@ -252,6 +252,81 @@ fn a_dead_host_behind_a_bastion_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_bastion_that_waits_for_a_dead_host_keeps_its_session() {
+    run(async {
+        let (bastion, one, engine) = (Sshd::up("bastion", ""), Sshd::up("one", ""), Standin::up());
+        let (port, _full) = black_hole().await;
+        let network = one.network(&[
+            // Less than the wait for the dead host takes.
+            bastion.block("ServerAliveInterval 2\n ServerAliveCountMax 2"),
+            one.block("ProxyJump bastion"),
+            format!(
+                "Host dead\n HostName 127.0.0.1\n Port {port}\n User root\n ProxyJump bastion\n"
+            ),
+        ]);
+        let client = connect(&network, &one.address(&engine.socket))
+            .await
+            .unwrap();
+        let options = LogOptions {
+            follow: true,
+            ..LogOptions::default()
+        };
+        let mut logs = Box::pin(client.logs("c", options));
+        logs.next().await.unwrap().unwrap();
+        let dead: EngineAddress = "ssh://dead".parse().unwrap();
+        connect(&network, &dead).await.unwrap_err();
+        // libssh2 gives an open up after 60 s, sshd after two minutes.
+        let quiet = tokio::time::timeout(Duration::from_secs(59), logs.next()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        assert_eq!(client.containers().await.unwrap().len(), ROWS);
+        // The same one, and it is not held up any longer.
+        assert_eq!((bastion.connections(), one.connections()), (1, 1));
+        let again = connect(&network, &dead).await.unwrap_err();
+        assert!(
+            again.to_string().contains("no connection from bastion"),
+            "{again}"
+        );
+    });
+}
+
+/// The processes that hold a connection to this port of this machine.
+fn holders(port: u16) -> String {
+    let filter = format!("dport = :{port}");
+    let out = std::process::Command::new("ss")
+        .args(["-Htnp", &filter])
+        .output()
+        .unwrap();
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn a_silent_host_behind_a_bastion_is_let_go() {
+    run(async {
+        let bastion = Sshd::up("bastion", "");
+        // It accepts, and says nothing for ever.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let network = bastion.network(&[
+            bastion.block(""),
+            format!(
+                "Host silent\n HostName 127.0.0.1\n Port {port}\n User root\n ConnectTimeout 1\n ProxyJump bastion\n"
+            ),
+        ]);
+        let address: EngineAddress = "ssh://silent".parse().unwrap();
+        let (lost, held) = tokio::join!(connect(&network, &address), async {
+            let (stream, _) = silent.accept().await.unwrap();
+            assert!(holders(port).contains("sshd"), "{}", holders(port));
+            stream
+        });
+        let lost = lost.unwrap_err();
+        assert!(lost.to_string().contains("no answer within"), "{lost}");
+        until(|| !holders(port).contains("sshd"), "the bastion let it go").await;
+        drop(held);
+        assert_eq!(bastion.connections(), 1);
+    });
+}
+
+#[test]
 fn a_host_that_falls_silent_is_given_up() {
     run(async {
         let (sshd, engine) = (Sshd::up("web1", ""), Standin::up());

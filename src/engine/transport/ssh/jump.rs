@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,6 +29,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_secs(1);
 /// Sessions on a bastion that may be kept so, before the last one is used whatever it waits for.
 const TIED: usize = 7;
+
+/// How long the last words of a session may take on their way through its bastion, and the answer
+/// to them.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A bastion, for everything behind it.
 #[derive(Default)]
@@ -172,10 +177,21 @@ impl Ssh {
         let io = |error: std::io::Error| unreachable(&hop.name, &error.to_string());
         let (ours, far) = UnixStream::pair().map_err(io)?;
         far.set_nonblocking(true).map_err(io)?;
+        let watched = far.try_clone().map_err(io)?;
+        let watched = tokio::net::UnixStream::from_std(watched).map_err(io)?;
         let mut far = tokio::net::UnixStream::from_std(far).map_err(io)?;
         tokio::spawn(async move {
-            // Ends when either side does; the other then sees its end.
-            let _ = tokio::io::copy_bidirectional(&mut lane, &mut far).await;
+            // A host that accepted and says nothing would never end its side: it need not, once
+            // nobody is left on ours.
+            let left = async {
+                // Never urgent data: ready when the other end is gone.
+                let _ = watched.ready(Interest::PRIORITY).await;
+                tokio::time::sleep(GOODBYE).await;
+            };
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut lane, &mut far) => {}
+                () = left => {}
+            }
         });
         Ok((Stream::Pair(ours), format!("{address} through {last}")))
     }

@@ -91,6 +91,13 @@ struct Pending {
     channel: Option<Channel>,
 }
 
+impl Pending {
+    fn is_to_another_host(&self) -> bool {
+        let goal = self.order.as_ref().map(|order| &order.goal);
+        matches!(goal, Some(Goal::Tcp(..)))
+    }
+}
+
 /// One call of libssh2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
@@ -529,21 +536,19 @@ impl Owner {
             }
         };
         let command = matches!(goal, Some(Goal::Command(_)));
+        // The host still tries to reach another one, for longer than libssh2 waits. Should it get
+        // there after all, its answer names a channel that libssh2 no longer knows: numbers are
+        // not given twice, so it is taken for no other.
+        let unreached = pending.is_to_another_host();
         match opened {
             Err(error) if blocks(&error) => return Ok(false),
+            Err(error) if timed_out(&error) && unreached => {
+                self.refuse("no connection was made in time");
+            }
             Err(error) if ends_session(&error) => return Err(broken(&error)),
             Err(error) => {
                 self.heard = true;
-                let Some(Pending { order, channel }) = self.pending.take() else {
-                    return Ok(true);
-                };
-                if let Some(channel) = channel {
-                    self.abandon(channel);
-                }
-                if let Some(order) = order {
-                    let words = error.message().to_owned();
-                    let _ = order.reply.send(Err(Refusal::Refused(words)));
-                }
+                self.refuse(error.message());
             }
             Ok(Some(channel)) if command && pending.channel.is_none() => {
                 self.heard = true;
@@ -562,6 +567,21 @@ impl Owner {
             }
         }
         Ok(true)
+    }
+
+    /// Tells whoever wanted the channel that is being opened that there is none.
+    fn refuse(&mut self, words: &str) {
+        let Some(Pending { order, channel }) = self.pending.take() else {
+            return;
+        };
+        if let Some(channel) = channel {
+            self.abandon(channel);
+        }
+        if let Some(Opening { permits, reply, .. }) = order {
+            // Before the answer: who hears it may count what is free.
+            drop(permits);
+            let _ = reply.send(Err(Refusal::Refused(words.to_owned())));
+        }
     }
 
     /// Hands a new lane to whoever wanted it.
@@ -624,10 +644,14 @@ impl Owner {
         while self.tick.poll_tick(cx).is_ready() {
             if std::mem::take(&mut self.heard) {
                 self.misses = 0;
-            } else if self.pending.is_some() {
-                self.misses += 1;
-            } else {
-                self.ask_for_life();
+                continue;
+            }
+            match &self.pending {
+                // The host waits for another one itself; and before it is done with that libssh2
+                // cannot ask it for anything else.
+                Some(pending) if pending.is_to_another_host() => {}
+                Some(_) => self.misses += 1,
+                None => self.ask_for_life(),
             }
             if self.misses >= self.patience.misses {
                 let silent = (self.patience.every * self.misses).as_secs_f32();
@@ -692,6 +716,11 @@ fn code(error: &ssh2::Error) -> i32 {
 /// LIBSSH2_ERROR_EAGAIN.
 fn blocks(error: &ssh2::Error) -> bool {
     code(error) == -37
+}
+
+/// LIBSSH2_ERROR_TIMEOUT: no answer for a minute, which cannot be set.
+fn timed_out(error: &ssh2::Error) -> bool {
+    code(error) == -9
 }
 
 /// Errors after which no channel of the session can go on: of the socket (-7, -9, -13, -30, -43,

@@ -2,27 +2,27 @@
 //! host that is away count for.
 
 use super::fleet_view::{HostData, Link, SiteRow, State};
-use super::row::host_line;
-use super::text::{clean, count};
-use super::words::brief;
+use super::row::{host_line, link};
+use super::text::count;
 use crate::fleet::Name;
 
 /// The line of a host that is lost or degraded. `rows` are its sites' and containers'.
-pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow]) -> Option<SiteRow> {
-    let state = match data.link {
+pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option<SiteRow> {
+    let (link, mut why) = link(data, now);
+    let state = match link {
         Link::BackingOff => State::Lost,
         Link::Degraded => State::Degraded,
         Link::Connecting | Link::Ready => return None,
     };
     let sites = rows.iter().filter(|r| r.in_file).count();
-    let mut why = clean(brief(&data.why)).into_owned();
-    if state == State::Lost && sites > 0 {
+    let unread = data.unread(now);
+    if (state == State::Lost || unread.is_some()) && sites > 0 {
         let unknown = count(sites, "site", "sites");
         why = format!("{why}; {unknown} not known");
     }
     Some(SiteRow {
         state,
-        since: Some(data.link_since),
+        since: Some(unread.unwrap_or(data.link_since)),
         why,
         stale: false,
         ..host_line(host, data)
@@ -81,7 +81,7 @@ mod tests {
             link,
             link_since: NOW - 720,
             why: "no route to host\u{1b}[2J".into(),
-            observed_at: Some(NOW - 725),
+            observed_at: Some(NOW - 700),
             ..HostData::default()
         }
     }
@@ -119,7 +119,10 @@ mod tests {
             })
             .collect();
         let host: Name = "web3".parse().unwrap();
-        rows.insert(0, alert(&host, &data(Link::BackingOff), &rows).unwrap());
+        rows.insert(
+            0,
+            alert(&host, &data(Link::BackingOff), &rows, NOW).unwrap(),
+        );
         rows.push(site("web1", "shop", State::Failing, Link::Ready));
         rows.push(site("web1", "blog", State::Ok, Link::Ready));
         rows
@@ -134,10 +137,22 @@ mod tests {
         assert_eq!((row.name.as_str(), row.host.as_str()), ("web3", "web3"));
         assert_eq!(row.since, Some(NOW - 720));
         assert_eq!(row.why, "no route to host␛[2J; 40 sites not known");
-        assert!(alert(&host, &data(Link::Ready), &rows).is_none());
-        assert!(alert(&host, &data(Link::Connecting), &rows).is_none());
-        let slow = alert(&host, &data(Link::Degraded), &rows).unwrap();
+        assert!(alert(&host, &data(Link::Ready), &rows, NOW).is_none());
+        assert!(alert(&host, &data(Link::Connecting), &rows, NOW).is_none());
+        let slow = alert(&host, &data(Link::Degraded), &rows, NOW).unwrap();
         assert_eq!(slow.state, State::Degraded);
+        // One that answers and was not read for twelve minutes, or could not be, is in trouble too.
+        let old = alert(&host, &data(Link::Ready), &rows, NOW + 20).unwrap();
+        assert_eq!((old.state, old.since), (State::Degraded, Some(NOW - 700)));
+        assert!(old.why.ends_with("not read for long; 42 sites not known"));
+        let unread = HostData {
+            unread_since: Some(NOW - 4),
+            why: "it cannot be read: no answer within 8 s".into(),
+            ..data(Link::Degraded)
+        };
+        let unread = alert(&host, &unread, &rows, NOW).unwrap();
+        assert_eq!(unread.since, Some(NOW - 4));
+        assert!(unread.why.contains("cannot be read") && unread.why.contains("42 sites not known"));
         // No site can have the key.
         assert!(rows[1..].iter().all(|r| r.key != row.key));
         let namesake = site("web3", "web3", State::Ok, Link::Ready);

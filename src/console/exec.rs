@@ -245,6 +245,7 @@ impl Exec {
             source,
             observed: Observed::default(),
             clients: self.feed.clients(),
+            hosts: self.feed.hosts(),
             secrets: self.secrets.clone(),
             state: self.state.clone(),
         };

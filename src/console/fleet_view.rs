@@ -272,6 +272,8 @@ pub struct HostRow {
     pub since: i64,
     /// When it was last read in full.
     pub seen: Option<i64>,
+    /// All that is known of it is from then.
+    pub stale: bool,
     /// When the next attempt is made.
     pub retry_at: Option<i64>,
     /// What is the matter.
@@ -338,6 +340,8 @@ pub struct HostData {
     pub drift: Arc<DriftBySite>,
     /// When.
     pub observed_at: Option<i64>,
+    /// Since when looking at it has failed.
+    pub unread_since: Option<i64>,
     /// Router's numbers by site.
     pub traffic: HashMap<Name, Traffic>,
     /// Numbers of the engine, by container.
@@ -349,7 +353,43 @@ pub struct HostData {
 /// Changes of a link that are remembered.
 const LINKS_KEPT: usize = 50;
 
+/// A host that was not read for so long is not watched as it should be, seconds: everything is
+/// read every ten minutes.
+pub const OLD_S: i64 = 720;
+
 impl HostData {
+    /// Of a host that is being connected to.
+    pub fn connecting(now: i64) -> HostData {
+        HostData {
+            link: Link::Connecting,
+            link_since: now,
+            ..HostData::default()
+        }
+    }
+
+    /// Whether it answers, at least in part.
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Ready | Link::Degraded)
+    }
+
+    /// When what is known of a host that answers is old, if nothing comes.
+    pub fn old_at(&self) -> Option<i64> {
+        self.observed_at
+            .filter(|_| self.is_up())
+            .map(|at| at + OLD_S)
+    }
+
+    /// Since when nothing was read of a host that answers.
+    pub fn unread(&self, now: i64) -> Option<i64> {
+        let old = self.old_at().filter(|at| now >= *at).and(self.observed_at);
+        self.unread_since.or(old).filter(|_| self.is_up())
+    }
+
+    /// Whether what is known of it may not be so any more.
+    pub fn is_stale(&self, now: i64) -> bool {
+        !self.is_up() || self.unread(now).is_some()
+    }
+
     /// Takes a new state of the link. Whether the host came or went.
     pub fn set_link(&mut self, now: i64, link: Link, why: String, retry_at: Option<i64>) -> bool {
         let up = |l| matches!(l, Link::Ready | Link::Degraded);

@@ -100,6 +100,10 @@ pub enum HostNews {
     },
     /// It was looked at.
     Observed(Seen),
+    /// Looking at it failed, though it may answer otherwise: what was seen before is not current.
+    Unread,
+    /// Another machine goes by its name from now on: nothing that was known of it counts.
+    Replaced,
     /// The file says something else now; what differs from what was last seen.
     Drift(Arc<DriftBySite>),
     /// How far away it is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::activity::Run;
 use super::dialog;
 use super::effect::{Effect, Request, Watch};
-use super::fleet_view::{FleetView, HostRow, Hosts, Probe, SiteRow};
+use super::fleet_view::{FleetView, HostData, HostRow, Hosts, Probe, SiteRow};
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::log::{LogScreen, SourceId};
@@ -316,11 +316,8 @@ impl Model {
             data: hosts
                 .iter()
                 .map(|h| {
-                    let data = super::fleet_view::HostData {
-                        link_since: start.now_ms / 1000,
-                        ..Default::default()
-                    };
-                    (h.name.clone(), data)
+                    let now = start.now_ms / 1000;
+                    (h.name.clone(), HostData::connecting(now))
                 })
                 .collect(),
             stale_hosts: hosts.iter().map(|h| h.name.clone()).collect(),

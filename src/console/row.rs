@@ -70,11 +70,11 @@ pub fn host_line(host: &Name, data: &HostData) -> SiteRow {
         // Keys of sites and containers have a slash.
         key: Arc::from(host.as_str()),
         is_host: true,
-        ..blank(host, host.as_str(), data)
+        ..blank(host, host.as_str(), data, false)
     }
 }
 
-fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
+fn blank(host: &Name, name: &str, data: &HostData, stale: bool) -> SiteRow {
     SiteRow {
         key: Arc::from(format!("{host}/{name}")),
         name: name.to_owned(),
@@ -106,7 +106,7 @@ fn blank(host: &Name, name: &str, data: &HostData) -> SiteRow {
         address: String::new(),
         why: String::new(),
         drift: Vec::new(),
-        stale: !matches!(data.link, Link::Ready | Link::Degraded),
+        stale,
         seen: data.observed_at,
     }
 }
@@ -117,7 +117,8 @@ fn site_row(
     data: &HostData,
     containers: &[&ObservedContainer],
 ) -> SiteRow {
-    let mut row = blank(&site.host, site.name.as_str(), data);
+    let stale = data.is_stale(facts.now);
+    let mut row = blank(&site.host, site.name.as_str(), data, stale);
     let differs = data.drift.get(&Some(site.name.clone()));
     row.drift = differs.cloned().unwrap_or_default();
     row.in_file = true;
@@ -291,10 +292,23 @@ fn unit(word: &str) -> Option<i64> {
 }
 
 fn away(data: &HostData, host: &Name) -> String {
+    if data.is_up() {
+        return format!("{host}: {}", unread(data));
+    }
     match (data.link, data.observed_at) {
         (Link::Connecting, None) => format!("{host}: connecting"),
         (_, None) => format!("{host} never answered: {}", clean(brief(&data.why))),
         _ => format!("{host} does not answer: {}", clean(brief(&data.why))),
+    }
+}
+
+/// Why a host that answers is not read, or that it is not.
+pub fn unread(data: &HostData) -> String {
+    match data.unread_since {
+        Some(_) if !data.why.is_empty() => clean(brief(&data.why)).into_owned(),
+        Some(_) => "it cannot be read".into(),
+        None if data.why.is_empty() => "it answers, but was not read for long".into(),
+        None => format!("{}; not read for long", clean(brief(&data.why))),
     }
 }
 
@@ -306,7 +320,7 @@ fn leftover_row(
     containers: &[&ObservedContainer],
 ) -> SiteRow {
     let name = clean(site).into_owned();
-    let mut row = blank(host, &name, data);
+    let mut row = blank(host, &name, data, data.is_stale(facts.now));
     let serving = serving(containers, None);
     if let Some(container) = serving {
         describe_container(&mut row, container, data);
@@ -337,7 +351,7 @@ fn foreign_row(
 ) -> SiteRow {
     let seen = look(container);
     let name = clean(&container.name).into_owned();
-    let mut row = blank(host, &name, data);
+    let mut row = blank(host, &name, data, data.is_stale(facts.now));
     // A foreign container may carry the name of a site: its id keeps the two apart.
     row.key = Arc::from(format!("{host}//{}", container.id));
     row.foreign = true;
@@ -380,8 +394,17 @@ fn foreign_row(
     row
 }
 
+/// A host's link, and what is the matter: one that answers and is not read is not well.
+pub fn link(data: &HostData, now: i64) -> (Link, String) {
+    match data.unread(now) {
+        Some(_) => (Link::Degraded, unread(data)),
+        None => (data.link, clean(brief(&data.why)).into_owned()),
+    }
+}
+
 /// The row of a host, the rows of its sites and containers given.
-pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
+pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow], now: i64) -> HostRow {
+    let (link, why) = link(data, now);
     let mut row = HostRow {
         key: Arc::from(host.name.as_str()),
         pulse: data.pulse,
@@ -392,11 +415,12 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow]) -> HostRow {
         }),
         name: host.name.to_string(),
         address: host.engine.to_string(),
-        link: data.link,
+        link,
         since: data.link_since,
         seen: data.observed_at,
+        stale: data.is_stale(now),
         retry_at: data.retry_at,
-        why: clean(brief(&data.why)).into_owned(),
+        why,
         ..HostRow::default()
     };
     let mut requests = None;

@@ -22,6 +22,13 @@ const ROWS_AT_ONCE: usize = 600;
 
 /// Brings rows, order and wishes up to date. To be called before drawing.
 pub fn settle(model: &mut Model) -> Vec<Effect> {
+    // What was current gets old without any message.
+    let now = model.now();
+    for (host, at) in current(model) {
+        if now >= at {
+            model.stale_hosts.insert(host);
+        }
+    }
     if !model.stale_hosts.is_empty() {
         rebuild(model);
     }
@@ -75,13 +82,21 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// Hosts whose rows are current, and until when, if they are not read again.
+fn current(model: &Model) -> Vec<(Name, i64)> {
+    let rows = model.view.hosts.iter().filter(|row| !row.stale);
+    let data = rows.filter_map(|row| model.data.get_key_value(row.name.as_str()));
+    data.filter_map(|(host, data)| Some((host.clone(), data.old_at()?)))
+        .collect()
+}
+
 /// When settling again would change something though no message came, in milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
     let busy = |s: &Screen| matches!(s, Screen::Logs(logs) if logs.screen.is_busy());
     let busy = model.stack.iter().any(busy) || !model.stale_hosts.is_empty();
     let work = busy.then_some(model.now_ms);
-    let old = model.order_old || model.hosts_old;
-    let reorder = old.then_some(model.last_key_ms + QUIET_MS);
+    let unordered = model.order_old || model.hosts_old;
+    let reorder = unordered.then_some(model.last_key_ms + QUIET_MS);
     let note = model
         .note
         .as_ref()
@@ -94,7 +109,8 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         }
         _ => None,
     };
-    let all = [work, reorder, note, again, listens];
+    let old = current(model).into_iter().map(|(_, at)| at * 1000).min();
+    let all = [work, reorder, note, again, listens, old];
     all.into_iter().flatten().min()
 }
 
@@ -142,8 +158,8 @@ fn rebuild(model: &mut Model) {
         }
         let data = model.data.get(&host.name).unwrap_or(&nothing);
         let mut rows = rows_of_host(&facts, &host.name, data);
-        model.view.hosts[at] = host_row(host, data, &rows);
-        if let Some(alert) = alert(&host.name, data, &rows) {
+        model.view.hosts[at] = host_row(host, data, &rows, facts.now);
+        if let Some(alert) = alert(&host.name, data, &rows, facts.now) {
             rows.insert(0, alert);
         }
         *block = Block::of(host.name.clone(), &rows);

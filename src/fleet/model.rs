@@ -171,6 +171,13 @@ pub struct Host {
     pub images: Images,
 }
 
+impl Host {
+    /// Whether another description is of the same place: the same engine and the same folder.
+    pub fn is_where(&self, other: &Host) -> bool {
+        self.engine == other.engine && self.root == other.root
+    }
+}
+
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "transport")]

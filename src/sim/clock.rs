@@ -57,6 +57,12 @@ impl Clock {
             .fetch_add(by.as_nanos() as i64, Ordering::Relaxed);
     }
 
+    /// Sets the clock back.
+    pub(super) fn set_back(&self, by: Duration) {
+        self.forward
+            .fetch_sub(by.as_nanos() as i64, Ordering::Relaxed);
+    }
+
     /// When tokio's clock will show that time.
     pub(super) fn instant(&self, nanos: i64) -> Instant {
         let wait = nanos.saturating_sub(self.now()).max(0) as u64;

@@ -172,6 +172,17 @@ impl Sim {
         self.change(|_, _| ());
     }
 
+    /// Sets this host's clock back, as whoever administers it may.
+    pub fn set_back(&self, by: Duration) {
+        self.shared.clock.set_back(by);
+        let mut looked = self
+            .shared
+            .looked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *looked = self.shared.clock.now();
+    }
+
     /// Things that go wrong on purpose.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults

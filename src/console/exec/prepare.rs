@@ -13,7 +13,7 @@ use crate::console::effect::{Request, Wish};
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::engine::Client;
 use crate::fleet::edit::{Edit, Value, apply_edits};
-use crate::fleet::{self, Fleet, Name};
+use crate::fleet::{self, Fleet, Host, Name};
 use crate::host::secret::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_in_time};
@@ -37,6 +37,8 @@ pub(super) struct Work {
     pub(super) source: FleetSource,
     pub(super) observed: Observed,
     pub(super) clients: BTreeMap<Name, Client>,
+    /// The hosts as those clients reach them.
+    pub(super) hosts: BTreeMap<Name, Host>,
     pub(super) secrets: Arc<dyn SecretSource>,
     pub(super) state: Option<PathBuf>,
 }
@@ -202,8 +204,22 @@ impl Work {
         Ok((Some(text).filter(|t| *t != before), fleet))
     }
 
+    /// A host that the file reaches elsewhere by now is another machine than the one that was
+    /// looked at, and that its client still leads to.
+    fn forget_moved(&mut self, fleet: &Fleet) {
+        for (name, now) in &fleet.hosts {
+            if self.hosts.get(name).is_none_or(|was| !now.is_where(was)) {
+                self.clients.remove(name);
+                let why = "it has not been looked at yet".to_owned();
+                let unknown = HostObservation::Unreachable { why };
+                self.observed.hosts.insert(name.clone(), unknown);
+            }
+        }
+    }
+
     /// Looks again, closely and with secrets, at the hosts it is about.
     async fn look_again(&mut self, fleet: &Fleet, only: Option<&BTreeSet<Name>>) {
+        self.forget_moved(fleet);
         let mut hosts: BTreeSet<Name> = match only {
             None => fleet.hosts.keys().cloned().collect(),
             Some(sites) => sites

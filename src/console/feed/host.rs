@@ -4,20 +4,22 @@
 //! A host is *degraded* when it answers pings but slowly, or cannot be read in full; it is *lost*
 //! when nothing can be sent to it any more, or two pings in a row get no answer.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::{Shared, lock, numbers};
+use super::heard::Heard;
+use super::{Shared, numbers};
 use crate::console::fleet_view::{Link, Pulse, Usage};
-use crate::console::message::{ContainerEvent, HostNews, Message, Seen, drift_of};
+use crate::console::message::{ContainerEvent, HostNews, Seen, drift_of};
 use crate::engine::{self, Client, EngineEvent, Stats};
-use crate::fleet::{EngineAddress, Host};
+use crate::fleet::{EngineAddress, Fleet, Host};
 use crate::host::{Layout, Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
@@ -47,8 +49,6 @@ const SLOW_LOOK: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(300);
 /// How often a host is looked at while somebody holds its lock: no event tells that a holder died.
 const LOCKED: Duration = Duration::from_secs(10);
-/// How far back the engine is asked what happened, seconds.
-const BEFORE_S: i64 = 3_600;
 /// Stats calls at the same time.
 const AT_ONCE: usize = 4;
 
@@ -74,8 +74,8 @@ const EVENTS: [&str; 14] = [
 /// What outlives a connection.
 #[derive(Default)]
 struct Past {
-    /// The newest event that was taken, nanoseconds on the engine's clock.
-    heard: i64,
+    /// The events that were told.
+    heard: Heard,
     /// When the host began to answer, this time.
     ready: Option<Instant>,
     /// The client, where its session is worth keeping.
@@ -84,60 +84,120 @@ struct Past {
     last: Option<Arc<ObservedHost>>,
 }
 
-/// Watches one host until the task is aborted.
+/// What the console says to a worker.
+struct Ears {
+    /// The fleet file.
+    fleet: watch::Receiver<Arc<Fleet>>,
+    /// How often it was to look again.
+    refresh: watch::Receiver<u64>,
+}
+
+/// A host is away.
+struct Away<'a> {
+    why: String,
+    /// Until the operator says so it is not tried again.
+    held: bool,
+    last: Option<&'a Arc<ObservedHost>>,
+}
+
+/// Watches one host until the task is aborted. A worker that panics tells so and begins again: a
+/// host that nobody watches must not look well.
 pub(super) async fn watch_host(shared: Shared, host: Host) {
+    let mut ears = Ears {
+        fleet: shared.fleet.clone(),
+        refresh: shared.refresh.clone(),
+    };
+    ears.refresh.mark_unchanged();
+    let mut wait = BACKOFF.0;
+    loop {
+        let began = Instant::now();
+        let work = AssertUnwindSafe(watch(&shared, &host, &mut ears));
+        let Err(panic) = work.catch_unwind().await;
+        if began.elapsed() > Duration::from_secs(BACKOFF.1) {
+            wait = BACKOFF.0;
+        }
+        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        let why = format!(
+            "its worker in ostler failed and is begun again: {}",
+            said.unwrap_or_default()
+        );
+        let away = Away {
+            why,
+            held: false,
+            last: None,
+        };
+        away.wait(&shared, &host, &mut ears, &mut wait).await;
+    }
+}
+
+async fn watch(shared: &Shared, host: &Host, ears: &mut Ears) -> Infallible {
     let mut wait = BACKOFF.0;
     let mut past = Past::default();
-    let mut fleet = shared.fleet.clone();
     loop {
-        let Err(error) = attend(&shared, &host, &mut past).await;
-        let why = error.to_string();
+        let Err(error) = attend(shared, host, &mut past, ears).await;
         let stood = past.ready.take().map(|at| at.elapsed());
         if stood.is_some_and(|it| it > Duration::from_secs(BACKOFF.1)) {
             wait = BACKOFF.0;
         }
-        {
-            let mut known = lock(&shared.known);
+        let away = Away {
+            why: error.to_string(),
+            // A login that was refused, by the host or by the operator, is not tried again
+            // without him.
+            held: error.needs_operator(),
+            last: past.last.as_ref(),
+        };
+        away.wait(shared, host, ears, &mut wait).await;
+    }
+}
+
+impl Away<'_> {
+    /// Tells that the host is away, and waits until it is to be tried again.
+    async fn wait(self, shared: &Shared, host: &Host, ears: &mut Ears, wait: &mut u64) {
+        if let Some(mut known) = shared.known(&host.name) {
             known.clients.remove(&host.name);
-            let gone = HostObservation::Unreachable { why: why.clone() };
+            let gone = HostObservation::Unreachable {
+                why: self.why.clone(),
+            };
             known.observed.hosts.insert(host.name.clone(), gone);
         }
-        // A login that was refused, by the host or by the operator, is not tried again without him.
-        let held = error.needs_operator();
         // Many hosts lost at once do not all come back in the same instant.
-        let pause = Duration::from_secs(wait) + jitter(wait);
+        let pause = Duration::from_secs(*wait) + jitter(*wait);
         let until = Instant::now() + pause;
         let retry_at = chrono::Utc::now() + pause;
-        let retry_at = (!held).then(|| retry_at.timestamp());
-        let link = Link::BackingOff;
-        send(
-            &shared,
-            &host,
-            HostNews::Link {
-                link,
-                why,
-                retry_at,
-            },
-        );
-        let mut refresh = std::pin::pin!(shared.refresh.notified());
+        let news = HostNews::Link {
+            link: Link::BackingOff,
+            why: self.why,
+            retry_at: (!self.held).then(|| retry_at.timestamp()),
+        };
+        shared.send(&host.name, news);
         loop {
             tokio::select! {
-                () = sleep_until(until), if !held => break,
-                () = &mut refresh => {
-                    wait = BACKOFF.0;
+                () = sleep_until(until), if !self.held => break,
+                // Also where that was wanted while it was being tried.
+                Ok(()) = ears.refresh.changed() => {
+                    *wait = BACKOFF.0;
                     break;
                 }
-                Ok(()) = fleet.changed() => {
-                    let fleet = fleet.borrow_and_update().clone();
-                    if let Some(last) = past.last.as_ref().filter(|_| !shared.lone) {
-                        let drift = drift_of(Some(&fleet), &host.name, last);
-                        send(&shared, &host, HostNews::Drift(Arc::new(drift)));
+                Ok(()) = ears.fleet.changed() => {
+                    let fleet = ears.fleet.borrow_and_update().clone();
+                    if let Some(last) = self.last {
+                        tell_drift(shared, host, &fleet, last);
                     }
                 }
             }
         }
-        wait = (wait * 2).min(BACKOFF.1);
+        *wait = (*wait * 2).min(BACKOFF.1);
     }
+}
+
+/// Another fleet file: what was last seen is compared with it at once.
+fn tell_drift(shared: &Shared, host: &Host, fleet: &Fleet, last: &ObservedHost) {
+    if shared.lone {
+        return;
+    }
+    let drift = drift_of(Some(fleet), &host.name, last);
+    shared.send(&host.name, HostNews::Drift(Arc::new(drift)));
 }
 
 fn jitter(wait: u64) -> Duration {
@@ -147,13 +207,13 @@ fn jitter(wait: u64) -> Duration {
     Duration::from_millis(wait * 1000 * u64::from(byte[0]) / (4 * 255))
 }
 
-fn send(shared: &Shared, host: &Host, news: HostNews) {
-    // The console has ended when nobody listens.
-    let _ = shared.messages.send(Message::Host(host.name.clone(), news));
-}
-
 /// One connection's life. Ends only with the reason why it is over.
-async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> engine::Result<Infallible> {
+async fn attend(
+    shared: &Shared,
+    host: &Host,
+    past: &mut Past,
+    ears: &mut Ears,
+) -> engine::Result<Infallible> {
     let client = connected(shared, host, past).await?;
     // The login of an SSH host lives in its client: it is not made again while it stands.
     if matches!(host.engine, EngineAddress::Ssh { .. }) {
@@ -173,7 +233,7 @@ async fn attend(shared: &Shared, host: &Host, past: &mut Past) -> engine::Result
         troubles: Troubles::default(),
         told: None,
     };
-    let ended = Box::pin(worker.run(past)).await;
+    let ended = Box::pin(worker.run(past, ears)).await;
     past.last = worker.last.or(past.last.take());
     ended
 }
@@ -235,13 +295,14 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    async fn run(&mut self, past: &mut Past) -> engine::Result<Infallible> {
+    async fn run(&mut self, past: &mut Past, ears: &mut Ears) -> engine::Result<Infallible> {
         // The engine remembers what happened a while ago: kills for memory, restarts. And nothing
         // falls between the first look and the first event.
-        let mut since = self.client.daemon_now().map(|now| match past.heard {
-            0 => now - BEFORE_S,
-            last => last / 1_000_000_000,
-        });
+        let mut since = self.client.daemon_now().map(|now| past.heard.since(now));
+        // What comes while it is being looked at is not overlooked.
+        let Ears { fleet, refresh } = ears;
+        fleet.mark_unchanged();
+        refresh.mark_unchanged();
         // Looks that failed are made again, each time later.
         let mut again = BACKOFF.0;
         let mut seen = self.try_look(&Inspect::Needed).await?;
@@ -250,9 +311,7 @@ impl Worker<'_> {
         if seen {
             seen = self.try_look(&self.everything()).await?;
         }
-        let mut fleet = self.shared.fleet.clone();
         let mut watched = self.shared.watch.clone();
-        fleet.mark_unchanged();
         let every = |period| {
             let mut ticks = interval(period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -287,16 +346,16 @@ impl Worker<'_> {
                             // The engine takes its time to begin: asked again where it answers.
                             Err(error) if error.is_late() => {
                                 self.ask_pulse().await?;
+                                since = self.client.daemon_now().map(|now| past.heard.since(now));
                                 events = Box::pin(self.client.events(&filters, since));
                                 continue;
                             }
                             event => event?,
                         };
-                        // Told before, on a connection that was lost.
-                        if event.time_nano <= past.heard {
+                        // Told before: it was asked for again.
+                        if !past.heard.is_news(&event) {
                             continue;
                         }
-                        past.heard = event.time_nano;
                         self.event(event);
                         let now = Instant::now();
                         let last = look_at.map_or(now + SETTLE_AT_MOST, |(_, last)| last);
@@ -317,9 +376,13 @@ impl Worker<'_> {
                 }
                 // The channel ends with the feed, and this task with it.
                 Ok(()) = fleet.changed() => {
+                    let now = fleet.borrow_and_update().clone();
+                    if let Some(last) = &self.last {
+                        tell_drift(self.shared, self.host, &now, last);
+                    }
                     look_at.get_or_insert((Instant::now(), Instant::now()));
                 }
-                () = self.shared.refresh.notified() => {
+                Ok(()) = refresh.changed() => {
                     seen = self.try_look(&self.everything()).await?;
                     self.measured = false;
                     self.numbers(true).await?;
@@ -336,9 +399,7 @@ impl Worker<'_> {
                     self.ask_pulse().await?;
                     if far && silent_since.elapsed() > SILENCE {
                         silent_since = Instant::now();
-                        if past.heard > 0 {
-                            since = Some(past.heard / 1_000_000_000);
-                        }
+                        since = self.client.daemon_now().map(|now| past.heard.since(now));
                         events = Box::pin(self.client.events(&filters, since));
                     }
                 }
@@ -357,9 +418,8 @@ impl Worker<'_> {
         if self.told != now {
             self.told = now;
             let retry_at = None;
-            send(
-                self.shared,
-                self.host,
+            self.shared.send(
+                &self.host.name,
                 HostNews::Link {
                     link,
                     why,
@@ -418,7 +478,7 @@ impl Worker<'_> {
         };
         if self.pulse.is_none_or(|before| before.differs(&pulse)) {
             self.pulse = Some(pulse);
-            send(self.shared, self.host, HostNews::Pulse(pulse));
+            self.shared.send(&self.host.name, HostNews::Pulse(pulse));
         }
     }
 
@@ -438,6 +498,9 @@ impl Worker<'_> {
             Err(error) => {
                 if let Inspect::And(ids) = inspect {
                     self.touched.extend(ids.iter().cloned());
+                }
+                if self.troubles.unread.is_none() {
+                    self.shared.send(&self.host.name, HostNews::Unread);
                 }
                 self.troubles.unread = Some(format!("it cannot be read: {error}"));
             }
@@ -481,7 +544,9 @@ impl Worker<'_> {
 
     async fn look(&mut self, inspect: &Inspect) -> engine::Result<()> {
         let fleet = self.shared.fleet.borrow().clone();
-        let looking = scan_in_time(&self.client, self.host, &fleet, None, inspect);
+        // As the file describes it now: its ports may be others than when it was connected to.
+        let host = fleet.hosts.get(&self.host.name).unwrap_or(self.host);
+        let looking = scan_in_time(&self.client, host, &fleet, None, inspect);
         let mut found = looking.await?;
         if let Some(last) = &self.last {
             carry_over(last, &mut found);
@@ -492,8 +557,9 @@ impl Worker<'_> {
         }
         self.blind = false;
         let found = Arc::new(found);
-        {
-            let mut known = lock(&self.shared.known);
+        let alive: HashSet<&str> = found.containers.iter().map(|c| c.id.as_str()).collect();
+        self.stats.retain(|id, _| alive.contains(id.as_str()));
+        if let Some(mut known) = self.shared.known(&self.host.name) {
             let reached = HostObservation::Reached(found.clone());
             known.observed.hosts.insert(self.host.name.clone(), reached);
             known
@@ -503,7 +569,7 @@ impl Worker<'_> {
         self.last = Some(found.clone());
         let fleet = (!self.shared.lone).then_some(&*fleet);
         let seen = Seen::of(fleet, &self.host.name, found);
-        send(self.shared, self.host, HostNews::Observed(seen));
+        self.shared.send(&self.host.name, HostNews::Observed(seen));
         Ok(())
     }
 
@@ -530,7 +596,7 @@ impl Worker<'_> {
             action,
             detail,
         };
-        send(self.shared, self.host, HostNews::Event(event));
+        self.shared.send(&self.host.name, HostNews::Event(event));
     }
 
     fn is_watched(&self) -> bool {
@@ -589,13 +655,16 @@ impl Worker<'_> {
             layout: Layout::new(&self.host.root),
         };
         match machine::read(&toolbox).await {
-            Ok(found) => send(self.shared, self.host, HostNews::Machine(Ok(found))),
+            Ok(found) => self
+                .shared
+                .send(&self.host.name, HostNews::Machine(Ok(found))),
             Err(crate::host::ToolboxError::Engine(error)) if error.is_unreachable() => {
                 return self.weigh(Err(error), ()).await;
             }
             Err(error) => {
                 let why = error.to_string();
-                send(self.shared, self.host, HostNews::Machine(Err(why)));
+                self.shared
+                    .send(&self.host.name, HostNews::Machine(Err(why)));
             }
         }
         Ok(())
@@ -631,7 +700,8 @@ impl Worker<'_> {
                 cpu_total_ns: stats.cpu_total_ns,
             };
             self.stats.insert(id.clone(), stats);
-            send(self.shared, self.host, HostNews::Usage(id, usage));
+            self.shared
+                .send(&self.host.name, HostNews::Usage(id, usage));
         }
         Ok(())
     }
@@ -681,7 +751,8 @@ impl Worker<'_> {
         };
         let numbers = numbers::merged(&table, from_log, now);
         if !numbers.is_empty() {
-            send(self.shared, self.host, HostNews::Traffic(numbers));
+            self.shared
+                .send(&self.host.name, HostNews::Traffic(numbers));
         }
         Ok(())
     }

@@ -1,21 +1,22 @@
 //! Workers that watch the hosts, one each, and only send messages. A host that hangs or is away
 //! delays nobody but itself.
 
+mod heard;
 mod host;
 pub mod numbers;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::effect::Watch;
-use super::message::Message;
+use super::message::{HostNews, Message};
 use super::question::Desk;
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Name};
@@ -32,9 +33,12 @@ struct Shared {
     messages: UnboundedSender<Message>,
     fleet: watch::Receiver<Arc<Fleet>>,
     watch: watch::Receiver<Watch>,
-    /// Rings when hosts are to be looked at again at once.
-    refresh: Arc<Notify>,
+    /// Counts how often the operator wanted hosts to be looked at again at once. A worker that is
+    /// busy meanwhile finds it counted.
+    refresh: watch::Receiver<u64>,
     known: Arc<Mutex<Known>>,
+    /// Which worker this is.
+    number: u64,
     /// Where logins ask the operator.
     desk: Arc<Desk>,
     /// There is no fleet file: every container matters, and is inspected.
@@ -47,6 +51,24 @@ struct Shared {
 struct Known {
     observed: Observed,
     clients: BTreeMap<Name, Client>,
+    /// Whose word counts: a worker that was replaced may not have stopped yet.
+    workers: BTreeMap<Name, u64>,
+}
+
+impl Shared {
+    /// What is known, for the worker of a host to add to; none once it was replaced.
+    fn known(&self, host: &Name) -> Option<MutexGuard<'_, Known>> {
+        let known = lock(&self.known);
+        (known.workers.get(host) == Some(&self.number)).then_some(known)
+    }
+
+    /// Tells the console, unless another worker does by now.
+    fn send(&self, host: &Name, news: HostNews) {
+        if let Some(_known) = self.known(host) {
+            // The console has ended when nobody listens.
+            let _ = self.messages.send(Message::Host(host.clone(), news));
+        }
+    }
 }
 
 /// The workers.
@@ -54,6 +76,7 @@ pub struct Feed {
     shared: Shared,
     fleet: watch::Sender<Arc<Fleet>>,
     watch: watch::Sender<Watch>,
+    refresh: watch::Sender<u64>,
     workers: BTreeMap<Name, (Host, AbortHandle)>,
 }
 
@@ -69,20 +92,23 @@ impl Feed {
     ) -> Feed {
         let (fleet_out, fleet_in) = watch::channel(fleet.clone());
         let (watch_out, watch_in) = watch::channel(Watch::default());
+        let (refresh_out, refresh_in) = watch::channel(0);
         let mut feed = Feed {
             shared: Shared {
                 connect,
                 messages,
                 fleet: fleet_in,
                 watch: watch_in,
-                refresh: Arc::new(Notify::new()),
+                refresh: refresh_in,
                 known: Arc::default(),
+                number: 0,
                 desk,
                 lone,
                 on_call,
             },
             fleet: fleet_out,
             watch: watch_out,
+            refresh: refresh_out,
             workers: BTreeMap::new(),
         };
         feed.set_fleet(fleet);
@@ -92,31 +118,45 @@ impl Feed {
     /// The fleet file says something else now: hosts come, go, or are reached differently.
     pub fn set_fleet(&mut self, fleet: Arc<Fleet>) {
         self.workers.retain(|name, (host, worker)| {
-            let same = fleet
-                .hosts
-                .get(name)
-                .is_some_and(|now| now.engine == host.engine && now.root == host.root);
+            let same = fleet.hosts.get(name).is_some_and(|now| now.is_where(host));
             if !same {
                 worker.abort();
             }
             same
         });
+        let mut replaced = Vec::new();
         {
             let mut known = lock(&self.shared.known);
-            known
-                .observed
-                .hosts
-                .retain(|n, _| fleet.hosts.contains_key(n));
-            known.clients.retain(|n, _| self.workers.contains_key(n));
+            let known = &mut *known;
+            known.workers.retain(|name, _| {
+                let stays = self.workers.contains_key(name);
+                if !stays && fleet.hosts.contains_key(name) {
+                    replaced.push(name.clone());
+                }
+                stays
+            });
+            // What was found on another machine of the same name says nothing about this one.
+            let hosts = &mut known.observed.hosts;
+            hosts.retain(|n, _| known.workers.contains_key(n));
+            known.clients.retain(|n, _| known.workers.contains_key(n));
         }
         // Nobody listens when there is no host.
         let _ = self.fleet.send(fleet.clone());
         for (name, host) in &fleet.hosts {
-            if !self.workers.contains_key(name) {
-                let task = tokio::spawn(host::watch_host(self.shared.clone(), host.clone()));
-                self.workers
-                    .insert(name.clone(), (host.clone(), task.abort_handle()));
+            if self.workers.contains_key(name) {
+                continue;
             }
+            self.shared.number += 1;
+            let number = self.shared.number;
+            lock(&self.shared.known)
+                .workers
+                .insert(name.clone(), number);
+            if replaced.contains(name) {
+                self.shared.send(name, HostNews::Replaced);
+            }
+            let task = tokio::spawn(host::watch_host(self.shared.clone(), host.clone()));
+            self.workers
+                .insert(name.clone(), (host.clone(), task.abort_handle()));
         }
     }
 
@@ -129,7 +169,7 @@ impl Feed {
     /// the operator refused to answer.
     pub fn refresh(&self) {
         self.shared.desk.ask_again();
-        self.shared.refresh.notify_waiters();
+        self.refresh.send_modify(|times| *times += 1);
     }
 
     /// What was last found on every host, to be taken where time does not matter: it is a copy of
@@ -151,6 +191,14 @@ impl Feed {
         }
     }
 
+    /// The hosts, as they are reached: the fleet file may say something else by now.
+    pub fn hosts(&self) -> BTreeMap<Name, Host> {
+        let hosts = self.workers.iter();
+        hosts
+            .map(|(name, (host, _))| (name.clone(), host.clone()))
+            .collect()
+    }
+
     /// Connections to the hosts that answer.
     pub fn clients(&self) -> BTreeMap<Name, Client> {
         lock(&self.shared.known).clients.clone()
@@ -165,7 +213,7 @@ impl Drop for Feed {
     }
 }
 
-fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     // What was found stays right when a holder panicked.
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }

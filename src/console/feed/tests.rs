@@ -1,5 +1,6 @@
 //! A host's life, on a simulated host and a clock that waits for nobody.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -19,15 +20,31 @@ struct Watched {
     gates: Arc<Mutex<Vec<Gate>>>,
 }
 
+const FILE: &str = "fleet: lab\nhosts: { web1: { engine: 'unix:///nowhere.sock' } }\nsites:\n  blog: { host: web1, recipe: static, domains: [blog.example] }\n";
+
+fn fleet(text: &str) -> Arc<Fleet> {
+    let fleet = crate::fleet::load(text, std::path::Path::new("fleet.yml"));
+    Arc::new(fleet.unwrap().fleet)
+}
+
 impl Watched {
     fn new(mode: Mode) -> Watched {
-        let text = "fleet: lab\nhosts: { web1: { engine: 'unix:///nowhere.sock' } }\nsites:\n  blog: { host: web1, recipe: static, domains: [blog.example] }\n";
-        let fleet = crate::fleet::load(text, std::path::Path::new("fleet.yml"));
-        let fleet = Arc::new(fleet.unwrap().fleet);
+        Watched::with(mode, &Arc::default())
+    }
+
+    /// While `fails`, a worker panics when it connects.
+    fn with(mode: Mode, fails: &Arc<AtomicBool>) -> Watched {
         let sim = Sim::new(3);
+        let fleet = fleet(FILE);
         let gates = Arc::new(Mutex::new(Vec::new()));
         let (far, all) = (sim.clone(), gates.clone());
-        let connect: Connect = Arc::new(move |_| {
+        let fails = fails.clone();
+        let connect: Connect = Arc::new(move |host| {
+            assert!(!fails.load(Ordering::Relaxed), "a mistake");
+            // Only one machine is there.
+            if host.engine.to_string().contains("elsewhere") {
+                return Box::pin(std::future::pending());
+            }
             let gate = Gate::new(mode);
             all.lock().unwrap().push(gate.clone());
             let far = far.clone();
@@ -220,4 +237,151 @@ async fn on_call_mode_runs_no_command_for_the_machines_numbers() {
             .all(|g| g.exec() == 0 && g.changing() == 0 && g.refused() == 0)
     );
     assert!(gates[0].reading() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_machine_of_the_same_name_begins_with_nothing() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.observed().await;
+    assert!(
+        it.feed.observing()()
+            .hosts
+            .values()
+            .all(|h| h.reached().is_some())
+    );
+    it.feed
+        .set_fleet(fleet(&FILE.replace("nowhere", "elsewhere")));
+    let known = it.feed.observing()();
+    assert!(known.hosts.values().all(|h| h.reached().is_none()));
+    assert!(it.feed.clients().is_empty());
+    let replaced = |news: &HostNews| matches!(news, HostNews::Replaced).then_some(());
+    it.next(replaced).await;
+    // The old one's worker says nothing more.
+    let more = timeout(S(1_000), it.inbox.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_answers_and_cannot_be_read_says_so() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.every("/containers/json", Fault::Hang);
+    it.feed.refresh();
+    let unread = |news: &HostNews| matches!(news, HostNews::Unread).then_some(());
+    let (_, after) = it.next(unread).await;
+    assert!(after < S(10), "{after:?}");
+    let (link, why, _) = it.link().await;
+    assert_eq!(link, Link::Degraded, "{why}");
+    it.sim.faults().clear();
+    it.observed().await;
+    assert_eq!(it.link().await.0, Link::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_nobody_deaf() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    let client = it.feed.clients().into_values().next().unwrap();
+    let create = async |name: &str| {
+        let body = bollard::models::ContainerCreateBody {
+            image: Some("php:8.4-apache".into()),
+            ..Default::default()
+        };
+        client.create(name, &body).await.unwrap();
+    };
+    let of = |wanted: &'static str| {
+        move |news: &HostNews| matches!(news, HostNews::Event(e) if e.name == wanted).then_some(())
+    };
+    create("before").await;
+    it.next(of("before")).await;
+    it.observed().await;
+    it.sim.set_back(S(7_200));
+    create("after").await;
+    it.next(of("after")).await;
+    let (seen, after) = it
+        .next(|news| match news {
+            HostNews::Observed(seen) => Some(seen.host.containers.len()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(seen, 2);
+    assert!(after < S(3), "{after:?}");
+    // A connection that is made anew tells nothing twice, and goes on to hear.
+    it.sim.set_down(true);
+    while it.link().await.0 != Link::BackingOff {}
+    it.sim.set_down(false);
+    while it.link().await.0 != Link::Ready {}
+    create("again").await;
+    let (name, _) = it
+        .next(|news| match news {
+            HostNews::Event(event) => Some(event.name.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(name, "again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r_counts_also_while_a_worker_is_busy() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.every("/", Fault::Hang);
+    while it.link().await.0 != Link::BackingOff {}
+    // By now it waits for a minute between two attempts.
+    for _ in 0..8 {
+        assert_eq!(it.link().await.0, Link::BackingOff);
+    }
+    it.feed.refresh();
+    tokio::time::sleep(S(4)).await;
+    // In the middle of an attempt, whose calls get no answer any more.
+    it.feed.refresh();
+    it.sim.faults().clear();
+    let (link, _, after) = it.link().await;
+    assert_eq!(link, Link::BackingOff);
+    assert!(after <= S(5), "{after:?}");
+    let (link, _, after) = it.link().await;
+    assert_eq!(link, Link::Ready);
+    assert!(after <= S(1), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_changes_during_the_first_look_is_compared_with() {
+    let mut it = Watched::new(Mode::Full);
+    it.sim.set_pace(Pace {
+        call: Duration::from_millis(200),
+        ..Pace::default()
+    });
+    it.observed().await;
+    // It is pinged, and then looked at again, more closely.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    it.feed.set_fleet(fleet(&FILE.replace("static", "php")));
+    it.observed().await;
+    let drift = |news: &HostNews| matches!(news, HostNews::Drift(_)).then_some(());
+    let (_, after) = it.next(drift).await;
+    assert!(after < S(20), "{after:?}");
+    // And looked at once more.
+    it.observed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_fails_is_told_and_begun_again() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let mut it = Watched::with(Mode::Full, &fails);
+    assert_eq!(it.link().await.0, Link::Ready);
+    fails.store(true, Ordering::Relaxed);
+    it.sim.set_down(true);
+    assert_eq!(it.link().await.0, Link::BackingOff);
+    let (link, why, _) = it.link().await;
+    assert_eq!(link, Link::BackingOff);
+    assert!(
+        why.contains("its worker in ostler failed") && why.ends_with("a mistake"),
+        "{why}"
+    );
+    assert!(it.feed.clients().is_empty());
+    fails.store(false, Ordering::Relaxed);
+    it.sim.set_down(false);
+    let (link, _, after) = it.link().await;
+    assert_eq!(link, Link::Ready);
+    assert!(after < S(3), "{after:?}");
 }

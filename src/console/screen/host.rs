@@ -83,7 +83,7 @@ impl Page<'_> {
         if let Some(retry) = retry(row, self.ages) {
             self.out.push(vec![(Role::Text, format!("   {retry}"))]);
         }
-        if row.link == Link::BackingOff
+        if row.stale
             && let Some(seen) = row.seen
         {
             let text = format!("   below: as last seen {} ago", self.ages.ago(seen));

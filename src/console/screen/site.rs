@@ -446,7 +446,10 @@ fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
 /// What to do next, as a key.
 fn next_step(model: &Model, row: &SiteRow, out: &mut Vec<Spans>) {
     let (action, text) = match row.state {
-        _ if row.stale => (Action::Host, "its host does not answer: look at the host"),
+        _ if row.stale => (
+            Action::Host,
+            "what its host does is not known: look at the host",
+        ),
         State::Failing | State::Restarting if row.container.is_some() => {
             (Action::Logs, "read what it said before it failed")
         }

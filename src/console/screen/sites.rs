@@ -322,7 +322,7 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
         && let Some(host) = model.host(&row.host)
     {
         parts.extend(super::host::retry(host, ages));
-        if host.link == Link::BackingOff {
+        if host.stale && host.link != Link::Connecting {
             parts.push(match row.seen {
                 Some(at) => format!("its sites as last seen {} ago", ages.ago(at)),
                 None => "its sites were never seen".into(),

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use proptest::prelude::*;
 
-use super::fixture::{container, drift_plan, host, many, name, operation, ready, three, traffic};
+use super::fixture::{
+    THREE, container, drift_plan, fleet, host, many, name, operation, ready, three, traffic,
+};
 use crate::console::activity::{End, Outcome, Step};
 use crate::console::effect::{Effect, Wish};
+use crate::console::fleet_view::Link;
 use crate::console::harness::{App, Setup};
-use crate::console::message::Message;
+use crate::console::message::{HostNews, Message};
 use crate::console::model::{Overlay, Screen};
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::fleet::SiteState;
@@ -351,8 +354,8 @@ fn an_action_is_bound_to_the_site_it_was_asked_for() {
 #[test]
 fn a_host_that_is_away_dims_its_rows_and_refuses_changes() {
     let mut app = three(Setup::default());
-    let link = crate::console::message::HostNews::Link {
-        link: crate::console::fleet_view::Link::BackingOff,
+    let link = HostNews::Link {
+        link: Link::BackingOff,
         why: "no route to host".into(),
         retry_at: None,
     };
@@ -370,6 +373,74 @@ fn a_host_that_is_away_dims_its_rows_and_refuses_changes() {
         "{}",
         app.text()
     );
+}
+
+/// A daemon that hangs answers pings and no lists: what it did before that is no news.
+#[test]
+fn a_host_that_cannot_be_read_shows_its_age_and_refuses_changes() {
+    let mut app = three(Setup::default());
+    let web2 = || name("web2");
+    let link = HostNews::Link {
+        link: Link::Degraded,
+        why: "it cannot be read: no answer within 8 s".into(),
+        retry_at: None,
+    };
+    app.send(Message::Host(web2(), HostNews::Unread));
+    app.send(Message::Host(web2(), link)).wait(300);
+    let refuses = |app: &mut App| {
+        app.take();
+        app.press("R");
+        let asked = app.take().iter().any(|e| matches!(e, Effect::Propose(..)));
+        app.press("esc");
+        !asked
+    };
+    app.press("/").type_text("bob-shop").press("enter");
+    let text = app.text();
+    assert!(text.contains("◌ failing") && text.contains("5m"), "{text}");
+    assert!(text.contains("◌1"), "it counts as not known: {text}");
+    assert!(refuses(&mut app));
+    assert!(app.text().contains("it cannot be read"), "{}", app.text());
+    // It is read again.
+    let shop = host(vec![container("chatons", "bob-shop", 60)]);
+    ready(&mut app, "web2", shop);
+    assert!(!refuses(&mut app));
+    // And then no more, though nobody says so: its worker hangs. The frame comes by itself.
+    app.wait(3);
+    let due = crate::console::settle::due_ms(&app.model).unwrap();
+    assert!(due <= app.model.now_ms + 720_000);
+    app.wait(717);
+    assert!(app.text().contains("▲web2"), "{}", app.text());
+    assert!(refuses(&mut app));
+}
+
+/// The name stays, the machine does not: nothing of the old one is shown as the new one's.
+#[test]
+fn a_host_that_is_reached_elsewhere_now_is_another_machine() {
+    for text in [
+        THREE.replace("ssh://ops@web2", "ssh://ops@new2"),
+        THREE.replace("web2.example.net' }", "web2.example.net', root: /data }"),
+    ] {
+        let mut app = three(Setup::default());
+        assert!(app.text().contains("●web2"));
+        app.send(Message::Fleet(Arc::new(fleet(&text)))).wait(3);
+        let shown = app.text();
+        assert!(
+            shown.contains("◔web2") && shown.contains("●web1"),
+            "{shown}"
+        );
+        let data = &app.model.data[&name("web2")];
+        assert!(data.observed.is_none() && data.machine.is_none() && data.stats.is_empty());
+        assert!(app.model.data[&name("web1")].observed.is_some());
+        app.press("/").type_text("bob-shop").press("enter").take();
+        app.press("R");
+        assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));
+        // What the old one's worker had on its way before the new one began counts for nothing.
+        let old = host(vec![container("chatons", "bob-shop", 60)]);
+        ready(&mut app, "web2", old);
+        app.send(Message::Host(name("web2"), HostNews::Replaced));
+        assert!(app.model.data[&name("web2")].observed.is_none());
+        assert!(app.text().contains("◔web2"), "{}", app.text());
+    }
 }
 
 #[test]

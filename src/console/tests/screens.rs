@@ -67,6 +67,9 @@ fn lose(app: &mut App) {
         retry_at: Some(app.model.now() + 35),
     };
     app.send(Message::Host(name("web1"), link));
+    // web2 is read meanwhile.
+    let then = app.model.now() + 14 * 60;
+    app.model.data.get_mut(&name("web2")).unwrap().observed_at = Some(then);
     app.wait(14 * 60);
     let link = HostNews::Link {
         link: Link::BackingOff,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::console::activity::{Run, Step};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::{HostData, Link};
+use crate::console::fleet_view::HostData;
 use crate::console::message::{ContainerEvent, HostNews, Tone};
 use crate::console::model::{EVENTS_KEPT, Model};
 use crate::console::planned::Planned;
@@ -34,7 +34,15 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             data.observed = Some(observed);
             data.drift = seen.drift;
             data.observed_at = Some(now);
+            data.unread_since = None;
             forget_gone(data);
+            model.plan_old = true;
+        }
+        HostNews::Unread => {
+            data.unread_since.get_or_insert(now);
+        }
+        HostNews::Replaced => {
+            *data = HostData::connecting(now);
             model.plan_old = true;
         }
         HostNews::Drift(drift) => data.drift = drift,
@@ -94,15 +102,21 @@ fn note_event(data: &mut HostData, event: &ContainerEvent) {
 /// The fleet file was read again: hosts may come and go.
 pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
     let now = model.now();
-    model.hosts = fleet.hosts.values().cloned().collect();
-    model.data.retain(|name, _| fleet.hosts.contains_key(name));
+    let before = std::mem::replace(&mut model.hosts, fleet.hosts.values().cloned().collect());
+    // A host that is reached elsewhere now is another machine: what is known is of the old one.
+    let same = |name: &Name| {
+        let was = before.iter().find(|host| host.name == *name);
+        was.zip(fleet.hosts.get(name))
+            .is_some_and(|(was, is)| is.is_where(was))
+    };
+    model.data.retain(|name, _| same(name));
     for host in fleet.hosts.keys() {
-        model.data.entry(host.clone()).or_insert_with(|| HostData {
-            link: Link::Connecting,
-            link_since: now,
-            ..HostData::default()
-        });
+        let entry = model.data.entry(host.clone());
+        entry.or_insert_with(|| HostData::connecting(now));
     }
+    model
+        .probes
+        .retain(|site, _| fleet.sites.contains_key(site));
     model.view.name = fleet.name.to_string();
     model.stale_hosts.extend(fleet.hosts.keys().cloned());
     model.fleet = Some(fleet);

@@ -42,7 +42,7 @@ pub fn adopt(fleet: &Fleet, name: &Name, observed: &Observed, only: &[String]) -
                         .is_some_and(|r| r.starts_with('.'))
             })
     };
-    for field in raw.iter().filter(|f| f.applied != f.live && meant(&f.path)) {
+    for field in raw.iter().filter(|f| f.by_hand() && meant(&f.path)) {
         match edit(known, host, field) {
             Ok(edit) => {
                 adoption.taken.push(field.path.clone());
@@ -52,9 +52,9 @@ pub fn adopt(fleet: &Fleet, name: &Name, observed: &Observed, only: &[String]) -
         }
     }
     for path in only {
-        let found = raw.iter().any(|f| {
-            f.applied != f.live && (f.path == *path || f.path.starts_with(&format!("{path}.")))
-        });
+        let found = raw
+            .iter()
+            .any(|f| f.by_hand() && (f.path == *path || f.path.starts_with(&format!("{path}."))));
         if !found {
             adoption
                 .left
@@ -138,7 +138,7 @@ fn not_taken(fleet: &Fleet, observed: &Observed, site: &Name, taken: &[String]) 
 
 /// The edit that makes the file say what is live.
 pub(super) fn edit(site: &Site, host: &Host, field: &Raw) -> Result<Edit, &'static str> {
-    if field.applied == field.live {
+    if !field.by_hand() {
         return Err("it was not changed by hand");
     }
     if field.live == field.wanted {

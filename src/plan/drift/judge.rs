@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hand::{self, Changes};
 use super::{Field, Kind, adopt, spec};
-use crate::fleet::{Host, Limits, Name, Recipe, Site, SiteState, value};
+use crate::fleet::{Domain, Host, Limits, Name, Recipe, Site, SiteState, value};
 use crate::host::layout::Layout;
 use crate::observe::model::{
     Different, HostState, ObservedContainer, ObservedHost, RecordedState, RunState, SiteDiffers,
@@ -33,16 +33,23 @@ pub(super) struct Raw {
     pub applied: Option<String>,
     pub live: Option<String>,
     pub wanted: Option<String>,
+    /// An apply of ours brought it to what it is, without a record of it here.
+    pub ours: bool,
 }
 
 impl Raw {
+    /// Whether the host was changed behind our back.
+    pub fn by_hand(&self) -> bool {
+        self.applied != self.live && !self.ours
+    }
+
     /// For people.
     pub fn shown(self, site: Option<&Site>, host: &Host) -> Field {
         let adoptable = site.is_some_and(|site| adopt::edit(site, host, &self).is_ok());
-        let kind = match (self.applied == self.live, self.applied == self.wanted) {
-            (true, _) => Kind::File,
-            (false, true) => Kind::Hand,
-            (false, false) => Kind::Both,
+        let kind = match (self.by_hand(), self.applied == self.wanted) {
+            (false, _) => Kind::File,
+            (true, true) => Kind::Hand,
+            (true, false) => Kind::Both,
         };
         let shown = |value| hand::shown(&self.path, value);
         Field {
@@ -74,6 +81,7 @@ impl Found {
                 applied,
                 live,
                 wanted,
+                ours: false,
             });
         }
     }
@@ -447,8 +455,9 @@ fn routes(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
         SiteState::Archived => applied.cloned(),
         _ => wanted.or_else(|| applied.cloned()),
     };
-    let (applied, live) = (lines(applied), lines(live));
-    let wanted = lines(wanted.as_ref());
+    let kept = applied.map(|was| kept(look, was.clone()));
+    let (applied, kept) = (lines(applied), lines(kept.as_ref()));
+    let (live, wanted) = (lines(live), lines(wanted.as_ref()));
     let paths: BTreeSet<&String> = applied
         .keys()
         .chain(live.keys())
@@ -456,8 +465,37 @@ fn routes(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
         .collect();
     for path in paths {
         let of = |lines: &BTreeMap<String, String>| lines.get(path).cloned();
-        found.add(path.clone(), of(&applied), of(&live), of(&wanted));
+        let (was, kept, live, wanted) = (of(&applied), of(&kept), of(&live), of(&wanted));
+        match kept == live && live == wanted {
+            // What is left to do is to note it.
+            true if was != live => found.0.push(Raw {
+                path: path.clone(),
+                applied: was,
+                live,
+                wanted,
+                ours: true,
+            }),
+            _ => found.add(path.clone(), kept, live, wanted),
+        }
     }
+}
+
+/// What was applied, without domains that an apply of another site alone has given to that one since.
+fn kept(look: &Look, mut applied: RouteEntry) -> RouteEntry {
+    let routes = &look.state.router.routes;
+    if routes.get(&applied.site) == Some(&applied) {
+        return applied;
+    }
+    let has = |entry: &RouteEntry, domain: &Domain| {
+        entry.domains.contains(domain) || entry.redirects.contains_key(domain)
+    };
+    let own = routes.get(&applied.site);
+    let given = |domain: &Domain| {
+        !own.is_some_and(|own| has(own, domain)) && routes.values().any(|entry| has(entry, domain))
+    };
+    applied.domains.retain(|domain| !given(domain));
+    applied.redirects.retain(|domain, _| !given(domain));
+    applied
 }
 
 fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {

@@ -5,7 +5,7 @@ use super::make::{draws, fleet, name, world};
 use crate::fleet::{EngineAddress, Fleet, Limits, Name, Recipe, load, to_yaml};
 use crate::observe::model::*;
 use crate::plan::drift::{self, Drift, Field, Kind};
-use crate::plan::{OperationKind, Plan, names, plan};
+use crate::plan::{OperationKind, Plan, PlanOptions, names, plan, plan_with};
 
 /// As the engine would tell it after a change by hand.
 fn set(inspected: &mut Inspected, path: String, value: String) {
@@ -480,4 +480,50 @@ fn a_site_that_is_left_over_stays_stopped() {
     assert_eq!((restarts(&theirs), theirs.problems), (None, vec![]));
     world.run_all(&plan);
     assert!(planned(&fleet, &world).is_empty());
+}
+
+/// Ash's domain goes to birch, and only birch is applied: ash has lost it by the file, not by hand.
+#[test]
+fn a_domain_handed_over_is_no_change_by_hand() {
+    let fleet = |ash: &str, birch: &str| {
+        let ash = format!(
+            "{{ host: one, recipe: static, domains: [{ash}] }}\n  birch: {{ host: one, recipe: static, domains: [{birch}] }}"
+        );
+        one(&ash)
+    };
+    let before = fleet("ash.example, x.example", "birch.example");
+    let mut world = settled(&before);
+    let after = fleet("ash.example", "birch.example, x.example");
+    let options = PlanOptions {
+        only: Some([name("birch")].into()),
+        ..PlanOptions::default()
+    };
+    let observed = world.observe(&after);
+    let alone = plan_with(&after, "hash", &observed, &[], 0, &options);
+    world.run_all(&alone);
+    let told = |fleet: &Fleet, world: &World| -> Vec<_> {
+        let found = fields(fleet, world).into_iter();
+        found.map(|field| (field.line(), field.kind)).collect()
+    };
+    let noted = "domains: ash.example x.example → ash.example";
+    assert_eq!(told(&after, &world), [(noted.to_owned(), Kind::File)]);
+    // Given back by the file: both change, and neither by hand.
+    let back = told(&before, &world);
+    let wanted = "domains: ash.example → ash.example x.example";
+    assert_eq!(back[0], (wanted.to_owned(), Kind::File));
+    assert!(back.iter().all(|(_, kind)| *kind == Kind::File), "{back:?}");
+    // One that nobody has is missing by hand still.
+    let mut edited = world.clone();
+    let host = edited.hosts.get_mut(&name("one")).unwrap();
+    let routes = &mut host.disk.as_mut().unwrap().router.routes;
+    routes.get_mut("ash").unwrap().domains.clear();
+    assert_eq!(told(&after, &edited)[0].1, Kind::Hand);
+    // Applied as a whole it is noted, and nothing is left.
+    let plan = planned(&after, &world);
+    for operation in &plan.operations {
+        assert!(!operation.cause.is_empty(), "{operation:?}");
+    }
+    world.run_all(&plan);
+    assert_eq!(drifted(&after, &world), vec![]);
+    assert!(planned(&after, &world).is_empty());
 }

@@ -280,3 +280,49 @@ async fn many_sites_at_a_time_and_one_that_fails() {
     world.apply("mended").await;
     assert_eq!(world.serves("one", "s7"), 200);
 }
+
+/// A container of somebody else, on the engine's own network.
+async fn foreign(client: &Client, name: &str, body: &str) -> String {
+    let wish = bollard::models::ContainerCreateBody {
+        image: Some("ostler-test/web:1".into()),
+        env: Some(vec![format!("BODY={body}")]),
+        ..Default::default()
+    };
+    client.create(name, &wish).await.unwrap()
+}
+
+/// Between a plan and its apply another container got the address that a site was to lead to: the
+/// domain would be another customer's.
+#[tokio::test(start_paused = true)]
+async fn a_route_is_not_led_to_whoever_has_the_address_by_now() {
+    let mut world = World::new(&["one"]);
+    world.web("web", "one", "a");
+    world.apply("first").await;
+    let clients = world.clients().await;
+    let client = &clients["one"];
+    let app = foreign(client, "app", "the shop").await;
+    let other = foreign(client, "other", "another customer").await;
+    client.start(&app).await.unwrap();
+    let lines = "recipe: proxy\n    to: \"app:8080\"\n    domains: [shop.test]";
+    let shop = ("one".to_owned(), lines.to_owned());
+    world.sites.insert("shop".into(), shop);
+    let plan = world.plan(&clients).await;
+    client.stop(&app, Duration::from_secs(1)).await.unwrap();
+    client.start(&other).await.unwrap();
+    client.start(&app).await.unwrap();
+    let (outcome, said) = world.run(&plan, &clients).await;
+    let why = outcome.hosts.values().next().map(|f| f.why.as_str());
+    assert!(
+        why.is_some_and(|why| why.contains("changed since")),
+        "{outcome:#?}\n{said:#?}"
+    );
+    assert_eq!(outcome.done(), 0);
+    assert_eq!(world.serves("one", "shop"), 404);
+    // Planned anew it leads to the right one.
+    let plan = world.plan(&clients).await;
+    let (outcome, said) = world.run(&plan, &clients).await;
+    assert!(outcome.is_complete(), "{outcome:#?}\n{said:#?}");
+    client.stop(&other, Duration::from_secs(1)).await.unwrap();
+    assert_eq!(world.serves("one", "shop"), 200);
+    assert!(world.plan(&clients).await.is_empty());
+}

@@ -643,7 +643,7 @@ async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure>
         // A host is opened once.
         let _ = ground.before.set(before);
     }
-    if basis::of(&found, &ground.fleet.name) == expected {
+    if basis::of(&found, &ground.fleet, &ground.name) == expected {
         return Ok(());
     }
     Err(

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
-use crate::plan::Plan;
 use crate::plan::basis::{self, Facts};
 use crate::plan::spec::short_hash;
+use crate::plan::{OperationKind, Plan};
 
 /// Version of the form.
 const FORM: u32 = 1;
@@ -23,6 +23,9 @@ pub struct Saved {
     /// Restrictions it was made with (`--only`), to make it again in the same way.
     #[serde(default)]
     pub only: Vec<String>,
+    /// Made with `--stop-unknown`.
+    #[serde(default)]
+    pub stop_unknown: bool,
     /// What it was made from, to name what moved since.
     #[serde(default)]
     pub made_from: MadeFrom,
@@ -46,7 +49,7 @@ impl MadeFrom {
     /// Of a plan that is made right now.
     pub fn of(fleet: &Fleet, observed: &Observed) -> MadeFrom {
         let hosts = observed.hosts.iter().filter_map(|(name, host)| {
-            Some((name.clone(), basis::facts(host.reached()?, &fleet.name)))
+            Some((name.clone(), basis::facts(host.reached()?, fleet, name)))
         });
         let digest = |value: &dyn std::fmt::Debug| short_hash(format!("{value:?}").as_bytes());
         let mut file = BTreeMap::new();
@@ -95,6 +98,7 @@ impl Saved {
             ostler_plan: FORM,
             made_at: now,
             only,
+            stop_unknown: false,
             made_from,
             plan,
         }
@@ -146,12 +150,34 @@ impl Saved {
                 moved.push(format!("host {host} could not be looked at then"));
             }
         }
+        // What the hosts' digests do not cover: files, secrets, images, what somebody else holds.
+        if moved.is_empty() {
+            moved = self.otherwise(now);
+        }
         if moved.len() > TOLD {
             let more = moved.len() - TOLD;
             moved.truncate(TOLD);
             moved.push(format!("and {more} more"));
         }
         moved
+    }
+
+    /// Operations that a plan made now does not have, has besides, or has otherwise. Why they are
+    /// done may be told in other words by now.
+    fn otherwise(&self, now: &Plan) -> Vec<String> {
+        fn by_id(plan: &Plan) -> BTreeMap<&str, &OperationKind> {
+            let operations = plan.operations.iter();
+            operations.map(|o| (o.id.0.as_str(), &o.kind)).collect()
+        }
+        let (then, now) = (by_id(&self.plan), by_id(now));
+        let all: BTreeSet<&str> = then.keys().chain(now.keys()).copied().collect();
+        let word = |id: &str| match (then.get(id), now.get(id)) {
+            (Some(a), Some(b)) if a == b => None,
+            (Some(_), Some(_)) => Some(format!("{id}: would be done otherwise now")),
+            (Some(_), None) => Some(format!("{id}: is not to be done any more")),
+            (None, _) => Some(format!("{id}: is to be done too now")),
+        };
+        all.into_iter().filter_map(word).collect()
     }
 
     fn host_moved(&self, host: &Name, now: &MadeFrom) -> Vec<String> {
@@ -169,6 +195,7 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Class, Interruption, Operation, OperationId, Undo};
     use std::collections::BTreeMap;
 
     fn plan(hash: &str, basis: &[(&str, &str)]) -> Plan {
@@ -197,6 +224,43 @@ mod tests {
                 "host a: what runs there changed",
                 "host b cannot be looked at now",
                 "host c could not be looked at then",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_operations_than_now_are_named() {
+        let pull = |id: &str, image: &str| Operation {
+            id: OperationId(id.into()),
+            host: "a".parse().unwrap(),
+            site: None,
+            kind: OperationKind::PullImage {
+                image: image.into(),
+            },
+            class: Class::Write,
+            cause: vec![image.into()],
+            interrupts: Interruption::None,
+            undo: Undo::Nothing,
+            after: vec![],
+        };
+        let with = |operations: Vec<Operation>| Plan {
+            operations,
+            ..plan("1", &[("a", "x")])
+        };
+        let from = MadeFrom::default();
+        let then = with(vec![pull("a/1", "x"), pull("a/2", "x"), pull("a/3", "x")]);
+        let saved = Saved::new(then.clone(), from.clone(), vec![], "now".into());
+        let mut now = then;
+        // Said in other words: `exited 5 min ago`.
+        now.operations[0].cause = vec!["later".into()];
+        assert_eq!(saved.moved(&now, &from), [""; 0]);
+        let now = with(vec![pull("a/1", "x"), pull("a/2", "y"), pull("a/4", "x")]);
+        assert_eq!(
+            saved.moved(&now, &from),
+            [
+                "a/2: would be done otherwise now",
+                "a/3: is not to be done any more",
+                "a/4: is to be done too now",
             ]
         );
     }

@@ -36,7 +36,7 @@ pub async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     let file = context.load()?;
     let wish = Wish {
         selection: context.select()?,
-        stop_unknown: args.stop_unknown,
+        stop_unknown: args.stop_unknown || saved.as_ref().is_some_and(|s| s.stop_unknown),
         ..Wish::default()
     };
     let mut made = walk::plan(&context, &file, &wish).await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::PlanArgs;
-use super::context::{Context, FleetFile};
+use super::context::Context;
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, planned};
 use crate::apply::saved::{MadeFrom, Saved};
@@ -21,7 +21,12 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         context.out.warn(warning);
     }
     if let Some(path) = &args.out {
-        save(&file, &made, &context.global.only, path)?;
+        let from = MadeFrom::of(&file.fleet, &made.seen.observed);
+        let saved = Saved {
+            stop_unknown: args.stop_unknown,
+            ..Saved::new(made.plan.clone(), from, context.global.only.clone(), now())
+        };
+        save(&saved, path)?;
         context.out.say(&format!(
             "saved; `ostler apply {}` runs exactly this",
             path.display()
@@ -49,10 +54,11 @@ fn exit(made: &Planned) -> Exit {
     }
 }
 
-fn save(file: &FleetFile, made: &Planned, only: &[String], path: &Path) -> Result<(), Failure> {
-    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let from = MadeFrom::of(&file.fleet, &made.seen.observed);
-    let saved = Saved::new(made.plan.clone(), from, only.to_vec(), now);
+fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+fn save(saved: &Saved, path: &Path) -> Result<(), Failure> {
     let bytes = saved
         .to_bytes()
         .map_err(|error| Failure::caused("cannot keep this plan", &error))?;

@@ -7,20 +7,22 @@ use sha2::{Digest, Sha256};
 
 use super::cause;
 use super::ground::is_active;
-use super::names;
+use super::index::Index;
 use super::router::{RouteEntry, RouteTarget};
-use crate::fleet::Name;
+use super::{names, route};
+use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::observe::model::{ObservedHost, RecordedState, StateRead};
 
-/// The hash. Foreign containers do not matter: what they hold (addresses, ports) is checked again
-/// by the engine when it is asked for.
-pub fn of(host: &ObservedHost, fleet: &Name) -> String {
+/// The hash. `name`: the host. Of foreign containers only those matter that a `proxy` leads to: an
+/// address may be somebody else's by the time it is routed to. What others hold (addresses, ports)
+/// is checked again by the engine when it is asked for.
+pub fn of(host: &ObservedHost, fleet: &Fleet, name: &Name) -> String {
     let mut hash = Fields(Sha256::new());
     let mut ours: Vec<_> = host
         .containers
         .iter()
         .filter(|c| {
-            c.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
+            c.labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str())
                 && c.labels.get(names::ROLE).map(String::as_str) != Some(names::ROLE_LOCK)
         })
         .collect();
@@ -32,10 +34,15 @@ pub fn of(host: &ObservedHost, fleet: &Name) -> String {
         hash.field(&[u8::from(is_active(container))]);
     }
     for network in &host.networks {
-        if network.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str()) {
+        if network.labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str()) {
             hash.field(b"network");
             hash.field(network.id.as_bytes());
         }
+    }
+    for (site, target) in leads(host, fleet, name) {
+        hash.field(b"leads");
+        hash.field(site.as_str().as_bytes());
+        hash.field(format!("{target:?}").as_bytes());
     }
     match &host.state {
         StateRead::NoToolbox => hash.field(b"no toolbox"),
@@ -75,13 +82,13 @@ pub fn of(host: &ObservedHost, fleet: &Name) -> String {
 pub type Facts = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The same that [`of`] hashes, told. Digests of secrets are told by a digest of them.
-pub fn facts(host: &ObservedHost, fleet: &Name) -> Facts {
+pub fn facts(host: &ObservedHost, fleet: &Fleet, name: &Name) -> Facts {
     let mut facts = Facts::new();
     let mut tell = |place: &str, what: String, how: String| {
         facts.entry(place.to_owned()).or_default().insert(what, how);
     };
     let ours = |labels: &BTreeMap<String, String>| {
-        labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
+        labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str())
     };
     for container in host.containers.iter().filter(|c| ours(&c.labels)) {
         if container.labels.get(names::ROLE).map(String::as_str) == Some(names::ROLE_LOCK) {
@@ -99,6 +106,10 @@ pub fn facts(host: &ObservedHost, fleet: &Name) -> Facts {
     for network in host.networks.iter().filter(|n| ours(&n.labels)) {
         let id = network.id.get(..12).unwrap_or(&network.id);
         tell("", format!("network {}", network.name), id.to_owned());
+    }
+    for (site, target) in leads(host, fleet, name) {
+        let to = target.as_ref().map_or_else(String::clone, shown);
+        tell(site.as_str(), "leads to".into(), to);
     }
     let state = match &host.state {
         StateRead::NoToolbox => {
@@ -126,12 +137,7 @@ pub fn facts(host: &ObservedHost, fleet: &Name) -> Facts {
         let redirects = entry.redirects.iter();
         let list: Vec<String> = redirects.map(|(d, to)| format!("{d} → {to}")).collect();
         tell(site, "redirects".into(), list.join(", "));
-        let target = match &entry.target {
-            RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
-            RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
-            RouteTarget::Stopped => "the page that says it is stopped".into(),
-        };
-        tell(site, "route".into(), target);
+        tell(site, "route".into(), shown(&entry.target));
         tell(site, "connections".into(), entry.connections.to_string());
     }
     for (name, record) in &state.sites {
@@ -193,6 +199,39 @@ pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Where each `proxy` to a container leads at this moment, or why that cannot be told.
+fn leads<'a>(
+    host: &ObservedHost,
+    fleet: &'a Fleet,
+    name: &'a Name,
+) -> Vec<(&'a Name, Result<RouteTarget, String>)> {
+    let mut sites = fleet
+        .sites_on(name)
+        .filter(|site| site.state == SiteState::Running)
+        .filter_map(|site| match &site.recipe {
+            Recipe::Proxy { to } if matches!(to, ProxyTarget::Container { .. }) => {
+                Some((&site.name, to))
+            }
+            _ => None,
+        })
+        .peekable();
+    if sites.peek().is_none() {
+        return Vec::new();
+    }
+    let index = Index::of(host, &fleet.name);
+    sites
+        .map(|(site, to)| (site, route::proxy_target(to, &index)))
+        .collect()
+}
+
+fn shown(target: &RouteTarget) -> String {
+    match target {
+        RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
+        RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
+        RouteTarget::Stopped => "the page that says it is stopped".into(),
+    }
 }
 
 fn short(hash: &str) -> String {
@@ -281,12 +320,66 @@ mod tests {
         }
     }
 
+    fn fleet() -> Fleet {
+        let text = "fleet: x\nhosts: { one: { engine: 'unix:///x' } }\nsites:\n  shop: { host: one, recipe: proxy, to: 'app:80', domains: [shop.example] }\n  off: { host: one, recipe: proxy, to: 'no:80', domains: [off.example], state: stopped }\n";
+        let loaded = crate::fleet::load(text, "fleet.yml".as_ref());
+        loaded.unwrap().fleet
+    }
+
+    /// The same host with somebody else's container on it.
+    fn beside(name: &str, ip: [u8; 4], run: RunState) -> ObservedHost {
+        let mut host = host(128, RunState::Running, "d1");
+        host.containers.push(ObservedContainer {
+            id: format!("{name}{ip:?}"),
+            name: name.into(),
+            run,
+            addresses: [("web".to_owned(), ip.into())].into(),
+            ..ObservedContainer::default()
+        });
+        host
+    }
+
+    /// The address of a container that a `proxy` leads to may be another customer's by now.
+    #[test]
+    fn what_a_proxy_leads_to_matters_and_other_containers_do_not() {
+        let (fleet, one) = (fleet(), "one".parse().unwrap());
+        let then = beside("app", [172, 18, 0, 5], RunState::Running);
+        for (now, says) in [
+            (
+                beside("app", [172, 18, 0, 6], RunState::Running),
+                "shop: leads to: 172.18.0.5:80 → 172.18.0.6:80",
+            ),
+            (
+                beside("app", [172, 18, 0, 5], RunState::Exited),
+                "shop: leads to: 172.18.0.5:80 → the container app does not run",
+            ),
+            (
+                beside("web", [172, 18, 0, 5], RunState::Running),
+                "shop: leads to: 172.18.0.5:80 → there is no container app on this host",
+            ),
+        ] {
+            assert_ne!(of(&then, &fleet, &one), of(&now, &fleet, &one), "{says}");
+            let facts = |host| facts(host, &fleet, &one);
+            assert_eq!(moved(&facts(&then), &facts(&now)), [says]);
+        }
+        let mut crowded = then.clone();
+        let web = beside("web", [172, 18, 0, 9], RunState::Running);
+        crowded
+            .containers
+            .extend(web.containers.into_iter().skip(1));
+        assert_eq!(of(&then, &fleet, &one), of(&crowded, &fleet, &one));
+        // No site of another host's leads there.
+        let two = "two".parse().unwrap();
+        let elsewhere = beside("app", [172, 18, 0, 6], RunState::Running);
+        assert_eq!(of(&then, &fleet, &two), of(&elsewhere, &fleet, &two));
+    }
+
     #[test]
     fn what_moved_is_told_field_by_field() {
-        let fleet: Name = "x".parse().unwrap();
-        let then = facts(&host(128, RunState::Running, "d1"), &fleet);
+        let (fleet, one) = (fleet(), "one".parse().unwrap());
+        let then = facts(&host(128, RunState::Running, "d1"), &fleet, &one);
         assert!(moved(&then, &then).is_empty());
-        let now = facts(&host(256, RunState::Exited, "d2"), &fleet);
+        let now = facts(&host(256, RunState::Exited, "d2"), &fleet, &one);
         assert_eq!(
             moved(&then, &now),
             [
@@ -295,7 +388,7 @@ mod tests {
                 "blog: secret PASSWORD is another",
             ]
         );
-        let gone = facts(&ObservedHost::default(), &fleet);
+        let gone = facts(&ObservedHost::default(), &fleet, &one);
         assert!(moved(&then, &gone).contains(&"blog: is gone".to_owned()));
         assert!(!format!("{now:?}").contains("d2"), "not the digest itself");
     }
@@ -303,7 +396,7 @@ mod tests {
     /// What the hash covers the facts tell: nothing moves that could not be named.
     #[test]
     fn facts_differ_wherever_the_hash_does() {
-        let fleet: Name = "x".parse().unwrap();
+        let (fleet, one) = (fleet(), "one".parse().unwrap());
         let base = host(128, RunState::Running, "d1");
         let mut others = vec![
             host(256, RunState::Running, "d1"),
@@ -317,8 +410,8 @@ mod tests {
         replaced.containers[0].id = "fedcba9876543210".into();
         others.push(replaced);
         for other in others {
-            assert_ne!(of(&base, &fleet), of(&other, &fleet));
-            assert!(!moved(&facts(&base, &fleet), &facts(&other, &fleet)).is_empty());
+            assert_ne!(of(&base, &fleet, &one), of(&other, &fleet, &one));
+            assert!(!moved(&facts(&base, &fleet, &one), &facts(&other, &fleet, &one)).is_empty());
         }
     }
 }

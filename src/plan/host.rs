@@ -29,7 +29,7 @@ pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {
     let mut draft = Draft::new(&host.name);
     match wish.observed.hosts.get(&host.name) {
         Some(HostObservation::Reached(seen)) => {
-            let digest = basis::of(seen, &wish.fleet.name);
+            let digest = basis::of(seen, wish.fleet, &host.name);
             plan.basis.insert(host.name.clone(), digest);
             reached(wish, host, seen, &mut draft);
         }

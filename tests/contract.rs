@@ -132,6 +132,7 @@ contract!(
     network::an_address_outside_fails_the_start,
     network::names_and_subnets_are_unique,
     network::a_network_in_use_stays,
+    network::a_container_without_an_address_says_how_it_is_on_the_network,
     stream::both_outputs_in_their_order,
     stream::the_last_lines_only,
     stream::a_log_is_followed_to_its_end,

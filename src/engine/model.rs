@@ -53,7 +53,7 @@ pub struct ListedContainer {
         serialize_with = "networks_out"
     )]
     pub networks: BTreeMap<String, ListedNetwork>,
-    /// The network mode: `host`, `none`, or the name of a network.
+    /// The network mode: `host`, `none`, `container:ID`, or the name of a network.
     #[serde(
         rename = "HostConfig",
         deserialize_with = "network_mode",

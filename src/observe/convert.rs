@@ -51,6 +51,7 @@ pub fn container(row: ListedContainer) -> ObservedContainer {
         status: row.status,
         created: row.created,
         addresses,
+        network_mode: row.network_mode,
         published,
         listens,
         inspected: None,

@@ -201,10 +201,14 @@ fn one(
             port: *published,
         },
         _ => {
-            notes.push(
-                "its address may change when it is restarted: `ostler apply` follows; a port published on 127.0.0.1 would stay"
-                    .into(),
+            let at = container.reached_at().map_err(|why| format!("it {why}"))?;
+            if at.is_loopback() && told::ports(container)?.is_empty() {
+                return Err("it is on the host's network, and its port is not said".into());
+            }
+            let moves = (!at.is_loopback()).then_some(
+                "its address may change when it is restarted: `ostler apply` follows; a port published on 127.0.0.1 would stay",
             );
+            notes.extend(moves.map(str::to_owned));
             ProxyTarget::Container {
                 name: container.name.clone(),
                 port,
@@ -320,6 +324,7 @@ mod tests {
             name: name.into(),
             image: "example/app:1".into(),
             run: RunState::Running,
+            addresses: [("web".to_owned(), [172, 18, 0, 5].into())].into(),
             labels: own(labels),
             inspected: Some(Inspected {
                 env: own(env),
@@ -445,6 +450,34 @@ mod tests {
         }
         // A database says no domain and holds no port of a router.
         assert_eq!(read(vec![container("db", &[], &[])]), Imported::default());
+    }
+
+    #[test]
+    fn only_what_is_on_the_hosts_network_is_at_127_0_0_1() {
+        let on = |mode: &str, env: &[(&str, &str)]| {
+            let mut all = vec![("VIRTUAL_HOST", "a.example")];
+            all.extend(env);
+            let mut app = container("app", &[], &all);
+            app.addresses.clear();
+            app.network_mode = mode.into();
+            read(vec![app])
+        };
+        for (mode, why) in [
+            ("none", "on no network"),
+            ("container:0123", "another container's network"),
+            ("six", "no IPv4 address"),
+            ("", "no IPv4 address"),
+            // What else listens on the host's port 80?
+            ("host", "port is not said"),
+        ] {
+            let found = on(mode, &[]);
+            assert_eq!(found.sites, [], "{mode}");
+            assert!(found.left[0].why.contains(why), "{:?}", found.left);
+        }
+        let found = on("host", &[("VIRTUAL_PORT", "3000")]);
+        assert_eq!(target(&found.sites[0]), "to: app:3000");
+        let notes = &found.sites[0].notes;
+        assert!(!notes.iter().any(|n| n.contains("may change")), "{notes:?}");
     }
 
     #[test]

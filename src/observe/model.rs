@@ -134,6 +134,8 @@ pub struct ObservedContainer {
     /// Network name → IPv4 address. A stopped container's configured address is included where the
     /// engine tells it; the one ostler asked for is also in the label `ostler.address`.
     pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// How it is on the network: `host`, `none`, `container:ID`, or the name of a network.
+    pub network_mode: String,
     /// Ports published on the host: (host port, protocol).
     pub published: Vec<(u16, String)>,
     /// TCP ports that it exposes, each with the port by which 127.0.0.1 of the host reaches it,
@@ -172,6 +174,20 @@ impl ObservedContainer {
     /// Whether it carries a label of ours at all.
     pub fn is_foreign(&self) -> bool {
         !self.labels.contains_key("ostler.fleet")
+    }
+    /// Where the host reaches it; else why it does not, in words to follow its name.
+    pub fn reached_at(&self) -> Result<Ipv4Addr, &'static str> {
+        if let Some(address) = self.addresses.values().next() {
+            return Ok(*address);
+        }
+        match self.network_mode.as_str() {
+            "host" => Ok(Ipv4Addr::LOCALHOST),
+            "none" => Err("is on no network"),
+            mode if mode.starts_with("container:") => {
+                Err("uses another container's network and has no address of its own")
+            }
+            _ => Err("has no IPv4 address"),
+        }
     }
     /// Whether its process runs (paused counts as not).
     pub fn is_running(&self) -> bool {

@@ -103,13 +103,9 @@ pub(crate) fn proxy_target(to: &ProxyTarget, index: &Index) -> Result<RouteTarge
             if !container.is_running() {
                 return Err(format!("the container {name} does not run"));
             }
-            // One on the host's own network has no address: it listens on the host's.
             let ip = container
-                .addresses
-                .values()
-                .next()
-                .copied()
-                .unwrap_or(Ipv4Addr::LOCALHOST);
+                .reached_at()
+                .map_err(|why| format!("the container {name} {why}"))?;
             Ok(RouteTarget::Address { ip, port: *port })
         }
     }

@@ -174,7 +174,7 @@ impl Container {
             && self.behaviour.memory > limit as u64
     }
 
-    /// `host`, or the network it was created on.
+    /// `host`, `none`, `container:ID`, or the network it was created on.
     pub fn network_mode(&self) -> &str {
         self.host_config
             .get("NetworkMode")

@@ -275,6 +275,14 @@ impl World {
             .get("NetworkMode")
             .and_then(Value::as_str)
             .unwrap_or_default();
+        if let Some(other) = mode.strip_prefix("container:") {
+            // One that is not there is missed at the start only.
+            if let Ok(id) = self.find(other) {
+                let mode = format!("container:{id}");
+                host_config.insert("NetworkMode".to_owned(), json!(mode));
+            }
+            return BTreeMap::new();
+        }
         let mode = match mode {
             "" | "default" => "bridge".to_owned(),
             mode => self

@@ -177,6 +177,15 @@ impl World {
     /// Addresses for a container that starts.
     fn take_addresses(&self, id: &str) -> Result<Vec<(String, std::net::Ipv4Addr)>, Refusal> {
         let container = &self.containers[id];
+        if let Some(other) = container.network_mode().strip_prefix("container:")
+            && !self
+                .containers
+                .get(other)
+                .is_some_and(Container::is_running)
+        {
+            let message = format!("cannot join network of a non running container: {other}");
+            return refuse(409, message);
+        }
         let mut taken = Vec::new();
         for (name, endpoint) in &container.endpoints {
             let Some(network) = self.networks.iter().find(|network| network.name == *name) else {

@@ -143,3 +143,50 @@ pub async fn a_network_in_use_stays(bed: Arc<Bed>) {
             .is_not_found()
     );
 }
+
+pub async fn a_container_without_an_address_says_how_it_is_on_the_network(bed: Arc<Bed>) {
+    let row = async |id: &str| {
+        let all = bed.client.containers().await.unwrap();
+        all.into_iter().find(|row| row.id == id).unwrap()
+    };
+    let on = |mode: &str| {
+        let mut body = bed.idle();
+        body.host_config.get_or_insert_default().network_mode = Some(mode.to_owned());
+        body
+    };
+    let (network, _, address) = bed.network("net").await;
+    let owner = bed
+        .started("owner", &bed.at(bed.idle(), &network, address(7)))
+        .await;
+    // Asked for by name, told by id.
+    let guest = on(&format!("container:{}", bed.name("owner")));
+    let guest = bed.started("guest", &guest).await;
+    let found = row(&guest).await;
+    assert_eq!(found.network_mode, format!("container:{owner}"));
+    assert!(found.networks.is_empty(), "{:?}", found.networks);
+    for mode in ["host", "none"] {
+        let id = bed.started(mode, &on(mode)).await;
+        let found = row(&id).await;
+        assert_eq!(found.network_mode, mode);
+        let addresses: Vec<_> = found
+            .networks
+            .values()
+            .map(ListedNetwork::address)
+            .collect();
+        assert_eq!(addresses, [None]);
+    }
+    // It has no network while the other does not run.
+    for id in [&guest, &owner] {
+        bed.client.stop(id, Duration::from_secs(10)).await.unwrap();
+    }
+    let error = bed.client.start(&guest).await.unwrap_err();
+    assert!(
+        error.to_string().contains("non running container"),
+        "{error}"
+    );
+    // Nor where there is no such container: some engines say so at once.
+    let nobody = on(&format!("container:{}", bed.name("nobody")));
+    if let Ok(id) = bed.client.create(&bed.name("lost"), &nobody).await {
+        assert!(bed.client.start(&id).await.unwrap_err().is_answer());
+    }
+}

@@ -24,7 +24,7 @@ pub(super) fn running(
             draft.problem(
                 Some(&site.name),
                 what,
-                "start it, or change `to:`; its route stays as it is until then",
+                "make it run with an address of its own, or change `to:`; its route stays as it is until then",
             );
             return;
         }

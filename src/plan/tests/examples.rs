@@ -502,3 +502,43 @@ fn a_thousand_sites_fit_and_plan_empty() {
     let plan = plan(&fleet, "hash", &observed, &[], 0);
     assert_eq!((touched(&plan).len(), plan.problems.len()), (20, 10));
 }
+
+#[test]
+fn a_proxy_leads_to_127_0_0_1_only_where_its_container_is_on_the_hosts_network() {
+    let mut fleet = fleet(&[Some(PROXY)]);
+    change(&mut fleet, "ash", |site| {
+        site.recipe = Recipe::Proxy {
+            to: ProxyTarget::Container {
+                name: "app".into(),
+                port: 80,
+            },
+        };
+    });
+    let with = |mode: &str| {
+        let mut world = world(0);
+        let host = world.hosts.get_mut(&name("one")).unwrap();
+        host.containers.push(ObservedContainer {
+            id: "a".repeat(64),
+            name: "app".into(),
+            run: RunState::Running,
+            network_mode: mode.into(),
+            ..ObservedContainer::default()
+        });
+        planned(&fleet, &world)
+    };
+    for (mode, why) in [
+        ("container:0123", "uses another container's network"),
+        ("none", "is on no network"),
+        ("shop_default", "has no IPv4 address"),
+    ] {
+        let plan = with(mode);
+        assert!(touched(&plan).is_empty(), "{mode}: {}", text(&plan));
+        let what = &plan.problems[0].what;
+        assert!(
+            what.contains("the container app") && what.contains(why),
+            "{what}"
+        );
+    }
+    let plan = with("host");
+    assert!(text(&plan).contains("127.0.0.1:80"), "{}", text(&plan));
+}

@@ -256,6 +256,52 @@ async fn a_host_that_hangs_delays_nobody() {
     assert_eq!(world.serves("one", "a"), 200);
 }
 
+/// Each operation asks first whether the lock is still held: of a host that is gone once is enough.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_goes_away_between_two_operations_is_gone_at_once() {
+    let mut world = World::new(&["one"]);
+    for number in 0..12 {
+        world.web(&format!("s{number}"), "one", "a");
+    }
+    world.apply("first").await;
+    for number in 0..12 {
+        world.web(&format!("s{number}"), "one", "b");
+    }
+    let sim = world.sim("one").clone();
+    let start = Duration::from_secs(3);
+    sim.set_pace(ostler::sim::Pace {
+        start,
+        ..Default::default()
+    });
+    let clients = world.clients().await;
+    let plan = world.plan(&clients).await;
+    let client = clients["one"].clone();
+    let leave = async {
+        let lock = loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let rows = client.containers().await.unwrap();
+            let mut rows = rows.into_iter().map(ostler::observe::convert::container);
+            if let Some(lock) = rows.find(|c| c.ours("role") == Some("lock")) {
+                break lock.id;
+            }
+        };
+        // Only what the lock is asked by: no operation finds out by itself.
+        let asked = When::Every("GET", format!("/containers/{lock}/json"));
+        sim.faults().at(asked, Fault::Hang);
+        sim.faults()
+            .at(When::Every("", "/_ping".into()), Fault::Hang);
+        tokio::time::Instant::now()
+    };
+    let ((outcome, _), left) = tokio::join!(world.run(&plan, &clients), leave);
+    let took = left.elapsed();
+    let why = outcome.hosts.get("one").map(|failure| &failure.why);
+    assert!(why.is_some(), "{outcome:#?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    sim.faults().clear();
+    sim.set_pace(Default::default());
+    world.apply("mended").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_sites_at_a_time_and_one_that_fails() {
     let mut world = World::new(&["one"]);

@@ -106,15 +106,24 @@ impl Ground {
         let Some(lock) = self.lock.get() else {
             return Err(Failure::new("the host is not locked"));
         };
-        lock.check().await.map_err(|e| match e {
-            LockError::Engine(e) => Failure::from(e),
-            LockError::Lost => Failure {
+        match lock.check().await {
+            Ok(()) => Ok(()),
+            Err(LockError::Engine(e)) => Err(self.or_gone(e.into()).await),
+            Err(e @ LockError::Lost) => Err(Failure {
                 // Somebody else is at work: nothing more may be changed here.
                 unreachable: true,
                 ..Failure::new(e.to_string()).remedy("plan again when they are done")
-            },
-            other => Failure::new(plain(&other.to_string())),
-        })
+            }),
+            Err(other) => Err(Failure::new(plain(&other.to_string()))),
+        }
+    }
+
+    /// Slow, or gone? Nobody needs to run into the same wall a hundred times.
+    async fn or_gone(&self, mut failure: Failure) -> Failure {
+        if !failure.unreachable && self.client.ping().await.is_err() {
+            failure.unreachable = true;
+        }
+        failure
     }
 
     /// Gives the lock back.
@@ -162,13 +171,8 @@ pub(super) async fn perform(
     ground: &Ground,
     say: &Say,
 ) -> Answer {
-    let answer = dispatch(kind, site, ground, say).await;
-    match answer {
-        // Slow, or gone? Nobody needs to run into the same wall a hundred times.
-        Err(mut failure) if !failure.unreachable && ground.client.ping().await.is_err() => {
-            failure.unreachable = true;
-            Err(failure)
-        }
+    match dispatch(kind, site, ground, say).await {
+        Err(failure) => Err(ground.or_gone(failure).await),
         answer => answer,
     }
 }

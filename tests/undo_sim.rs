@@ -13,8 +13,8 @@ use ostler::host::layout::lock_name;
 use ostler::host::secret::{SecretBytes, SecretFuture, SecretSource};
 use ostler::observe::model::{HostObservation, Observed};
 use ostler::observe::scan::{Inspect, scan};
-use ostler::plan::{OperationKind, Plan, PlanOptions, plan_with};
-use ostler::sim::Sim;
+use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
+use ostler::sim::{Fault, Sim, When};
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;
@@ -78,7 +78,8 @@ impl World {
         for (name, host) in &fleet.hosts {
             let client = &self.clients[name];
             let found = scan(client, host, fleet, Some(&self.sources), &Inspect::Ours);
-            let found = HostObservation::Reached(Arc::new(found.await.unwrap()));
+            // On the heap: such futures are too large for the stack of a test.
+            let found = HostObservation::Reached(Arc::new(Box::pin(found).await.unwrap()));
             observed.hosts.insert(name.clone(), found);
         }
         observed
@@ -104,7 +105,7 @@ impl World {
             stop_after,
         };
         let (to, _from) = tokio::sync::mpsc::unbounded_channel();
-        apply::run(plan, &context, to, CancellationToken::new()).await
+        Box::pin(apply::run(plan, &context, to, CancellationToken::new())).await
     }
 
     async fn plan(&self, text: &str) -> Plan {
@@ -134,13 +135,40 @@ impl World {
     async fn cut_off(&self, text: &str, last: impl Fn(&OperationKind) -> bool) -> String {
         let plan = self.plan(text).await;
         let at = plan.operations.iter().position(|o| last(&o.kind)).unwrap();
-        let outcome = self.run(self.fleet(text), text, &plan, Some(at + 1)).await;
+        self.cut_off_after(text, &plan, at + 1).await
+    }
+
+    /// Applies, and is killed after so many operations.
+    async fn cut_off_after(&self, text: &str, plan: &Plan, operations: usize) -> String {
         let fleet = self.fleet(text);
+        let outcome = self.run(fleet.clone(), text, plan, Some(operations)).await;
         for client in self.clients.values() {
             // This process lives on, and so would its lock.
             let _ = client.remove(&lock_name(&fleet.name), true).await;
         }
         outcome.run
+    }
+
+    /// Applies what moves the blog from the first host to the second, where the shop's old container
+    /// does not stop, and is killed: `more` operations after all that do not wait for that.
+    async fn cut_off_moving(&self, text: &str, more: isize) -> String {
+        let plan = self.plan(text).await;
+        let shop = || plan.operations.iter().filter(|o| is(o, "shop"));
+        let stop = |o: &&Operation| matches!(o.kind, OperationKind::StopContainer { .. });
+        let stuck = shop().find(stop).map(|o| match &o.kind {
+            OperationKind::StopContainer { container, .. } => container.id.clone().unwrap(),
+            _ => unreachable!(),
+        });
+        let stuck = When::Every("POST", format!("/containers/{}/stop", stuck.unwrap()));
+        let others = plan.operations.iter();
+        let others = others.filter(|o| o.host.as_str() == "one" || is(o, "blog"));
+        let until = others.count() + shop().position(|o| stop(&o)).unwrap();
+        let until = until.checked_add_signed(more).unwrap();
+        self.sims["two"].faults().at(stuck, Fault::Hang);
+        let run = self.cut_off_after(text, &plan, until).await;
+        self.sims["two"].faults().clear();
+        assert!(serves(self, "two", "blog") && !serves(self, "one", "blog"));
+        run
     }
 
     /// The way back, for an operator whose file says `mine`.
@@ -158,7 +186,7 @@ impl World {
             secrets: &self.sources,
             state: Some(&state),
         };
-        search.ways(run).await
+        Box::pin(search.ways(run)).await
     }
 
     async fn go(&self, way: &Way) {
@@ -261,4 +289,111 @@ async fn a_source_that_the_own_file_has_too_is_read_for_the_same_host_only() {
     let way = world.ways(&mine, &run).await.unwrap().remove(0);
     assert_eq!(world.sources.asked(), [command()]);
     world.go(&way).await;
+}
+
+/// A fleet file of these hosts, with sites `name@host`.
+fn fleet_of(hosts: &[&str], sites: &[(&str, &str, &str)]) -> String {
+    let mut text = "fleet: x\nhosts:\n".to_owned();
+    for host in hosts {
+        text.push_str(&format!("  {host}: {{ engine: \"unix:///{host}\" }}\n"));
+    }
+    text.push_str("sites:\n");
+    for (name, host, body) in sites {
+        text.push_str(&format!(
+            "  {name}: {{ host: {host}, recipe: image, image: \"ostler-test/web:1\", port: 8080, \
+             domains: [{name}.test], env: {{ BODY: {body} }} }}\n"
+        ));
+    }
+    text
+}
+
+fn is(operation: &Operation, site: &str) -> bool {
+    let found = operation.site.as_ref();
+    found.is_some_and(|found| found.as_str() == site)
+}
+
+fn serves(world: &World, host: &str, site: &str) -> bool {
+    let routed = world.sims[host].visit(80, &format!("{site}.test"), "/");
+    routed.status == 200
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_was_moved_is_back_before_it_goes() {
+    let world = World::new(&["one", "two"]).await;
+    let (blog, shop) = (("blog", "one", "a"), ("shop", "two", "a"));
+    world.apply(&fleet_of(&["one"], &[blog])).await;
+    world.apply(&fleet_of(&["two"], &[shop])).await;
+    let mine = fleet_of(
+        &["one", "two"],
+        &[("blog", "two", "a"), ("shop", "two", "b")],
+    );
+    let run = world.cut_off_moving(&mine, -1).await;
+    let ways = world.ways(&mine, &run).await.unwrap();
+    let hosts = |way: &Way| {
+        way.fleet
+            .hosts
+            .keys()
+            .map(|h| h.to_string())
+            .collect::<Vec<_>>()
+    };
+    let [back, away] = &ways[..] else {
+        panic!("{ways:?}")
+    };
+    assert_eq!(
+        (hosts(back), hosts(away)),
+        (vec!["one".into()], vec!["two".into()])
+    );
+    assert_eq!((back.after.len(), &away.after), (0, &[0].into()));
+    world.go(back).await;
+    assert!(serves(&world, "two", "blog") && serves(&world, "one", "blog"));
+    world.go(away).await;
+    assert!(!serves(&world, "two", "blog") && serves(&world, "one", "blog"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sites_that_were_exchanged_are_not_taken_down_first() {
+    let world = World::new(&["one", "two"]).await;
+    world
+        .apply(&fleet_of(&["one"], &[("blog", "one", "a")]))
+        .await;
+    world
+        .apply(&fleet_of(&["two"], &[("shop", "two", "a")]))
+        .await;
+    let mine = fleet_of(
+        &["one", "two"],
+        &[("blog", "two", "a"), ("shop", "one", "a")],
+    );
+    let plan = world.plan(&mine).await;
+    let run = world
+        .cut_off_after(&mine, &plan, plan.operations.len() - 2)
+        .await;
+    let refused = world.ways(&mine, &run).await.unwrap_err();
+    assert!(matches!(refused, BackError::Crossed { .. }), "{refused:?}");
+    assert!(refused.help().contains("ostler apply"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_stays_where_it_came_to_when_it_cannot_come_back() {
+    let world = World::new(&["one", "two"]).await;
+    let hosts = ["one", "two"];
+    world
+        .apply(&fleet_of(
+            &hosts,
+            &[("blog", "one", "a"), ("shop", "two", "a")],
+        ))
+        .await;
+    let mine = fleet_of(&hosts, &[("blog", "two", "a"), ("shop", "two", "b")]);
+    // The first host came to its end before the shop failed.
+    let run = world.cut_off_moving(&mine, 1).await;
+    let mut ways = world.ways(&mine, &run).await.unwrap();
+    assert_eq!(ways.len(), 1);
+    let way = ways.remove(0);
+    let mut told = way.plan.notices.iter().map(|n| n.text.as_str());
+    assert!(
+        told.any(|text| text.contains("moved it from one")),
+        "{:?}",
+        way.plan.notices
+    );
+    world.go(&way).await;
+    assert!(serves(&world, "two", "blog"), "it is nowhere");
 }

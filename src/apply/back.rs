@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 
 use super::lineage;
 use crate::engine::Client;
-use crate::fleet::{self, Fleet, Name, SecretSpec, file_hash};
+use crate::fleet::{self, Fleet, Name, SecretSpec, SiteState, file_hash};
 use crate::host::layout::toolbox_name;
 use crate::host::lock::printable;
 use crate::host::secret::SecretSource;
 use crate::host::{Layout, Toolbox, state};
-use crate::observe::model::{Applying, HostObservation, Observed};
+use crate::observe::model::{Applying, HostObservation, Observed, RecordedState};
 use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Notice, Plan, PlanOptions, plan_with};
 
@@ -42,6 +42,17 @@ pub enum BackError {
         /// Why not.
         why: String,
     },
+    /// Two hosts with different files before it exchanged sites.
+    #[error(
+        "{one} and {other} exchanged sites in it, and had different fleet files before: whichever is taken back first \
+         would take a site down that is not up on the other"
+    )]
+    Crossed {
+        /// Where.
+        one: Name,
+        /// And where.
+        other: Name,
+    },
     /// A host that it worked on is not in the operator's fleet file.
     #[error("{host} is not in your fleet file")]
     NoHost {
@@ -56,7 +67,9 @@ impl BackError {
         match self {
             BackError::Unknown(_) => "`ostler status` says what was cut off",
             BackError::NoHost { .. } => "get the version of the fleet file that names it",
-            BackError::AppliedSince { .. } | BackError::NoFile { .. } => {
+            BackError::AppliedSince { .. }
+            | BackError::NoFile { .. }
+            | BackError::Crossed { .. } => {
                 "`ostler apply` finishes it instead: it brings the sites to what your fleet file says"
             }
         }
@@ -97,6 +110,55 @@ pub struct Way {
     pub plan: Plan,
     /// What was found on them just now.
     pub observed: Observed,
+    /// Ways before this one, by number, that bring up what this one takes down: it is gone only
+    /// where they came to their end.
+    pub after: BTreeSet<usize>,
+}
+
+impl Way {
+    fn brings(&self, site: &Name) -> bool {
+        let found = self.fleet.sites.get(site);
+        found.is_some_and(|site| {
+            site.state == SiteState::Running && self.fleet.hosts.contains_key(&site.host)
+        })
+    }
+
+    /// Sites of which something is taken down here and that do not run here afterwards.
+    fn takes(&self) -> BTreeSet<&Name> {
+        let sites = self.plan.operations.iter().filter_map(|o| o.site.as_ref());
+        sites.filter(|site| !self.brings(site)).collect()
+    }
+
+    fn waits_for(&self, other: &Way) -> bool {
+        self.takes().iter().any(|site| other.brings(site))
+    }
+}
+
+/// Puts ways into an order in which a site that was moved is up where it was before it is taken
+/// down where it came to.
+fn in_order(ways: Vec<Way>) -> Result<Vec<Way>, BackError> {
+    let mut left = ways;
+    let mut sorted: Vec<Way> = Vec::new();
+    while !left.is_empty() {
+        let waits = |way: &Way| left.iter().find(|other| way.waits_for(other));
+        let Some(next) = left.iter().position(|way| waits(way).is_none()) else {
+            let host = |way: Option<&Way>| {
+                let first = way.and_then(|way| way.fleet.hosts.keys().next());
+                first.cloned().unwrap_or_default()
+            };
+            let one = left.first();
+            return Err(BackError::Crossed {
+                one: host(one),
+                other: host(one.and_then(waits)),
+            });
+        };
+        let mut way = left.remove(next);
+        let before = sorted.iter().enumerate();
+        let after = before.filter(|(_, other)| way.waits_for(other));
+        way.after = after.map(|(number, _)| number).collect();
+        sorted.push(way);
+    }
+    Ok(sorted)
 }
 
 /// What it takes to find the way.
@@ -146,8 +208,10 @@ impl Search<'_> {
                 },
                 hash => self.file(hash, &hosts).await?,
             };
-            ways.push(self.way(run, former, &hosts, &notes).await?);
+            // On the heap: what looks at hosts is too large for the stack of a thread.
+            ways.push(Box::pin(self.way(run, former, &hosts, &notes)).await?);
         }
+        let mut ways = in_order(ways)?;
         if let Some(first) = ways.first_mut() {
             first.plan.notices.extend(elsewhere(&notes));
         }
@@ -258,6 +322,11 @@ impl Search<'_> {
         observed.lineage.ancestors.insert(hash.clone());
         let here = || notes.iter().filter(|(host, _)| hosts.contains(host));
         let touched: BTreeSet<Name> = here().flat_map(|(_, n)| n.sites.clone()).collect();
+        let gone = self.moved_for_good(notes);
+        let (stays, touched): (BTreeSet<Name>, _) = touched.into_iter().partition(|site| {
+            let here = fleet.sites.get(site).map(|site| &site.host);
+            gone.contains_key(site) && here.is_none_or(|host| !hosts.contains(host))
+        });
         observed.lineage.known_sites.extend(touched.iter().cloned());
         let options = PlanOptions {
             only: Some(touched),
@@ -266,6 +335,17 @@ impl Search<'_> {
         };
         let now = chrono::Utc::now().timestamp();
         let mut plan = plan_with(&fleet, &hash, &observed, &[], now, &options);
+        plan.notices.extend(stays.into_iter().filter_map(|site| {
+            let host = here().find(|(_, note)| note.sites.contains(&site))?.0;
+            let from = gone.get(&site)?;
+            Some(Notice {
+                host: host.clone(),
+                text: format!(
+                    "stays here: that apply moved it from {from} and came to its end there"
+                ),
+                site: Some(site),
+            })
+        }));
         for (host, note) in here() {
             let secrets = note.secrets.iter().filter(|site| {
                 let site = fleet.sites.get(site.as_str());
@@ -284,7 +364,29 @@ impl Search<'_> {
             fleet,
             plan,
             observed,
+            after: BTreeSet::new(),
         })
+    }
+
+    /// Sites that it moved away from a host on which it came to its end, with that host: there they
+    /// are not brought back, so they have to stay where they are now.
+    fn moved_for_good(&self, notes: &CutOff) -> BTreeMap<Name, Name> {
+        let hosts: BTreeSet<&Name> = notes.values().flat_map(|note| &note.hosts).collect();
+        let ended = hosts.into_iter().filter(|host| !notes.contains_key(*host));
+        let mut moved = BTreeMap::new();
+        for host in ended {
+            let seen = self.observed.hosts.get(host).and_then(|h| h.reached());
+            for (site, record) in seen
+                .and_then(|s| s.state.read())
+                .iter()
+                .flat_map(|s| &s.sites)
+            {
+                if record.state == RecordedState::Leftover {
+                    moved.insert(site.clone(), host.clone());
+                }
+            }
+        }
+        moved
     }
 
     /// Looks closely at the hosts of `fleet`, as they are for that file.

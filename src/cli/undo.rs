@@ -8,7 +8,7 @@ use super::walk::Planned;
 use super::{Exit, Failure, apply, planned, progress};
 use crate::apply::back::{self, CutOff, Search};
 use crate::apply::secret::Sources;
-use crate::fleet::Selection;
+use crate::fleet::{Name, Selection};
 use crate::host::lock::printable;
 use crate::observe::model::Applying;
 use crate::observe::scan::Inspect;
@@ -66,6 +66,16 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let mut outcomes = Vec::new();
     let mut exits = Vec::new();
     for way in ways {
+        let waits: Vec<&Exit> = way.after.iter().filter_map(|n| exits.get(*n)).collect();
+        if waits.iter().any(|exit| **exit != Exit::Done) {
+            let hosts: Vec<&str> = way.fleet.hosts.keys().map(Name::as_str).collect();
+            context.out.warn(&format!(
+                "{}: left as it is: what was moved there is not back where it was; `ostler undo` again goes on",
+                hosts.join(", ")
+            ));
+            exits.push(Exit::Error);
+            continue;
+        }
         let before = FleetFile {
             path: file.path.clone(),
             source: way.source,

@@ -1,11 +1,17 @@
 //! The operator's own configuration: `config.yml` in the configuration directory.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::exit::Failure;
+use crate::fleet::nearest;
+
+/// All that the file may say: `mode` is read here, the rest by the console.
+const KEYS: [&str; 3] = ["mode", "theme", "keys"];
 
 /// What the command line needs of the configuration. The console reads its theme and keys from the
 /// same file.
@@ -67,10 +73,21 @@ fn load_from(path: &Path) -> Result<Config, Failure> {
     {
         return Ok(Config::default());
     }
-    serde_yaml::from_str(&text).map_err(|error| {
+    let broken = |error: serde_yaml::Error| {
         Failure::new(format!("{}: {error}", path.display()))
             .help("mode is `full` or `on-call`; see the README for the rest of the file")
-    })
+    };
+    // Of `Mode: on-call` nothing would be heard, and hosts could be changed.
+    let keys: BTreeMap<String, IgnoredAny> = serde_yaml::from_str(&text).map_err(broken)?;
+    if let Some(odd) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let odd = super::text::line(odd);
+        let failure = Failure::new(format!("{}: there is no setting `{odd}`", path.display()));
+        return Err(failure.help(match nearest(&odd, KEYS) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("settings are {}", KEYS.join(", ")),
+        }));
+    }
+    serde_yaml::from_str(&text).map_err(broken)
 }
 
 #[cfg(test)]
@@ -100,6 +117,22 @@ mod tests {
     fn a_mode_that_is_not_understood_is_not_taken_for_full() {
         assert!(read("mode: oncall\n").is_err());
         assert!(read("mode: [\n").is_err());
+    }
+
+    #[test]
+    fn a_setting_that_is_not_known_is_refused() {
+        for (text, says) in [
+            ("Mode: on-call\n", "did you mean `mode`?"),
+            ("theme: light\nmdoe: on-call\n", "did you mean `mode`?"),
+            ("read-only: true\n", "settings are mode, theme, keys"),
+        ] {
+            let failure = read(text).unwrap_err();
+            assert!(
+                failure.message.contains("there is no setting"),
+                "{failure:?}"
+            );
+            assert_eq!(failure.help.as_deref(), Some(says), "{text}");
+        }
     }
 
     #[test]

@@ -332,6 +332,7 @@ impl Search<'_> {
             only: Some(touched),
             stop_unknown: true,
             takes_back: Some(run.to_owned()),
+            ..PlanOptions::default()
         };
         let now = chrono::Utc::now().timestamp();
         let mut plan = plan_with(&fleet, &hash, &observed, &[], now, &options);

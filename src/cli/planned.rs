@@ -45,6 +45,9 @@ pub fn summary(plan: &Plan) -> String {
     };
     if operations.is_empty() {
         return match plan.problems.is_empty() {
+            true if !plan.unknown.is_empty() => {
+                "Nothing to do on the hosts that answer: they are as the fleet file says.".into()
+            }
             true => "Nothing to do: the hosts are as the fleet file says.".into(),
             false => format!("Nothing can be done{problems}."),
         };
@@ -264,6 +267,14 @@ mod tests {
         assert_eq!(
             render(&Plan::default(), false),
             "Nothing to do: the hosts are as the fleet file says.\n"
+        );
+        let plan = Plan {
+            unknown: ["web2".parse().unwrap()].into(),
+            ..Plan::default()
+        };
+        assert_eq!(
+            render(&plan, false),
+            "Nothing to do on the hosts that answer: they are as the fleet file says.\n"
         );
     }
 }

@@ -89,8 +89,15 @@ pub struct Request {
     pub title: String,
     /// What is asked.
     pub wish: Wish,
-    /// For which sites; empty: all.
-    pub sites: Vec<Name>,
+    /// For which sites; `None`: all. None in the list: for the hosts themselves.
+    pub sites: Option<Vec<Name>>,
+}
+
+impl Request {
+    /// The sites that it names.
+    pub fn named(&self) -> &[Name] {
+        self.sites.as_deref().unwrap_or_default()
+    }
 }
 
 /// What is asked.
@@ -98,6 +105,8 @@ pub struct Request {
 pub enum Wish {
     /// Make them match the file.
     Apply,
+    /// Finish the apply with this name, which was cut off.
+    Finish(String),
     /// Take back the apply with this name, which was cut off.
     Undo(String),
     /// Write what was changed by hand on them into the file.

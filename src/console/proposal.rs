@@ -84,7 +84,7 @@ impl Proposal {
             (many, _) if many.len() > MANY => Confirm::Type(many.len().to_string()),
             ([one], true) => Confirm::Type(one.clone()),
             (many, true) if many.len() > 1 => Confirm::Type(many.len().to_string()),
-            ([], true) => match &self.request.sites[..] {
+            ([], true) => match self.request.named() {
                 [one] => Confirm::Type(one.to_string()),
                 many => Confirm::Type(many.len().to_string()),
             },

@@ -1,6 +1,6 @@
 //! A plan: operations with their order, and what stands in the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ pub struct Plan {
     pub problems: Vec<Problem>,
     /// What the operator should know and nothing waits for.
     pub notices: Vec<Notice>,
+    /// Hosts that do not answer and that the file wants nothing of: nobody knows what is there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unknown: BTreeSet<Name>,
 }
 
 impl Plan {

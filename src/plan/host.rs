@@ -40,6 +40,12 @@ pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {
                     format!("it cannot be reached: {why}"),
                     "its sites are left as they are; `ostler doctor` says more",
                 );
+            } else if wish.options.only.is_none() {
+                plan.unknown.insert(host.name.clone());
+                draft.notice(
+                    None,
+                    format!("it cannot be reached, what is left there is not known: {why}"),
+                );
             }
         }
         None => {

@@ -50,6 +50,9 @@ pub struct PlanOptions {
     pub only: Option<BTreeSet<Name>>,
     /// Also stop sites that no fleet file in this operator's history ever named.
     pub stop_unknown: bool,
+    /// The plan finishes this apply, which was cut off: also where it had only the host itself to
+    /// see to.
+    pub finishes: Option<String>,
     /// The plan takes this apply back, which was cut off: `fleet` is what was applied before it,
     /// and nothing is recorded as applied.
     pub takes_back: Option<String>,

@@ -91,7 +91,10 @@ pub(crate) fn to_settle<'a>(wish: &Wish, seen: &'a ObservedHost) -> Vec<&'a Appl
     let within = |note: &&Applying| match (&wish.options.takes_back, &wish.options.only) {
         (Some(run), _) => *run == note.run || note.takes_back.as_ref() == Some(run),
         (None, None) => true,
-        (None, Some(only)) => !note.sites.is_empty() && note.sites.is_subset(only),
+        (None, Some(only)) => {
+            let meant = wish.options.finishes.as_ref() == Some(&note.run);
+            (meant || !note.sites.is_empty()) && note.sites.is_subset(only)
+        }
     };
     seen.unfinished().filter(within).collect()
 }

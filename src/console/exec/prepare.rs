@@ -76,9 +76,16 @@ impl Work {
         };
         let fleet = Arc::new(fleet);
         let text = after.as_deref().unwrap_or(&before);
-        let only: Option<BTreeSet<Name>> =
-            (!request.sites.is_empty()).then(|| request.sites.iter().cloned().collect());
-        self.look_again(&fleet, only.as_ref()).await;
+        let only: Option<BTreeSet<Name>> = request
+            .sites
+            .as_ref()
+            .map(|sites| sites.iter().cloned().collect());
+        let finishes = match &request.wish {
+            Wish::Finish(run) => Some(run.clone()),
+            _ => None,
+        };
+        self.look_again(&fleet, only.as_ref(), finishes.as_deref())
+            .await;
         self.observed.lineage = lineage::find(
             path,
             text.as_bytes(),
@@ -89,7 +96,7 @@ impl Work {
         .await;
         let intents = match request.wish {
             Wish::Restart => request
-                .sites
+                .named()
                 .iter()
                 .map(|site| Intent::Restart { site: site.clone() })
                 .collect(),
@@ -98,6 +105,7 @@ impl Work {
         let hash = fleet::file_hash(text.as_bytes());
         let options = PlanOptions {
             only,
+            finishes,
             ..PlanOptions::default()
         };
         let now = chrono::Utc::now().timestamp();
@@ -183,10 +191,10 @@ impl Work {
         mut fleet: Fleet,
         left: &mut Vec<String>,
     ) -> Result<(Option<String>, Fleet), String> {
-        let only = request.sites.iter().cloned().collect();
-        self.look_again(&fleet, Some(&only)).await;
+        let only = request.named().iter().cloned().collect();
+        self.look_again(&fleet, Some(&only), None).await;
         let mut text = before.clone();
-        for site in &request.sites {
+        for site in request.named() {
             let host = fleet.sites.get(site).map(|s| s.host.clone());
             if let Some(HostObservation::Unreachable { why }) =
                 host.and_then(|host| self.observed.hosts.get(&host))
@@ -217,8 +225,14 @@ impl Work {
         }
     }
 
-    /// Looks again, closely and with secrets, at the hosts it is about.
-    async fn look_again(&mut self, fleet: &Fleet, only: Option<&BTreeSet<Name>>) {
+    /// Looks again, closely and with secrets, at the hosts it is about; `finishes`: an apply, also
+    /// where it was cut off.
+    async fn look_again(
+        &mut self,
+        fleet: &Fleet,
+        only: Option<&BTreeSet<Name>>,
+        finishes: Option<&str>,
+    ) {
         self.forget_moved(fleet);
         let mut hosts: BTreeSet<Name> = match only {
             None => fleet.hosts.keys().cloned().collect(),
@@ -235,6 +249,12 @@ impl Work {
                 if state.is_some_and(|s| sites.iter().any(|site| s.sites.contains_key(site))) {
                     hosts.insert(name.clone());
                 }
+            }
+        }
+        for (name, host) in &self.observed.hosts {
+            let mut notes = host.reached().into_iter().flat_map(|seen| seen.applying());
+            if notes.any(|note| Some(note.run.as_str()) == finishes) {
+                hosts.insert(name.clone());
             }
         }
         let secrets = Some(&*self.secrets);
@@ -275,9 +295,9 @@ fn diff_line(line: &fleet::DiffLine) -> DiffLine {
 fn edits(request: &Request) -> Vec<Edit> {
     match &request.wish {
         // What is adopted is known only after the hosts were looked at.
-        Wish::Apply | Wish::Restart | Wish::Undo(_) | Wish::Adopt => Vec::new(),
+        Wish::Apply | Wish::Finish(_) | Wish::Restart | Wish::Undo(_) | Wish::Adopt => Vec::new(),
         Wish::State(state) => request
-            .sites
+            .named()
             .iter()
             .map(|site| Edit::SetState {
                 site: site.to_string(),

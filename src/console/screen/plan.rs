@@ -226,7 +226,10 @@ fn operation(operation: &Operation, room: usize) -> Spans {
 
 /// One line about a whole plan.
 pub fn summary(plan: &Plan) -> String {
-    if plan.operations.is_empty() && plan.problems.is_empty() {
+    if plan.is_empty() && !plan.unknown.is_empty() {
+        return "nothing to do on the hosts that answer: they match the file".into();
+    }
+    if plan.is_empty() {
         return "nothing to do: the hosts match the file".into();
     }
     let mut sites: Vec<&Name> = plan

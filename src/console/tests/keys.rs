@@ -239,9 +239,9 @@ fn more_than_five_marked_asks_for_the_number() {
             _ => None,
         })
         .unwrap();
-    assert_eq!(request.sites.len(), 6);
+    assert_eq!(request.named().len(), 6);
     let operations = request
-        .sites
+        .named()
         .iter()
         .map(|s| {
             let container = crate::plan::ContainerRef {
@@ -344,7 +344,7 @@ fn an_action_is_bound_to_the_site_it_was_asked_for() {
         asked,
         [(
             "restart bob-shop on web2".to_owned(),
-            vec![name("bob-shop")]
+            Some(vec![name("bob-shop")])
         )]
     );
     answer(&mut app, drift_plan());

@@ -188,7 +188,7 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
             let request = Request {
                 title: format!("apply {}", model.view.name),
                 wish: Wish::Apply,
-                sites: Vec::new(),
+                sites: None,
             };
             return propose(model, request);
         }
@@ -370,11 +370,12 @@ fn change(model: &mut Model, verb: &str, wish: Wish) -> Vec<Effect> {
         model.say(Tone::Bad, why);
         return Vec::new();
     }
-    let sites: Vec<Name> = rows.iter().filter_map(|r| r.name.parse().ok()).collect();
+    let sites = rows.iter().filter_map(|r| r.name.parse().ok()).collect();
     let title = match &rows[..] {
         [one] => format!("{verb} {} on {}", one.name, one.host),
         many => format!("{verb} {}", count(many.len(), "site", "sites")),
     };
+    let sites = Some(sites);
     propose(model, Request { title, wish, sites })
 }
 
@@ -392,13 +393,13 @@ fn newest_cut_off(model: &mut Model) -> Option<(String, Vec<Name>, String)> {
 
 /// Asks for the plan that finishes an apply that was cut off: the usual one, for what it touched.
 fn finish(model: &mut Model) -> Vec<Effect> {
-    let Some((_, sites, by)) = newest_cut_off(model) else {
+    let Some((run, sites, by)) = newest_cut_off(model) else {
         return Vec::new();
     };
     let request = Request {
         title: format!("finish the apply of {by}"),
-        wish: Wish::Apply,
-        sites,
+        wish: Wish::Finish(run),
+        sites: Some(sites),
     };
     propose(model, request)
 }
@@ -411,7 +412,7 @@ fn undo(model: &mut Model) -> Vec<Effect> {
     let request = Request {
         title: format!("take back the apply of {by}"),
         wish: Wish::Undo(run),
-        sites,
+        sites: Some(sites),
     };
     propose(model, request)
 }
@@ -448,6 +449,10 @@ fn refused(row: &SiteRow, verb: &str) -> Option<String> {
     }
     if row.stale {
         return Some(format!("{verb} {}: {}", row.name, row.why));
+    }
+    if row.name.parse::<Name>().is_err() {
+        let name = &row.name;
+        return Some(format!("{verb}: {name} is not what a site can be called"));
     }
     if !row.in_file && verb != "apply" {
         return Some(format!("{} is not in the fleet file any more", row.name));

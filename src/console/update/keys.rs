@@ -161,7 +161,7 @@ fn in_overlay(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
                     Some(site) => {
                         let request = Request {
                             title: format!("create {} on {}", site.name, site.host),
-                            sites: vec![site.name.clone()],
+                            sites: Some(vec![site.name.clone()]),
                             wish: Wish::Create(Box::new(site)),
                         };
                         (None, propose(model, request))

@@ -211,6 +211,51 @@ fn an_older_file_does_not_stop_a_newer_site() {
 }
 
 #[test]
+fn what_was_cut_off_before_any_site_is_finished_by_its_name() {
+    let fleet = fleet(&[Some(PLAIN), Some(Draw { host: 1, ..PLAIN })]);
+    let mut world = applied(&fleet);
+    let note = |site: Option<&str>| Applying {
+        run: "r1".into(),
+        sites: site.map(name).into_iter().collect(),
+        ..Applying::default()
+    };
+    for (host, site) in [("one", Some("ash")), ("two", None)] {
+        let host = world.hosts.get_mut(&name(host)).unwrap();
+        host.disk.as_mut().unwrap().applying.push(note(site));
+    }
+    let settles = |finishes: Option<&str>| -> Vec<String> {
+        let options = PlanOptions {
+            only: Some([name("ash")].into()),
+            finishes: finishes.map(str::to_owned),
+            ..PlanOptions::default()
+        };
+        let plan = plan_with(&fleet, "hash", &world.observe(&fleet), &[], 0, &options);
+        let settle = |kind: &OperationKind| matches!(kind, OperationKind::SettleRun { .. });
+        let settles = plan.operations.iter().filter(|o| settle(&o.kind));
+        settles.map(|o| o.host.to_string()).collect()
+    };
+    assert_eq!(settles(Some("r1")), ["one", "two"]);
+    assert_eq!(settles(Some("r2")), ["one"]);
+    assert_eq!(settles(None), ["one"]);
+}
+
+#[test]
+fn a_host_of_which_nothing_is_wanted_is_not_taken_to_be_right_when_it_is_away() {
+    let fleet = fleet(&[Some(PLAIN)]);
+    let world = applied(&fleet);
+    let mut observed = world.observe(&fleet);
+    assert!(plan(&fleet, "hash", &observed, &[], 0).unknown.is_empty());
+    let away = HostObservation::Unreachable {
+        why: "connection refused".into(),
+    };
+    observed.hosts.insert(name("two"), away);
+    let plan = plan(&fleet, "hash", &observed, &[], 0);
+    assert!(plan.is_empty());
+    assert_eq!(plan.unknown, [name("two")].into());
+    assert!(plan.notices[0].text.starts_with("it cannot be reached"));
+}
+
+#[test]
 fn a_host_that_cannot_be_reached_delays_no_other() {
     let fleet = fleet(&[Some(PLAIN), Some(Draw { host: 1, ..PLAIN })]);
     let mut observed = world(0).observe(&fleet);

@@ -390,6 +390,21 @@ impl HostData {
         !self.is_up() || self.unread(now).is_some()
     }
 
+    /// A moment that the host's clock told, on ours.
+    pub fn ours(&self, at: i64) -> i64 {
+        at - self.pulse.and_then(|p| p.skew()).unwrap_or(0)
+    }
+
+    /// Takes the router's numbers. The status of an answer stays known when the log that told it
+    /// has moved on.
+    pub fn set_traffic(&mut self, numbers: Vec<(Name, Traffic)>) {
+        for (site, mut new) in numbers {
+            let old = self.traffic.get(&site).and_then(|old| old.status);
+            new.status = new.status.or(old);
+            self.traffic.insert(site, new);
+        }
+    }
+
     /// Takes a new state of the link. Whether the host came or went.
     pub fn set_link(&mut self, now: i64, link: Link, why: String, retry_at: Option<i64>) -> bool {
         let up = |l| matches!(l, Link::Ready | Link::Degraded);
@@ -424,8 +439,8 @@ pub struct Traffic {
     pub at: i64,
     /// Requests per second.
     pub requests: f64,
-    /// Answers of 500 and above per minute.
-    pub errors: f64,
+    /// Answers of 500 and above per minute; `None`: what was read does not tell.
+    pub errors: Option<f64>,
     /// Connections held.
     pub connections: u32,
     /// Status of the last answer and when it was given, where known.

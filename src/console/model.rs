@@ -15,6 +15,7 @@ use super::order::Sort;
 use super::palette::Palette;
 use super::planned::Planned;
 use super::proposal::Open;
+use super::row::FRESH_S;
 use super::text;
 use super::theme::Theme;
 use super::widget::input::Input;
@@ -267,6 +268,8 @@ pub struct Block {
     pub projects: bool,
     /// Whether any row has a domain.
     pub domains: bool,
+    /// When the first of the router's numbers in them is too old to be shown, unix seconds.
+    pub old_at: Option<i64>,
 }
 
 impl Block {
@@ -279,6 +282,11 @@ impl Block {
             host_width: text::width(host.as_str()) as u16,
             projects: rows.iter().any(|r| !r.project.is_empty()),
             domains: rows.iter().any(|r| !r.domains.is_empty()),
+            old_at: rows
+                .iter()
+                .filter(|r| !r.stale)
+                .filter_map(|r| Some(r.requests?.at + FRESH_S))
+                .min(),
             host,
         }
     }

@@ -27,6 +27,9 @@ pub struct Facts<'a> {
     pub now: i64,
 }
 
+/// Numbers of the router say something about now for this long.
+pub const FRESH_S: i64 = 60;
+
 /// All rows of one host: its sites of the file, leftovers, foreign containers.
 pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow> {
     let mut rows = Vec::new();
@@ -143,21 +146,20 @@ fn site_row(
     if let Some(traffic) = data.traffic.get(&site.name) {
         let at = traffic.at;
         let source = Source::Router;
-        row.requests = Some(Reading {
-            value: traffic.requests,
-            at,
-            source,
-        });
-        row.errors = Some(Reading {
-            value: traffic.errors,
-            at,
-            source,
-        });
-        row.connections = Some(Reading {
-            value: traffic.connections,
-            at,
-            source,
-        });
+        // What is dimmed with its age may be old.
+        if row.stale || facts.now - at < FRESH_S {
+            row.requests = Some(Reading {
+                value: traffic.requests,
+                at,
+                source,
+            });
+            row.errors = traffic.errors.map(|value| Reading { value, at, source });
+            row.connections = Some(Reading {
+                value: traffic.connections,
+                at,
+                source,
+            });
+        }
         row.http = traffic
             .status
             .map(|(value, at)| Reading { value, at, source });
@@ -172,6 +174,9 @@ fn site_row(
             source: Source::Probe,
         });
     }
+    // An answer of the run before says nothing about this one.
+    let begun = row.since.filter(|_| row.running);
+    row.http = row.http.filter(|h| begun.is_none_or(|begun| h.at >= begun));
     let causes = facts
         .due
         .sites
@@ -227,7 +232,7 @@ fn describe_container(row: &mut SiteRow, container: &ObservedContainer, data: &H
     }
     row.since = history
         .and_then(|h| h.changed)
-        .or_else(|| changed_at(container))
+        .or_else(|| changed_at(container).map(|at| data.ours(at)))
         .or_else(|| {
             let ago = ago_in_status(&container.status)?;
             data.observed_at.map(|at| at - ago)

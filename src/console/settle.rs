@@ -29,6 +29,11 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
             model.stale_hosts.insert(host);
         }
     }
+    for block in &model.blocks {
+        if block.old_at.is_some_and(|at| at <= now) {
+            model.stale_hosts.insert(block.host.clone());
+        }
+    }
     if !model.stale_hosts.is_empty() {
         rebuild(model);
     }
@@ -103,6 +108,8 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         .map(|n| n.2)
         .filter(|until| *until != i64::MAX);
     let again = screen::logs::due_ms(model);
+    let aged = model.blocks.iter().filter_map(|b| b.old_at).min();
+    let aged = aged.map(|at| at * 1000);
     let listens = match &model.overlay {
         Some(Overlay::Proposal(open)) if !open.listens(model.now_ms) => {
             open.quiet_since.map(|at| at + UNREAD_MS)
@@ -110,7 +117,7 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         _ => None,
     };
     let old = current(model).into_iter().map(|(_, at)| at * 1000).min();
-    let all = [work, reorder, note, again, listens, old];
+    let all = [work, reorder, note, again, listens, old, aged];
     all.into_iter().flatten().min()
 }
 
@@ -326,11 +333,16 @@ fn watch(model: &Model) -> Watch {
     watch
 }
 
-/// Requests to sites on screen that no other source tells the HTTP status of: once per container.
+/// How long a bad answer stands before the site is asked again: it may be well, and unvisited.
+const ASK_AGAIN_S: i64 = 60;
+
+/// Requests to sites on screen that no other source tells the HTTP status of: once per life of a
+/// container; and to those whose last answer was bad, as long as it is.
 fn probes(model: &mut Model) -> Vec<Effect> {
     if model.place() != Place::Sites {
         return Vec::new();
     }
+    let now = model.now();
     let list = &model.sites.list;
     let rows = model.body_lines().saturating_sub(1);
     let silent: Vec<(Arc<str>, String)> = list
@@ -341,11 +353,18 @@ fn probes(model: &mut Model) -> Vec<Effect> {
         .filter_map(|at| model.view.sites.get(*at as usize))
         .filter(|row| {
             let answers = row.wanted == Some(crate::fleet::SiteState::Running);
-            row.in_file && answers && !row.stale && row.http.is_none() && row.since.is_some()
+            row.in_file && answers && !row.stale
         })
-        .map(|row| {
+        .filter_map(|row| {
             let container = row.container.clone().unwrap_or_default();
-            (row.key.clone(), format!("{container} {:?}", row.since))
+            let life = match row.http {
+                None => format!("{container} {}", row.since?),
+                Some(http) if http.value >= 500 && now - http.at >= ASK_AGAIN_S => {
+                    format!("{container} again {}", now.div_euclid(ASK_AGAIN_S))
+                }
+                Some(_) => return None,
+            };
+            Some((row.key.clone(), life))
         })
         .collect();
     let mut effects = Vec::new();

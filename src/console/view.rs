@@ -306,7 +306,12 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
             format!(
                 " {}@{machine} applying{place} {} ",
                 lock.who,
-                ages.ago(lock.since)
+                ages.ago(
+                    model
+                        .data
+                        .get(*host)
+                        .map_or(lock.since, |d| d.ours(lock.since))
+                )
             ),
         ));
     }

@@ -169,7 +169,7 @@ pub fn traffic(host: usize, requests: f64) -> Vec<(Name, Traffic)> {
             let traffic = Traffic {
                 at: NOW,
                 requests: requests + site as f64 / 7.0,
-                errors: if failing { 60.0 } else { 0.0 },
+                errors: Some(if failing { 60.0 } else { 0.0 }),
                 connections: 3,
                 status: Some((if failing { 502 } else { 200 }, NOW)),
             };

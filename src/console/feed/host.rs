@@ -229,6 +229,7 @@ async fn attend(
         counted: false,
         measured: false,
         blind: false,
+        ahead: None,
         pulse: None,
         troubles: Troubles::default(),
         told: None,
@@ -287,6 +288,8 @@ struct Worker<'a> {
     measured: bool,
     /// The router's table cannot be read; its log is.
     blind: bool,
+    /// Seconds that the host's clock is ahead of ours, as last read.
+    ahead: Option<i64>,
     /// What was last told of the round trip.
     pulse: Option<Pulse>,
     troubles: Troubles,
@@ -471,10 +474,10 @@ impl Worker<'_> {
             self.troubles.late = None;
         }
         self.tell();
-        let local = chrono::Utc::now().timestamp();
+        self.skew();
         let pulse = Pulse {
             round_trip: took,
-            skew_s: self.client.daemon_now().map(|there| there - local),
+            skew_s: self.ahead,
         };
         if self.pulse.is_none_or(|before| before.differs(&pulse)) {
             self.pulse = Some(pulse);
@@ -573,6 +576,25 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Seconds that the host's clock is ahead of ours, where that is more than reading clocks in
+    /// whole seconds makes of none.
+    fn skew(&mut self) -> i64 {
+        let local = chrono::Utc::now().timestamp();
+        if let Some(there) = self.client.daemon_now() {
+            let ahead = there - local;
+            // It does not follow what is only the reading: moments would move with it.
+            match self.ahead {
+                Some(before) if (before - ahead).abs() <= 1 => {}
+                _ => self.ahead = Some(ahead),
+            }
+        }
+        let pulse = Pulse {
+            round_trip: Duration::ZERO,
+            skew_s: self.ahead,
+        };
+        pulse.skew().unwrap_or(0)
+    }
+
     fn event(&mut self, event: EngineEvent) {
         if event.kind == "network" {
             // What it means for the container shows when that is looked at.
@@ -589,7 +611,7 @@ impl Worker<'_> {
             detail = format!("exit code {code}");
         }
         let event = ContainerEvent {
-            at: event.time_nano / 1_000_000_000,
+            at: event.time_nano / 1_000_000_000 - self.skew(),
             name: event.attributes.get("name").cloned().unwrap_or_default(),
             site: event.attributes.get("ostler.site").cloned(),
             container: event.id,
@@ -693,7 +715,7 @@ impl Worker<'_> {
             }
             let cpu = self.stats.get(&id).and_then(|last| stats.cores_since(last));
             let usage = Usage {
-                at: stats.read_at / 1000,
+                at: stats.read_at / 1000 - self.skew(),
                 memory: stats.memory_used,
                 memory_limit: stats.memory_limit,
                 cpu,
@@ -729,8 +751,12 @@ impl Worker<'_> {
             return Err(lines.unwrap_err());
         }
         let now = chrono::Utc::now().timestamp();
-        let from_log = numbers::of_log(&lines.unwrap_or_default(), now);
+        let lines = lines.map(|lines| numbers::on_our_clock(lines, self.skew()));
+        let read = lines.is_ok();
+        let lines = lines.unwrap_or_default();
+        let from_log = numbers::of_log(&lines, now);
         let toolbox = find_toolbox(&last.containers, &fleet.name).filter(|c| c.is_running());
+        let mut counted = false;
         let table = match toolbox {
             Some(found) if !self.shared.on_call && !self.blind => {
                 let toolbox = Toolbox {
@@ -739,7 +765,10 @@ impl Worker<'_> {
                     layout: Layout::new(&self.host.root),
                 };
                 match router::traffic(&toolbox).await {
-                    Ok(table) => table,
+                    Ok(table) => {
+                        counted = true;
+                        table
+                    }
                     Err(_) => {
                         // Until the host is looked at again the log has to do.
                         self.blind = true;
@@ -749,7 +778,12 @@ impl Worker<'_> {
             }
             _ => BTreeMap::new(),
         };
-        let numbers = numbers::merged(&table, from_log, now);
+        let mut numbers = numbers::merged(&table, from_log, now);
+        if read || counted {
+            let sites = fleet.sites_on(&self.host.name).map(|site| &site.name);
+            let a_minute = counted || numbers::tell_a_minute(&lines, now);
+            numbers = numbers::and_silent(numbers, sites, a_minute, now);
+        }
         if !numbers.is_empty() {
             self.shared
                 .send(&self.host.name, HostNews::Traffic(numbers));

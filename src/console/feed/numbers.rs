@@ -1,7 +1,7 @@
 //! The router's numbers: from its table, which counts everything, and from the end of its log,
 //! which also tells statuses and can be read in on-call mode.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 
@@ -15,6 +15,7 @@ use crate::host::router::runtime::SiteTraffic;
 const TAIL: u32 = 500;
 /// Requests per second are counted over this many seconds, as the router's table does.
 const RATE_S: f64 = 10.0;
+const MINUTE_S: f64 = 60.0;
 
 /// The last lines of the router's log.
 pub(super) async fn log_tail(client: &Client, router: &str) -> engine::Result<Vec<Access>> {
@@ -33,6 +34,19 @@ pub(super) async fn log_tail(client: &Client, router: &str) -> engine::Result<Ve
         .collect())
 }
 
+/// Lines of a host's log with their times on our clock, which is so many seconds behind its own.
+pub(super) fn on_our_clock(mut lines: Vec<Access>, skew: i64) -> Vec<Access> {
+    for line in &mut lines {
+        line.time -= skew as f64;
+    }
+    lines
+}
+
+/// Whether the lines read tell all of the last minute.
+pub fn tell_a_minute(lines: &[Access], now: i64) -> bool {
+    lines.len() < TAIL as usize || lines.iter().any(|line| now as f64 - line.time >= MINUTE_S)
+}
+
 /// What the end of the log tells of each site. Rates are given only where the lines read reach
 /// back far enough, or cover what they reach back to.
 pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
@@ -41,18 +55,20 @@ pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
     let oldest = lines.iter().map(|l| l.time).fold(f64::INFINITY, f64::min);
     let reach = now_s - oldest;
     let whole = lines.len() < TAIL as usize;
-    let window = |wanted: f64| {
+    let window = |wanted: f64, least: f64| {
         if whole {
             wanted
         } else {
-            wanted.min(reach.max(1.0))
+            wanted.min(reach.max(least))
         }
     };
-    let (second, minute) = (window(RATE_S), window(60.0));
+    // One error within two seconds is not thirty a minute.
+    let (second, minute) = (window(RATE_S, 1.0), window(MINUTE_S, RATE_S));
     for line in lines {
         let Some(site) = &line.site else { continue };
         let traffic = found.entry(site.clone()).or_insert(Traffic {
             at: now,
+            errors: Some(0.0),
             ..Traffic::default()
         });
         let age = now_s - line.time;
@@ -60,7 +76,7 @@ pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
             traffic.requests += 1.0 / second;
         }
         if line.status >= 500 && age <= minute {
-            traffic.errors += 60.0 / minute;
+            traffic.errors = traffic.errors.map(|n| n + MINUTE_S / minute);
         }
         // Lines stand in the order in which requests ended: the last one counts.
         if let Ok(status @ 100..=599) = u16::try_from(line.status) {
@@ -81,12 +97,31 @@ pub fn merged(
         let traffic = all.entry(site.clone()).or_default();
         traffic.at = now;
         traffic.requests = counted.request_rate;
-        traffic.errors = counted.server_errors_minute as f64;
+        traffic.errors = Some(counted.server_errors_minute as f64);
         traffic.connections = u32::try_from(counted.connections).unwrap_or(u32::MAX);
     }
     all.into_iter()
         .filter_map(|(site, traffic)| Some((site.parse().ok()?, traffic)))
         .collect()
+}
+
+/// The other sites of the host: nobody asked for them as far back as was read, or they would be
+/// among what was found. `a_minute`: that far at least.
+pub fn and_silent<'a>(
+    mut found: Vec<(Name, Traffic)>,
+    sites: impl Iterator<Item = &'a Name>,
+    a_minute: bool,
+    now: i64,
+) -> Vec<(Name, Traffic)> {
+    let told: BTreeSet<Name> = found.iter().map(|(site, _)| site.clone()).collect();
+    let silent = Traffic {
+        at: now,
+        errors: a_minute.then_some(0.0),
+        ..Traffic::default()
+    };
+    let others = sites.filter(|site| !told.contains(*site));
+    found.extend(others.map(|site| (site.clone(), silent)));
+    found
 }
 
 #[cfg(test)]
@@ -114,7 +149,7 @@ mod tests {
         let found = of_log(&lines, 1000);
         let a = found["a"];
         assert!((a.requests - 0.3).abs() < 1e-9, "{a:?}");
-        assert!((a.errors - 2.0).abs() < 1e-9, "{a:?}");
+        assert_eq!(a.errors, Some(2.0));
         assert_eq!(a.status, Some((503, 999)));
         assert_eq!(found["b"].status, Some((200, 996)));
     }
@@ -127,6 +162,48 @@ mod tests {
             .collect();
         let found = of_log(&lines, 1000);
         assert!((found["a"].requests - 250.0).abs() < 1.0, "{found:?}");
+        assert!(!tell_a_minute(&lines, 1000));
+        assert!(tell_a_minute(&lines, 1100));
+        assert!(tell_a_minute(&lines[1..], 1000));
+    }
+
+    #[test]
+    fn one_error_in_a_short_tail_is_not_thirty_a_minute() {
+        let mut lines: Vec<Access> = (0..500)
+            .map(|n| line("a", 998.0 + f64::from(n) / 250.0, 200))
+            .collect();
+        lines[499].status = 502;
+        assert_eq!(of_log(&lines, 1000)["a"].errors, Some(6.0));
+    }
+
+    #[test]
+    fn sites_that_nobody_asked_for_are_silent_and_not_as_they_were() {
+        let names: Vec<Name> = ["a", "b"].map(|n| n.parse().unwrap()).into();
+        let found = || {
+            merged(
+                &BTreeMap::new(),
+                of_log(&[line("a", 999.0, 502)], 1000),
+                1000,
+            )
+        };
+        for (a_minute, errors) in [(true, Some(0.0)), (false, None)] {
+            let all = and_silent(found(), names.iter(), a_minute, 1000);
+            assert_eq!(all.len(), 2);
+            assert_eq!(all[0].1.errors, Some(1.0));
+            let (name, b) = &all[1];
+            assert_eq!((name.as_str(), b.at, b.requests), ("b", 1000, 0.0));
+            assert_eq!((b.errors, b.status), (errors, None));
+        }
+    }
+
+    #[test]
+    fn times_of_a_clock_that_is_wrong_are_put_right() {
+        // The host is five minutes ahead: its errors of now are no errors of the future.
+        let lines = on_our_clock(vec![line("a", 1298.0, 502)], 300);
+        let found = of_log(&lines, 1000);
+        assert_eq!(found["a"].status, Some((502, 998)));
+        let late = on_our_clock(vec![line("a", 698.0, 502)], -300);
+        assert_eq!(of_log(&late, 1000)["a"].errors, Some(1.0));
     }
 
     #[test]
@@ -144,7 +221,7 @@ mod tests {
         let merged = merged(&table, log, 1000);
         assert_eq!(merged.len(), 1);
         let (_, a) = &merged[0];
-        assert_eq!((a.requests, a.errors, a.connections), (31.0, 4.0, 7));
+        assert_eq!((a.requests, a.errors, a.connections), (31.0, Some(4.0), 7));
         assert_eq!(a.status, Some((502, 999)));
     }
 }

@@ -199,6 +199,25 @@ async fn a_slow_host_is_degraded_until_it_is_brisk_again() {
     assert!(pulse.round_trip >= Duration::from_millis(100), "{pulse:?}");
 }
 
+#[tokio::test]
+async fn when_something_happened_is_told_by_our_clock() {
+    let mut it = Watched::new(Mode::Full);
+    // Before the worker's first step.
+    it.sim.advance(S(600));
+    assert_eq!(it.link().await.0, Link::Ready);
+    it.sim.change(|world, now| {
+        world.emit(now, "container", "start", "c1", BTreeMap::new());
+    });
+    let (at, _) = it
+        .next(|news| match news {
+            HostNews::Event(event) => Some(event.at),
+            _ => None,
+        })
+        .await;
+    let off = chrono::Utc::now().timestamp() - at;
+    assert!(off.abs() < 60, "{off}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_happened_in_a_gap_is_found() {
     let mut it = Watched::new(Mode::Full);

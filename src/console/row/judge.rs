@@ -102,7 +102,7 @@ pub(super) fn judge(
             };
             return (State::Restarting, why);
         }
-        RunState::Created if young || facts.now - container.created < STARTING_S => {
+        RunState::Created if young || facts.now - data.ours(container.created) < STARTING_S => {
             return (State::Starting, String::new());
         }
         RunState::Paused => return (State::Failing, "its container is paused".into()),

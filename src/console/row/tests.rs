@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::console::fleet_view::{History, Traffic, Usage};
+use crate::console::fleet_view::{History, Pulse, Traffic, Usage};
 use crate::console::message::drift_of;
 use crate::observe::model::{HostState, Inspected, StateRead};
 
@@ -147,6 +147,63 @@ fn an_answer_of_500_is_a_failure_unless_it_only_just_came_up() {
         });
     });
     state(again.status(502), State::Failing, "answers 502");
+}
+
+#[test]
+fn an_answer_of_the_run_before_says_nothing_about_this_one() {
+    let case = |answered: i64| {
+        let mut case = Case::new().status(502);
+        let history = History {
+            changed: Some(NOW - 100),
+            ..History::default()
+        };
+        case.data.history.insert("c1".into(), history);
+        let traffic = case.data.traffic.values_mut().next().unwrap();
+        traffic.status = Some((502, NOW - answered));
+        case
+    };
+    state(case(99), State::Failing, "answers 502");
+    state(case(101), State::Ok, "");
+    assert_eq!(case(101).row().http, None);
+}
+
+#[test]
+fn numbers_of_a_minute_ago_say_nothing_about_now() {
+    let case = |ago: i64| {
+        let mut case = Case::new().status(200);
+        let traffic = case.data.traffic.values_mut().next().unwrap();
+        (traffic.at, traffic.requests, traffic.errors) = (NOW - ago, 3.0, Some(30.0));
+        case
+    };
+    state(case(59), State::Warning, "30 answers of 5xx a minute");
+    state(case(60), State::Ok, "");
+    let row = case(60).row();
+    assert_eq!(
+        (row.requests, row.errors, row.connections),
+        (None, None, None)
+    );
+    // Errors that are not known are none to warn of.
+    let mut unknown = case(2);
+    let traffic = unknown.data.traffic.values_mut().next().unwrap();
+    traffic.errors = None;
+    state(unknown, State::Ok, "");
+}
+
+#[test]
+fn what_the_host_s_clock_told_is_put_right() {
+    let mut case = Case::new().with(|c| {
+        let started = chrono::DateTime::from_timestamp(NOW - 20 + 600, 0).unwrap();
+        c.inspected = Some(Inspected {
+            started_at: Some(started.to_rfc3339()),
+            ..Inspected::default()
+        });
+    });
+    case.data.pulse = Some(Pulse {
+        round_trip: std::time::Duration::from_millis(9),
+        skew_s: Some(600),
+    });
+    let row = case.status(503).row();
+    assert_eq!((row.since, row.state), (Some(NOW - 20), State::Starting));
 }
 
 #[test]

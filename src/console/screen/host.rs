@@ -212,7 +212,7 @@ impl Page<'_> {
             self.line("last applied", format!("by {}", row.applied_by));
         }
         for (who, since) in locks(&observed.containers) {
-            let since = since.map(|at| format!(" for {}", self.ages.ago(at)));
+            let since = since.map(|at| format!(" for {}", self.ages.ago(data.ours(at))));
             let text = format!("held by {}{}", clean(&who), since.unwrap_or_default());
             self.spans("lock", vec![(Role::Busy, text)]);
         }

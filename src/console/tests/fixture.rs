@@ -153,7 +153,7 @@ pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
             let traffic = Traffic {
                 at: NOW - 3,
                 requests: *requests,
-                errors: *errors,
+                errors: Some(*errors),
                 connections: 4,
                 status: Some((*status, NOW - 3)),
             };
@@ -232,7 +232,8 @@ pub fn three(setup: Setup) -> App {
             container("chatons", "carol", 61 * 86_400),
         ]),
     );
-    let shop = container("chatons", "bob-shop", 14 * 60);
+    // On its host's clock, which is behind.
+    let shop = container("chatons", "bob-shop", 14 * 60 + 190);
     let shop_id = shop.id.clone();
     ready(&mut app, "web2", host(vec![shop]));
     // Away for longer than bob's shop is broken.

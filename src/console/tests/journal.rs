@@ -8,6 +8,7 @@ use crate::apply::history::{Past, PastOperation, State};
 use crate::apply::journal::Named;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
+use crate::console::fleet_view::Pulse;
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{HostNews, Message, Seen, Told};
 use crate::console::proposal::Proposal;
@@ -96,12 +97,14 @@ fn note() -> Applying {
 }
 
 fn cut_off() -> ObservedHost {
-    with_state(|seen| {
-        let StateRead::Read(state) = &mut seen.state else {
-            panic!("the fixture has a state");
-        };
-        Arc::make_mut(state).applying = vec![note()];
-    })
+    with_state(|seen| set_notes(seen, vec![note()]))
+}
+
+fn set_notes(seen: &mut ObservedHost, notes: Vec<Applying>) {
+    let StateRead::Read(state) = &mut seen.state else {
+        panic!("the fixture has a state");
+    };
+    Arc::make_mut(state).applying = notes;
 }
 
 fn observe(app: &mut App, seen: ObservedHost) {
@@ -182,10 +185,16 @@ fn what_was_cut_off_is_on_the_first_screen_and_can_be_finished_or_undone() {
         })
     };
     let finish = asked(&mut app).unwrap();
-    assert_eq!(
-        (finish.wish, &finish.sites[..]),
-        (Wish::Apply, &[name("alice-blog")][..])
-    );
+    assert_eq!(finish.sites, Some(vec![name("alice-blog")]));
+    assert_eq!(finish.wish, Wish::Finish(note().run));
+    // One that came to its end before any site of it was begun is about no site, not about all.
+    let mut ground = cut_off();
+    let mut bare = note();
+    bare.sites.clear();
+    set_notes(&mut ground, vec![bare]);
+    observe(&mut app, ground);
+    app.press("esc F");
+    assert_eq!(asked(&mut app).unwrap().sites, Some(Vec::new()));
     app.press("esc U");
     let undo = asked(&mut app).unwrap();
     assert_eq!(undo.wish, Wish::Undo("20261121T025000Z-c".into()));
@@ -199,6 +208,45 @@ fn what_was_cut_off_is_on_the_first_screen_and_can_be_finished_or_undone() {
     on_call.take();
     on_call.press("U F");
     assert_eq!(asked(&mut on_call), None);
+}
+
+#[test]
+fn a_leftover_that_no_site_can_be_called_is_not_taken_for_all_sites() {
+    let mut app = three(Setup::default());
+    let mut seen = host(vec![container("chatons", "carol", 61 * 86_400)]);
+    seen.containers.push(container("chatons", "Not_A_Name", 60));
+    observe(&mut app, seen);
+    app.press("/");
+    app.type_text("Not_A_Name").press("enter");
+    assert!(app.text().contains("leftover"), "{}", app.text());
+    app.take();
+    app.press("A");
+    let asked = |e: &Effect| matches!(e, Effect::Propose(..));
+    assert!(!app.take().iter().any(asked));
+    let text = app.text();
+    assert!(text.contains("is not what a site can be called"), "{text}");
+}
+
+#[test]
+fn since_when_somebody_applies_is_told_by_our_clock() {
+    let mut app = three(Setup::default());
+    let mut seen = cut_off();
+    seen.lock = Some(Holder {
+        who: "anna".into(),
+        whence: "laptop (process 77)".into(),
+        since: NOW - 12 + 300,
+        silent_s: 3,
+        run: note().run,
+        dead: false,
+    });
+    let pulse = Pulse {
+        round_trip: std::time::Duration::from_millis(12),
+        skew_s: Some(300),
+    };
+    app.send(Message::Host(name("web1"), HostNews::Pulse(pulse)));
+    observe(&mut app, seen);
+    let text = app.text();
+    assert!(text.contains("anna@laptop applying on web1 24s"), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The console as an operator meets it: keys in, frames and wishes out.
 
+mod ages;
 pub mod fixture;
 mod journal;
 mod keys;

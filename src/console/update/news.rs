@@ -52,7 +52,7 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             data.machine_why.clear();
         }
         HostNews::Machine(Err(why)) => data.machine_why = why,
-        HostNews::Traffic(numbers) => data.traffic.extend(numbers),
+        HostNews::Traffic(numbers) => data.set_traffic(numbers),
         HostNews::Usage(container, usage) => {
             data.stats.insert(container, usage);
         }

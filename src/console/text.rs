@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Makes foreign text harmless on one line of a terminal: control characters become their visible
 /// pictures, line breaks and tabs become spaces, and characters that reorder or hide text
-/// (bidirectional controls, zero-width characters, tags) become `�`.
+/// (bidirectional controls, zero-width characters, variation selectors, tags) become `�`.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
@@ -33,6 +33,8 @@ fn is_plain(c: char) -> bool {
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        // What makes the character before it another one, of another width.
+        | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -49,22 +51,34 @@ pub fn elide(text: &str, room: usize) -> Cow<'_, str> {
     if room == 0 {
         return Cow::Borrowed("");
     }
-    let (mut used, mut end) = (0, 0);
-    for (at, c) in text.char_indices() {
-        let w = c.width().unwrap_or(0);
-        if used + w > room - 1 {
-            break;
-        }
-        used += w;
-        end = at + c.len_utf8();
-    }
-    let whole = &text[..end];
-    let mid_word = text[end..].chars().next().is_some_and(|c| c != ' ');
+    let whole = beginning(text, room - 1);
+    let mid_word = text[whole.len()..].chars().next().is_some_and(|c| c != ' ');
     let cut = match whole.rfind(' ') {
         Some(space) if mid_word && width(&whole[..space]) * 5 >= room * 3 => &whole[..space],
         _ => whole,
     };
     Cow::Owned(format!("{}…", cut.trim_end()))
+}
+
+/// As much of the beginning of a text as fits. Characters together may be wider than each by
+/// itself: what counts is the whole.
+fn beginning(text: &str, room: usize) -> &str {
+    let (mut used, mut end) = (0, 0);
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        end = at + c.len_utf8();
+    }
+    let mut fits = &text[..end];
+    while width(fits) > room {
+        let Some((last, _)) = fits.char_indices().next_back() else {
+            break;
+        };
+        fits = &fits[..last];
+    }
+    fits
 }
 
 /// Splits a text into lines of at most `room` cells, at spaces where possible.
@@ -87,16 +101,9 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
                 lines.push(std::mem::take(&mut line));
                 continue;
             }
-            // One word wider than the line: cut it.
-            let (mut used, mut end) = (0, 0);
-            for (at, c) in word.char_indices() {
-                let w = c.width().unwrap_or(0);
-                if used + w > room && end > 0 {
-                    break;
-                }
-                used += w;
-                end = at + c.len_utf8();
-            }
+            // One word wider than the line: cut it, after its first character at least.
+            let first = word.chars().next().map_or(0, char::len_utf8);
+            let end = beginning(word, room).len().max(first);
             lines.push(word[..end].to_owned());
             word = &word[end..];
             if word.is_empty() {
@@ -201,6 +208,24 @@ mod tests {
         assert_eq!(elide("漢字漢字", 5), "漢字…");
         assert_eq!(elide("ab", 1), "…");
         assert_eq!(elide("ab", 0), "");
+        // Two code points that are wider together than one by one.
+        for text in [
+            "I ❤\u{fe0f} PHP ❤\u{fe0f}❤\u{fe0f}",
+            "❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}",
+        ] {
+            for room in 1..12 {
+                let elided = elide(text, room);
+                assert!(width(&elided) <= room, "{elided:?} in {room}");
+            }
+            for room in 2..12 {
+                let lines = wrap(text, room);
+                assert!(
+                    lines.iter().all(|l| width(l) <= room),
+                    "{lines:?} in {room}"
+                );
+            }
+            assert!(!clean(text).contains('\u{fe0f}'));
+        }
         for room in 0..30 {
             assert!(width(&elide("one two three 漢字 four five", room)) <= room);
         }

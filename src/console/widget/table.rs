@@ -156,7 +156,7 @@ impl<'a, C: Copy, R> Table<'a, C, R> {
 fn put_cell(pen: &mut Pen, role: Role, text: &str, w: u16, right: bool) {
     let w = usize::from(w);
     let text = elide(text, w);
-    let gap = w - width(&text);
+    let gap = w.saturating_sub(width(&text));
     if right {
         pen.skip(gap);
     }

@@ -31,6 +31,8 @@ use super::action::Place;
 pub const QUIET_MS: i64 = 2_000;
 /// A note stays this long.
 pub const NOTE_MS: i64 = 8_000;
+/// Applies of this run of the console that are kept; the journals tell of those before.
+pub const RUNS_KEPT: usize = 20;
 /// Events kept for the events screen.
 pub const EVENTS_KEPT: usize = 1_000;
 

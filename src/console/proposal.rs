@@ -1,8 +1,11 @@
 //! A change that was worked out and not yet made: shown, then confirmed or left.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::effect::Request;
+use super::planned::Planned;
+use super::screen::plan::summary;
 use super::widget::input::Input;
 use crate::plan::{Class, Plan};
 
@@ -13,8 +16,8 @@ pub struct Proposal {
     pub request: Request,
     /// How the fleet file would change; empty when it does not.
     pub diff: Vec<DiffLine>,
-    /// What would be done.
-    pub plan: Arc<Plan>,
+    /// What would be done, ready to be shown.
+    pub planned: Arc<Planned>,
     /// What there is to say about the fleet file in git.
     pub uncommitted: Option<String>,
     /// What was asked and would not be done, and why.
@@ -48,6 +51,10 @@ pub struct Open {
     pub proposal: Box<Proposal>,
     /// What is asked for.
     pub confirm: Confirm,
+    /// What is typed is how many sites it touches.
+    pub counts: bool,
+    /// What would be done, in one line.
+    pub summary: String,
     /// What was typed.
     pub input: Input,
     /// First line on screen.
@@ -65,9 +72,14 @@ pub const UNREAD_MS: i64 = 800;
 pub const MANY: usize = 5;
 
 impl Proposal {
+    /// What would be done.
+    pub fn plan(&self) -> &Plan {
+        &self.planned.plan
+    }
+
     /// Whether there is nothing to write and nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.diff.is_empty() && self.plan.operations.is_empty()
+        self.diff.is_empty() && self.plan().operations.is_empty()
     }
 
     /// How it wants to be confirmed: by the name when it stops or removes a site, by the number of
@@ -94,18 +106,18 @@ impl Proposal {
 
     /// Names of the sites that operations touch, each once.
     pub fn touched(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for site in self.plan.operations.iter().filter_map(|o| o.site.as_ref()) {
-            if !names.iter().any(|n| n == site.as_str()) {
-                names.push(site.to_string());
-            }
-        }
-        names
+        let mut met = HashSet::new();
+        let sites = self.plan().operations.iter();
+        let sites = sites.filter_map(|o| o.site.as_ref());
+        sites
+            .filter(|site| met.insert(*site))
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// Whether a site is left without what it had: an operation that is destructive and lasting.
     fn stops_sites(&self) -> bool {
-        self.plan.operations.iter().any(|o| {
+        self.plan().operations.iter().any(|o| {
             o.class == Class::Destructive && o.interrupts == crate::plan::Interruption::Lasting
         })
     }
@@ -114,9 +126,13 @@ impl Proposal {
 impl Open {
     /// A proposal, to be shown.
     pub fn new(id: u64, proposal: Box<Proposal>) -> Open {
+        let confirm = proposal.confirm();
+        let number = matches!(&confirm, Confirm::Type(it) if it.parse::<usize>().is_ok());
         Open {
             id,
-            confirm: proposal.confirm(),
+            counts: number && proposal.touched().len() > 1,
+            summary: summary(proposal.plan()),
+            confirm,
             proposal,
             input: Input::default(),
             top: 0,

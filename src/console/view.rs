@@ -120,10 +120,17 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
             logs.screen
                 .view(place, buf, &screen::logs::styles(&model.theme));
         }
+        Screen::Activity { only, at, top } => {
+            let (room, height) = (usize::from(body.width), usize::from(body.height));
+            let shown = *top..*top + height;
+            let only = only.as_deref();
+            let (window, _) = screen::activity::lines(model, only, *at, room, &ages, shown);
+            super::pen::lines(buf, &model.theme, body, window.lines(), 0);
+            line = more(window.all(), *top, height);
+        }
         Screen::Site(_, top)
         | Screen::Host(_, top)
         | Screen::Past(_, top)
-        | Screen::Activity { top, .. }
         | Screen::Events { top, .. } => {
             let lines = screen::lines(model, usize::from(body.width), &ages);
             super::pen::lines(buf, &model.theme, body, &lines, *top);

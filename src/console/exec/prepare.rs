@@ -10,6 +10,7 @@ use crate::apply::back::Search;
 use crate::apply::{commit, lineage};
 use crate::console::FleetSource;
 use crate::console::effect::{Request, Wish};
+use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::engine::Client;
 use crate::fleet::edit::{Edit, Value, apply_edits};
@@ -30,6 +31,12 @@ pub(super) struct Prepared {
     pub(super) fleet: Arc<Fleet>,
     pub(super) plan: Arc<Plan>,
     pub(super) clients: BTreeMap<Name, Client>,
+}
+
+/// A plan made ready to be shown, beside what else is worked on: its lines take a while.
+async fn planned(plan: Plan) -> Result<Arc<Planned>, String> {
+    let made = tokio::task::spawn_blocking(|| Arc::new(Planned::of(plan))).await;
+    made.map_err(|_| "the plan could not be shown; `ostler plan` says more".to_owned())
 }
 
 /// What a change is worked out from.
@@ -119,11 +126,12 @@ impl Work {
             // Asked for was the file; without it there is nothing to confirm.
             plan.operations.clear();
         }
-        let plan = Arc::new(plan);
+        let planned = planned(plan).await?;
+        let plan = planned.plan.clone();
         let proposal = Proposal {
             request,
             diff,
-            plan: plan.clone(),
+            planned,
             uncommitted,
             left,
         };
@@ -163,11 +171,12 @@ impl Work {
                 "its hosts had different fleet files before it: `ostler undo {run}` goes back on each"
             ));
         };
-        let plan = Arc::new(way.plan);
+        let planned = planned(way.plan).await?;
+        let plan = planned.plan.clone();
         let proposal = Proposal {
             request,
             diff: Vec::new(),
-            plan: plan.clone(),
+            planned,
             uncommitted: None,
             left: Vec::new(),
         };

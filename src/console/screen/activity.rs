@@ -1,5 +1,7 @@
 //! What is being applied, live, and what was applied before, by whom.
 
+use std::ops::Range;
+
 use crate::apply::history::{Past, State};
 use crate::console::action::Action;
 use crate::console::activity::{Commit, End, Line, Outcome, Progress, Run};
@@ -12,6 +14,45 @@ use crate::fleet::Name;
 use crate::observe::model::Applying;
 use crate::plan::unfinished::by;
 
+/// A window over many lines: those outside of it are counted, and not made.
+pub struct Window {
+    shown: Range<usize>,
+    all: usize,
+    lines: Vec<Spans>,
+}
+
+impl Window {
+    /// Over these lines.
+    pub fn over(shown: Range<usize>) -> Window {
+        Window {
+            shown,
+            all: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, line: impl FnOnce() -> Spans) {
+        if self.shown.contains(&self.all) {
+            self.lines.push(line());
+        }
+        self.all += 1;
+    }
+
+    fn extend(&mut self, lines: impl IntoIterator<Item = Spans>) {
+        lines.into_iter().for_each(|line| self.push(|| line));
+    }
+
+    /// How many lines there are, seen or not.
+    pub fn all(&self) -> usize {
+        self.all
+    }
+
+    /// Those that are seen.
+    pub fn lines(&self) -> &[Spans] {
+        &self.lines
+    }
+}
+
 /// The lines, the newest apply first: what was cut off and waits, the applies of this run of the
 /// console, then those that the journals tell of. With them: on which line each of the latter is.
 /// `at`: the one under the cursor.
@@ -21,71 +62,72 @@ pub fn lines(
     at: Option<usize>,
     room: usize,
     ages: &Ages,
-) -> (Vec<Spans>, Vec<usize>) {
-    let mut out: Vec<Spans> = Vec::new();
+    shown: Range<usize>,
+) -> (Window, Vec<usize>) {
+    let mut out = Window::over(shown);
     for (run, notes) in model.cut_off() {
         let touches = |(_, note): &(&Name, &Applying)| {
             only.is_none_or(|site| note.sites.iter().any(|s| s.as_str() == site))
         };
         if notes.iter().any(touches) {
-            cut_off(model, &run, &notes, room, &mut out);
+            let mut lines = Vec::new();
+            cut_off(model, &run, &notes, room, &mut lines);
+            out.extend(lines);
         }
     }
     for run in model.runs.iter().rev() {
         if only.is_some_and(|site| !run.lines.iter().any(|l| l.site == site)) {
             continue;
         }
-        if !out.is_empty() {
-            out.push(Vec::new());
+        if out.all() > 0 {
+            out.push(Vec::new);
         }
-        out.push(head(model, run, ages));
+        out.push(|| head(model, run, ages));
         if let Some(outcome) = &run.outcome {
-            ended(model, outcome, room, &mut out);
+            let mut lines = Vec::new();
+            ended(model, outcome, room, &mut lines);
+            out.extend(lines);
         }
         if let Some(commit) = &run.commit {
-            out.push(committed(model, commit, room));
+            out.push(|| committed(model, commit, room));
         }
         for line in &run.lines {
             if only.is_some_and(|site| line.site != site) {
                 continue;
             }
-            // What waits is not listed one by one while there is a lot of it.
-            out.extend(operation(model, line, room, ages));
+            out.push(|| operation(model, line, room, ages));
+            if let Progress::Ended(End::Failed(why)) = &line.progress {
+                out.extend(failure(why, room));
+            }
         }
         for note in &run.notes {
-            out.push(vec![(Role::Dim, format!("   · {note}"))]);
+            out.push(|| vec![(Role::Dim, format!("   · {note}"))]);
         }
     }
     let mut places = Vec::new();
     for (number, past) in pasts(model, only).enumerate() {
         if number == 0 {
-            if !out.is_empty() {
-                out.push(Vec::new());
+            if out.all() > 0 {
+                out.push(Vec::new);
             }
-            out.push(vec![(Role::Column, " Applied before".into())]);
+            out.push(|| vec![(Role::Column, " Applied before".into())]);
         }
-        places.push(out.len());
-        out.push(entry(model, past, at == Some(number), room, ages));
+        places.push(out.all());
+        out.push(|| entry(model, past, at == Some(number), room, ages));
     }
     let unanswered = model.journal.iter().flat_map(|told| &told.unanswered);
     for (host, why) in unanswered {
-        out.push(vec![(
-            Role::Dim,
-            elide(
-                &format!("   {host}: what only it knows is missing: {}", clean(why)),
-                room,
-            )
-            .into_owned(),
-        )]);
+        let text = || format!("   {host}: what only it knows is missing: {}", clean(why));
+        out.push(|| vec![(Role::Dim, elide(&text(), room).into_owned())]);
     }
-    if out.is_empty() {
+    if out.all() == 0 {
         let text = match (only, &model.journal, &model.fleet) {
             (_, None, Some(_)) => " reading the journals …".into(),
             (Some(site), ..) => format!(" nothing was applied to {site}, as far as is known"),
             (None, ..) => " nothing was applied, as far as is known".into(),
         };
-        out.push(Vec::new());
-        out.push(vec![(Role::Dim, text)]);
+        out.push(Vec::new);
+        out.push(|| vec![(Role::Dim, text)]);
     }
     (out, places)
 }
@@ -303,7 +345,7 @@ fn took(from: i64, to: i64) -> String {
     }
 }
 
-fn operation(model: &Model, line: &Line, room: usize, ages: &Ages) -> Vec<Spans> {
+fn operation(model: &Model, line: &Line, room: usize, ages: &Ages) -> Spans {
     let ascii = model.theme.ascii;
     let pick = |symbol, letter| if ascii { letter } else { symbol };
     let (mark, role, tail) = match &line.progress {
@@ -340,19 +382,57 @@ fn operation(model: &Model, line: &Line, room: usize, ages: &Ages) -> Vec<Spans>
     } else {
         Role::Text
     };
-    let mut out = vec![vec![
+    vec![
         (role, format!("   {mark} ")),
         (Role::Dim, format!("{:<18} ", elide(place, 18))),
         (text, format!("{what}{}", " ".repeat(gap))),
         (Role::Dim, tail),
-    ]];
-    if let Progress::Ended(End::Failed(why)) = &line.progress {
-        for part in why
-            .lines()
-            .flat_map(|l| wrap(&clean(l), room.saturating_sub(8)))
-        {
-            out.push(vec![(Role::Bad, format!("       {part}"))]);
+    ]
+}
+
+/// Why an operation failed, below it.
+fn failure(why: &str, room: usize) -> Vec<Spans> {
+    why.lines()
+        .flat_map(|line| wrap(&clean(line), room.saturating_sub(8)))
+        .map(|part| vec![(Role::Bad, format!("       {part}"))])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::harness::Setup;
+    use crate::console::tests::fixture::{drift_plan, three};
+
+    #[test]
+    fn a_window_makes_only_the_lines_in_it() {
+        let mut made = Vec::new();
+        let mut window = Window::over(2..4);
+        for n in 0..1_000 {
+            window.push(|| {
+                made.push(n);
+                Vec::new()
+            });
+        }
+        assert_eq!((window.all(), window.lines().len()), (1_000, 2));
+        assert_eq!(made, [2, 3]);
+    }
+
+    #[test]
+    fn every_window_shows_its_part_of_the_whole() {
+        let mut app = three(Setup::default());
+        for id in 0..3 {
+            let run = Run::new(id, format!("apply {id}"), &drift_plan(), app.model.now_ms);
+            app.model.runs.push(run);
+        }
+        let ages = Ages::new(app.model.now());
+        let (whole, _) = lines(&app.model, None, None, 80, &ages, 0..usize::MAX);
+        assert!(whole.all() > 10 && whole.all() == whole.lines().len());
+        for top in 0..whole.all() {
+            let (part, _) = lines(&app.model, None, None, 80, &ages, top..top + 3);
+            let end = (top + 3).min(whole.all());
+            assert_eq!(part.lines(), &whole.lines()[top..end]);
+            assert_eq!(part.all(), whole.all());
         }
     }
-    out
 }

@@ -21,9 +21,6 @@ pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
     match model.screen() {
         Screen::Host(name, _) => host::lines(model, name, width, ages),
         Screen::Site(key, _) => site::lines(model, key, width, ages),
-        Screen::Activity { only, at, .. } => {
-            activity::lines(model, only.as_deref(), *at, width, ages).0
-        }
         Screen::Past(run, _) => past::lines(model, run, width, ages),
         Screen::Events { only, filter, .. } => {
             events::lines(model, only.as_ref(), filter, width, ages)
@@ -36,6 +33,11 @@ pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {
 pub fn lines_of(model: &Model) -> usize {
     match model.screen() {
         Screen::Plan(plan) => plan::line_count(model, plan),
+        Screen::Activity { only, at, .. } => {
+            let (room, ages) = (usize::from(model.size.0), Ages::new(model.now()));
+            let (window, _) = activity::lines(model, only.as_deref(), *at, room, &ages, 0..0);
+            window.all()
+        }
         _ => lines(model, usize::from(model.size.0), &Ages::new(model.now())).len(),
     }
 }

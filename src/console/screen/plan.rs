@@ -119,7 +119,18 @@ impl PlanLines {
             .collect()
     }
 
-    fn spans(&self, at: usize, room: usize, theme: &Theme) -> Spans {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// One of them.
+    pub fn spans(&self, at: usize, room: usize, theme: &Theme) -> Spans {
         let plan = &self.plan;
         let (group, line) = self.lines[at];
         let group = &self.groups[group];
@@ -397,12 +408,4 @@ pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
         let text = " nothing: it is as the file says, as far as the host tells";
         Pen::on(buf, theme, below, 1).put(Role::Dim, text);
     }
-}
-
-/// The lines of any plan, for a proposal.
-pub fn lines(plan: &Arc<Plan>, room: usize, theme: &Theme) -> Vec<Spans> {
-    let lines = PlanLines::of(plan);
-    (0..lines.lines.len())
-        .map(|at| lines.spans(at, room, theme))
-        .collect()
 }

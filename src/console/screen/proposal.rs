@@ -3,62 +3,82 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::plan;
 use crate::console::effect::Wish;
 use crate::console::model::Model;
-use crate::console::pen::{self, Pen, Spans, clear, fill};
-use crate::console::proposal::{Confirm, Open};
+use crate::console::pen::{Pen, Spans, clear, fill};
+use crate::console::proposal::{Confirm, DiffLine, Open};
 use crate::console::text::{clean, count};
 use crate::console::theme::{Role, Theme};
 
-/// How many lines it has, for scrolling.
-pub fn line_count(open: &Open) -> usize {
-    let plan = &open.proposal.plan;
-    open.proposal.left.len()
-        + open.proposal.diff.len()
-        + plan.operations.len()
-        + plan.problems.len()
-        + plan.notices.len()
-        + 6
+/// How many lines stand above the plan's own.
+fn above(open: &Open) -> usize {
+    let proposal = &open.proposal;
+    let part = |lines: usize| if lines > 0 { lines + 2 } else { 0 };
+    let warning = if proposal.uncommitted.is_some() { 2 } else { 0 };
+    warning + part(proposal.diff.len()) + part(proposal.left.len()) + 1
 }
 
-fn lines(open: &Open, room: usize, theme: &Theme) -> Vec<Spans> {
-    let mut out: Vec<Spans> = Vec::new();
+/// How many lines it has, for scrolling.
+pub fn line_count(open: &Open) -> usize {
+    above(open) + open.proposal.planned.lines.len()
+}
+
+/// One of its lines: only those on screen are made.
+fn line(open: &Open, mut at: usize, room: usize, theme: &Theme) -> Spans {
     let proposal = &open.proposal;
     if let Some(warning) = &proposal.uncommitted {
-        let mark = if theme.ascii { "!" } else { "▲" };
-        out.push(vec![(Role::Warn, format!(" {mark} {}", clean(warning)))]);
-        out.push(Vec::new());
-    }
-    if !proposal.diff.is_empty() {
-        out.push(vec![(Role::Column, " In the fleet file".into())]);
-        for line in &proposal.diff {
-            let role = match line.sign {
-                '+' => Role::Added,
-                '-' => Role::Removed,
-                '@' => Role::Dim,
-                _ => Role::Text,
+        if at < 2 {
+            let mark = if theme.ascii { "!" } else { "▲" };
+            let text = format!(" {mark} {}", clean(warning));
+            return if at == 0 {
+                vec![(Role::Warn, text)]
+            } else {
+                Vec::new()
             };
-            out.push(vec![(
-                role,
-                format!("   {} {}", line.sign, clean(&line.text)),
-            )]);
         }
-        out.push(Vec::new());
+        at -= 2;
     }
-    if !proposal.left.is_empty() {
-        out.push(vec![(Role::Column, " Left as it is".into())]);
-        for line in &proposal.left {
-            out.push(vec![(Role::Dim, format!("   {}", clean(line)))]);
+    // A title, the lines, and a blank one.
+    let diff = proposal.diff.len();
+    if diff > 0 {
+        if at == 0 {
+            return vec![(Role::Column, " In the fleet file".into())];
         }
-        out.push(Vec::new());
+        if at < diff + 2 {
+            return proposal.diff.get(at - 1).map_or_else(Vec::new, changed);
+        }
+        at -= diff + 2;
     }
-    out.push(vec![
-        (Role::Column, " On the hosts  ".into()),
-        (Role::Dim, plan::summary(&proposal.plan)),
-    ]);
-    out.extend(plan::lines(&proposal.plan, room, theme));
-    out
+    let left = proposal.left.len();
+    if left > 0 {
+        if at == 0 {
+            return vec![(Role::Column, " Left as it is".into())];
+        }
+        if at < left + 2 {
+            let line = proposal.left.get(at - 1);
+            return line.map_or_else(Vec::new, |line| {
+                vec![(Role::Dim, format!("   {}", clean(line)))]
+            });
+        }
+        at -= left + 2;
+    }
+    if at == 0 {
+        return vec![
+            (Role::Column, " On the hosts  ".into()),
+            (Role::Dim, open.summary.clone()),
+        ];
+    }
+    proposal.planned.lines.spans(at - 1, room, theme)
+}
+
+fn changed(line: &DiffLine) -> Spans {
+    let role = match line.sign {
+        '+' => Role::Added,
+        '-' => Role::Removed,
+        '@' => Role::Dim,
+        _ => Role::Text,
+    };
+    vec![(role, format!("   {} {}", line.sign, clean(&line.text)))]
 }
 
 /// Draws the proposal over the whole body.
@@ -77,11 +97,13 @@ pub fn draw(model: &Model, open: &Open, buf: &mut Buffer, area: Rect) {
         area.width,
         area.height.saturating_sub(3),
     );
-    let lines = lines(open, usize::from(area.width), theme);
-    let last = lines.len().saturating_sub(usize::from(body.height));
-    let top = open.top.min(last);
-    pen::lines(buf, theme, body, &lines, top);
-    let below = lines.len().saturating_sub(top + usize::from(body.height));
+    let (all, height) = (line_count(open), usize::from(body.height));
+    let top = open.top.min(all.saturating_sub(height));
+    for (y, at) in (top..all).take(height).enumerate() {
+        let spans = line(open, at, usize::from(area.width), theme);
+        Pen::on(buf, theme, body, y as u16).spans(&spans);
+    }
+    let below = all.saturating_sub(top + height);
     let ask = Rect::new(area.x, area.bottom() - 2, area.width, 1);
     let foot = Rect::new(area.x, area.bottom() - 1, area.width, 1);
     let mut pen = Pen::on(buf, theme, ask, 0);
@@ -93,8 +115,7 @@ pub fn draw(model: &Model, open: &Open, buf: &mut Buffer, area: Rect) {
             }
         }
         Confirm::Type(wanted) => {
-            let number = wanted.parse::<usize>().is_ok() && open.proposal.touched().len() > 1;
-            let what = if number {
+            let what = if open.counts {
                 "type the number of sites".to_owned()
             } else {
                 format!("type {wanted}")

@@ -11,6 +11,7 @@ use crate::console::effect::{Effect, Wish};
 use crate::console::fleet_view::Pulse;
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{HostNews, Message, Seen, Told};
+use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::host::lock::Holder;
 use crate::observe::model::{Applying, ObservedHost, StateRead};
@@ -283,7 +284,7 @@ fn a_written_fleet_file_can_be_committed_once() {
         left: Vec::new(),
         request,
         diff: vec![],
-        plan: Arc::new(drift_plan()),
+        planned: Arc::new(Planned::of(drift_plan())),
         uncommitted: Some("fleet.yml has changes that are not committed".into()),
     };
     app.send(Message::Proposed(id, Ok(Box::new(proposal))));

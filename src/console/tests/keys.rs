@@ -14,6 +14,7 @@ use crate::console::fleet_view::Link;
 use crate::console::harness::{App, Setup};
 use crate::console::message::{HostNews, Message};
 use crate::console::model::{Overlay, Screen};
+use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::fleet::SiteState;
 use crate::plan::{Class, Interruption, OperationKind, Plan};
@@ -36,7 +37,7 @@ fn answer(app: &mut App, plan: Plan) -> u64 {
             sign: '+',
             text: "    state: stopped".into(),
         }],
-        plan: Arc::new(plan),
+        planned: Arc::new(Planned::of(plan)),
     };
     app.send(Message::Proposed(id, Ok(Box::new(proposal))));
     id
@@ -264,7 +265,7 @@ fn more_than_five_marked_asks_for_the_number() {
         left: Vec::new(),
         request,
         diff: vec![],
-        plan: Arc::new(plan),
+        planned: Arc::new(Planned::of(plan)),
     };
     app.send(Message::Proposed(id, Ok(Box::new(proposal))));
     app.press("A enter");
@@ -558,7 +559,7 @@ fn hour_of_keys(app: &mut App, keys: Vec<KeyEvent>) -> Vec<Effect> {
                     left: Vec::new(),
                     request: request.clone(),
                     diff: vec![],
-                    plan: Arc::new(stopping_plan("bob-shop")),
+                    planned: Arc::new(Planned::of(stopping_plan("bob-shop"))),
                 };
                 app.send(Message::Proposed(*id, Ok(Box::new(proposal))));
             }
@@ -591,4 +592,24 @@ proptest! {
         let asked = |e: &Effect| e.changes() || matches!(e, Effect::Propose(..));
         prop_assert!(!wishes.iter().any(asked));
     }
+}
+
+#[test]
+fn only_the_last_applies_are_kept() {
+    let mut app = three(Setup::default());
+    for n in 0..25 {
+        app.take();
+        app.press("2 1 R");
+        let id = answer(&mut app, drift_plan());
+        app.wait(1).press("A");
+        let outcome = Outcome {
+            exit: 0,
+            text: format!("done {n}"),
+            next: vec![],
+        };
+        app.send(Message::Step(id, Step::Ended(outcome)));
+    }
+    assert_eq!(app.model.runs.len(), 20);
+    let last = app.model.runs.last().and_then(|run| run.outcome.as_ref());
+    assert_eq!(last.map(|it| it.text.as_str()), Some("done 24"));
 }

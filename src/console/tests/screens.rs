@@ -11,6 +11,7 @@ use crate::console::fleet_view::{Link, Probe};
 use crate::console::harness::{App, Setup, styled};
 use crate::console::log::Stream;
 use crate::console::message::{HostNews, LogNews, Message};
+use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::plan::{Class, Interruption};
 
@@ -241,7 +242,7 @@ fn proposed(app: &mut App) -> u64 {
             line('-', "    state: running"),
             line('+', "    state: archived"),
         ],
-        plan: Arc::new(plan),
+        planned: Arc::new(Planned::of(plan)),
     };
     app.send(Message::Proposed(id, Ok(Box::new(proposal))));
     id

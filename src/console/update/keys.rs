@@ -10,7 +10,7 @@ use crate::console::form::{Next, site};
 use crate::console::keymap::Key;
 use crate::console::log::LogMessage;
 use crate::console::message::Tone;
-use crate::console::model::{Model, Overlay, Screen};
+use crate::console::model::{Model, Overlay, RUNS_KEPT, Screen};
 use crate::console::palette::Goal;
 use crate::console::proposal::Confirm;
 use crate::console::text::clean;
@@ -259,10 +259,12 @@ fn begin(model: &mut Model, open: crate::console::proposal::Open) -> Vec<Effect>
     let run = crate::console::activity::Run::new(
         open.id,
         open.proposal.request.title.clone(),
-        &open.proposal.plan,
+        open.proposal.plan(),
         model.now_ms,
     );
     model.runs.push(run);
+    let old = model.runs.len().saturating_sub(RUNS_KEPT);
+    model.runs.drain(..old);
     model.sites.marks.clear();
     model.stack.push(Screen::Activity {
         only: None,

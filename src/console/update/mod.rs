@@ -109,7 +109,7 @@ fn proposed(
             Vec::new()
         }
         Ok(proposal) if proposal.is_empty() => {
-            match proposal.plan.problems.first() {
+            match proposal.plan().problems.first() {
                 Some(problem) => {
                     let text = format!("{}; {}", problem.what, problem.remedy);
                     model.say(Tone::Bad, super::text::clean(&text).into_owned());

@@ -85,8 +85,8 @@ fn step(model: &mut Model, up: bool) {
     let (at, top) = (*at, *top);
     let ages = crate::console::view::Ages::new(model.now());
     let width = usize::from(model.size.0);
-    let (lines, places) = screen::activity::lines(model, only.as_deref(), at, width, &ages);
-    let last = lines.len().saturating_sub(height);
+    let (window, places) = screen::activity::lines(model, only.as_deref(), at, width, &ages, 0..0);
+    let last = window.all().saturating_sub(height);
     let next = match (at, up) {
         (None, false) => Some(0),
         (Some(n), false) => Some(n + 1),

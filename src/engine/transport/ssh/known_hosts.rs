@@ -144,23 +144,30 @@ impl KnownHosts {
         kinds
     }
 
-    /// What the files say about a key. One that is known for the host's port 22 is good for every
-    /// other port, but does not make another one there a changed one.
+    /// What the files say about a key. As with OpenSSH, one that is known for the host's port 22 is
+    /// good for every other port of which no key is known; another one there is not a changed one.
     pub fn judge(&self, key: &[u8]) -> Verdict<'_> {
         let revoked = |e: &&Entry| e.mark == Mark::Revoked && e.key == key;
         if let Some(entry) = self.entries.iter().find(revoked) {
             return Verdict::Revoked(entry);
         }
         let of = |mark: Mark| self.entries.iter().filter(move |e| e.mark == mark);
-        if of(Mark::Host).any(|e| e.key == key) {
+        let exact = || of(Mark::Host).filter(|e| !e.portless);
+        if exact().any(|e| e.key == key) {
             return Verdict::Known;
         }
+        let kind = kind(key);
+        if let Some(entry) = exact().find(|e| e.kind == kind) {
+            return Verdict::Changed(entry);
+        }
+        if exact().next().is_none() && of(Mark::Host).any(|e| e.key == key) {
+            return Verdict::Known;
+        }
+        // Its certificate may be the one that counts, and not a key of another kind.
         if let Some(entry) = of(Mark::Authority).next() {
             return Verdict::Authority(entry);
         }
-        let kind = kind(key);
-        let exact = || of(Mark::Host).filter(|e| !e.portless);
-        match exact().find(|e| e.kind == kind).or_else(|| exact().next()) {
+        match exact().next() {
             Some(entry) => Verdict::Changed(entry),
             None => Verdict::Unknown,
         }

@@ -102,8 +102,16 @@ fn a_port_has_keys_of_its_own() {
     assert_eq!(at("web1").judge(&a), Verdict::Known);
     assert!(matches!(at("web1").judge(&b), Verdict::Changed(_)));
     assert_eq!(at("[web1]:2222").judge(&b), Verdict::Known);
-    // As ssh does: the machine's key is good at all of its ports, and another one is not a change.
-    assert_eq!(at("[web1]:2222").judge(&a), Verdict::Known);
+    // As ssh does: the machine's key is not good where another one is known …
+    assert!(matches!(at("[web1]:2222").judge(&a), Verdict::Changed(e) if e.key == b));
+    let rsa = key("ssh-rsa", 3);
+    let other = format!("{}\n{}\n", line("web1", &a), line("[web1]:2222", &rsa));
+    assert!(matches!(known(&other, "[web1]:2222").judge(&a), Verdict::Changed(e) if e.key == rsa));
+    // … and at all other ports it is; a new one there is not a change.
+    assert_eq!(
+        known(&line("web1", &a), "[web1]:2222").judge(&a),
+        Verdict::Known
+    );
     assert_eq!(
         known(&line("web1", &a), "[web1]:2222").judge(&b),
         Verdict::Unknown
@@ -131,6 +139,14 @@ fn an_authority_is_named_unless_the_key_is_known() {
     assert_eq!(known(&text, "web1").judge(&a), Verdict::Unknown);
     let text = format!("{text}{}\n", line(host, &a));
     assert_eq!(known(&text, host).judge(&a), Verdict::Known);
+    // No certificate makes up for a key that is another one than is known.
+    let b = key("ssh-ed25519", 2);
+    assert!(matches!(known(&text, host).judge(&b), Verdict::Changed(e) if e.key == a));
+    let rsa = key("ssh-rsa", 3);
+    assert!(matches!(
+        known(&text, host).judge(&rsa),
+        Verdict::Authority(_)
+    ));
 }
 
 #[test]

@@ -7,15 +7,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::joint::Joint;
 use super::{SshOptions, Trouble};
 use crate::engine::error::{Error, Result};
 use crate::engine::transport::{Connector, Failure};
@@ -50,12 +50,10 @@ pub fn connector(
         host: host.to_owned(),
         port,
         socket: socket.unwrap_or(SOCKET).to_owned(),
-        running: Mutex::new(None),
+        running: Mutex::default(),
+        starting: Joint::default(),
     });
-    Connector::new(move || {
-        let way = way.clone();
-        async move { way.dial().await }
-    })
+    Connector::new(move || way.clone().dial())
 }
 
 struct Way {
@@ -66,24 +64,49 @@ struct Way {
     port: Option<u16>,
     socket: String,
     running: Mutex<Option<Arc<Process>>>,
+    /// All who need it meanwhile wait for the one start, and share how it ends: a host may lock
+    /// out who knocks again and again.
+    starting: Joint<()>,
 }
 
 impl Way {
-    async fn dial(&self) -> Result<Forwarded> {
-        let mut running = self.running.lock().await;
-        if let Some(process) = &*running
-            && !process.ended()
-            && let Ok(stream) = UnixStream::connect(process.socket()).await
-        {
-            return Ok(self.forwarded(stream, process.clone()));
+    async fn dial(self: Arc<Self>) -> Result<Forwarded> {
+        if let Some(forwarded) = self.enter().await {
+            return Ok(forwarded);
+        }
+        let way = self.clone();
+        self.starting.join(|| way.begin()).await?;
+        let ended = || {
+            let why = "it ended as soon as it was there".to_owned();
+            self.trouble(Trouble::Program { why })
+        };
+        self.enter().await.ok_or_else(ended)
+    }
+
+    /// One more stream through the `ssh` that runs, if one does.
+    async fn enter(&self) -> Option<Forwarded> {
+        let process = self.running().clone().filter(|process| !process.ended())?;
+        let stream = UnixStream::connect(process.socket()).await.ok()?;
+        Some(self.forwarded(stream, process))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Arc<Process>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts `ssh` and waits until its socket is there.
+    async fn begin(self: Arc<Self>) -> Result<()> {
+        // Someone else's start may have ended between our look and this.
+        if self.enter().await.is_some() {
+            return Ok(());
         }
         // The old one first: its folder goes with it.
-        *running = None;
+        *self.running() = None;
         let process = Arc::new(self.start()?);
         let end = Instant::now() + LIMIT;
-        let stream = loop {
+        loop {
             match UnixStream::connect(process.socket()).await {
-                Ok(stream) => break stream,
+                Ok(_) => break,
                 Err(_) if process.ended() => {
                     process.heard().await;
                     return Err(self.trouble(program_trouble(&process.words())));
@@ -97,9 +120,9 @@ impl Way {
                 }
                 Err(_) => sleep(LOOK).await,
             }
-        };
-        *running = Some(process.clone());
-        Ok(self.forwarded(stream, process))
+        }
+        *self.running() = Some(process);
+        Ok(())
     }
 
     fn forwarded(&self, stream: UnixStream, process: Arc<Process>) -> Forwarded {

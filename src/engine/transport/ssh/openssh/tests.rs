@@ -13,7 +13,8 @@ fn way(program: &Path, user: Option<&str>, host: &str, socket: &str) -> Way {
         host: host.to_owned(),
         port: Some(2222),
         socket: socket.to_owned(),
-        running: Mutex::new(None),
+        running: Mutex::default(),
+        starting: Joint::default(),
     }
 }
 
@@ -75,7 +76,8 @@ async fn says_why_ssh_ended() {
         "echo 'Load key: bad' >&2; printf 'me@web1: Permission\\033[2J denied\\n' >&2; exit 255",
     );
     let way = way(&ssh, None, "web1", "/run/docker.sock");
-    let error = way.dial().await.err().unwrap();
+    let way = Arc::new(way);
+    let error = way.clone().dial().await.err().unwrap();
     let text = error.to_string();
     assert!(
         text.ends_with("Load key: bad; me@web1: Permission [2J denied"),
@@ -83,11 +85,8 @@ async fn says_why_ssh_ended() {
     );
     assert!(error.is_unreachable());
 
-    let none = super::Way {
-        program: "/no/such/ssh".into(),
-        ..way
-    };
-    let error = none.dial().await.err().unwrap().to_string();
+    let none = self::way(Path::new("/no/such/ssh"), None, "web1", "/run/docker.sock");
+    let error = Arc::new(none).dial().await.err().unwrap().to_string();
     assert!(error.contains("ssh"), "{error}");
 }
 
@@ -102,9 +101,9 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
         listening("sysread C, my $b, 9; syswrite C, $b;")
     );
     let ssh = stand_in(&folder, &script);
-    let way = way(&ssh, None, "web1", "/run/docker.sock");
-    let echo = async |way: &Way| {
-        let mut stream = way.dial().await.unwrap();
+    let way = Arc::new(way(&ssh, None, "web1", "/run/docker.sock"));
+    let echo = async |way: &Arc<Way>| {
+        let mut stream = way.clone().dial().await.unwrap();
         stream.write_all(b"hello").await.unwrap();
         let mut back = String::new();
         stream.read_to_string(&mut back).await.unwrap();
@@ -116,7 +115,7 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
     assert_eq!(starts(), 1);
 
     let (first, id) = {
-        let running = way.running.lock().await;
+        let running = way.running();
         let process = running.as_ref().unwrap();
         (process.socket(), process.id().unwrap())
     };
@@ -124,15 +123,15 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
     // Its socket takes connections until it is dead.
     let end = Instant::now() + Duration::from_secs(5);
-    while !way.running.lock().await.as_ref().unwrap().ended() && Instant::now() < end {
+    while !way.running().as_ref().unwrap().ended() && Instant::now() < end {
         tokio::task::yield_now().await;
     }
     echo(&way).await;
     assert_eq!(starts(), 2);
     assert!(!first.exists());
 
-    let second = way.running.lock().await.as_ref().unwrap().socket();
-    let id = way.running.lock().await.as_ref().unwrap().id().unwrap();
+    let second = way.running().as_ref().unwrap().socket();
+    let id = way.running().as_ref().unwrap().id().unwrap();
     drop(way);
     assert!(!second.parent().unwrap().exists());
     let gone = || !Path::new(&format!("/proc/{id}")).exists();
@@ -144,11 +143,30 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
 }
 
 #[tokio::test]
+async fn all_who_wait_share_one_login_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = format!(
+        "echo x >>{}; sleep 0.3; echo 'Permission denied' >&2; exit 255",
+        log.display()
+    );
+    let ssh = stand_in(&folder, &script);
+    let way = Arc::new(way(&ssh, None, "web1", "/run/docker.sock"));
+    let all = futures_util::future::join_all((0..5).map(|_| way.clone().dial())).await;
+    for failed in all {
+        let error = failed.err().unwrap();
+        assert!(error.needs_operator(), "{error}");
+    }
+    let starts = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(starts.lines().count(), 1);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_host_refuses_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let says = "syswrite STDERR, qq(channel 1: open failed: connect failed: open failed\\n);";
     let ssh = stand_in(&folder, &listening(says));
-    let way = way(&ssh, None, "web1", "/run/docker.sock");
+    let way = Arc::new(way(&ssh, None, "web1", "/run/docker.sock"));
     let mut stream = way.dial().await.unwrap();
     let error = stream.read(&mut [0; 9]).await.unwrap_err();
     let text = error.to_string();

@@ -404,6 +404,21 @@ fn what_is_wrong_with_a_socket_is_named() {
 }
 
 #[test]
+fn a_host_that_stops_forwarding_sockets_is_served_by_commands_from_then_on() {
+    run(async {
+        let (mut sshd, engine) = (Sshd::up("web1", ""), Standin::up());
+        let network = sshd.network(&[sshd.block("")]);
+        let connector = network.connector(&sshd.address(&engine.socket)).unwrap();
+        download(&connector, 10).await;
+        sshd.reconfigure("AllowStreamLocalForwarding no");
+        download(&connector, 10).await;
+        // And is not tried the other way each time.
+        download(&connector, 10).await;
+        assert_eq!(sshd.connections(), 1);
+    });
+}
+
+#[test]
 fn an_engine_that_stops_and_starts_needs_no_new_login() {
     run(async {
         let sshd = Sshd::up("web1", "");

@@ -128,6 +128,15 @@ impl Sshd {
         }
     }
 
+    /// Kills it, adds these lines to its configuration and starts it again.
+    pub fn reconfigure(&mut self, lines: &str) {
+        self.kill();
+        let file = self.path("sshd_config");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n{lines}\n")).unwrap();
+        self.restart();
+    }
+
     pub fn restart(&mut self) {
         self.child = start(self.folder.path());
     }

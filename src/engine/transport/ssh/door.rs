@@ -39,7 +39,7 @@ pub(super) struct Door {
     path: String,
     way: Mutex<Option<Way>>,
     finding: Joint<Way>,
-    looking: Joint<Error>,
+    looking: Joint<Option<Error>>,
     /// The channel by which the way was found, for the first who needs one.
     spare: Mutex<Option<Lane>>,
 }
@@ -62,33 +62,42 @@ impl Door {
     /// The host cannot be reached or logged in to, or the socket is not there, may not be used, has
     /// nobody behind it, or cannot be come by.
     pub(super) async fn dial(self: Arc<Self>) -> Result<Entered> {
-        let known = *self.lock_way();
-        let way = match known {
-            Some(way) => way,
-            None => {
-                let door = self.clone();
-                self.finding.join(|| door.find()).await?
-            }
-        };
-        match way {
-            Way::Straight => {
-                let spare = self.lock_spare().take();
-                // It may have lain there since a session that is dead by now.
-                if let Some(lane) = spare.filter(Lane::is_live) {
-                    return Ok(self.enter(lane, way));
+        let mut again = true;
+        loop {
+            let known = *self.lock_way();
+            let way = match known {
+                Some(way) => way,
+                None => {
+                    let door = self.clone();
+                    self.finding.join(|| door.find()).await?
                 }
-                match self.remote.open(Goal::Socket(self.path.clone())).await? {
-                    Ok(lane) => Ok(self.enter(lane, way)),
-                    Err(_) => Err(self.clone().why_not().await),
-                }
-            }
-            Way::Command => {
+            };
+            if way == Way::Command {
                 let command = look::dial_stdio(&self.path)?;
-                match self.remote.run(&command).await? {
+                return match self.remote.run(&command).await? {
                     Ok(lane) => Ok(self.enter(lane, way)),
                     Err(words) => Err(self.no_command(&words)),
+                };
+            }
+            let spare = self.lock_spare().take();
+            // It may have lain there since a session that is dead by now.
+            if let Some(lane) = spare.filter(Lane::is_live) {
+                return Ok(self.enter(lane, way));
+            }
+            if let Ok(lane) = self.remote.open(Goal::Socket(self.path.clone())).await? {
+                return Ok(self.enter(lane, way));
+            }
+            match self.clone().why_not().await? {
+                Some(error) => return Err(error),
+                // The socket is well: it is sshd that changed, and there may be another way.
+                None if again => *self.lock_way() = None,
+                None => {
+                    return Err(Error::NotListening {
+                        address: self.address(),
+                    });
                 }
             }
+            again = false;
         }
     }
 
@@ -164,17 +173,15 @@ impl Door {
         }
     }
 
-    /// Why a channel to the socket failed that worked before: asked once for all who wonder.
-    async fn why_not(self: Arc<Self>) -> Error {
+    /// Why a channel to the socket failed that worked before, where that can be seen: asked once
+    /// for all who wonder.
+    async fn why_not(self: Arc<Self>) -> Result<Option<Error>> {
         let door = self.clone();
         let looked = self.looking.join(|| async move {
             let found = door.look().await?;
-            let obstacle = found.obstacle(door.remote.host(), &door.path);
-            Ok(obstacle.unwrap_or_else(|| Error::NotListening {
-                address: door.address(),
-            }))
+            Ok(found.obstacle(door.remote.host(), &door.path))
         });
-        looked.await.unwrap_or_else(|error| error)
+        looked.await
     }
 
     /// What can be seen of the socket on the host.

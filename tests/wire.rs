@@ -220,6 +220,40 @@ async fn silence_ends_with_a_deadline() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_another_waits_for_is_no_excuse() {
+    // One connection, which says its version and then nothing; further ones are never made.
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let handler: Handler = Arc::new(|_, _| (Vec::new(), After::Hang));
+    let connector = Connector::new(move || {
+        let (number, handler) = (counted.fetch_add(1, Ordering::SeqCst), handler.clone());
+        async move {
+            if number > 0 {
+                std::future::pending::<()>().await;
+            }
+            let (near, far) = tokio::io::duplex(4096);
+            tokio::spawn(serve(far, number, handler, 1000));
+            Ok(near)
+        }
+    });
+    let client = Client::over(connector, "test://server", Gate::full())
+        .await
+        .unwrap();
+    let before = tokio::time::Instant::now();
+    let waits = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.containers().await
+    };
+    tokio::select! {
+        first = client.containers() => assert!(matches!(first, Err(Error::Deadline { .. }))),
+        second = waits => panic!("{second:?}"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("its deadline is not kept"),
+    }
+    assert_eq!(before.elapsed().as_secs(), 8);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn answers_in_single_bytes_read_the_same() {
     let frame = |kind: u8, text: &str| {

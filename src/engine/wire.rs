@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::{Connector, Failure, Shown};
+use super::transport::{Connector, DIALLING, Failure, Shown};
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -194,13 +194,11 @@ pub(super) struct Wire {
     prefix: String,
     clock: Mutex<Option<(i64, Instant)>>,
     pub(super) shown: Shown,
-    /// Connections that are being opened.
-    dialling: Arc<AtomicUsize>,
 }
 
 impl Wire {
     pub(super) fn new(connector: Connector, address: &str, gate: Gate) -> Self {
-        let (shown, dialling) = (connector.shown().clone(), connector.dialling().clone());
+        let shown = connector.shown().clone();
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
@@ -214,7 +212,6 @@ impl Wire {
             prefix: String::new(),
             clock: Mutex::new(None),
             shown,
-            dialling,
         }
     }
 
@@ -264,7 +261,8 @@ impl Wire {
         let what = call.what.clone();
         let body = call.body.take().unwrap_or_default();
         let (body, taken) = metered(body);
-        let sending = self.send_call(call, body);
+        let dialling = dialling();
+        let sending = DIALLING.scope(Arc::clone(&dialling), self.send_call(call, body));
         tokio::pin!(sending);
         let mut before = 0;
         loop {
@@ -272,7 +270,7 @@ impl Wire {
                 Ok(opened) => return opened,
                 Err(_) => {
                     let now = taken.load(Ordering::Relaxed);
-                    if now == before && self.dialling.load(Ordering::Acquire) == 0 {
+                    if now == before && dialling.load(Ordering::Acquire) == 0 {
                         return Err(self.late(&what, idle));
                     }
                     before = now;
@@ -287,13 +285,16 @@ impl Wire {
         what: &str,
         doing: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        // Its own only: that a host takes no more connections must not hide that it does not answer.
+        let dialling = dialling();
+        let doing = DIALLING.scope(Arc::clone(&dialling), doing);
         tokio::pin!(doing);
         loop {
             match tokio::time::timeout(after, &mut doing).await {
                 Ok(done) => return done,
                 // Connecting has deadlines of its own, each with words of its own; and a login may
                 // wait for the operator.
-                Err(_) if self.dialling.load(Ordering::Acquire) > 0 => {}
+                Err(_) if dialling.load(Ordering::Acquire) > 0 => {}
                 Err(_) => return Err(self.late(what, after)),
             }
         }
@@ -437,6 +438,11 @@ impl Wire {
             why: last,
         })
     }
+}
+
+/// Counts the connections that are opened for one request: what is part of another counts with it.
+fn dialling() -> Arc<AtomicUsize> {
+    DIALLING.try_with(Arc::clone).unwrap_or_default()
 }
 
 /// Whether a connection was closed before any of the answer came.

@@ -40,7 +40,11 @@ type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Bytestream>>> + Send>
 pub struct Connector {
     dial: Arc<dyn Fn() -> Dialling + Send + Sync>,
     shown: Shown,
-    dialling: Arc<AtomicUsize>,
+}
+
+tokio::task_local! {
+    /// How many streams are being opened for the request that is waited for.
+    pub(in crate::engine) static DIALLING: Arc<AtomicUsize>;
 }
 
 impl Connector {
@@ -58,7 +62,6 @@ impl Connector {
                 Box::pin(async move { Ok(Box::new(dialling.await?) as Box<dyn Bytestream>) })
             }),
             shown: Shown::default(),
-            dialling: Arc::default(),
         }
     }
 
@@ -76,11 +79,6 @@ impl Connector {
             shown,
             ..Self::new(move || tls.clone().dial())
         }
-    }
-
-    /// How many streams are being opened at this moment.
-    pub(in crate::engine) fn dialling(&self) -> &Arc<AtomicUsize> {
-        &self.dialling
     }
 
     /// The certificates that its handshakes showed, as they become known.
@@ -117,7 +115,7 @@ impl tower_service::Service<http::Uri> for Connector {
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
         let dialling = (self.dial)();
-        let under_way = UnderWay::begin(&self.dialling);
+        let under_way = DIALLING.try_with(UnderWay::begin).ok();
         Box::pin(async move {
             let stream = dialling.await;
             drop(under_way);

@@ -59,7 +59,7 @@ pub(super) async fn plain(target: Arc<Target>) -> Result<Plain> {
 
 /// Opens one connection.
 pub(super) async fn connect(target: &Target) -> Result<Sniffed> {
-    let stream = match timeout(CONNECT, dial(target)).await {
+    let stream = match timeout(CONNECT, find(target)).await {
         Ok(dialled) => dialled?,
         Err(_) => {
             let seconds = CONNECT.as_secs();
@@ -76,42 +76,52 @@ pub(super) async fn connect(target: &Target) -> Result<Sniffed> {
     })
 }
 
-/// The addresses of a name, one after the other, each a little after the one before or when that
-/// has failed: a host whose IPv6 leads nowhere does not cost the whole time.
-async fn dial(target: &Target) -> Result<TcpStream> {
-    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-    let found: Vec<SocketAddr> = found
-        .map_err(|error| {
-            target.unreachable(format!("no address is known for {}: {error}", target.host))
-        })?
-        .collect();
-    let mut addresses = found.into_iter();
+/// Connects to one of the addresses of a name, tried one after the other, each a little after the
+/// one before or when that has failed: a host whose IPv6 leads nowhere does not cost the whole time.
+///
+/// # Errors
+/// The last one; none when there is no address.
+pub(super) async fn dial(
+    addresses: Vec<SocketAddr>,
+) -> std::result::Result<(TcpStream, SocketAddr), Option<(SocketAddr, io::Error)>> {
+    let mut addresses = addresses.into_iter();
     let mut trying = FuturesUnordered::new();
     let mut last = None;
     loop {
         match addresses.next() {
-            Some(address) => trying.push(TcpStream::connect(address)),
-            None if trying.is_empty() => return Err(explain(target, last)),
+            Some(address) => trying.push(async move {
+                let tried = TcpStream::connect(address).await;
+                (address, tried)
+            }),
+            None if trying.is_empty() => return Err(last),
             None => {}
         }
         let more = addresses.len() > 0;
         tokio::select! {
-            Some(tried) = trying.next() => match tried {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
+            Some((address, tried)) = trying.next() => match tried {
+                Ok(stream) => return Ok((stream, address)),
+                Err(error) => last = Some((address, error)),
             },
             () = sleep(ALONE), if more => {}
         }
     }
 }
 
-fn explain(target: &Target, error: Option<io::Error>) -> Error {
-    match error {
-        Some(error) if error.kind() == ErrorKind::ConnectionRefused => Error::NotListening {
-            address: target.address.clone(),
-        },
-        Some(error) => target.unreachable(error.to_string()),
-        None => target.unreachable(format!("no address is known for {}", target.host)),
+/// Finds the addresses of an engine and connects to one.
+async fn find(target: &Target) -> Result<TcpStream> {
+    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+    let found = found.map_err(|error| {
+        target.unreachable(format!("no address is known for {}: {error}", target.host))
+    })?;
+    match dial(found.collect()).await {
+        Ok((stream, _)) => Ok(stream),
+        Err(Some((_, error))) if error.kind() == ErrorKind::ConnectionRefused => {
+            Err(Error::NotListening {
+                address: target.address.clone(),
+            })
+        }
+        Err(Some((_, error))) => Err(target.unreachable(error.to_string())),
+        Err(None) => Err(target.unreachable(format!("no address is known for {}", target.host))),
     }
 }
 
@@ -228,5 +238,40 @@ impl AsyncRead for Plain {
             return Poll::Ready(Err(io::Error::other(Failure(error))));
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_leads_nowhere_costs_little() {
+        // A queue that is full takes no connection and refuses none.
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = full.listen(0).unwrap();
+        let nowhere = full.local_addr().unwrap();
+        let mut queued = Vec::new();
+        let wait = Duration::from_millis(300);
+        while let Ok(Ok(stream)) = timeout(wait, TcpStream::connect(nowhere)).await {
+            queued.push(stream);
+        }
+        let there = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = (there.local_addr().unwrap(), there);
+        let (_, found) = timeout(CONNECT, dial(vec![nowhere, there.0]))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found, there.0);
+        let (at, _) = dial(vec![{
+            let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            gone.local_addr().unwrap()
+        }])
+        .await
+        .unwrap_err()
+        .unwrap();
+        assert_ne!(at, there.0);
+        assert!(dial(Vec::new()).await.unwrap_err().is_none());
     }
 }

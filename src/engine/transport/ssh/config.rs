@@ -36,6 +36,17 @@ pub enum Strict {
     AcceptNew,
 }
 
+/// AddressFamily.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Whatever the name has.
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
 /// One machine on the way, and how to log in there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
@@ -45,6 +56,10 @@ pub struct Hop {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Kind of addresses to connect to.
+    pub family: Family,
+    /// The bastions on the way to it, nearest first.
+    pub way: Vec<String>,
     /// Login name.
     pub user: String,
     /// Private keys to offer, those that are not there included.
@@ -95,12 +110,42 @@ impl Hop {
         }
     }
 
+    /// Which machine it is, for what is kept of it: its address alone is not enough, since behind
+    /// another bastion, or in another network, the same one may be another machine's.
+    pub(super) fn place(&self) -> String {
+        let way: Vec<String> = self.way.iter().map(|hop| format!(" by {hop}")).collect();
+        format!(
+            "{}:{} known as {}{}",
+            self.host,
+            self.port,
+            self.known_as(),
+            way.concat()
+        )
+    }
+
+    /// As one on the way to others.
+    fn as_bastion(&self) -> String {
+        format!(
+            "{}@{}:{} known as {}",
+            self.user,
+            self.host,
+            self.port,
+            self.known_as()
+        )
+    }
+
     fn of(name: &str, dump: &Dump, at_home: &Path) -> std::result::Result<Hop, String> {
         let port = dump.one("port").unwrap_or("22");
         let mut hop = Hop {
             name: name.to_owned(),
             host: dump.one("hostname").unwrap_or(name).to_owned(),
             port: port.parse().map_err(|_| format!("{port:?} is no port"))?,
+            family: match dump.one("addressfamily") {
+                Some("inet") => Family::V4,
+                Some("inet6") => Family::V6,
+                _ => Family::Any,
+            },
+            way: Vec::new(),
             user: dump.one("user").ok_or("no login name")?.to_owned(),
             identity_files: Vec::new(),
             certificate_files: Vec::new(),
@@ -179,10 +224,21 @@ pub fn resolve(
         host: host.to_owned(),
         port,
     };
-    walk(options, &target, MAX_HOPS).map_err(|trouble| Error::Ssh {
+    let hops = walk(options, &target, MAX_HOPS).map_err(|trouble| Error::Ssh {
         host: host.to_owned(),
         trouble: Box::new(trouble),
-    })
+    })?;
+    Ok(with_ways(hops))
+}
+
+/// Each with the way to it.
+fn with_ways(mut hops: Vec<Hop>) -> Vec<Hop> {
+    let mut way = Vec::new();
+    for hop in &mut hops {
+        hop.way = way.clone();
+        way.push(hop.as_bastion());
+    }
+    hops
 }
 
 fn walk(
@@ -205,6 +261,7 @@ fn walk(
     }
     let mut hops = Vec::new();
     if let Some(jumps) = dump.set("proxyjump") {
+        let jumps = token::jump(jumps, &hop).map_err(config)?;
         for (at, jump) in jumps.split(',').enumerate() {
             let jump = Target::parse(jump.trim()).map_err(config)?;
             match at {
@@ -277,10 +334,9 @@ impl Target {
             });
         }
         let user = self.user.as_deref();
-        match dump::ask("ssh", options, user, &self.host, self.port) {
-            Ok(Some(dump)) => Ok(dump),
-            Ok(None) => self.without_ssh(options),
-            Err(why) => Err(Trouble::Config { why }),
+        match dump::ask("ssh", dump::LIMIT, options, user, &self.host, self.port)? {
+            Some(dump) => Ok(dump),
+            None => self.without_ssh(options),
         }
     }
 

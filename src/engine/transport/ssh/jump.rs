@@ -3,22 +3,23 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::config::Hop;
+use super::config::{Family, Hop};
 use super::joint::Joint;
 use super::owner::{Goal, Refusal};
 use super::session::{Login, Session};
 use super::socket::Stream;
 use super::{Ssh, Trouble};
 use crate::engine::error::{Error, Result};
+use crate::engine::transport::tcp;
 
 /// How long a TCP connection may take to be made, its name looked up included, where ssh_config has
 /// no ConnectTimeout.
@@ -224,14 +225,20 @@ async fn connect(hop: &Hop) -> Result<(Stream, String)> {
         // The resolver works on a thread of its own.
         let addresses = tokio::net::lookup_host((hop.host.as_str(), hop.port)).await;
         let addresses = addresses.map_err(|error| format!("{}: {error}", hop.host))?;
-        let mut last = format!("{} has no address", hop.host);
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok((stream, address)),
-                Err(error) => last = format!("{address}: {error}"),
-            }
-        }
-        Err(last)
+        let wanted = |address: &SocketAddr| match hop.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        };
+        let dialled = tcp::dial(addresses.filter(wanted).collect()).await;
+        dialled.map_err(|failed| match failed {
+            Some((address, error)) => format!("{address}: {error}"),
+            None => match hop.family {
+                Family::Any => format!("{} has no address", hop.host),
+                Family::V4 => format!("{} has no IPv4 address (AddressFamily inet)", hop.host),
+                Family::V6 => format!("{} has no IPv6 address (AddressFamily inet6)", hop.host),
+            },
+        })
     };
     let (stream, address) = match timeout(within, trying).await {
         Ok(tried) => tried.map_err(|why| unreachable(&hop.name, &why))?,

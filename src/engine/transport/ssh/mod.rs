@@ -73,8 +73,8 @@ struct Inner {
     remotes: Mutex<HashMap<Target, Remote>>,
     /// By the way there, each hop in full.
     bastions: Mutex<HashMap<String, Arc<Bastion>>>,
-    /// By host and port.
-    gates: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
+    /// By the place of a host.
+    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Ssh {
@@ -152,7 +152,7 @@ impl Ssh {
         let gates = &self.inner.gates;
         let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
         gates
-            .entry((hop.host.clone(), hop.port))
+            .entry(hop.place())
             .or_insert_with(|| Arc::new(Semaphore::new(LOGINS)))
             .clone()
     }

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::SshOptions;
+use super::{SshOptions, Trouble};
 use crate::engine::transport::ssh::line::one_line;
 
 /// Longest time that `ssh -G` may take: a Match may run programs, a canonical name ask the DNS.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Keys in lower case with their values, in the order of the file.
 #[derive(Debug, Default)]
@@ -93,14 +93,17 @@ pub(super) fn paths(line: &str) -> Vec<String> {
 /// Asks `ssh` what its configuration says about a host. `None`: there is no such program.
 ///
 /// # Errors
-/// In ssh's words, on one line.
+/// [`Trouble::Config`] when ssh refuses the configuration, in its words; others when it could not
+/// be asked now.
 pub(super) fn ask(
     program: &str,
+    limit: Duration,
     options: &SshOptions,
     user: Option<&str>,
     host: &str,
     port: Option<u16>,
-) -> Result<Option<Dump>, String> {
+) -> Result<Option<Dump>, Trouble> {
+    let failed = |why: String| Trouble::Program { why };
     let mut command = Command::new(program);
     command.arg("-G");
     if let Some(file) = &options.config {
@@ -120,7 +123,7 @@ pub(super) fn ask(
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{program}: {error}")),
+        Err(error) => return Err(failed(format!("it cannot be started: {error}"))),
     };
     let (sender, receiver) = mpsc::channel();
     let read = |pipe: Option<Box<dyn Read + Send>>, which: bool| {
@@ -137,7 +140,7 @@ pub(super) fn ask(
     read(child.stdout.take().map(|pipe| Box::new(pipe) as _), true);
     read(child.stderr.take().map(|pipe| Box::new(pipe) as _), false);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + limit;
     for _ in 0..2 {
         match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok((true, bytes)) => out = bytes,
@@ -146,23 +149,25 @@ pub(super) fn ask(
                 // It may have ended by itself meanwhile.
                 let _ = child.kill();
                 let _ = child.wait();
-                let limit = LIMIT.as_secs();
-                return Err(format!(
-                    "`{program} -G` took longer than {limit} s (a Match exec?)"
-                ));
+                return Err(Trouble::TimedOut {
+                    what: format!("`{program} -G {host}` (a Match exec?)"),
+                    after: limit,
+                });
             }
         }
     }
-    let status = child
-        .wait()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    if status.code().is_none() {
+        return Err(failed(format!("`{program} -G` ended with {status}")));
+    }
     if !status.success() {
         let words = String::from_utf8_lossy(&err);
         let lines: Vec<&str> = words.lines().filter(|l| !is_noise(l)).collect();
-        return Err(match lines.as_slice() {
+        let why = match lines.as_slice() {
             [] => format!("`{program} -G` ended with {status}"),
             lines => one_line(&lines.join("; ")),
-        });
+        };
+        return Err(Trouble::Config { why });
     }
     Ok(Some(Dump::parse(&String::from_utf8_lossy(&out))))
 }

@@ -162,8 +162,87 @@ fn without_ssh_there_are_defaults() {
     };
     assert!(target.without_ssh(&named).is_err());
     assert!(
-        dump::ask("/no/such/ssh", &named, None, "h", None)
+        dump::ask("/no/such/ssh", dump::LIMIT, &named, None, "h", None)
             .unwrap()
             .is_none()
     );
+}
+
+#[test]
+fn only_what_ssh_refuses_is_wrong_with_the_configuration() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ssh");
+    let says = |script: &str, mode: u32, limit: u64| {
+        // Renamed into place: a file that is being written cannot be run.
+        let new = folder.path().join("new");
+        std::fs::write(&new, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&new, PermissionsExt::from_mode(mode)).unwrap();
+        std::fs::rename(&new, &program).unwrap();
+        let limit = Duration::from_millis(limit);
+        let options = SshOptions::default();
+        dump::ask(program.to_str().unwrap(), limit, &options, None, "h", None).unwrap_err()
+    };
+    let wrong = says(
+        "echo 'line 2: Bad configuration option' >&2; exit 255",
+        0o755,
+        10_000,
+    );
+    assert!(
+        matches!(&wrong, Trouble::Config { why } if why.contains("line 2")),
+        "{wrong}"
+    );
+    assert!(wrong.needs_operator());
+    let slow = says("exec sleep 20", 0o755, 100);
+    assert!(matches!(slow, Trouble::TimedOut { .. }), "{slow}");
+    let killed = says("kill -KILL $$", 0o755, 10_000);
+    let unstarted = says("", 0o644, 10_000);
+    for passing in [slow, killed, unstarted] {
+        assert!(!passing.needs_operator(), "{passing}");
+    }
+}
+
+#[test]
+fn tokens_in_jumps_are_those_of_the_host_behind() {
+    let hop = hop("");
+    for (text, wanted) in [
+        ("bastion-%h", "bastion-web1.example.net"),
+        ("%r@%n:%p,b", "me@web1:22,b"),
+        ("a%%h%%", "a%h%"),
+        ("b1", "b1"),
+    ] {
+        assert_eq!(token::jump(text, &hop).unwrap(), wanted);
+    }
+    for wrong in ["%d", "b%", "%%%"] {
+        assert!(token::jump(wrong, &hop).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_same_address_elsewhere_is_another_place() {
+    let places = |hops: Vec<Hop>| with_ways(hops).last().map(Hop::place);
+    let bastion = |host: &str| Hop {
+        host: host.into(),
+        ..hop("")
+    };
+    let direct = places(vec![hop("")]);
+    assert_eq!(direct, places(vec![hop("")]));
+    let first = places(vec![bastion("b1"), hop("")]);
+    let second = places(vec![bastion("b2"), hop("")]);
+    let alias = places(vec![hop("hostkeyalias other\n")]);
+    for (one, other) in [(&direct, &first), (&first, &second), (&direct, &alias)] {
+        assert_ne!(one, other);
+    }
+}
+
+#[test]
+fn addresses_are_of_the_family_that_is_wanted() {
+    for (word, family) in [
+        ("", Family::Any),
+        ("addressfamily any\n", Family::Any),
+        ("addressfamily inet\n", Family::V4),
+        ("addressfamily inet6\n", Family::V6),
+    ] {
+        assert_eq!(hop(word).family, family);
+    }
 }

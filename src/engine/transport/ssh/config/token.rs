@@ -129,6 +129,35 @@ impl Tokens {
     }
 }
 
+/// The tokens that ProxyJump knows, replaced by what they are for the host behind it.
+///
+/// # Errors
+/// A token that does not exist there.
+pub(super) fn jump(text: &str, hop: &Hop) -> Result<String, String> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let Some(part) = parts.next() {
+        let mut chars = part.chars();
+        match chars.next() {
+            Some('h') => out.push_str(&hop.host),
+            Some('n') => out.push_str(&hop.name),
+            Some('p') => out.push_str(&hop.port.to_string()),
+            Some('r') => out.push_str(&hop.user),
+            // `%%`: what follows is text.
+            None => {
+                out.push('%');
+                chars = parts
+                    .next()
+                    .ok_or_else(|| format!("ProxyJump: {text:?}: unknown token"))?
+                    .chars();
+            }
+            Some(_) => return Err(format!("ProxyJump: {text:?}: unknown token")),
+        }
+        out.push_str(chars.as_str());
+    }
+    Ok(out)
+}
+
 fn local_host() -> String {
     let name = rustix::system::uname()
         .nodename()

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use ostler::engine::transport::ask::{Answer, Headless, Question};
+use ostler::engine::transport::ask::{Answer, Ask, Headless, Question};
 use ostler::engine::transport::ssh::{Answered, Hop, SshOptions, Trouble, config, login, openssh};
 use ostler::engine::{Client, Gate};
 
@@ -263,6 +263,24 @@ fn passwords_and_the_hosts_own_questions_are_put_to_the_operator() {
             _ => "PubkeyAuthentication no\n",
         };
         sshd.config(&format!("User {}\n{key}", account.0));
+        let log = || sshd.read("sshd.log");
+        if way == "keyboard-interactive" {
+            // Where nobody is, the host is not made to ask; and where nobody says anything, nothing
+            // is sent: hosts count wrong answers.
+            let why = sshd.refuses(&Headless).to_string();
+            assert!(why.contains("nobody is there"), "{why}");
+            assert!(!log().contains("keyboard-interactive"), "{}", log());
+            let operator = Operator::says([Answer::No]);
+            let why = sshd.refuses(&operator).to_string();
+            assert!(why.contains("nobody answered"), "{why}");
+            assert_eq!(operator.asked().len(), 1);
+            assert!(
+                log().contains("Postponed keyboard-interactive"),
+                "{}",
+                log()
+            );
+            assert!(!log().contains("Failed keyboard-interactive"), "{}", log());
+        }
         let answered = Answered::default();
         let operator = Operator::types(&["wrong", "swordfish"]);
         sshd.lets_in_with(&operator, &answered);
@@ -279,8 +297,20 @@ fn passwords_and_the_hosts_own_questions_are_put_to_the_operator() {
         };
         assert!(prompt.to_lowercase().contains("password"), "{prompt}");
         assert_eq!((host.as_str(), *visible, *again), ("web1", false, true));
-        // The next login knows it.
+        // The next login knows it, and another machine under the same address is not told.
         sshd.lets_in_with(&Headless, &answered);
+        sshd.write(
+            "known_hosts",
+            &format!(
+                "{}\nother {}\n",
+                sshd.known_line("ed25519"),
+                sshd.host_key("ed25519")
+            ),
+        );
+        sshd.config(&format!("HostKeyAlias other\nUser {}\n{key}", account.0));
+        let why = trouble(sshd.log_in_with(&Headless, &answered)).to_string();
+        assert!(why.contains("nobody"), "{way}: {why}");
+        sshd.config(&format!("User {}\n{key}", account.0));
 
         let why = sshd.refuses(&Headless).to_string();
         assert!(why.contains("nobody"), "{way}: {why}");
@@ -515,6 +545,33 @@ fn a_users_certificate_is_offered() {
     }
 }
 
+/// An operator who takes a while, and has the passphrase when the host has hung up.
+struct Slow<'a>(&'a Sshd, std::time::Duration);
+
+impl Ask for Slow<'_> {
+    fn ask(&self, _: &Question) -> Answer {
+        std::thread::sleep(self.1);
+        self.0.hang_up();
+        Answer::Text("open sesame".into())
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_after_one_refused_key_is_called_lost() {
+    let Some(_) = tier::fleet() else { return };
+    let sshd = Sshd::start(&["ed25519"]);
+    keygen(&sshd.path("wrong"), "ed25519", "");
+    keygen(&sshd.path("locked"), "ed25519", "open sesame");
+    sshd.write("authorized", &sshd.read("locked.pub"));
+    sshd.config("IdentityFile DIR/wrong\nIdentityFile DIR/locked");
+    let at_once = sshd.refuses(&Slow(&sshd, std::time::Duration::ZERO));
+    assert!(matches!(at_once, Trouble::Lost { .. }), "{at_once}");
+    // Whoever is kept waiting may hang up for that.
+    let late = sshd.refuses(&Slow(&sshd, std::time::Duration::from_millis(1100)));
+    assert!(matches!(late, Trouble::Late), "{late}");
+    assert!(!at_once.needs_operator() && !late.needs_operator());
+}
+
 fn answers(greeting: &'static [u8], keep: bool) -> Trouble {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config");
@@ -559,6 +616,10 @@ fn what_is_no_ssh_server_is_told_apart() {
     assert!(matches!(why, Trouble::TimedOut { .. }), "{why:?}");
     let why = answers(b"SSH-2.0-OpenSSH_9.2\r\n", true);
     assert!(matches!(why, Trouble::TimedOut { .. }), "{why:?}");
+    // Cut while keys are exchanged: that says nothing about the host's cryptography.
+    let why = answers(b"SSH-2.0-OpenSSH_9.2\r\n", false);
+    assert!(matches!(why, Trouble::Lost { .. }), "{why:?}");
+    assert!(!why.needs_operator());
     let why = answers(
         b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>",
         false,
@@ -597,7 +658,7 @@ fn ssh_config_is_read_as_openssh_reads_it() {
         "Include DIR/more\nHost web1\n  HostName web1.example.net\nMatch host web1.example.net user deploy\n  IdentityFile DIR/%r@%h\n\
          Match originalhost web1 exec true\n  ServerAliveInterval 9\n\
          Host through\n  ProxyCommand nc %h %p\nHost around\n  ProxyJump around2\nHost around2\n  ProxyJump around\n\
-         Host direct\n  ProxyJump none\n  ProxyCommand none\nHost *\n  User me\n",
+         Host token\n  HostName t1\n  ProxyJump b-%h-%n\nHost direct\n  ProxyJump none\n  ProxyCommand none\nHost *\n  User me\n",
     );
     let options = SshOptions {
         config: Some(folder.path().join("config")),
@@ -630,6 +691,7 @@ fn ssh_config_is_read_as_openssh_reads_it() {
         hops[3].identity_files
     );
 
+    assert_eq!(resolve(None, "token", None).unwrap()[0].host, "b-t1-token");
     assert_eq!(resolve(None, "direct", None).unwrap().len(), 1);
     let why = resolve(None, "through", None).unwrap_err();
     assert!(why.to_string().contains("ProxyCommand"), "{why}");

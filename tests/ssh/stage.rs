@@ -153,6 +153,22 @@ impl Sshd {
         }
     }
 
+    /// Ends every connection; it goes on listening.
+    pub fn hang_up(&self) {
+        let mut found = vec![self.child.id().to_string()];
+        let mut at = 0;
+        while at < found.len() {
+            let out = Command::new("pgrep").args(["-P", &found[at]]).output();
+            let out = out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+            found.extend(out.unwrap_or_default().lines().map(str::to_owned));
+            at += 1;
+        }
+        for id in &found[1..] {
+            // One may end with another.
+            let _ = Command::new("kill").args(["-KILL", id]).output();
+        }
+    }
+
     /// Why it does not let us in.
     pub fn refuses(&self, ask: &dyn Ask) -> Trouble {
         trouble(self.log_in(ask))

@@ -71,6 +71,11 @@ pub trait Ask: Send + Sync {
     /// Asks, and waits for the answer as long as it takes. Called on threads that may block, never
     /// on the runtime's own.
     fn ask(&self, question: &Question) -> Answer;
+
+    /// Whether anybody may answer. Where nobody will, a host is not made to ask.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody is there: scripts, pipes, the demo.
@@ -80,5 +85,9 @@ pub struct Headless;
 impl Ask for Headless {
     fn ask(&self, _: &Question) -> Answer {
         Answer::Nobody
+    }
+
+    fn is_there(&self) -> bool {
+        false
     }
 }

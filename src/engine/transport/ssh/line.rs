@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::Trouble;
@@ -155,6 +156,27 @@ impl Line {
                 Err(error) => return Err(Stop::of(&error)),
             }
         }
+    }
+
+    /// Bytes that have come and were not read yet.
+    pub(super) fn unread(&self) -> usize {
+        let bytes = rustix::io::ioctl_fionread(&self.socket).unwrap_or(0);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the host hung up, and all that it said before was read.
+    pub(super) fn is_over(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(&self.socket, &mut [0; 1], flags) {
+            Ok((_, bytes)) => bytes == 0,
+            Err(error) => error != rustix::io::Errno::AGAIN,
+        }
+    }
+
+    /// Hangs up; a call that is sending fails.
+    pub(super) fn cut(&self) {
+        // It may be gone already.
+        let _ = shutdown(&self.socket, Shutdown::Both);
     }
 
     fn wait(&self) -> Result<(), Stop> {

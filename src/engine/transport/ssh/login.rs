@@ -20,6 +20,9 @@ mod keys;
 /// How long a host has for handshake and login together, without the time that a person takes.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// Bytes that a host's offer of methods has at least, so many more than its greeting.
+const OFFER: usize = 128;
+
 type Done<T> = std::result::Result<T, Trouble>;
 
 /// Logs in on a connection to a host. Blocks, as long as a person takes to answer; call it where
@@ -46,6 +49,7 @@ pub fn log_in(
             ask,
             answered,
             tried: Vec::new(),
+            repeated: 0,
             notes: hop.notes.clone(),
             methods: Vec::new(),
         };
@@ -65,6 +69,8 @@ struct Login<'a> {
     answered: &'a Answered,
     /// What was offered and refused.
     tried: Vec<String>,
+    /// Refusals of what had been refused before: another answer to the same question.
+    repeated: usize,
     /// What could not be offered.
     notes: Vec<String>,
     /// What the host would take now.
@@ -118,12 +124,16 @@ impl Login<'_> {
         session
             .method_pref(MethodType::HostKey, &order.join(","))
             .map_err(crypto)?;
-        self.line
-            .drive(|session| session.clone().handshake())
-            .map_err(|stop| self.no_handshake(&stop))
+        let mut came = 0;
+        let shaken = self.line.drive(|session| {
+            came += self.line.unread();
+            session.clone().handshake()
+        });
+        shaken.map_err(|stop| self.no_handshake(&stop, came))
     }
 
-    fn no_handshake(&self, stop: &Stop) -> Trouble {
+    /// `came`: how many bytes the host sent, its greeting included.
+    fn no_handshake(&self, stop: &Stop, came: usize) -> Trouble {
         let address = self.address.to_owned();
         let banner = self.line.session.banner_bytes().unwrap_or_default();
         let greeted = banner.starts_with(b"SSH-");
@@ -139,6 +149,15 @@ impl Login<'_> {
             Stop::Ssh { code: -2 | -14, .. } if !greeted => Trouble::NotSsh { address },
             stop if stop.is_cut() && !greeted && !banner.is_empty() => Trouble::NotSsh { address },
             stop if stop.is_cut() && !greeted => Trouble::Closed { address },
+            // libssh2 says the same of all that goes wrong while keys are exchanged. A host with
+            // which nothing is in common hangs up too, but has made its offer before.
+            Stop::Ssh { code: -5 | -8, .. }
+                if self.line.is_over() && (self.agreed() || came < banner.len() + OFFER) =>
+            {
+                Trouble::Lost {
+                    why: "the host hung up while keys were exchanged".to_owned(),
+                }
+            }
             // -5, -8: nothing in common; -33: the host wants what libssh2 does not have.
             Stop::Ssh {
                 code: -5 | -8 | -33,
@@ -146,6 +165,20 @@ impl Login<'_> {
             } => Trouble::Crypto { why: why.clone() },
             Stop::Ssh { why, .. } => Trouble::Lost { why: why.clone() },
         }
+    }
+
+    /// Whether a common method was found for everything.
+    fn agreed(&self) -> bool {
+        let all = [
+            MethodType::Kex,
+            MethodType::HostKey,
+            MethodType::CryptCs,
+            MethodType::CryptSc,
+            MethodType::MacCs,
+            MethodType::MacSc,
+        ];
+        let session = &self.line.session;
+        all.into_iter().all(|kind| session.methods(kind).is_some())
     }
 
     fn check_key(&self, known: &KnownHosts, name: &str) -> Done<()> {
@@ -288,12 +321,16 @@ impl Login<'_> {
                 return Ok(());
             }
         }
-        Err(Trouble::Refused {
+        Err(self.nothing_taken())
+    }
+
+    fn nothing_taken(&mut self) -> Trouble {
+        Trouble::Refused {
             user: self.hop.user.clone(),
             methods: std::mem::take(&mut self.methods),
             tried: std::mem::take(&mut self.tried),
             notes: std::mem::take(&mut self.notes),
-        })
+        }
     }
 
     /// Asks the host what it would take; a host may take nothing at all.
@@ -331,10 +368,12 @@ impl Login<'_> {
                 what: format!("log in as {}", self.hop.user),
                 after: self.line.clock.limit(),
             },
-            stop if stop.is_cut() && !self.tried.is_empty() => Trouble::TooMany {
+            // Whoever waits for a person may hang up for that alone.
+            stop if stop.is_cut() && self.line.clock.paused() => Trouble::Late,
+            // No host hangs up because of one.
+            stop if stop.is_cut() && self.tried.len() + self.repeated > 1 => Trouble::TooMany {
                 tried: self.tried.join(", "),
             },
-            stop if stop.is_cut() && self.line.clock.paused() => Trouble::Late,
             Stop::Ssh { why, .. } => Trouble::Lost { why },
         }
     }

@@ -179,6 +179,7 @@ impl Trouble {
         !matches!(
             self,
             Trouble::Closed { .. }
+                | Trouble::Crypto { .. }
                 | Trouble::TimedOut { .. }
                 | Trouble::Late
                 | Trouble::Lost { .. }
@@ -259,7 +260,8 @@ mod tests {
         assert!(program("me@web1: Permission denied (publickey).").needs_operator());
         assert!(!program("connect to host web1 port 22: Connection refused").needs_operator());
         assert!(!Trouble::Late.needs_operator());
-        assert!(Trouble::Crypto { why: String::new() }.needs_operator());
+        // An update mends it, and a handshake is no login that counts as refused.
+        assert!(!Trouble::Crypto { why: String::new() }.needs_operator());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use ssh2::{KeyboardInteractivePrompt, Prompt};
 use super::{Done, Login, Step};
 use crate::engine::transport::ask::{Ask, Question};
 use crate::engine::transport::ssh::answered::{Answered, Secret};
-use crate::engine::transport::ssh::line::{Clock, Stop, one_line};
+use crate::engine::transport::ssh::line::{Line, Stop, one_line};
 use crate::engine::transport::ssh::trouble::{ANSWERS, PASSWORD};
 
 /// How often an answer may be wrong.
@@ -14,8 +14,9 @@ const TRIES: usize = 3;
 const LONGEST: usize = 1024;
 
 impl Login<'_> {
+    /// Whose a secret is: the same name and port may be another machine behind another bastion.
     fn account(&self) -> String {
-        format!("{}@{}:{}", self.hop.user, self.hop.host, self.hop.port)
+        format!("{}@{}", self.hop.user, self.hop.place())
     }
 
     pub(super) fn password(&mut self) -> Done<Step> {
@@ -61,11 +62,21 @@ impl Login<'_> {
             self.answered.forget(&name, &secret);
             wrong = Some(secret);
         }
+        // libssh2 does not tell that apart.
+        self.notes
+            .push("a password that has expired is refused as well: `ssh` changes it".to_owned());
         Ok(Step::No)
     }
 
     pub(super) fn keyboard(&mut self) -> Done<Step> {
         let account = self.account();
+        let known = self.answered.secret(&format!("password of {account}"));
+        if known.is_none() && !self.ask.is_there() {
+            // Whatever was sent would count as a wrong answer.
+            self.notes
+                .push("nobody is there to answer the host's questions".to_owned());
+            return Ok(Step::No);
+        }
         let mut wrong = Vec::new();
         for attempt in 0..TRIES {
             let mut person = Person {
@@ -73,7 +84,7 @@ impl Login<'_> {
                 account: &account,
                 ask: self.ask,
                 answered: self.answered,
-                clock: &self.line.clock,
+                line: &self.line,
                 again: attempt > 0,
                 wrong: std::mem::take(&mut wrong),
                 given: Vec::new(),
@@ -92,10 +103,11 @@ impl Login<'_> {
             } = person;
             match reply {
                 Ok(()) => return Ok(Step::In),
+                // Nothing was sent, and nothing more can be.
                 Err(_) if silent => {
                     self.notes
                         .push("nobody answered the host's questions".to_owned());
-                    return Ok(Step::No);
+                    return Err(self.nothing_taken());
                 }
                 // It refuses without having asked anything: that was no answer of ours.
                 Err(stop @ Stop::Ssh { code: -18, .. }) if asked == 0 && !stop.is_cut() => {
@@ -122,15 +134,10 @@ impl Login<'_> {
                 code: -18 | -19,
                 ref why,
             } if !why.starts_with("Waiting") => {
-                if !self.tried.iter().any(|t| t == what) {
-                    self.tried.push(what.to_owned());
+                match self.tried.iter().any(|t| t == what) {
+                    true => self.repeated += 1,
+                    false => self.tried.push(what.to_owned()),
                 }
-                Ok(())
-            }
-            // -41: the password is right and too old.
-            Stop::Ssh { code: -41, .. } => {
-                self.notes
-                    .push("the password has expired: log in with `ssh` and change it".to_owned());
                 Ok(())
             }
             stop => Err(self.broken(stop)),
@@ -153,7 +160,7 @@ struct Person<'a> {
     account: &'a str,
     ask: &'a dyn Ask,
     answered: &'a Answered,
-    clock: &'a Clock,
+    line: &'a Line,
     again: bool,
     /// What did not work the last time.
     wrong: Vec<(String, Secret)>,
@@ -166,13 +173,19 @@ struct Person<'a> {
 
 impl KeyboardInteractivePrompt for Person<'_> {
     fn prompt<'b>(&mut self, _: &str, instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
-        let clock = self.clock;
+        let line = self.line;
         if prompts.is_empty() {
             return Vec::new();
         }
-        clock.pause(|| {
+        let answers: Option<Vec<String>> = line.clock.pause(|| {
             let answers = prompts.iter().map(|prompt| self.one(instructions, prompt));
-            answers.map(Option::unwrap_or_default).collect()
+            answers.collect()
+        });
+        // libssh2 sends something whatever is returned, and empty answers are wrong ones: a few
+        // of them lock an account.
+        answers.unwrap_or_else(|| {
+            line.cut();
+            Vec::new()
         })
     }
 }

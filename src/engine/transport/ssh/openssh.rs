@@ -52,6 +52,7 @@ pub fn connector(
         socket: socket.unwrap_or(SOCKET).to_owned(),
         running: Mutex::default(),
         starting: Joint::default(),
+        spare: Mutex::default(),
     });
     Connector::new(move || way.clone().dial())
 }
@@ -67,6 +68,8 @@ struct Way {
     /// All who need it meanwhile wait for the one start, and share how it ends: a host may lock
     /// out who knocks again and again.
     starting: Joint<()>,
+    /// The connection by which its socket was found, for the first who needs one.
+    spare: Mutex<Option<Forwarded>>,
 }
 
 impl Way {
@@ -85,28 +88,35 @@ impl Way {
 
     /// One more stream through the `ssh` that runs, if one does.
     async fn enter(&self) -> Option<Forwarded> {
-        let process = self.running().clone().filter(|process| !process.ended())?;
+        let process = lock(&self.running)
+            .clone()
+            .filter(|process| !process.ended())?;
+        let spare = lock(&self.spare).take();
+        if spare.is_some() {
+            return spare;
+        }
         let stream = UnixStream::connect(process.socket()).await.ok()?;
         Some(self.forwarded(stream, process))
-    }
-
-    fn running(&self) -> MutexGuard<'_, Option<Arc<Process>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts `ssh` and waits until its socket is there.
     async fn begin(self: Arc<Self>) -> Result<()> {
         // Someone else's start may have ended between our look and this.
-        if self.enter().await.is_some() {
+        if let Some(forwarded) = self.enter().await {
+            *lock(&self.spare) = Some(forwarded);
             return Ok(());
         }
         // The old one first: its folder goes with it.
-        *self.running() = None;
+        lock(&self.spare).take();
+        lock(&self.running).take();
         let process = Arc::new(self.start()?);
         let end = Instant::now() + LIMIT;
         loop {
             match UnixStream::connect(process.socket()).await {
-                Ok(_) => break,
+                Ok(stream) => {
+                    *lock(&self.spare) = Some(self.forwarded(stream, process.clone()));
+                    break;
+                }
                 Err(_) if process.ended() => {
                     process.heard().await;
                     return Err(self.trouble(program_trouble(&process.words())));
@@ -121,7 +131,7 @@ impl Way {
                 Err(_) => sleep(LOOK).await,
             }
         }
-        *self.running() = Some(process);
+        *lock(&self.running) = Some(process);
         Ok(())
     }
 
@@ -206,6 +216,10 @@ impl Way {
             trouble: Box::new(trouble),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A path as a part of `-L`: a colon would end it, and tokens are replaced in it.

@@ -15,6 +15,7 @@ fn way(program: &Path, user: Option<&str>, host: &str, socket: &str) -> Way {
         socket: socket.to_owned(),
         running: Mutex::default(),
         starting: Joint::default(),
+        spare: Mutex::default(),
     }
 }
 
@@ -115,7 +116,7 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
     assert_eq!(starts(), 1);
 
     let (first, id) = {
-        let running = way.running();
+        let running = lock(&way.running);
         let process = running.as_ref().unwrap();
         (process.socket(), process.id().unwrap())
     };
@@ -123,15 +124,15 @@ async fn what_is_running_is_used_and_what_ended_is_started_anew() {
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
     // Its socket takes connections until it is dead.
     let end = Instant::now() + Duration::from_secs(5);
-    while !way.running().as_ref().unwrap().ended() && Instant::now() < end {
+    while !lock(&way.running).as_ref().unwrap().ended() && Instant::now() < end {
         tokio::task::yield_now().await;
     }
     echo(&way).await;
     assert_eq!(starts(), 2);
     assert!(!first.exists());
 
-    let second = way.running().as_ref().unwrap().socket();
-    let id = way.running().as_ref().unwrap().id().unwrap();
+    let second = lock(&way.running).as_ref().unwrap().socket();
+    let id = lock(&way.running).as_ref().unwrap().id().unwrap();
     drop(way);
     assert!(!second.parent().unwrap().exists());
     let gone = || !Path::new(&format!("/proc/{id}")).exists();

@@ -8,6 +8,7 @@ use super::table::{Cell, Table};
 use super::text::{self, count};
 use super::{Exit, Failure};
 use crate::apply::secret::Sources;
+use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::{HostObservation, StateRead};
 use crate::observe::scan::Inspect;
@@ -59,7 +60,7 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
         })?,
         false => show(context, &found, &hosts)?,
     }
-    Ok(exit(&found, &hosts))
+    Ok(exit(&found, &hosts, context.mode))
 }
 
 /// What differs of the sites that were asked about, and of the hosts they are on.
@@ -98,10 +99,10 @@ fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
 }
 
 /// 2 when anything differs; else 1 when no host could be compared, 3 when not all of them could in
-/// all respects.
-fn exit(found: &[Drift], hosts: &[HostJson]) -> Exit {
+/// all respects. In on-call mode some can never be, which is said, and is no failure.
+fn exit(found: &[Drift], hosts: &[HostJson], mode: Mode) -> Exit {
     let away = hosts.iter().filter(|host| !host.is_compared()).count();
-    let unknown = hosts.iter().any(|host| !host.unknown.is_empty());
+    let unknown = mode == Mode::Full && hosts.iter().any(|host| !host.unknown.is_empty());
     match (found.is_empty(), away) {
         (false, _) => Exit::Changes,
         (true, 0) if !unknown => Exit::Done,
@@ -256,9 +257,12 @@ mod tests {
         ] {
             let seen = seen(hosts);
             let hosts = super::hosts(&seen);
-            assert_eq!(exit(&[], &hosts), code, "{hosts:?}");
+            assert_eq!(exit(&[], &hosts, Mode::Full), code, "{hosts:?}");
             let said = all_clear(&hosts);
             assert!(said.contains(words), "{said} {hosts:?}");
         }
+        let seen = seen(vec![well(), on_call()]);
+        let hosts = super::hosts(&seen);
+        assert_eq!(exit(&[], &hosts, Mode::OnCall), Exit::Done);
     }
 }

@@ -164,4 +164,21 @@ fn a_terminal_that_goes_away_stops_an_apply_between_two_operations() {
     assert_eq!(ended.signal(), None, "{ended:?}");
     let applies = stage.done(&["journal", "--json"]).json();
     assert_eq!(applies["applies"][0]["state"], "cancelled", "{applies:#}");
+
+    // On the command line it is the same; but what was told to outlive its terminal does.
+    let mut apply = Pty::start_in(stage.folder.path(), &["apply", "--yes"], 120, 50);
+    apply.wait_for("✔");
+    let ended = apply.hang_up();
+    assert_eq!(ended.signal(), None, "{ended:?}");
+    let applies = stage.done(&["journal", "--json"]).json();
+    assert_eq!(applies["applies"][0]["state"], "cancelled", "{applies:#}");
+    let mut command = portable_pty::CommandBuilder::new("sh");
+    let script = "trap '' HUP; exec \"$1\" apply --yes";
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_ostler")]);
+    let mut apply = Pty::spawn(stage.folder.path(), command, 120, 50);
+    apply.wait_for("✔");
+    let ended = apply.hang_up();
+    assert_eq!(ended.signal(), None, "{ended:?}");
+    let applies = stage.done(&["journal", "--json"]).json();
+    assert_eq!(applies["applies"][0]["state"], "done", "{applies:#}");
 }

@@ -147,6 +147,8 @@ fn apply_asks_nothing_of_its_own_while_a_login_asks() {
             .unwrap_or_else(|| panic!("{}", ended.screen))
     };
     assert!(at("Type yes, no") < at("blog"), "{}", ended.screen);
+    let late = ended.screen.contains("no complete answer");
+    assert!(!late, "it was given up: {}", ended.screen);
     assert_eq!(ended.code, 1, "{}", ended.screen);
     assert_eq!(sshd.read("known_hosts"), "");
 }

@@ -147,7 +147,7 @@ fn remember(context: &Context, file: &FleetFile) {
 }
 
 /// Runs a plan and shows its progress. The first Ctrl-C or SIGTERM lets what runs end and starts
-/// nothing more; the second leaves at once.
+/// nothing more, as does a terminal that goes away; the second leaves at once.
 pub(super) async fn watch(
     context: &Context,
     file: &FleetFile,
@@ -164,7 +164,12 @@ pub(super) async fn watch(
         tokio::select! {
             Some(event) = events.recv() => view.show(event),
             outcome = &mut run => break outcome,
-            () = signals.next() => {
+            stop = signals.next() => {
+                // A terminal that is gone hangs up, and so may the shell on it: nobody insists.
+                if stop == Stop::Hangup {
+                    cancel.cancel();
+                    continue;
+                }
                 view.end();
                 if cancel.is_cancelled() {
                     return Err(Failure::new("left in the middle")
@@ -220,6 +225,26 @@ fn journal() -> Option<PathBuf> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+/// What is wished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// By somebody.
+    Asked,
+    /// The terminal is gone.
+    Hangup,
+}
+
+/// Whether whoever started us wants us to go on without the terminal, as `nohup` does. Where that
+/// is not known, nothing is done about a hangup.
+fn outlives_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first bit is signal 1.
+    ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 impl Signals {
@@ -230,13 +255,24 @@ impl Signals {
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            hangup: match outlives_terminal() {
+                true => None,
+                false => Some(listen(SignalKind::hangup())?),
+            },
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Stop {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Stop::Asked,
+            _ = self.terminate.recv() => Stop::Asked,
+            _ = hangup => Stop::Hangup,
         }
     }
 }

@@ -409,14 +409,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::time::sleep;
 
     use super::*;
     use crate::engine::Gate;
-    use crate::engine::transport::Connector;
     use crate::sim::Sim;
 
     /// Longer than any deadline: the operator went for the piece of paper.
@@ -449,26 +446,5 @@ mod tests {
             }
         };
         assert!(is_reached(connect).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_further_login_that_asks_is_waited_for() {
-        let sim = Sim::new(3);
-        let logins = Arc::new(AtomicU32::new(0));
-        let connect = |_: &Host| {
-            let (sim, logins) = (sim.clone(), logins.clone());
-            let connector = Connector::new(move || {
-                let (sim, first) = (sim.clone(), logins.fetch_add(1, Ordering::Relaxed) == 0);
-                async move {
-                    if !first {
-                        sleep(AWAY).await;
-                    }
-                    sim.open()
-                }
-            });
-            async move { Client::over(connector, "sim", Gate::full()).await }
-        };
-        assert!(is_reached(connect).await);
-        assert!(logins.load(Ordering::Relaxed) > 1);
     }
 }

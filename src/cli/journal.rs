@@ -165,7 +165,7 @@ async fn of_host(
         Ok(reading)
     };
     let read = client
-        .within(HOST_DEADLINE, "read its journals", reading)
+        .within(HOST_DEADLINE, "read its journals", Box::pin(reading))
         .await;
     let (entries, held) = read.map_err(|e| e.to_string())?;
     let held = held.map_err(|e| e.to_string())?;

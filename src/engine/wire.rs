@@ -1,5 +1,6 @@
 //! The one path that every request takes: prefix, gate, connection, deadline.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -246,13 +247,14 @@ impl Wire {
                 what: opened.what,
             })
         };
-        self.within(after, &what, asking).await
+        self.within(after, &what, Box::pin(asking)).await
     }
 
     /// Sends a call and returns when the head of the answer has come, within `after`.
     pub(super) async fn open(&self, call: Call, after: Duration) -> Result<Opened> {
         let what = call.what.clone();
-        self.within(after, &what, self.open_unlimited(call)).await
+        let opening = Box::pin(self.open_unlimited(call));
+        self.within(after, &what, opening).await
     }
 
     /// Sends a call with a large body: it fails when nothing of it was taken, and no answer came,
@@ -262,7 +264,7 @@ impl Wire {
         let body = call.body.take().unwrap_or_default();
         let (body, taken) = metered(body);
         let dialling = dialling();
-        let sending = DIALLING.scope(Arc::clone(&dialling), self.send_call(call, body));
+        let sending = DIALLING.scope(Arc::clone(&dialling), Box::pin(self.send_call(call, body)));
         tokio::pin!(sending);
         let mut before = 0;
         loop {
@@ -279,11 +281,12 @@ impl Wire {
         }
     }
 
+    /// On the heap: futures within futures grow large, and a thread's stack is not.
     pub(super) async fn within<T>(
         &self,
         after: Duration,
         what: &str,
-        doing: impl Future<Output = Result<T>>,
+        doing: Pin<Box<impl Future<Output = Result<T>>>>,
     ) -> Result<T> {
         // Its own only: that a host takes no more connections must not hide that it does not answer.
         let dialling = dialling();

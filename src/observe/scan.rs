@@ -55,11 +55,11 @@ pub async fn scan(
         layout: Layout::new(&host.root),
     };
     let (list, early, networks, images, info) = futures_util::join!(
-        client.containers(),
-        state::read(&by_name),
-        client.networks(),
-        client.images(),
-        client.info(),
+        Box::pin(client.containers()),
+        Box::pin(state::read(&by_name)),
+        Box::pin(client.networks()),
+        Box::pin(client.images()),
+        Box::pin(client.info()),
     );
     let mut containers: Vec<ObservedContainer> =
         list?.into_iter().map(convert::container).collect();
@@ -97,8 +97,13 @@ pub async fn scan(
         }
     };
     let locked = holder(client, &containers, &fleet.name);
-    let (folders, inspected, (secret_digests, secret_errors), differs, locked) =
-        futures_util::join!(folders, inspections, digests, differs, locked);
+    let (folders, inspected, (secret_digests, secret_errors), differs, locked) = futures_util::join!(
+        Box::pin(folders),
+        Box::pin(inspections),
+        Box::pin(digests),
+        Box::pin(differs),
+        Box::pin(locked),
+    );
     let (inspected, differs) = (inspected?, differs?);
     let info = info?;
     for (at, mut facts) in inspected {
@@ -151,7 +156,7 @@ pub async fn scan_in_time(
     secrets: Option<&dyn SecretSource>,
     inspect: &Inspect,
 ) -> Result<ObservedHost, engine::Error> {
-    let looking = scan(client, host, fleet, secrets, inspect);
+    let looking = Box::pin(scan(client, host, fleet, secrets, inspect));
     client
         .within(HOST_DEADLINE, "look at the whole host", looking)
         .await

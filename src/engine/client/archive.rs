@@ -85,7 +85,7 @@ impl Client {
                 why: e.to_string(),
             })
         };
-        self.wire.within(START, &what, reading).await
+        self.wire.within(START, &what, Box::pin(reading)).await
     }
 
     /// The first 4 KiB of such an archive (its first header, and some of the first file).
@@ -104,7 +104,7 @@ impl Client {
             head.truncate(HEAD);
             Ok(head)
         };
-        self.wire.within(READ, &what, reading).await
+        self.wire.within(READ, &what, Box::pin(reading)).await
     }
 
     /// Unpacks a tar archive below a folder of a container, with the numeric owners and the modes

@@ -73,7 +73,11 @@ impl Client {
             argv.first().copied().unwrap_or("nothing")
         );
         self.wire
-            .within(deadline, &what, self.exec_unlimited(id, argv, stdin, &what))
+            .within(
+                deadline,
+                &what,
+                Box::pin(self.exec_unlimited(id, argv, stdin, &what)),
+            )
             .await
     }
 

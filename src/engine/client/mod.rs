@@ -122,7 +122,7 @@ impl Client {
         &self,
         after: std::time::Duration,
         what: &str,
-        doing: impl Future<Output = Result<T>>,
+        doing: std::pin::Pin<Box<impl Future<Output = Result<T>>>>,
     ) -> Result<T> {
         self.wire.within(after, what, doing).await
     }

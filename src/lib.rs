@@ -11,4 +11,5 @@ pub mod fleet;
 pub mod host;
 pub mod observe;
 pub mod plan;
+pub mod record;
 pub mod sim;

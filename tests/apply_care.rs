@@ -14,9 +14,10 @@ use std::time::Duration;
 use load::{Clients, Load};
 use ostler::apply::saved::{MadeFrom, Saved};
 use ostler::apply::{self, OperationOutcome, Progress};
-use ostler::host::{Entry, Layout};
+use ostler::host::Entry;
 use ostler::observe::model::HostObservation;
 use ostler::plan::OperationKind;
+use ostler::record::Layout;
 use tokio_util::sync::CancellationToken;
 use world::World;
 
@@ -246,7 +247,7 @@ async fn a_root_of_another_fleet_is_refused() {
             .is_some()
     );
     // Its clean-up is not to empty the other one's root.
-    let toolbox = ostler::host::layout::toolbox_name(&other.name);
+    let toolbox = ostler::record::layout::toolbox_name(&other.name);
     other.client.remove(&toolbox, true).await.unwrap();
     other.root = own_root;
     assert_eq!(world.ask("plain.test", "/").await.status, 200);

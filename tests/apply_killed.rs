@@ -10,7 +10,7 @@ mod world;
 
 use std::time::Duration;
 
-use ostler::host::layout::lock_name;
+use ostler::record::layout::lock_name;
 use world::World;
 
 const IMAGE: &str = "recipe: image\nimage: ostler-test/web:1\nport: 8080\nmemory: 64M\nenv: { BODY: b0, GRACE: \"1\" }\n";

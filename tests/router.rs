@@ -18,7 +18,7 @@ use backend::Backend;
 use load::{Clients, Load};
 use ostler::host::router::{self, log::Access, put};
 use ostler::host::script::Script;
-use ostler::plan::router::RouteTarget;
+use ostler::record::route::RouteTarget;
 use stage::{Stage, site, table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -9,11 +9,11 @@ use ostler::apply::back::{BackError, Search, Way};
 use ostler::apply::{self, Context, Operator, Outcome, Pace, lineage};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, SecretSpec, Site, file_hash, load};
-use ostler::host::layout::lock_name;
 use ostler::host::secret::{SecretBytes, SecretFuture, SecretSource};
 use ostler::observe::model::{HostObservation, Observed};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
+use ostler::record::layout::lock_name;
 use ostler::sim::{Fault, Sim, When};
 use tokio_util::sync::CancellationToken;
 

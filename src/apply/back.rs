@@ -10,13 +10,15 @@ use futures_util::future::join_all;
 use super::lineage;
 use crate::engine::Client;
 use crate::fleet::{self, Fleet, Name, SecretSpec, SiteState, file_hash};
-use crate::host::layout::toolbox_name;
-use crate::host::lock::printable;
 use crate::host::secret::SecretSource;
-use crate::host::{Layout, Toolbox, state};
-use crate::observe::model::{Applying, HostObservation, Observed, RecordedState};
+use crate::host::{Toolbox, state};
+use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Notice, Plan, PlanOptions, plan_with};
+use crate::record::Layout;
+use crate::record::layout::toolbox_name;
+use crate::record::text::printable;
+use crate::record::{Applying, RecordedState};
 
 /// Why an apply is not taken back.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -235,7 +237,7 @@ impl Search<'_> {
         })
     }
 
-    fn record(&self, host: &Name) -> Option<&crate::observe::model::HostRecord> {
+    fn record(&self, host: &Name) -> Option<&crate::record::HostRecord> {
         let seen = self.observed.hosts.get(host)?.reached()?;
         seen.state.read()?.host.as_ref()
     }

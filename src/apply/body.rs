@@ -9,14 +9,14 @@ use bollard::models::{
 
 use super::progress::Failure;
 use crate::fleet::{Limits, Name};
-use crate::host::Layout;
-use crate::plan::spec::{NewContainer, SpecNetwork};
+use crate::record::Layout;
+use crate::record::spec::{NewContainer, SpecNetwork};
 
 /// Size of one log file of a container, and how many there are.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "3";
 
-/// Stands for the folder of a spec's files in [`crate::plan::spec::Bind::host`].
+/// Stands for the folder of a spec's files in [`crate::record::spec::Bind::host`].
 const CONF: &str = "{conf}";
 
 /// The request that creates `container`. Everything that is not asked for is taken away: all
@@ -197,7 +197,7 @@ fn signed(n: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::spec::{Bind, ContainerSpec};
+    use crate::record::spec::{Bind, ContainerSpec};
     use std::collections::BTreeMap;
 
     fn site() -> NewContainer {

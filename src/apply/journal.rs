@@ -19,8 +19,8 @@ use super::step::Ground;
 use crate::fleet::Name;
 use crate::host::script::CLOSE;
 use crate::host::toolbox::{NewFile, Toolbox, ToolboxError};
-use crate::observe::model::Applying;
 use crate::plan::{Class, OperationId, OperationKind, Plan};
+use crate::record::Applying;
 
 pub use read::{Close, Entry, read, read_folder, read_host};
 

@@ -186,7 +186,7 @@ fn sites_of(version: &[u8], wanted: &BTreeSet<Name>) -> BTreeSet<Name> {
 
 fn memory(state: &Path, path: &Path) -> PathBuf {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = crate::plan::spec::short_hash(path.as_os_str().as_encoded_bytes());
+    let name = crate::record::spec::short_hash(path.as_os_str().as_encoded_bytes());
     state.join("applied").join(format!("{name}.json"))
 }
 
@@ -229,7 +229,8 @@ pub fn remember(state: &Path, path: &Path, bytes: &[u8], fleet: &Fleet) -> std::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::model::{HostObservation, HostRecord, HostState, ObservedHost, StateRead};
+    use crate::observe::model::{HostObservation, ObservedHost};
+    use crate::record::{HostRecord, HostState, StateRead};
     use std::process::Command as Sync;
 
     fn git(dir: &Path, args: &[&str]) {

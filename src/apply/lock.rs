@@ -14,9 +14,9 @@ use super::run::{Operator, Pace};
 use crate::engine::{self, Client};
 use crate::fleet::Name;
 use crate::host::archive::{Entry, pack};
-use crate::host::layout::lock_name;
 use crate::host::lock;
-pub use crate::host::lock::Holder;
+use crate::record::layout::lock_name;
+pub use crate::record::lock::Holder;
 
 /// Image of the lock: one small file, imported where it is missing.
 pub const LOCK_IMAGE: &str = "ostler/lock:1";

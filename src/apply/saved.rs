@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
 use crate::plan::basis::{self, Facts};
-use crate::plan::spec::short_hash;
 use crate::plan::{OperationKind, Plan};
+use crate::record::spec::short_hash;
 
 /// Version of the form.
 const FORM: u32 = 1;

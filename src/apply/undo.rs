@@ -77,8 +77,8 @@ fn container(kind: &OperationKind) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::fleet::Name;
-    use crate::plan::router::{RouteEntry, RouteTarget};
     use crate::plan::{Class, ContainerRef, Interruption, OperationId};
+    use crate::record::route::{RouteEntry, RouteTarget};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -115,7 +115,7 @@ mod tests {
     }
     fn create(container: &str) -> OperationKind {
         OperationKind::CreateContainer {
-            container: Box::new(crate::plan::spec::NewContainer {
+            container: Box::new(crate::record::spec::NewContainer {
                 name: container.into(),
                 spec: Default::default(),
                 address: None,

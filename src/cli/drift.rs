@@ -10,9 +10,10 @@ use super::{Exit, Failure};
 use crate::apply::secret::Sources;
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
-use crate::observe::model::{HostObservation, StateRead};
+use crate::observe::model::HostObservation;
 use crate::observe::scan::Inspect;
 use crate::plan::drift::{self, Drift, Field, Kind};
+use crate::record::StateRead;
 
 /// A host, as `drift --json` tells it.
 #[derive(Debug, Serialize)]
@@ -213,7 +214,8 @@ fn summary(found: &[Drift]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::model::{Differs, HostState, ObservedHost};
+    use crate::observe::model::ObservedHost;
+    use crate::record::{Differs, HostState};
     use std::sync::Arc;
 
     fn seen(hosts: Vec<HostObservation>) -> Seen {

@@ -17,8 +17,9 @@ use crate::apply::journal::{self, Entry};
 use crate::apply::lock;
 use crate::engine::{Client, Gate};
 use crate::fleet::{Host, Name, Selection};
-use crate::host::layout::toolbox_name;
-use crate::host::{Layout, Toolbox};
+use crate::host::Toolbox;
+use crate::record::Layout;
+use crate::record::layout::toolbox_name;
 
 /// How many applies are listed for people.
 const LISTED: usize = 30;

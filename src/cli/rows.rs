@@ -6,14 +6,12 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::fleet::{Domain, Fleet, Host, Name, Recipe, SiteState};
-use crate::host::lock::Holder;
-use crate::observe::model::{
-    Applying, HostObservation, Observed, ObservedContainer, ObservedHost, RecordedState, RunState,
-    SiteRecord,
-};
+use crate::observe::model::{HostObservation, Observed, ObservedContainer, ObservedHost, RunState};
 use crate::plan::drift::{self, Drift, Field};
-use crate::plan::router::RouteTarget;
 use crate::plan::unfinished::told;
+use crate::record::lock::Holder;
+use crate::record::route::RouteTarget;
+use crate::record::{Applying, RecordedState, SiteRecord};
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

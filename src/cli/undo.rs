@@ -9,9 +9,9 @@ use super::{Exit, Failure, apply, planned, progress};
 use crate::apply::back::{self, CutOff, Search};
 use crate::apply::secret::Sources;
 use crate::fleet::{Name, Selection};
-use crate::host::lock::printable;
-use crate::observe::model::Applying;
 use crate::observe::scan::Inspect;
+use crate::record::Applying;
+use crate::record::text::printable;
 
 /// Shows the way back, asks, and goes it.
 pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {

@@ -22,8 +22,8 @@ use super::widget::input::Input;
 use super::widget::list::List;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
-use crate::host::lock::Holder;
-use crate::observe::model::Applying;
+use crate::record::Applying;
+use crate::record::lock::Holder;
 
 use super::action::Place;
 

@@ -9,7 +9,8 @@ use super::text::clean;
 use super::words::brief;
 use crate::fleet::{Fleet, Host, Name, Site};
 use crate::observe::look::look;
-use crate::observe::model::{ObservedContainer, ObservedHost, RunState, SiteRecord};
+use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
+use crate::record::SiteRecord;
 
 mod judge;
 

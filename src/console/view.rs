@@ -338,7 +338,7 @@ fn banner(model: &Model) -> Option<Spans> {
         Role::Warn,
         format!(
             " {sign} {}'s apply on {host} was cut off, {}/{}  ",
-            crate::host::lock::printable(&note.who),
+            crate::record::text::printable(&note.who),
             note.ended,
             note.operations
         ),

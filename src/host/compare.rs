@@ -11,8 +11,8 @@ use super::secret::{self, SecretBytes};
 use super::{Kind, Toolbox, ToolboxError};
 use crate::engine;
 use crate::fleet::{Name, Ports, SiteState};
-use crate::observe::model::{Different, Differs, HostState, RecordedState};
-use crate::plan::router::RouterConfig;
+use crate::record::route::RouterConfig;
+use crate::record::{Different, Differs, HostState, RecordedState};
 
 /// What may be asked besides reading files.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,6 @@
 
 pub mod archive;
 pub mod compare;
-pub mod layout;
 pub mod lock;
 pub mod machine;
 pub mod router;
@@ -13,7 +12,6 @@ pub mod state;
 pub mod toolbox;
 
 pub use archive::{Entry, Kind};
-pub use layout::Layout;
 pub use machine::Machine;
 pub use script::Script;
 pub use toolbox::{NewFile, Toolbox, ToolboxError};

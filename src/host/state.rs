@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::archive::{Kind, each};
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
-use crate::observe::model::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+use crate::record::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
 
 /// Version of the records' form. A higher one on a host was written by a newer ostler.
 pub const SCHEMA: u32 = 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::archive::{Entry, Kind, header, pack, unpack};
-use super::layout::{Layout, temporary};
+use crate::record::layout::{Layout, temporary};
 use super::script::{PUBLISH, Script};
 use crate::engine::{self, Client, Pieces};
 

@@ -7,7 +7,8 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{Look, look};
-use super::model::{ObservedContainer, ObservedHost, StateRead};
+use super::model::{ObservedContainer, ObservedHost};
+use crate::record::StateRead;
 use crate::fleet::keys;
 use crate::fleet::{Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState};
 

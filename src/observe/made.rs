@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bollard::models::ContainerInspectResponse;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
+use crate::record::Fields;
 
 /// What `docker update` changes in place, what ostler itself changes there, and what says nothing.
 const HOST_ELSEWHERE: [&str; 14] = [

@@ -1,12 +1,10 @@
 //! What is: hosts as they were found.
 
 pub mod convert;
-pub mod fields;
 pub mod import;
 pub mod look;
 pub mod made;
 pub mod model;
 pub mod scan;
 
-pub use fields::Fields;
 pub use model::*;

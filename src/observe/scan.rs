@@ -10,16 +10,16 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::convert;
-use super::model::{
-    EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner,
-    RunState, StateRead,
-};
+use super::model::{EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner, RunState};
+use crate::record::{StateRead};
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
 use crate::host::compare::{Reach, compare};
-use crate::host::lock::{self, Holder};
+use crate::host::lock::{self};
 use crate::host::secret::{self, SecretSource};
-use crate::host::{Entry, Kind, Layout, Toolbox, ToolboxError, state};
+use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
+use crate::record::Layout;
+use crate::record::lock::Holder;
 
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -51,7 +51,7 @@ pub async fn scan(
 ) -> Result<ObservedHost, engine::Error> {
     let by_name = Toolbox {
         client: client.clone(),
-        id: crate::host::layout::toolbox_name(&fleet.name),
+        id: crate::record::layout::toolbox_name(&fleet.name),
         layout: Layout::new(&host.root),
     };
     let (list, early, networks, images, info) = futures_util::join!(
@@ -183,7 +183,7 @@ pub fn find_toolbox<'a>(
     containers: &'a [ObservedContainer],
     fleet: &Name,
 ) -> Option<&'a ObservedContainer> {
-    let name = crate::host::layout::toolbox_name(fleet);
+    let name = crate::record::layout::toolbox_name(fleet);
     containers
         .iter()
         .filter(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("toolbox"))

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::names;
-use super::router::{RouteEntry, RouteTarget};
 use crate::fleet::Subnet;
-use crate::observe::model::{HostState, ObservedHost};
+use crate::observe::model::ObservedHost;
+use crate::record::HostState;
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Addresses below this one are kept for what is not a site.
 const FIRST: u32 = 10;

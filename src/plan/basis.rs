@@ -8,10 +8,12 @@ use sha2::{Digest, Sha256};
 use super::cause;
 use super::ground::is_active;
 use super::index::Index;
-use super::router::{RouteEntry, RouteTarget};
-use super::{names, route};
+use super::route;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
-use crate::observe::model::{ObservedHost, RecordedState, StateRead};
+use crate::observe::model::ObservedHost;
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::{RecordedState, StateRead};
 
 /// The hash. `name`: the host. Of foreign containers only those matter that a `proxy` leads to: an
 /// address may be somebody else's by the time it is routed to. What others hold (addresses, ports)
@@ -283,7 +285,8 @@ impl Fields {
 mod tests {
     use super::*;
     use crate::fleet::{Limits, SiteState};
-    use crate::observe::model::{HostState, ObservedContainer, RunState, SiteRecord};
+    use crate::observe::model::{ObservedContainer, RunState};
+    use crate::record::{HostState, SiteRecord};
 
     fn host(memory: u64, run: RunState, digest: &str) -> ObservedHost {
         let record = SiteRecord {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::router::{RouteEntry, RouteTarget};
-use super::spec::{Bind, ContainerSpec};
 use crate::fleet::{Limits, SiteState};
-use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
+use crate::observe::model::{ObservedContainer, RunState};
+use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::spec::{Bind, ContainerSpec};
+use crate::record::{RecordedState, SiteRecord};
 
 /// Why a site changes: its state, its spec.
 pub(crate) fn of_site(record: Option<&SiteRecord>, spec: Option<&ContainerSpec>) -> Vec<String> {

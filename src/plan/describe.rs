@@ -2,8 +2,8 @@
 
 use super::cause::{cpus, size};
 use super::operation::{Class, Interruption, OperationKind, Undo};
-use super::router::RouteTarget;
 use crate::fleet::Limits;
+use crate::record::route::RouteTarget;
 
 impl OperationKind {
     /// Its name as a word, the same as in a saved plan.

@@ -7,14 +7,15 @@ use super::address::{Addresses, free_subnet};
 use super::draft::{Draft, Step};
 use super::host::Wish;
 use super::index::Index;
-use super::names;
 use super::operation::{ContainerRef, OperationId, OperationKind};
 use super::recipe::Setting;
-use super::router::RouterConfig;
 use super::uid::Uids;
 use crate::fleet::{Host, Name, Subnet};
-use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedContainer, ObservedHost, SiteDiffers};
+use crate::observe::model::{ObservedContainer, ObservedHost};
+use crate::record::layout::Layout;
+use crate::record::names;
+use crate::record::route::RouterConfig;
+use crate::record::{HostState, SiteDiffers};
 
 /// One host, ready to be stood on once the named operations are done.
 pub(crate) struct Ground<'a> {

@@ -11,7 +11,8 @@ use super::operation::{OperationId, OperationKind};
 use super::route::Claims;
 use super::{PlanOptions, basis, lineage, site, unfinished};
 use crate::fleet::{Fleet, Host, Name, SiteState};
-use crate::observe::model::{HostObservation, HostState, Observed, ObservedHost, StateRead};
+use crate::observe::model::{HostObservation, Observed, ObservedHost};
+use crate::record::{HostState, StateRead};
 
 /// What is asked for, by file and by hand.
 pub(crate) struct Wish<'a> {

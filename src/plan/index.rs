@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::names;
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, ObservedHost};
+use crate::record::names;
 
 /// Ours by role and site; all by name.
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! Limits: which ones a container has, and whether they can be changed in place.
 
-use super::names;
 use crate::fleet::Limits;
-use crate::observe::model::{ObservedContainer, SiteRecord};
+use crate::observe::model::ObservedContainer;
+use crate::record::SiteRecord;
+use crate::record::names;
 
 /// The limits a container has: as inspected, else as recorded where the record is about this one,
 /// else as it was created.

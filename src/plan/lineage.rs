@@ -2,7 +2,8 @@
 
 use super::draft::Draft;
 use crate::fleet::Name;
-use crate::observe::model::{HostState, Lineage};
+use crate::observe::model::Lineage;
+use crate::record::HostState;
 
 /// Says first when the host was last applied from a file that ours does not descend from.
 pub(crate) fn check(lineage: &Lineage, state: &HostState, draft: &mut Draft) {

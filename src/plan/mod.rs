@@ -10,12 +10,9 @@ pub mod cause;
 pub mod drift;
 pub mod graph;
 pub mod intent;
-pub mod names;
 pub mod operation;
 pub mod recipe;
-pub mod router;
 pub mod show;
-pub mod spec;
 pub mod unfinished;
 
 mod address;

@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::router::{RouteEntry, RouterConfig};
-use super::spec::NewContainer;
 use crate::fleet::{Limits, Name, Subnet};
-use crate::observe::model::{Owner, SiteRecord};
+use crate::observe::model::Owner;
+use crate::record::SiteRecord;
+use crate::record::route::{RouteEntry, RouterConfig};
+use crate::record::spec::NewContainer;
 
 /// Names an operation within its plan, such as `web1/alice-blog/create`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

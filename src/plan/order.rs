@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::graph::{Notice, Plan};
 use super::operation::{Operation, OperationId, OperationKind, Undo};
-use super::router::RouteEntry;
 use crate::fleet::{Domain, Fleet, Name};
+use crate::record::route::RouteEntry;
 
 /// Ties operations of different sites together and puts all of them in an order that respects it.
 pub(crate) fn tie(fleet: &Fleet, plan: &mut Plan) {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use super::index::Index;
-use super::router::{RouteEntry, RouteTarget};
 use crate::fleet::{Domain, Fleet, Name, ProxyTarget, RedirectWww, Site};
+use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Every domain of the fleet, with the site that claims it.
 pub(crate) struct Claims<'a>(HashMap<&'a str, &'a Name>);

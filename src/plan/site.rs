@@ -10,11 +10,12 @@ use std::net::Ipv4Addr;
 
 use super::draft::{Chain, Draft, Step};
 use super::ground::{Ground, existing, is_active, planned, short};
-use super::names;
 use super::operation::{ContainerRef, Interruption, OperationId, OperationKind};
-use super::router::{RouteEntry, RouteTarget};
 use crate::fleet::{Name, Recipe, Site, SiteState};
-use crate::observe::model::{ObservedContainer, SiteRecord};
+use crate::observe::model::ObservedContainer;
+use crate::record::SiteRecord;
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Seconds that running requests have before a container that is no longer routed is stopped.
 const DRAIN_S: u32 = 30;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::index::Index;
-use super::names;
 use crate::fleet::Name;
-use crate::observe::model::{HostState, ObservedHost, Owner};
+use crate::observe::model::{ObservedHost, Owner};
+use crate::record::HostState;
+use crate::record::names;
 
 /// The first user id that sites get.
 pub(crate) const FIRST: u32 = 200_000;

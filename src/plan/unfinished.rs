@@ -7,8 +7,9 @@ use super::draft::{Draft, Step};
 use super::host::Wish;
 use super::operation::{OperationId, OperationKind};
 use crate::fleet::Name;
-use crate::host::lock::printable;
-use crate::observe::model::{Applying, ObservedHost};
+use crate::observe::model::ObservedHost;
+use crate::record::Applying;
+use crate::record::text::printable;
 
 /// Says who applies now, whose apply was cut off, and how far it came.
 pub(crate) fn tell(wish: &Wish, seen: &ObservedHost, draft: &mut Draft) {

@@ -12,10 +12,11 @@ use std::time::Duration;
 use ostler::apply::{self, Context, Operator, Outcome, Pace, Progress, secret::Sources};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{EngineAddress, Fleet, Name, file_hash, load};
-use ostler::host::{Layout, Toolbox};
+use ostler::host::Toolbox;
 use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer, ObservedHost};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Intent, OperationKind, Plan, plan};
+use ostler::record::Layout;
 use tokio_util::sync::CancellationToken;
 
 use crate::load as requests;
@@ -319,7 +320,7 @@ impl World {
     pub fn toolbox(&self) -> Toolbox {
         Toolbox {
             client: self.client.clone(),
-            id: ostler::host::layout::toolbox_name(&self.name),
+            id: ostler::record::layout::toolbox_name(&self.name),
             layout: Layout::new(&self.root),
         }
     }
@@ -334,7 +335,7 @@ impl Drop for World {
         let (address, name, root) = (&self.address, &self.name, &self.root);
         let clean = || async move {
             let client = Client::connect(address, Gate::full()).await?;
-            let toolbox = ostler::host::layout::toolbox_name(name);
+            let toolbox = ostler::record::layout::toolbox_name(name);
             let rm = ["sh", "-c", "rm -rf -- \"$1\"/*", "clean", root];
             let emptied = client
                 .exec(&toolbox, &rm, None, Duration::from_secs(20))

@@ -12,9 +12,10 @@ use futures_util::StreamExt;
 use ostler::engine::{Client, Gate, LogOptions};
 use ostler::fleet::{EngineAddress, Ports};
 use ostler::host::router::{self, Table};
-use ostler::host::{Entry, Layout, Toolbox, archive, script, toolbox};
-use ostler::plan::router as plan;
-use ostler::plan::router::{RouteEntry, RouteTarget, RouterConfig};
+use ostler::host::{Entry, Toolbox, archive, script, toolbox};
+use ostler::record::Layout;
+use ostler::record::route as plan;
+use ostler::record::route::{RouteEntry, RouteTarget, RouterConfig};
 
 use crate::load;
 use crate::tier::Engine;

@@ -9,7 +9,7 @@ use crate::apply::body;
 use crate::apply::progress::Failure;
 use crate::fleet::Limits;
 use crate::plan::ContainerRef;
-use crate::plan::spec::{NewContainer, SpecNetwork};
+use crate::record::spec::{NewContainer, SpecNetwork};
 
 /// Creates a container, unless this very one is there: an apply that was cut off made it.
 pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {

@@ -149,7 +149,7 @@ impl Helper {
         let name = format!(
             "ostler-{}-helper-{}",
             ground.fleet.name,
-            &crate::plan::spec::short_hash(site.as_str().as_bytes())[..10]
+            &crate::record::spec::short_hash(site.as_str().as_bytes())[..10]
         );
         let toolbox = ground.client.inspect(&ground.toolbox.id).await?;
         let image = toolbox.config.and_then(|c| c.image);
@@ -218,7 +218,7 @@ pub async fn write_conf(
     if ground.toolbox.head(&conf).await?.is_some() {
         return restore_conf(ground, &conf, files).await;
     }
-    let new = crate::host::layout::temporary(&conf);
+    let new = crate::record::layout::temporary(&conf);
     let name = format!(".new-conf-{hash}");
     let mut folders = BTreeSet::new();
     for path in files.keys() {

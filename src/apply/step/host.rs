@@ -9,7 +9,7 @@ use crate::apply::progress::Failure;
 use crate::fleet::Subnet;
 use crate::host::script::{PORTS, TREE};
 use crate::host::state;
-use crate::observe::model::StateRead;
+use crate::record::StateRead;
 
 /// Creates the sites' network, unless this very one is there.
 pub async fn network(

@@ -21,10 +21,11 @@ use super::progress::{Failure, Progress, plain};
 use super::run::{Context, Operator};
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Name};
-use crate::host::layout::toolbox_name;
+use crate::host::Toolbox;
 use crate::host::secret::SecretSource;
-use crate::host::{Layout, Toolbox};
 use crate::plan::{ContainerRef, OperationId, OperationKind};
+use crate::record::Layout;
+use crate::record::layout::toolbox_name;
 
 /// What the operations of one host share.
 pub(super) struct Ground {

@@ -8,9 +8,10 @@ use crate::apply::progress::Failure;
 use crate::fleet::{Name, file_hash};
 use crate::host::script::REMOVE;
 use crate::host::state;
-use crate::observe::model::SiteRecord;
-use crate::observe::{Fields, made};
-use crate::plan::names;
+use crate::observe::made;
+use crate::record::Fields;
+use crate::record::SiteRecord;
+use crate::record::names;
 
 /// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
 /// were written before the host had a key, the id of an image that was brought by this plan.

@@ -12,8 +12,8 @@ use crate::apply::progress::{Failure, plain};
 use crate::fleet::{Name, Recipe};
 use crate::host::router::{self, RouterError, Table, Unanswered};
 use crate::host::{ToolboxError, state};
-use crate::observe::model::{RouterRecord, StateRead};
-use crate::plan::router::{RouteEntry, RouterConfig};
+use crate::record::route::{RouteEntry, RouterConfig};
+use crate::record::{RouterRecord, StateRead};
 
 /// Where changes of routes queue up.
 #[derive(Default)]

@@ -9,11 +9,13 @@ use crate::apply::body;
 use crate::cli::Failure;
 use crate::fleet::{self, Fleet, Host, file_hash};
 use crate::host::archive::Entry;
-use crate::host::layout::toolbox_name;
-use crate::host::{Layout, Toolbox, state};
-use crate::observe::model::{HostObservation, Observed, ObservedHost, SiteRecord};
+use crate::host::{Toolbox, state};
+use crate::observe::model::{HostObservation, Observed, ObservedHost};
 use crate::observe::scan::{Inspect, scan};
 use crate::plan::{self, OperationKind, Plan};
+use crate::record::Layout;
+use crate::record::SiteRecord;
+use crate::record::layout::toolbox_name;
 
 /// A fleet that was applied.
 pub struct Filled {

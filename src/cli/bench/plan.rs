@@ -6,8 +6,9 @@ use super::fill::{fill, look, planned};
 use super::stage::Stage;
 use super::{Row, median, ms};
 use crate::cli::Failure;
-use crate::host::layout::toolbox_name;
-use crate::host::{Layout, Toolbox, state};
+use crate::host::{Toolbox, state};
+use crate::record::Layout;
+use crate::record::layout::toolbox_name;
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 21;

@@ -8,7 +8,8 @@ use super::check::{Local, Unseen, Witness};
 use super::local::{self, Listening, Space};
 use crate::engine::{Client, ListedContainer, Mode};
 use crate::host::script::{DISK, PORTS, ROUTING, Script};
-use crate::host::{Layout, Toolbox, ToolboxError};
+use crate::host::{Toolbox, ToolboxError};
+use crate::record::Layout;
 
 /// Asks the toolbox of the patient's fleet, where commands may be run and it runs.
 pub async fn ask(

@@ -13,9 +13,10 @@ use crate::console::fleet_view::Pulse;
 use crate::console::screen::host::{percent, round_trip};
 use crate::engine::{Client, Mode};
 use crate::fleet::{Fleet, Host, Name};
-use crate::host::{Layout, Machine, Toolbox, machine};
+use crate::host::{Machine, Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
+use crate::record::Layout;
 
 /// What was measured on one host.
 #[derive(Debug, Clone, Default, Serialize)]

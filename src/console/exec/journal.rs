@@ -13,9 +13,10 @@ use crate::console::activity::Commit;
 use crate::console::message::Told;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
-use crate::host::layout::toolbox_name;
-use crate::host::{Layout, Toolbox};
+use crate::host::Toolbox;
 use crate::observe::model::Observed;
+use crate::record::Layout;
+use crate::record::layout::toolbox_name;
 
 /// How long one host may take to tell.
 const HOST_DEADLINE: Duration = Duration::from_secs(25);

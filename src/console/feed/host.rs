@@ -20,9 +20,10 @@ use crate::console::fleet_view::{Link, Pulse, Usage};
 use crate::console::message::{ContainerEvent, HostNews, Seen, drift_of};
 use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Fleet, Host};
-use crate::host::{Layout, Toolbox, machine, router};
+use crate::host::{Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
+use crate::record::Layout;
 
 /// Waits between attempts, seconds: doubled from the first to the last.
 const BACKOFF: (u64, u64) = (1, 60);

@@ -4,7 +4,8 @@ use super::Facts;
 use crate::console::fleet_view::{HostData, SiteRow, State};
 use crate::console::text::{clean, rate, size};
 use crate::fleet::{Recipe, Site, SiteState};
-use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
+use crate::observe::model::{ObservedContainer, RunState};
+use crate::record::{RecordedState, SiteRecord};
 
 /// Kills for memory are a warning for this long.
 pub(super) const OOM_MATTERS_S: i64 = 3600;

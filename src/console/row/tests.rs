@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::*;
 use crate::console::fleet_view::{History, Pulse, Traffic, Usage};
 use crate::console::message::drift_of;
-use crate::observe::model::{HostState, Inspected, StateRead};
+use crate::observe::model::Inspected;
+use crate::record::{HostState, StateRead};
 
 const NOW: i64 = 1_795_230_000;
 const FILE: &str = "\
@@ -32,7 +33,7 @@ impl Case {
             file: FILE.into(),
             container: Some(ObservedContainer {
                 id: "c1".into(),
-                name: crate::plan::names::site(&"x".parse().unwrap(), "blog"),
+                name: crate::record::names::site(&"x".parse().unwrap(), "blog"),
                 run: RunState::Running,
                 status: "Up 3 hours".into(),
                 created: NOW - 10_800,

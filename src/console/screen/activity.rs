@@ -11,8 +11,8 @@ use crate::console::text::{clean, elide, width, wrap};
 use crate::console::theme::Role;
 use crate::console::view::Ages;
 use crate::fleet::Name;
-use crate::observe::model::Applying;
 use crate::plan::unfinished::by;
+use crate::record::Applying;
 
 /// A window over many lines: those outside of it are counted, and not made.
 pub struct Window {

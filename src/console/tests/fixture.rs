@@ -11,11 +11,9 @@ use crate::console::message::{ContainerEvent, HostNews, Message, Seen};
 use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Limits, Name, SiteState};
 use crate::host::Machine;
-use crate::observe::model::{
-    EngineFacts, HostRecord, HostState, Inspected, ObservedContainer, ObservedHost, RecordedState,
-    RunState, SiteRecord, StateRead,
-};
+use crate::observe::model::{EngineFacts, Inspected, ObservedContainer, ObservedHost, RunState};
 use crate::plan::{Class, Interruption, Operation, OperationId, OperationKind, Plan, Undo};
+use crate::record::{HostRecord, HostState, RecordedState, SiteRecord, StateRead};
 
 pub const THREE: &str = "\
 fleet: chatons
@@ -45,10 +43,10 @@ pub fn name(text: &str) -> Name {
 
 /// A site's container, up for `up` seconds.
 pub fn container(fleet: &str, site: &str, up: i64) -> ObservedContainer {
-    let id = format!("{:0<64}", crate::plan::spec::short_hash(site.as_bytes()));
+    let id = format!("{:0<64}", crate::record::spec::short_hash(site.as_bytes()));
     let label = |k: &str, v: &str| (format!("ostler.{k}"), v.to_owned());
     ObservedContainer {
-        name: crate::plan::names::site(&name(fleet), site),
+        name: crate::record::names::site(&name(fleet), site),
         id,
         image: "php:8.4-apache".into(),
         labels: BTreeMap::from([

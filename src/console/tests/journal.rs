@@ -13,9 +13,10 @@ use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{HostNews, Message, Seen, Told};
 use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
-use crate::host::lock::Holder;
-use crate::observe::model::{Applying, ObservedHost, StateRead};
+use crate::observe::model::ObservedHost;
 use crate::plan::{Class, OperationId};
+use crate::record::lock::Holder;
+use crate::record::{Applying, StateRead};
 
 fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
     let at = chrono::DateTime::from_timestamp(NOW - ago, 0).unwrap();

@@ -250,7 +250,7 @@ async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
         .await
         .unwrap();
     let set = async |mega: i64| {
-        let name = crate::plan::names::site(&"lab".parse().unwrap(), "blog");
+        let name = crate::record::names::site(&"lab".parse().unwrap(), "blog");
         let body = bollard::models::ContainerUpdateBody {
             memory: Some(mega << 20),
             memory_swap: Some(mega << 20),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Map, Table, Unfit, maps};
-use crate::plan::router::RouterConfig;
+use crate::record::route::RouterConfig;
 
 const TEXT: &str = include_str!("haproxy.cfg");
 
@@ -75,8 +75,8 @@ fn checked_root(root: &str) -> Result<&str, Unfit> {
 mod tests {
     use super::*;
     use crate::fleet::Ports;
-    use crate::plan::router::TEMPLATE;
-    use crate::plan::spec::short_hash;
+    use crate::record::route::TEMPLATE;
+    use crate::record::spec::short_hash;
 
     fn made() -> Files {
         let config = RouterConfig::new(Ports {

@@ -22,7 +22,7 @@ pub use table::{Table, Unfit, put};
 
 use super::script;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
-use crate::plan::router::RouterConfig;
+use crate::record::route::RouterConfig;
 use runtime::Answer;
 pub use runtime::Loaded;
 use table::{Map, Maps};

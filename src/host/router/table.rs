@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::fleet::{Domain, Name};
-use crate::plan::router::{RouteEntry, RouteTarget};
+use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Routes by site.
 pub type Table = BTreeMap<Name, RouteEntry>;

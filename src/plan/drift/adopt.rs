@@ -5,10 +5,11 @@ use std::path::Path;
 use super::judge::{Look, Raw, site};
 use crate::fleet::edit::{Edit, EditError, Edited, Value, apply_edits};
 use crate::fleet::{Fleet, Host, Name, Recipe, Site, SiteState, value};
-use crate::observe::model::{HostState, Observed, ObservedHost, StateRead};
+use crate::observe::model::{Observed, ObservedHost};
 use crate::plan::host::Wish;
 use crate::plan::index::Index;
 use crate::plan::{PlanOptions, route};
+use crate::record::{HostState, StateRead};
 
 /// What adopting would write, and what it would not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::spec;
 use crate::observe::made::alike;
-use crate::observe::model::{ObservedContainer, SiteRecord};
-use crate::plan::names;
-use crate::plan::spec::ContainerSpec;
+use crate::observe::model::ObservedContainer;
+use crate::record::SiteRecord;
+use crate::record::names;
+use crate::record::spec::ContainerSpec;
 
 /// Fields by path, while they are worked with.
 pub(crate) type Map = BTreeMap<String, String>;

@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hand::{self, Changes};
 use super::{Field, Kind, adopt, spec};
 use crate::fleet::{Domain, Host, Limits, Name, Recipe, Site, SiteState, value};
-use crate::host::layout::Layout;
-use crate::observe::model::{
-    Different, HostState, ObservedContainer, ObservedHost, RecordedState, RunState, SiteDiffers,
-    SiteRecord,
-};
+use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
 use crate::plan::ground::{self, is_active, is_usable};
 use crate::plan::host::Wish;
 use crate::plan::index::Index;
 use crate::plan::recipe::{self, Setting};
-use crate::plan::router::{RouteEntry, RouteTarget, RouterConfig};
-use crate::plan::{names, route};
+use crate::plan::route;
+use crate::record::layout::Layout;
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
+use crate::record::{Different, HostState, RecordedState, SiteDiffers, SiteRecord};
 
 /// A host and what it is compared with.
 pub(super) struct Look<'a> {
@@ -425,7 +424,7 @@ fn wanted(
     look: &Look,
     site: &Site,
     record: &SiteRecord,
-) -> Option<crate::plan::spec::ContainerSpec> {
+) -> Option<crate::record::spec::ContainerSpec> {
     let network = names::network(look.fleet());
     let there = look.seen.networks.iter().find(|n| n.name == network)?;
     let layout = Layout::new(&look.host.root);

@@ -22,7 +22,8 @@ use super::host::Wish;
 use super::index::Index;
 use super::{PlanOptions, route};
 use crate::fleet::{Fleet, Host, Name};
-use crate::observe::model::{HostState, Observed, ObservedHost, StateRead};
+use crate::observe::model::{Observed, ObservedHost};
+use crate::record::{HostState, StateRead};
 
 /// Whose change it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

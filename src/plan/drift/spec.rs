@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::hand::Map;
 use crate::observe::made::{capabilities, mount};
-use crate::plan::spec::{ContainerSpec, short_hash};
+use crate::record::spec::{ContainerSpec, short_hash};
 
 /// The file whose lines are told one by one.
 const INI: &str = "php/20-site.ini";

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
-use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedHost, RunState};
+use crate::observe::model::{ObservedHost, RunState};
 use crate::plan::draft::{Draft, Step};
 use crate::plan::host::Wish;
 use crate::plan::image;
 use crate::plan::index::Index;
-use crate::plan::names::{self, Labels};
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
-use crate::plan::router::{self, RouterConfig};
-use crate::plan::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
+use crate::record::HostState;
+use crate::record::layout::Layout;
+use crate::record::names::{self, Labels};
+use crate::record::route::{self, RouterConfig};
+use crate::record::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
 
 /// Seconds that running requests have when the router itself is replaced.
 const GRACE: u32 = 30;
@@ -28,7 +29,7 @@ pub(super) fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec 
     };
     ContainerSpec {
         image: host.images.router.clone(),
-        command: Some(router::command(layout.root())),
+        command: Some(route::command(layout.root())),
         // Started as root for the ports and the certificates; HAProxy drops to its own user.
         user: Some("0:0".into()),
         env: BTreeMap::from([("OSTLER_CONFIG".into(), config.to_owned())]),
@@ -38,7 +39,7 @@ pub(super) fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec 
             bind(layout.certs(), true),
         ],
         network: SpecNetwork::Host,
-        cap_add: router::CAPABILITIES.map(str::to_owned).to_vec(),
+        cap_add: route::CAPABILITIES.map(str::to_owned).to_vec(),
         stop_signal: Some("SIGUSR1".into()),
         stop_grace_s: GRACE,
         ..ContainerSpec::default()

@@ -2,15 +2,16 @@
 
 use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
-use crate::host::layout::Layout;
-use crate::observe::model::{HostState, ObservedHost, RunState};
+use crate::observe::model::{ObservedHost, RunState};
 use crate::plan::draft::{Draft, Step};
 use crate::plan::host::Wish;
 use crate::plan::image;
 use crate::plan::index::Index;
-use crate::plan::names::{self, Labels};
 use crate::plan::operation::{OperationId, OperationKind};
-use crate::plan::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
+use crate::record::HostState;
+use crate::record::layout::Layout;
+use crate::record::names::{self, Labels};
+use crate::record::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
 
 /// What the toolbox may use at most: it holds nothing and runs short scripts.
 const LIMITS: Limits = Limits {

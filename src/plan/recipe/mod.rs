@@ -7,9 +7,9 @@ mod static_;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::spec::{Bind, ContainerSpec, SpecNetwork};
+use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
 use crate::fleet::{Recipe, Site};
-use crate::host::layout::Layout;
+use crate::record::layout::Layout;
 
 /// Where a spec's files are seen inside.
 pub const FILES_AT: &str = "/etc/ostler";

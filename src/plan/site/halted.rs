@@ -3,17 +3,18 @@
 
 use super::{View, clean, finish, folders, is_taken, rename, retire, route, stop, unroute};
 use crate::fleet::{Limits, Name, Recipe, Site, SiteState};
-use crate::observe::model::{ObservedContainer, RecordedState, SiteRecord};
+use crate::observe::model::ObservedContainer;
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
 use crate::plan::ground::{Ground, existing, is_active, is_usable, set_restart};
 use crate::plan::limits;
 use crate::plan::lineage;
-use crate::plan::names;
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
 use crate::plan::recipe;
-use crate::plan::router::{RouteEntry, RouteTarget};
 use crate::plan::{cause, route as routes};
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::{RecordedState, SiteRecord};
 
 /// Container stopped and kept, domains answered with a plain page.
 pub(super) fn stopped(ground: &mut Ground, chain: &mut Chain, site: &Site, view: &View) {

@@ -2,13 +2,13 @@
 
 use super::{View, clean, retire, route};
 use crate::fleet::{Limits, ProxyTarget, Site, SiteState};
-use crate::observe::model::{RecordedState, SiteRecord};
 use crate::plan::cause;
 use crate::plan::draft::{Chain, Draft};
 use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
 use crate::plan::route as routes;
-use crate::plan::router::RouteTarget;
+use crate::record::route::RouteTarget;
+use crate::record::{RecordedState, SiteRecord};
 
 pub(super) fn running(
     ground: &mut Ground,

@@ -21,14 +21,16 @@ use secrets::{remove_secrets, secrets, write_secrets};
 
 use super::{View, clean, folders, rename, retire, route};
 use crate::fleet::{Site, SiteState};
-use crate::observe::model::{ObservedContainer, RecordedState, RunState, SiteRecord};
+use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
 use crate::plan::ground::{Ground, existing, set_restart};
 use crate::plan::operation::Interruption;
 use crate::plan::recipe::{self, Wanted};
-use crate::plan::router::RouteTarget;
-use crate::plan::{cause, image, limits, names, route as routes};
+use crate::plan::{cause, image, limits, route as routes};
+use crate::record::names;
+use crate::record::route::RouteTarget;
+use crate::record::{RecordedState, SiteRecord};
 
 pub(super) fn plan<'a>(
     ground: &mut Ground<'a>,

@@ -4,8 +4,10 @@ use super::interpret::World;
 use super::make::{Draw, domain, fleet, host, name, site, world};
 use crate::fleet::*;
 use crate::observe::model::*;
+use crate::record::*;
 use crate::plan::show::{groups, text};
-use crate::plan::{Intent, OperationKind, Plan, PlanOptions, names, plan, plan_with};
+use crate::plan::{Intent, OperationKind, Plan, PlanOptions, plan, plan_with};
+use crate::record::names;
 
 const PLAIN: Draw = Draw {
     host: 0,

@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 
 use crate::fleet::{Domain, Fleet, Name};
 use crate::observe::model::*;
-use crate::plan::names;
-use crate::plan::router::{RouteEntry, RouteTarget};
-use crate::plan::spec::SpecNetwork;
+use crate::record::*;
 use crate::plan::{ContainerRef, Operation, OperationId, OperationKind, Plan, Undo};
+use crate::record::names;
+use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::spec::SpecNetwork;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
@@ -130,7 +131,7 @@ impl World {
 }
 
 /// How an engine tells what a container was made from.
-fn made(new: &crate::plan::spec::NewContainer) -> crate::observe::Fields {
+fn made(new: &crate::record::spec::NewContainer) -> crate::record::Fields {
     let mut made = crate::plan::drift::spec_fields(&new.spec);
     made.retain(|path, _| !path.starts_with("configuration.") && !path.starts_with("ini."));
     made.insert("env.PATH".into(), "/bin".into());
@@ -513,7 +514,7 @@ impl WorldHost {
             .filter(move |c| c.labels.get(names::SITE).map(String::as_str) == Some(site.as_str()))
     }
 
-    fn create(&mut self, new: &crate::plan::spec::NewContainer, id: u32, why: &OperationId) {
+    fn create(&mut self, new: &crate::record::spec::NewContainer, id: u32, why: &OperationId) {
         assert!(
             !self.containers.iter().any(|c| c.name == new.name),
             "{why}: name taken"

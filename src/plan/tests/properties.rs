@@ -6,8 +6,9 @@ use super::interpret::World;
 use super::make::{draws, fleet, sharing, world};
 use crate::fleet::{Fleet, Name, Recipe, SiteState};
 use crate::observe::model::*;
-use crate::plan::router::RouteTarget;
-use crate::plan::{Operation, OperationKind, Plan, names, plan};
+use crate::plan::{Operation, OperationKind, Plan, plan};
+use crate::record::names;
+use crate::record::route::RouteTarget;
 
 fn planned(fleet: &Fleet, world: &World) -> Plan {
     let observed = world.observe(fleet);

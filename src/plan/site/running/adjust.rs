@@ -2,15 +2,17 @@
 
 use super::super::View;
 use crate::fleet::{Limits, Name, Site};
-use crate::observe::Fields;
 use crate::observe::made::alike;
-use crate::observe::model::{ObservedContainer, SiteRecord};
+use crate::observe::model::ObservedContainer;
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
 use crate::plan::ground::{Ground, existing};
 use crate::plan::operation::OperationKind;
-use crate::plan::spec::ContainerSpec;
-use crate::plan::{cause, image, limits, names};
+use crate::plan::{cause, image, limits};
+use crate::record::Fields;
+use crate::record::SiteRecord;
+use crate::record::names;
+use crate::record::spec::ContainerSpec;
 
 /// A newer image under the same tag is told, not followed.
 pub(super) fn newer_image(

@@ -6,9 +6,9 @@ use crate::observe::model::ObservedContainer;
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::ground::{Ground, free_name, planned};
 use crate::plan::image;
-use crate::plan::names::{self, Labels};
 use crate::plan::operation::{ContainerRef, OperationKind};
-use crate::plan::spec::{ContainerSpec, NewContainer};
+use crate::record::names::{self, Labels};
+use crate::record::spec::{ContainerSpec, NewContainer};
 
 pub(super) type Created<'a> = (ContainerRef, std::net::Ipv4Addr, Option<&'a str>);
 

@@ -2,13 +2,14 @@
 
 use super::super::View;
 use crate::fleet::{Site, SiteState};
-use crate::observe::model::{ObservedContainer, RecordedState, RunState};
+use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::cause;
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::ground::{Ground, existing, is_active};
 use crate::plan::intent::Intent;
-use crate::plan::names;
 use crate::plan::operation::{ContainerRef, Interruption, OperationKind};
+use crate::record::RecordedState;
+use crate::record::names;
 
 /// Starts what does not run; returns whether it did.
 pub(super) fn start(

@@ -1,0 +1,20 @@
+//! The plain data that several floors share and that has no room of its own: what a site's and a
+//! host's record say, names and labels, where things lie, a container's spec, a route. Pure.
+
+pub mod differs;
+pub mod fields;
+pub mod host;
+pub mod layout;
+pub mod lock;
+pub mod names;
+pub mod route;
+pub mod site;
+pub mod spec;
+pub mod text;
+
+pub use differs::{Different, Differs, SiteDiffers};
+pub use fields::Fields;
+pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead};
+pub use layout::Layout;
+pub use lock::Holder;
+pub use site::{RecordedState, SiteRecord};

@@ -13,3 +13,4 @@ pub mod observe;
 pub mod plan;
 pub mod record;
 pub mod sim;
+pub mod verdict;

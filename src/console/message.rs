@@ -1,22 +1,21 @@
 //! What reaches the console: keys, time, and what workers found. Nothing else changes the model.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use super::activity::Step;
-use super::fleet_view::{Link, Probe, Pulse, Traffic, Usage};
 use super::log::Stream;
 use super::planned::Planned;
 use super::proposal::Proposal;
 use crate::apply::history::Past;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
-use crate::host::Machine;
 use crate::observe::model::ObservedHost;
-use crate::plan::drift::{self, Field};
+use crate::record::Machine;
+use crate::verdict::evidence::{DriftBySite, drift_of};
+use crate::verdict::{Link, Probe, Pulse, Traffic, Usage};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -118,9 +117,6 @@ pub enum HostNews {
     Event(ContainerEvent),
 }
 
-/// What differs, by site; under `None` of what is the host's own.
-pub type DriftBySite = HashMap<Option<Name>, Vec<Field>>;
-
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -137,15 +133,6 @@ impl Seen {
         let drift = Arc::new(drift_of(fleet, name, &host));
         Seen { host, drift }
     }
-}
-
-/// What differs on a host. See [`Seen::of`].
-pub fn drift_of(fleet: Option<&Fleet>, name: &Name, seen: &ObservedHost) -> DriftBySite {
-    let Some((fleet, host)) = fleet.and_then(|fleet| Some((fleet, fleet.hosts.get(name)?))) else {
-        return DriftBySite::new();
-    };
-    let found = drift::of_host(fleet, host, seen).into_iter();
-    found.map(|d| (d.site, d.fields)).collect()
 }
 
 /// What a container did.

@@ -3,7 +3,6 @@
 
 pub mod action;
 pub mod activity;
-pub mod alert;
 pub mod config;
 pub mod dialog;
 pub mod effect;
@@ -27,7 +26,6 @@ pub mod probe;
 pub mod proposal;
 pub mod question;
 pub mod rehearsal;
-pub mod row;
 mod run;
 pub mod screen;
 pub mod settle;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::activity::Run;
 use super::dialog;
 use super::effect::{Effect, Request, Watch};
-use super::fleet_view::{FleetView, HostData, HostRow, Hosts, Probe, SiteRow};
+use super::fleet_view::FleetView;
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::log::{LogScreen, SourceId};
@@ -15,7 +15,6 @@ use super::order::Sort;
 use super::palette::Palette;
 use super::planned::Planned;
 use super::proposal::Open;
-use super::row::FRESH_S;
 use super::text;
 use super::theme::Theme;
 use super::widget::input::Input;
@@ -24,6 +23,8 @@ use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
 use crate::record::Applying;
 use crate::record::lock::Holder;
+use crate::verdict::site::FRESH_S;
+use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
 
 use super::action::Place;
 

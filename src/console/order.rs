@@ -2,8 +2,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::fleet_view::{HostRow, Link, Reading, SiteRow, State};
 use super::model::SitesList;
+use crate::verdict::{HostRow, Link, Reading, SiteRow, State};
 
 /// An order of the list of sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,8 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::action::{Action, Class, Entry, Place, TABLE};
-use super::fleet_view::SiteRow;
 use super::widget::input::Input;
+use crate::verdict::SiteRow;
 
 /// How many lines it shows.
 pub const SHOWN: usize = 9;

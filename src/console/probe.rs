@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::fleet_view::Probe;
 use crate::fleet::{EngineAddress, Fleet, Name};
+use crate::verdict::Probe;
 
 /// Longest time for each step.
 const STEP: Duration = Duration::from_secs(4);

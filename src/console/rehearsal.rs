@@ -11,12 +11,12 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::alert::tally;
 use super::effect::Effect;
 use super::keymap::Key;
 use super::model::Model;
 use super::run::{Console, ConsoleError, ConsoleOptions, Drawn, Face, assembled};
 use super::view;
+use crate::verdict::tally::tally;
 
 /// A key as the configuration writes it, and when it was pressed.
 pub type Press = (&'static str, Instant);

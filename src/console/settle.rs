@@ -5,17 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::action::Place;
-use super::alert::alert;
 use super::effect::{Effect, Watch};
-use super::fleet_view::{HostData, HostRow, SiteRow};
 use super::log::LogMessage;
 use super::model::{Block, Model, Overlay, QUIET_MS, Screen};
-use super::planned::Due;
 use super::proposal::UNREAD_MS;
-use super::row::{Facts, host_row, rows_of_host};
 use super::widget::list::List;
 use super::{order, screen};
 use crate::fleet::Name;
+use crate::verdict::host::{alert, host_row};
+use crate::verdict::site::rows_of_host;
+use crate::verdict::{Due, Facts};
+use crate::verdict::{HostData, HostRow, SiteRow};
 
 /// Rows made between two frames, at least: a few milliseconds' work.
 const ROWS_AT_ONCE: usize = 600;

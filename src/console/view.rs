@@ -8,14 +8,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Place, TABLE};
-use super::alert::tally;
-use super::fleet_view::{Link, State};
 use super::message::Tone;
 use super::model::{Model, Overlay, Screen};
 use super::pen::{Pen, Spans, clear, fill, spans_width};
 use super::screen;
 use super::text::{age, age_changes_in, count, width};
 use super::theme::Role;
+use crate::verdict::tally::tally;
+use crate::verdict::{Link, State};
 
 /// Turns moments into ages, and remembers when the first of them reads differently.
 #[derive(Debug)]

@@ -12,6 +12,5 @@ pub mod state;
 pub mod toolbox;
 
 pub use archive::{Entry, Kind};
-pub use machine::Machine;
 pub use script::Script;
 pub use toolbox::{NewFile, Toolbox, ToolboxError};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::archive::{Entry, Kind, header, pack, unpack};
-use crate::record::layout::{Layout, temporary};
 use super::script::{PUBLISH, Script};
 use crate::engine::{self, Client, Pieces};
+use crate::record::layout::{Layout, temporary};
 
 /// The recipe of the toolbox's image; `{base}` stands for the image that it is built from.
 pub const DOCKERFILE: &str = include_str!("toolbox.Dockerfile");

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{Look, look};
 use super::model::{ObservedContainer, ObservedHost};
-use crate::record::StateRead;
 use crate::fleet::keys;
 use crate::fleet::{Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState};
+use crate::record::StateRead;
 
 /// What a host's foreign containers come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -10,8 +10,10 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::convert;
-use super::model::{EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner, RunState};
-use crate::record::{StateRead};
+use super::model::{
+    EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner,
+    RunState,
+};
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
 use crate::host::compare::{Reach, compare};
@@ -19,6 +21,7 @@ use crate::host::lock::{self};
 use crate::host::secret::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
 use crate::record::Layout;
+use crate::record::StateRead;
 use crate::record::lock::Holder;
 
 /// How many small questions a host is asked at the same time.

@@ -12,7 +12,6 @@ use ratatui::widgets::{Row as Line, StatefulWidget, Table, TableState};
 
 use super::{Row, median, sample};
 use crate::cli::Failure;
-use crate::console::fleet_view::{Link, Traffic};
 use crate::console::keymap::Keymap;
 use crate::console::message::{HostNews, Message, Seen};
 use crate::console::model::{Model, Start};
@@ -20,6 +19,7 @@ use crate::console::theme::Theme;
 use crate::console::{update, view};
 use crate::fleet::{self, Name};
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
+use crate::verdict::{Link, Traffic};
 
 /// Hosts of the fleet.
 pub const HOSTS: usize = 20;

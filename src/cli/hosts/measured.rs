@@ -9,14 +9,15 @@ use serde::Serialize;
 use crate::cli::context::Seen;
 use crate::cli::out::Style;
 use crate::cli::table::Cell;
-use crate::console::fleet_view::Pulse;
 use crate::console::screen::host::{percent, round_trip};
 use crate::engine::{Client, Mode};
 use crate::fleet::{Fleet, Host, Name};
-use crate::host::{Machine, Toolbox, machine};
+use crate::host::{Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
 use crate::record::Layout;
+use crate::record::Machine;
+use crate::verdict::Pulse;
 
 /// What was measured on one host.
 #[derive(Debug, Clone, Default, Serialize)]

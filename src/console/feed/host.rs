@@ -16,14 +16,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::heard::Heard;
 use super::{Shared, numbers};
-use crate::console::fleet_view::{Link, Pulse, Usage};
-use crate::console::message::{ContainerEvent, HostNews, Seen, drift_of};
+use crate::console::message::{ContainerEvent, HostNews, Seen};
 use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Fleet, Host};
 use crate::host::{Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
 use crate::record::Layout;
+use crate::verdict::evidence::drift_of;
+use crate::verdict::{Link, Pulse, Usage};
 
 /// Waits between attempts, seconds: doubled from the first to the last.
 const BACKOFF: (u64, u64) = (1, 60);

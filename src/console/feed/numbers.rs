@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 
-use crate::console::fleet_view::Traffic;
 use crate::engine::{self, Client, LogOptions};
 use crate::fleet::Name;
 use crate::host::router::log::Access;
 use crate::host::router::runtime::SiteTraffic;
+use crate::verdict::Traffic;
 
 /// Lines of the router's log that are read each time.
 const TAIL: u32 = 500;

@@ -7,10 +7,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::console::fleet_view::Link;
 use crate::console::message::HostNews;
 use crate::engine::{Gate, Mode};
 use crate::sim::{Fault, Pace, Sim, When};
+use crate::verdict::Link;
 
 struct Watched {
     sim: Sim,

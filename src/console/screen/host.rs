@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use crate::console::action::Action;
-use crate::console::fleet_view::{HostData, HostRow, Link, State};
 use crate::console::model::Model;
 use crate::console::pen::Spans;
 use crate::console::text::{age, clean, count, rate, size, wrap};
@@ -12,6 +11,7 @@ use crate::console::theme::Role;
 use crate::console::view::{Ages, link_mark, mark};
 use crate::fleet::{EngineAddress, Host, Name};
 use crate::observe::model::ObservedContainer;
+use crate::verdict::{HostData, HostRow, Link, State};
 
 /// Changes of the link that are shown.
 const CHANGES: usize = 12;

@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured, word};
-use crate::console::fleet_view::{HostRow, Link};
 use crate::console::model::Model;
 use crate::console::pen::{Pen, Spans};
 use crate::console::text::{rate, size};
@@ -12,6 +11,7 @@ use crate::console::theme::Role;
 use crate::console::view::{Ages, link_mark};
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
+use crate::verdict::{HostRow, Link};
 
 #[derive(Debug, Clone, Copy)]
 enum Col {

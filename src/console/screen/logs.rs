@@ -6,7 +6,6 @@ use ratatui::style::Color;
 
 use crate::console::action::Action;
 use crate::console::effect::{Effect, Followed};
-use crate::console::fleet_view::SiteRow;
 use crate::console::log::{LogAction, LogMessage, LogScreen, LogStyles};
 use crate::console::message::LogNews;
 use crate::console::model::{Logs, Model, Origin, Screen};
@@ -14,6 +13,7 @@ use crate::console::text::count;
 use crate::console::theme::{Role, Theme};
 use crate::fleet::Name;
 use crate::observe::model::ObservedHost;
+use crate::verdict::SiteRow;
 
 /// Opens the log of these rows, those that have a container.
 pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {

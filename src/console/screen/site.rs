@@ -4,13 +4,13 @@
 use crate::console::action::Action;
 use crate::console::activity::{End, Progress};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::{Reading, SiteRow, State};
 use crate::console::model::{Model, Screen};
 use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::console::view::{Ages, mark};
 use crate::fleet::SiteState;
+use crate::verdict::{Reading, SiteRow, State};
 
 /// What has to be read when the page is opened.
 pub fn opened(model: &Model) -> Vec<Effect> {

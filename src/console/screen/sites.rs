@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::fleet_view::{Link, Reading, SiteRow, State};
 use crate::console::model::Model;
 use crate::console::order::Sort;
 use crate::console::pen::{Pen, Spans};
@@ -13,6 +12,7 @@ use crate::console::text::{count, rate, size};
 use crate::console::theme::Role;
 use crate::console::view::{Ages, mark};
 use crate::console::widget::table::{Cell, Column, Table, fit};
+use crate::verdict::{Link, Reading, SiteRow, State};
 
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::fixture::{three, traffic};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::State;
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::settle::due_ms;
+use crate::verdict::State;
 
 fn state(app: &App, site: &str) -> (State, bool) {
     let rows = &app.model.view.sites;

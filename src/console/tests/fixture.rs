@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::console::fleet_view::{Link, Pulse, Traffic, Usage};
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{ContainerEvent, HostNews, Message, Seen};
 use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Limits, Name, SiteState};
-use crate::host::Machine;
 use crate::observe::model::{EngineFacts, Inspected, ObservedContainer, ObservedHost, RunState};
 use crate::plan::{Class, Interruption, Operation, OperationId, OperationKind, Plan, Undo};
+use crate::record::Machine;
 use crate::record::{HostRecord, HostState, RecordedState, SiteRecord, StateRead};
+use crate::verdict::{Link, Pulse, Traffic, Usage};
 
 pub const THREE: &str = "\
 fleet: chatons

@@ -8,7 +8,6 @@ use crate::apply::history::{Past, PastOperation, State};
 use crate::apply::journal::Named;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
-use crate::console::fleet_view::Pulse;
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::message::{HostNews, Message, Seen, Told};
 use crate::console::planned::Planned;
@@ -17,6 +16,7 @@ use crate::observe::model::ObservedHost;
 use crate::plan::{Class, OperationId};
 use crate::record::lock::Holder;
 use crate::record::{Applying, StateRead};
+use crate::verdict::Pulse;
 
 fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
     let at = chrono::DateTime::from_timestamp(NOW - ago, 0).unwrap();

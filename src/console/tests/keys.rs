@@ -10,7 +10,6 @@ use super::fixture::{
 };
 use crate::console::activity::{End, Outcome, Step};
 use crate::console::effect::{Effect, Wish};
-use crate::console::fleet_view::Link;
 use crate::console::harness::{App, Setup};
 use crate::console::message::{HostNews, Message};
 use crate::console::model::{Overlay, Screen};
@@ -18,6 +17,7 @@ use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::fleet::SiteState;
 use crate::plan::{Class, Interruption, OperationKind, Plan};
+use crate::verdict::Link;
 
 /// Answers the last wish for a proposal with a plan.
 fn answer(app: &mut App, plan: Plan) -> u64 {

@@ -6,4 +6,5 @@ mod journal;
 mod keys;
 mod logs;
 mod screens;
+mod trouble;
 mod whole;

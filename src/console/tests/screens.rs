@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::fixture::{THREE, container, drift_plan, fleet, host, many, name, ready, three};
 use crate::console::activity::{End, Outcome, Step};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::{Link, Probe};
 use crate::console::harness::{App, Setup, styled};
 use crate::console::log::Stream;
 use crate::console::message::{HostNews, LogNews, Message};
 use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
 use crate::plan::{Class, Interruption};
+use crate::verdict::{Link, Probe};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 35), (200, 50)];
 

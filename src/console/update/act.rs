@@ -9,7 +9,6 @@ use crate::console::action::Action;
 use crate::console::activity::Commit;
 use crate::console::dialog::Dialog;
 use crate::console::effect::{Effect, Request, Wish};
-use crate::console::fleet_view::SiteRow;
 use crate::console::form::site;
 use crate::console::log::{LogEffect, LogMessage};
 use crate::console::message::Tone;
@@ -20,6 +19,7 @@ use crate::console::widget::input::Input;
 use crate::console::{screen, settle};
 use crate::fleet::{Name, SiteState};
 use crate::plan::unfinished::by;
+use crate::verdict::SiteRow;
 
 /// Carries out an action on the screen shown.
 pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::console::activity::{Run, Step};
 use crate::console::effect::Effect;
-use crate::console::fleet_view::HostData;
 use crate::console::message::{ContainerEvent, HostNews, Tone};
 use crate::console::model::{EVENTS_KEPT, Model};
 use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
+use crate::verdict::HostData;
 
 pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect> {
     let now = model.now();

@@ -7,9 +7,9 @@ mod static_;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
 use crate::fleet::{Recipe, Site};
 use crate::record::layout::Layout;
+use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
 
 /// Where a spec's files are seen inside.
 pub const FILES_AT: &str = "/etc/ostler";

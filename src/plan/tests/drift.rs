@@ -4,10 +4,10 @@ use super::interpret::World;
 use super::make::{draws, fleet, name, world};
 use crate::fleet::{EngineAddress, Fleet, Limits, Name, Recipe, load, to_yaml};
 use crate::observe::model::*;
-use crate::record::*;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::plan::{OperationKind, Plan, PlanOptions, plan, plan_with};
 use crate::record::names;
+use crate::record::*;
 
 /// As the engine would tell it after a change by hand.
 fn set(inspected: &mut Inspected, path: String, value: String) {

@@ -4,10 +4,10 @@ use super::interpret::World;
 use super::make::{Draw, domain, fleet, host, name, site, world};
 use crate::fleet::*;
 use crate::observe::model::*;
-use crate::record::*;
 use crate::plan::show::{groups, text};
 use crate::plan::{Intent, OperationKind, Plan, PlanOptions, plan, plan_with};
 use crate::record::names;
+use crate::record::*;
 
 const PLAIN: Draw = Draw {
     host: 0,

@@ -6,11 +6,11 @@ use std::net::Ipv4Addr;
 
 use crate::fleet::{Domain, Fleet, Name};
 use crate::observe::model::*;
-use crate::record::*;
 use crate::plan::{ContainerRef, Operation, OperationId, OperationKind, Plan, Undo};
 use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::SpecNetwork;
+use crate::record::*;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {

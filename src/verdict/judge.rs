@@ -1,7 +1,8 @@
 //! What is the matter with a site: its state and the reason, out of all that is known of it.
 
-use super::Facts;
-use crate::console::fleet_view::{HostData, SiteRow, State};
+use super::evidence::{Facts, HostData};
+use super::row::SiteRow;
+use super::state::State;
 use crate::console::text::{clean, rate, size};
 use crate::fleet::{Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::container::ago_in_status;
+use super::evidence::drift_of;
+use super::site::rows_of_host;
 use super::*;
-use crate::console::fleet_view::{History, Pulse, Traffic, Usage};
-use crate::console::message::drift_of;
-use crate::observe::model::Inspected;
-use crate::record::{HostState, StateRead};
+use crate::observe::model::{Inspected, ObservedContainer, ObservedHost, RunState};
+use crate::record::{HostState, SiteRecord, StateRead};
 
 const NOW: i64 = 1_795_230_000;
 const FILE: &str = "\

@@ -1,0 +1,243 @@
+//! What a verdict is made from: all that is known of a host, each with its age.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::due::Due;
+use super::link::{Link, LinkChange, Pulse};
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::ObservedHost;
+use crate::plan::drift::{self, Field};
+use crate::record::Machine;
+
+/// Everything the rows of one fleet are made from.
+pub struct Facts<'a> {
+    /// The file; none when a single host is looked at.
+    pub fleet: Option<&'a Fleet>,
+    /// What planning found.
+    pub due: &'a Due,
+    /// Probes by site.
+    pub probes: &'a HashMap<Name, Probe>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// Where a number comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The router's own numbers.
+    Router,
+    /// A request made from the operator's side.
+    Probe,
+    /// A request made by ostler from the host.
+    Verified,
+    /// The Docker Engine.
+    Engine,
+}
+
+impl Source {
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Router => "router",
+            Source::Probe => "probe from here",
+            Source::Verified => "request on the host",
+            Source::Engine => "engine",
+        }
+    }
+}
+
+/// A value with its source and the moment it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading<T> {
+    /// The value.
+    pub value: T,
+    /// Unix seconds.
+    pub at: i64,
+    /// Where from.
+    pub source: Source,
+}
+
+/// What is known of one host, as it came in.
+#[derive(Debug, Clone, Default)]
+pub struct HostData {
+    /// Whether it answers.
+    pub link: Link,
+    /// Since when.
+    pub link_since: i64,
+    /// Why not.
+    pub why: String,
+    /// When the next attempt is made; none while it is away: only when asked to.
+    pub retry_at: Option<i64>,
+    /// Its last changes, newest last.
+    pub links: VecDeque<LinkChange>,
+    /// Round trip and clock.
+    pub pulse: Option<Pulse>,
+    /// Its machine's numbers, and when they were read.
+    pub machine: Option<(Machine, i64)>,
+    /// Why there are no newer ones.
+    pub machine_why: String,
+    /// Last observation; stays when the host goes away.
+    pub observed: Option<Arc<ObservedHost>>,
+    /// What of it differs.
+    pub drift: Arc<DriftBySite>,
+    /// When.
+    pub observed_at: Option<i64>,
+    /// Since when looking at it has failed.
+    pub unread_since: Option<i64>,
+    /// Router's numbers by site.
+    pub traffic: HashMap<Name, Traffic>,
+    /// Numbers of the engine, by container.
+    pub stats: HashMap<String, Usage>,
+    /// What was seen of each container since the console runs.
+    pub history: HashMap<String, History>,
+}
+
+/// Changes of a link that are remembered.
+const LINKS_KEPT: usize = 50;
+
+/// A host that was not read for so long is not watched as it should be, seconds: everything is
+/// read every ten minutes.
+pub const OLD_S: i64 = 720;
+
+impl HostData {
+    /// Of a host that is being connected to.
+    pub fn connecting(now: i64) -> HostData {
+        HostData {
+            link: Link::Connecting,
+            link_since: now,
+            ..HostData::default()
+        }
+    }
+
+    /// Whether it answers, at least in part.
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Ready | Link::Degraded)
+    }
+
+    /// When what is known of a host that answers is old, if nothing comes.
+    pub fn old_at(&self) -> Option<i64> {
+        self.observed_at
+            .filter(|_| self.is_up())
+            .map(|at| at + OLD_S)
+    }
+
+    /// Since when nothing was read of a host that answers.
+    pub fn unread(&self, now: i64) -> Option<i64> {
+        let old = self.old_at().filter(|at| now >= *at).and(self.observed_at);
+        self.unread_since.or(old).filter(|_| self.is_up())
+    }
+
+    /// Whether what is known of it may not be so any more.
+    pub fn is_stale(&self, now: i64) -> bool {
+        !self.is_up() || self.unread(now).is_some()
+    }
+
+    /// A moment that the host's clock told, on ours.
+    pub fn ours(&self, at: i64) -> i64 {
+        at - self.pulse.and_then(|p| p.skew()).unwrap_or(0)
+    }
+
+    /// Takes the router's numbers. The status of an answer stays known when the log that told it
+    /// has moved on.
+    pub fn set_traffic(&mut self, numbers: Vec<(Name, Traffic)>) {
+        for (site, mut new) in numbers {
+            let old = self.traffic.get(&site).and_then(|old| old.status);
+            new.status = new.status.or(old);
+            self.traffic.insert(site, new);
+        }
+    }
+
+    /// Takes a new state of the link. Whether the host came or went.
+    pub fn set_link(&mut self, now: i64, link: Link, why: String, retry_at: Option<i64>) -> bool {
+        let up = |l| matches!(l, Link::Ready | Link::Degraded);
+        // A host that stays degraded is one line, with the newest reason.
+        let last = self.links.back_mut();
+        if let Some(last) = last
+            && last.link == link
+            && (link == Link::Degraded || last.why == why)
+        {
+            last.why.clone_from(&why);
+        } else {
+            let why = why.clone();
+            self.links.push_back(LinkChange { at: now, link, why });
+            if self.links.len() > LINKS_KEPT {
+                self.links.pop_front();
+            }
+        }
+        // Away is away since the first attempt that failed, however often it is tried.
+        if self.link != link && (up(self.link) || up(link)) {
+            self.link_since = now;
+        }
+        let turned = up(self.link) != up(link) || self.link == Link::Connecting;
+        (self.link, self.why, self.retry_at) = (link, why, retry_at);
+        turned
+    }
+}
+
+/// The router's numbers of one site.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Traffic {
+    /// When they were read, unix seconds.
+    pub at: i64,
+    /// Requests per second.
+    pub requests: f64,
+    /// Answers of 500 and above per minute; `None`: what was read does not tell.
+    pub errors: Option<f64>,
+    /// Connections held.
+    pub connections: u32,
+    /// Status of the last answer and when it was given, where known.
+    pub status: Option<(u16, i64)>,
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// When it was read.
+    pub at: i64,
+    /// Bytes.
+    pub memory: u64,
+    /// Bytes allowed; 0: no limit.
+    pub memory_limit: u64,
+    /// Share of one CPU since the reading before; `None` at the first.
+    pub cpu: Option<f64>,
+    /// CPU time so far, to take the next difference from.
+    pub cpu_total_ns: u64,
+}
+
+/// What happened to a container while the console watched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// Kills for memory.
+    pub ooms: u32,
+    /// The last of them.
+    pub last_oom: i64,
+    /// When it last changed between running and not.
+    pub changed: Option<i64>,
+}
+
+/// What a request from the operator's side found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// When, unix seconds.
+    pub at: i64,
+    /// Addresses the domain resolves to, or why not.
+    pub dns: Result<Vec<String>, String>,
+    /// Status of the answer, or why there was none.
+    pub http: Result<u16, String>,
+}
+
+/// Data of all hosts.
+pub type Hosts = BTreeMap<Name, HostData>;
+
+/// What differs, by site; under `None` of what is the host's own.
+pub type DriftBySite = HashMap<Option<Name>, Vec<Field>>;
+
+/// What differs on a host; without a fleet nothing does.
+pub fn drift_of(fleet: Option<&Fleet>, name: &Name, seen: &ObservedHost) -> DriftBySite {
+    let Some((fleet, host)) = fleet.and_then(|fleet| Some((fleet, fleet.hosts.get(name)?))) else {
+        return DriftBySite::new();
+    };
+    let found = drift::of_host(fleet, host, seen).into_iter();
+    found.map(|d| (d.site, d.fields)).collect()
+}

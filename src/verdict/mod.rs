@@ -1,0 +1,26 @@
+//! What is well and what is not, and why: one judgement of a site and of a host, made from the fleet
+//! file, what was observed, what differs, what is to be applied, the router's numbers and probes.
+//! The command line and the console both show what it says. Pure: time comes in as an argument.
+
+pub mod container;
+pub mod due;
+pub mod evidence;
+mod foreign;
+pub mod host;
+mod judge;
+pub mod link;
+pub mod reach;
+pub mod row;
+pub mod site;
+pub mod state;
+pub mod tally;
+
+pub use due::Due;
+pub use evidence::{Facts, History, HostData, Hosts, Probe, Reading, Source, Traffic, Usage};
+pub use host::HostRow;
+pub use link::{Link, LinkChange, Pulse};
+pub use row::SiteRow;
+pub use state::State;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! Why a host does not answer, or was not read, in words.
+
+use super::evidence::HostData;
+use super::link::Link;
+use crate::console::text::clean;
+use crate::console::words::brief;
+use crate::fleet::Name;
+
+/// Why what is known of a host is old.
+pub(super) fn away(data: &HostData, host: &Name) -> String {
+    if data.is_up() {
+        return format!("{host}: {}", unread(data));
+    }
+    match (data.link, data.observed_at) {
+        (Link::Connecting, None) => format!("{host}: connecting"),
+        (_, None) => format!("{host} never answered: {}", clean(brief(&data.why))),
+        _ => format!("{host} does not answer: {}", clean(brief(&data.why))),
+    }
+}
+
+/// Why a host that answers is not read, or that it is not.
+pub fn unread(data: &HostData) -> String {
+    match data.unread_since {
+        Some(_) if !data.why.is_empty() => clean(brief(&data.why)).into_owned(),
+        Some(_) => "it cannot be read".into(),
+        None if data.why.is_empty() => "it answers, but was not read for long".into(),
+        None => format!("{}; not read for long", clean(brief(&data.why))),
+    }
+}
+
+/// A host's link, and what is the matter: one that answers and is not read is not well.
+pub fn link(data: &HostData, now: i64) -> (Link, String) {
+    match data.unread(now) {
+        Some(_) => (Link::Degraded, unread(data)),
+        None => (data.link, clean(brief(&data.why)).into_owned()),
+    }
+}

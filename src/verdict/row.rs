@@ -1,0 +1,115 @@
+//! One line of the list of sites: a verdict and what it goes by.
+
+use std::sync::Arc;
+
+use super::evidence::{HostData, Reading};
+use super::state::State;
+use crate::fleet::{Name, SiteState};
+use crate::plan::drift::Field;
+
+/// One line of the list of sites.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SiteRow {
+    /// What it is bound to: unique over the fleet, stable while the row lives.
+    pub key: Arc<str>,
+    /// The site's name, or a foreign container's.
+    pub name: String,
+    /// Not a site but a host in trouble.
+    pub is_host: bool,
+    /// A container without a label of ours.
+    pub foreign: bool,
+    /// In the fleet file.
+    pub in_file: bool,
+    /// Compose project of a foreign container.
+    pub project: String,
+    /// Customer.
+    pub account: String,
+    /// Host.
+    pub host: String,
+    /// Recipe's word; the service of a foreign container.
+    pub recipe: String,
+    /// Image reference.
+    pub image: String,
+    /// Domains it answers for.
+    pub domains: Vec<String>,
+    /// What the file wants.
+    pub wanted: Option<SiteState>,
+    /// What it is doing.
+    pub state: State,
+    /// Unix seconds since when, where known.
+    pub since: Option<i64>,
+    /// Last HTTP status.
+    pub http: Option<Reading<u16>>,
+    /// Requests per second.
+    pub requests: Option<Reading<f64>>,
+    /// Answers of 500 and above per minute.
+    pub errors: Option<Reading<f64>>,
+    /// Connections held at the router.
+    pub connections: Option<Reading<u32>>,
+    /// Bytes in use.
+    pub memory_used: Option<Reading<u64>>,
+    /// Bytes allowed.
+    pub memory_limit: Option<u64>,
+    /// Share of one CPU in use, 1.0 = one whole.
+    pub cpu: Option<Reading<f64>>,
+    /// Restarts made by the engine.
+    pub restarts: u64,
+    /// Times the kernel killed a process of it for memory, as far as the engine remembers.
+    pub oom: u32,
+    /// The last of them.
+    pub last_oom: i64,
+    /// Whether its container runs.
+    pub running: bool,
+    /// Container that serves it.
+    pub container: Option<String>,
+    /// That container's name.
+    pub container_name: String,
+    /// Its address on the sites' network.
+    pub address: String,
+    /// What is the matter, or worth knowing.
+    pub why: String,
+    /// What differs between last applied, live, and the file.
+    pub drift: Vec<Field>,
+    /// Its host does not answer: all of this is from `seen`.
+    pub stale: bool,
+    /// When its host was last read.
+    pub seen: Option<i64>,
+}
+
+/// One of which nothing is known but its name and its host.
+pub(super) fn blank(host: &Name, name: &str, data: &HostData, stale: bool) -> SiteRow {
+    SiteRow {
+        key: Arc::from(format!("{host}/{name}")),
+        name: name.to_owned(),
+        is_host: false,
+        foreign: false,
+        in_file: false,
+        project: String::new(),
+        account: String::new(),
+        host: host.to_string(),
+        recipe: String::new(),
+        image: String::new(),
+        domains: Vec::new(),
+        wanted: None,
+        state: State::Unknown,
+        since: None,
+        http: None,
+        requests: None,
+        errors: None,
+        connections: None,
+        memory_used: None,
+        memory_limit: None,
+        cpu: None,
+        restarts: 0,
+        oom: 0,
+        last_oom: 0,
+        running: false,
+        container: None,
+        container_name: String::new(),
+        address: String::new(),
+        why: String::new(),
+        drift: Vec::new(),
+        stale,
+        seen: data.observed_at,
+    }
+}

@@ -1,0 +1,76 @@
+//! What a site or a host does, in one word.
+
+/// What one site is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// A host that does not answer.
+    Lost,
+    /// It does not answer, or its container is down.
+    Failing,
+    /// The engine keeps restarting it.
+    Restarting,
+    /// It answers, but something wants a look.
+    Warning,
+    /// A host that answers slowly, or not to everything.
+    Degraded,
+    /// It is not as it was last applied.
+    Drift,
+    /// The file was changed since it was last applied, or it never was.
+    Pending,
+    /// Coming up.
+    Starting,
+    /// Its host has not answered yet.
+    Unknown,
+    /// Removed from the file; its container is stopped and kept.
+    Leftover,
+    /// As it should be.
+    Ok,
+    /// A foreign container that runs.
+    Running,
+    /// Stopped, as the file says; or a foreign container that ended well.
+    Stopped,
+    /// Archived, as the file says.
+    Archived,
+}
+
+impl State {
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Lost => "lost",
+            State::Degraded => "degraded",
+            State::Failing => "failing",
+            State::Restarting => "restarting",
+            State::Warning => "warning",
+            State::Drift => "drift",
+            State::Pending => "to apply",
+            State::Starting => "starting",
+            State::Unknown => "not known",
+            State::Leftover => "leftover",
+            State::Ok => "ok",
+            State::Running => "running",
+            State::Stopped => "stopped",
+            State::Archived => "archived",
+        }
+    }
+
+    /// How much it matters: 0 first.
+    pub fn severity(self) -> u8 {
+        match self {
+            State::Lost | State::Failing | State::Restarting => 0,
+            State::Warning | State::Degraded => 1,
+            State::Drift => 2,
+            State::Pending | State::Starting => 3,
+            State::Unknown => 4,
+            State::Leftover => 5,
+            State::Ok | State::Running => 6,
+            State::Stopped => 7,
+            State::Archived => 8,
+        }
+    }
+
+    /// Whether nothing wants attention.
+    pub fn is_well(self) -> bool {
+        self.severity() >= 6
+    }
+}

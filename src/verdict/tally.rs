@@ -1,0 +1,43 @@
+//! How many sites are in which state.
+
+use super::row::SiteRow;
+use super::state::State;
+
+/// How many sites are in which trouble. Sites of a host that is away are in none: nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// All.
+    pub all: usize,
+    /// Failing or restarting.
+    pub failing: usize,
+    /// Answering, but to be looked at.
+    pub warning: usize,
+    /// Not as last applied.
+    pub drift: usize,
+    /// To be applied.
+    pub pending: usize,
+    /// On a host that does not answer, or has not answered yet.
+    pub unknown: usize,
+}
+
+/// Counts rows; containers that are not ostler's only where everything is looked at.
+pub fn tally(rows: &[SiteRow], foreign_too: bool) -> Tally {
+    let mut tally = Tally::default();
+    for row in rows {
+        if row.is_host || (row.foreign && !foreign_too) {
+            continue;
+        }
+        tally.all += 1;
+        let one = match row.state {
+            _ if row.stale => &mut tally.unknown,
+            State::Unknown => &mut tally.unknown,
+            State::Failing | State::Restarting => &mut tally.failing,
+            State::Warning => &mut tally.warning,
+            State::Drift => &mut tally.drift,
+            State::Pending => &mut tally.pending,
+            _ => continue,
+        };
+        *one += 1;
+    }
+    tally
+}

@@ -2,6 +2,7 @@
 //! each host and in the operator's own folder. Holds no secret: operations are named, not quoted,
 //! and what containers said stays out of it.
 
+mod line;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,115 +12,26 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 
+use super::context::Context;
+use super::host_work::HostWork;
 use super::progress::{Failure, OperationOutcome, Outcome};
-use super::run::Context;
-use super::step::Ground;
 use crate::fleet::Name;
 use crate::host::script::CLOSE;
 use crate::host::toolbox::{NewFile, Toolbox, ToolboxError};
-use crate::plan::{Class, OperationId, OperationKind, Plan};
+use crate::plan::{OperationId, OperationKind, Plan};
 use crate::record::Applying;
 
+use line::FORM;
+pub use line::{Line, Named, Started};
 pub use read::{Close, Entry, read, read_folder, read_host};
 
-/// Version of the lines' form.
-const FORM: u32 = 1;
 /// Journals that a host keeps, at most.
 const KEPT: usize = 300;
 /// Bytes of journals that a host keeps, at most.
 const KEPT_BYTES: usize = 16 << 20;
 /// Journals of a fleet that the operator's own folder keeps, at most.
 const OWN_KEPT: usize = 1000;
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "event")]
-pub enum Line {
-    /// The first line: who does what.
-    Started(Started),
-    /// An operation ended.
-    Operation {
-        /// Which.
-        id: OperationId,
-        /// How.
-        #[serde(flatten)]
-        outcome: OperationOutcome,
-        /// Milliseconds.
-        took_ms: u64,
-        /// RFC 3339.
-        at: String,
-    },
-    /// A host could not be worked on.
-    HostFailed {
-        /// Which.
-        host: Name,
-        /// Why.
-        failure: Failure,
-        /// RFC 3339.
-        at: String,
-    },
-    /// The last line. A file without it is of an apply that was cut off, or still runs.
-    Ended {
-        /// `done`, `partial`, `failed` or `cancelled`.
-        word: String,
-        /// RFC 3339.
-        at: String,
-        /// Milliseconds from the first line on.
-        #[serde(default)]
-        took_ms: Option<u64>,
-    },
-    /// After an apply that was cut off: another one dealt with it.
-    Settled {
-        /// `finished` or `undone`.
-        word: String,
-        /// Name of that other apply.
-        by: String,
-        /// RFC 3339.
-        at: String,
-    },
-}
-
-/// Who applied what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
-    /// Version of the form.
-    pub form: u32,
-    /// Name of the apply; the same on every host.
-    pub run: String,
-    /// Fleet.
-    pub fleet: String,
-    /// Login name.
-    pub who: String,
-    /// Machine and process.
-    pub whence: String,
-    /// RFC 3339.
-    pub at: String,
-    /// Hash of the fleet file.
-    pub fleet_hash: String,
-    /// Its commit.
-    pub commit: Option<String>,
-    /// What is to be done.
-    pub operations: Vec<Named>,
-}
-
-/// An operation, named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// Its name in the plan.
-    pub id: OperationId,
-    /// Where.
-    pub host: Name,
-    /// For which site.
-    pub site: Option<Name>,
-    /// What, in one word such as `create_container`.
-    pub kind: String,
-    /// How dangerous.
-    pub class: Class,
-    /// Why.
-    pub cause: Vec<String>,
-}
 
 /// A host's files, ready to be put there.
 pub struct HostFile {
@@ -227,7 +139,7 @@ impl Journal {
         let Some(file) = &mut self.file else {
             return;
         };
-        let written = bytes(line).and_then(|bytes| file.write_all(&bytes).ok());
+        let written = line.bytes().and_then(|bytes| file.write_all(&bytes).ok());
         if written.is_none() || file.sync_data().is_err() {
             // A full disk must not stop an apply half-way.
             self.file = None;
@@ -246,7 +158,9 @@ impl Journal {
         let started = &self.started;
         let here = || started.operations.iter().filter(|o| &o.host == host);
         let (before, before_commit) = before.cloned().unwrap_or_default();
-        let mut out = bytes(&Line::Started(self.started_at(host))).unwrap_or_default();
+        let mut out = Line::Started(self.started_at(host))
+            .bytes()
+            .unwrap_or_default();
         let mut ended = BTreeSet::new();
         for line in self.lines_of(host) {
             if let Line::Operation { id, outcome, .. } = line {
@@ -255,7 +169,7 @@ impl Journal {
                     _ => ended.remove(id),
                 };
             }
-            out.extend(bytes(line).unwrap_or_default());
+            out.extend(line.bytes().unwrap_or_default());
         }
         let note = Applying {
             schema: crate::host::state::SCHEMA,
@@ -341,7 +255,9 @@ impl Journal {
 
     /// The file of a host on which nothing is left to do.
     pub fn end(&self, host: &Name, cancelled: bool) -> HostFile {
-        let mut out = bytes(&Line::Started(self.started_at(host))).unwrap_or_default();
+        let mut out = Line::Started(self.started_at(host))
+            .bytes()
+            .unwrap_or_default();
         let mut left: BTreeSet<&OperationId> = self
             .started
             .operations
@@ -356,14 +272,14 @@ impl Journal {
                     _ => left.insert(id),
                 };
             }
-            out.extend(bytes(line).unwrap_or_default());
+            out.extend(line.bytes().unwrap_or_default());
         }
         let word = match (cancelled, left.is_empty()) {
             (_, true) => "done",
             (true, false) => "cancelled",
             (false, false) => "partial",
         };
-        out.extend(bytes(&self.last(word)).unwrap_or_default());
+        out.extend(self.last(word).bytes().unwrap_or_default());
         HostFile {
             stem: self.started.run.clone(),
             bytes: out,
@@ -401,12 +317,6 @@ fn without_output(outcome: &OperationOutcome) -> OperationOutcome {
     }
 }
 
-fn bytes(line: &Line) -> Option<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(line).ok()?;
-    bytes.push(b'\n');
-    Some(bytes)
-}
-
 fn own_file(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.jsonl"))
 }
@@ -430,13 +340,13 @@ fn forget_old(folder: &Path, keep: usize) {
 
 /// Puts a host's files there: the journal, and the note that something is under way or, at the end,
 /// no note. A host without a toolbox or a folder for them has none yet; `false` then.
-pub(super) async fn put(ground: &Ground, file: HostFile) -> Result<bool, Failure> {
-    let mut ended = ground.journal_ended.lock().await;
+pub(super) async fn put(work: &HostWork, file: HostFile) -> Result<bool, Failure> {
+    let mut ended = work.journal_ended.lock().await;
     if *ended {
         return Ok(true);
     }
     *ended = file.last;
-    let layout = &ground.toolbox.layout;
+    let layout = &work.toolbox.layout;
     let path = layout.journal_file(&file.stem);
     let mut files = vec![NewFile::new(path, 0o600, file.bytes)];
     if let Some(note) = file.note {
@@ -444,12 +354,12 @@ pub(super) async fn put(ground: &Ground, file: HostFile) -> Result<bool, Failure
         files.push(NewFile::new(layout.applying(&note.run), 0o600, bytes));
     }
     let putting = async {
-        ground.toolbox.replace(&files).await?;
+        work.toolbox.replace(&files).await?;
         if file.last {
             let (note, folder) = (layout.applying(&file.stem), layout.journal());
             let (kept, bytes) = (KEPT.to_string(), KEPT_BYTES.to_string());
             let args = [note.as_str(), &folder, &kept, &bytes];
-            ground.toolbox.run(&CLOSE, &args, None).await?;
+            work.toolbox.run(&CLOSE, &args, None).await?;
         }
         Ok(())
     };
@@ -510,7 +420,7 @@ fn add_settled(journal: &mut Vec<u8>, by: &str, undone: bool) -> bool {
     if journal.last() != Some(&b'\n') {
         journal.push(b'\n');
     }
-    journal.extend(bytes(&settled(by, undone)).unwrap_or_default());
+    journal.extend(settled(by, undone).bytes().unwrap_or_default());
     true
 }
 
@@ -523,6 +433,7 @@ pub fn folder() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Class;
 
     fn started() -> Started {
         Started {
@@ -647,19 +558,20 @@ mod tests {
 
     #[test]
     fn what_became_of_an_apply_that_was_cut_off_is_added() {
-        let mut text = bytes(&Line::Started(started())).unwrap();
+        let mut text = Line::Started(started()).bytes().unwrap();
         text.extend(b"{\"event\":\"operat");
         assert!(add_settled(&mut text, "later", true));
         let entry = read(&text).unwrap();
         assert_eq!(entry.settled.unwrap(), ("undone".into(), "later".into()));
         assert!(!add_settled(&mut text, "again", false), "once");
-        let mut journal = bytes(&Line::Started(started())).unwrap();
+        let mut journal = Line::Started(started()).bytes().unwrap();
         journal.extend(
-            bytes(&Line::Ended {
+            Line::Ended {
                 word: "done".into(),
                 at: now(),
                 took_ms: None,
-            })
+            }
+            .bytes()
             .unwrap(),
         );
         assert!(!add_settled(&mut journal, "later", false), "it has ended");
@@ -683,7 +595,7 @@ mod tests {
 
     #[test]
     fn a_line_cut_short_ends_a_file() {
-        let mut text = bytes(&Line::Started(started())).unwrap();
+        let mut text = Line::Started(started()).bytes().unwrap();
         text.extend(b"{\"event\":\"operat");
         let entry = read(&text).unwrap();
         assert!(entry.operations.is_empty() && entry.ended.is_none());

@@ -10,13 +10,13 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::run::{Operator, Pace};
+use super::context::{Operator, Pace};
 use crate::engine::{self, Client};
 use crate::fleet::Name;
 use crate::host::archive::{Entry, pack};
 use crate::host::lock;
+use crate::record::Holder;
 use crate::record::layout::lock_name;
-pub use crate::record::lock::Holder;
 
 /// Image of the lock: one small file, imported where it is missing.
 pub const LOCK_IMAGE: &str = "ostler/lock:1";

@@ -4,8 +4,11 @@
 pub mod back;
 pub mod body;
 pub mod commit;
+mod context;
+mod desk;
 pub mod fleet_file;
 pub mod history;
+mod host_work;
 pub mod journal;
 pub mod lineage;
 pub mod lock;
@@ -16,6 +19,7 @@ pub mod secret;
 mod step;
 mod undo;
 
-pub use lock::{Holder, Lock, LockError};
+pub use context::{Context, Operator, Pace};
+pub use lock::{Lock, LockError};
 pub use progress::{Ended, Failure, HostProgress, OperationOutcome, Outcome, Progress};
-pub use run::{Context, Operator, Pace, run};
+pub use run::run;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
 
-use super::lock::Holder;
 use crate::engine;
 use crate::fleet::Name;
 use crate::host::ToolboxError;
+use crate::host::router::RouterError;
 use crate::plan::OperationId;
+use crate::record::Holder;
 
 /// One thing that happened. Sent in the order it happened; the receiver may be slow or gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,25 @@ pub enum HostProgress {
         /// Why.
         failure: Failure,
     },
+}
+
+/// Tells how far an operation is.
+pub(super) struct Say {
+    to: UnboundedSender<Progress>,
+    id: OperationId,
+}
+
+impl Say {
+    pub fn new(to: UnboundedSender<Progress>, id: OperationId) -> Say {
+        Say { to, id }
+    }
+    /// One line.
+    pub fn step(&self, text: impl AsRef<str>) {
+        let _ = self.to.send(Progress::Step {
+            id: self.id.clone(),
+            text: plain(text.as_ref()).replace('\n', " "),
+        });
+    }
 }
 
 /// How an operation ended.
@@ -159,6 +180,18 @@ impl From<ToolboxError> for Failure {
         }
     }
 }
+
+impl From<RouterError> for Failure {
+    fn from(error: RouterError) -> Failure {
+        match error {
+            RouterError::Toolbox(e) => e.into(),
+            other => Failure::new(plain(&other.to_string())),
+        }
+    }
+}
+
+/// What a step answers: a note worth keeping, or why it failed.
+pub(super) type Answer = Result<Option<String>, Failure>;
 
 /// Text without anything that could drive a terminal: escape sequences are taken out whole, other
 /// control characters but the newline become spaces.

@@ -4,7 +4,6 @@
 mod board;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,100 +11,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::context::Context;
+use super::host_work::HostWork;
 use super::journal::{self, HostFile, Journal};
 use super::lock::{Lock, LockError};
-use super::progress::{Ended, Failure, HostProgress, OperationOutcome, Outcome, Progress};
-use super::step::{self, Ground, Say};
+use super::progress::{Ended, Failure, HostProgress, OperationOutcome, Outcome, Progress, Say};
+use super::step;
 use super::undo;
-use crate::engine::Client;
-use crate::fleet::{Fleet, Name};
-use crate::host::secret::SecretSource;
+use crate::fleet::Name;
 use crate::observe::scan::{Inspect, scan};
 use crate::plan::{OperationKind, Plan, basis};
+use crate::record::Holder;
 use board::{Board, End};
-
-/// Who applies, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
-    /// Login name.
-    pub who: String,
-    /// Machine and process.
-    pub whence: String,
-}
-
-impl Operator {
-    /// The one who runs this process.
-    pub fn current() -> Operator {
-        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-            .or_else(|| variable("HOSTNAME"))
-            .unwrap_or_else(|| "an unnamed machine".into());
-        Operator {
-            who: variable("SUDO_USER")
-                .or_else(|| variable("USER"))
-                .or_else(|| variable("LOGNAME"))
-                .unwrap_or_else(|| "somebody".into()),
-            whence: format!("{machine} (process {})", std::process::id()),
-        }
-    }
-}
-
-/// How fast, and how patient. The default is what a host bears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pace {
-    /// Changing calls in flight per host.
-    pub changing: usize,
-    /// Starts in flight per host, counted among those.
-    pub starts: usize,
-    /// How often the lock's holder says that it lives.
-    pub heartbeat: Duration,
-    /// After how long without that a lock is stale.
-    pub stale: Duration,
-    /// For how long a lock that was found held counts as held.
-    pub check: Duration,
-    /// How often a busy lock is looked at again.
-    pub retry: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Pace {
-            changing: 4,
-            starts: 2,
-            heartbeat: Duration::from_secs(10),
-            stale: Duration::from_secs(60),
-            check: Duration::from_secs(1),
-            retry: Duration::from_secs(1),
-        }
-    }
-}
-
-/// All that apply needs besides the plan.
-#[derive(Clone)]
-pub struct Context {
-    /// The fleet the plan was made from.
-    pub fleet: Arc<Fleet>,
-    /// The bytes of its file, kept on each host.
-    pub fleet_bytes: Arc<Vec<u8>>,
-    /// The commit of exactly these bytes, where there is one.
-    pub commit: Option<String>,
-    /// Connections to the plan's hosts.
-    pub clients: BTreeMap<Name, Client>,
-    /// Where the bytes of secrets come from.
-    pub secrets: Arc<dyn SecretSource>,
-    /// Who applies.
-    pub operator: Operator,
-    /// How fast.
-    pub pace: Pace,
-    /// How long to wait for a lock that somebody else holds.
-    pub wait_for_lock: Duration,
-    /// The operator's own folder of journals; none: only the hosts keep one.
-    pub journal: Option<PathBuf>,
-    /// For tests: leave as a killed process does once so many operations have ended.
-    pub stop_after: Option<usize>,
-}
 
 /// Runs a plan. Never fails as a whole: the outcome says how each operation ended. When `cancel`
 /// fires nothing new is started, what waits gives up, and sites that were not switched over yet
@@ -148,7 +65,7 @@ enum Job {
 
 /// A host that is worked on.
 struct Lane {
-    ground: Arc<Ground>,
+    work: Arc<HostWork>,
     /// The lock is held.
     open: bool,
     /// It was noted on the host that work begins, and work may.
@@ -231,21 +148,21 @@ impl Run<'_> {
         }
         for name in self.board.hosts() {
             let run = self.journal.stem();
-            let Some(ground) = Ground::new(&name, self.context, run, &self.cancel) else {
+            let Some(work) = HostWork::new(&name, self.context, run, &self.cancel) else {
                 let failure = Failure::new(format!("host {name} is not connected"));
                 self.fail_host(&name, failure);
                 continue;
             };
-            let ground = Arc::new(ground);
+            let work = Arc::new(work);
             self.tell(Progress::Host {
                 host: name.clone(),
                 state: HostProgress::Locking,
             });
-            self.open(ground.clone());
+            self.open(work.clone());
             self.hosts.insert(
                 name,
                 Lane {
-                    ground,
+                    work,
                     open: false,
                     begun: false,
                     closing: false,
@@ -257,14 +174,14 @@ impl Run<'_> {
     }
 
     /// Takes a host's lock, and makes sure that the host is still as it was when the plan was made.
-    fn open(&mut self, ground: Arc<Ground>) {
+    fn open(&mut self, work: Arc<HostWork>) {
         let (say, pace) = (self.say.clone(), self.context.pace.clone());
         let (operator, wait) = (self.context.operator.clone(), self.context.wait_for_lock);
         let cancel = self.cancel.clone();
-        let expected = self.plan.basis.get(&ground.name).cloned();
+        let expected = self.plan.basis.get(&work.name).cloned();
         self.jobs.spawn(async move {
-            let name = ground.name.clone();
-            let busy = |holder: &super::lock::Holder| {
+            let name = work.name.clone();
+            let busy = |holder: &Holder| {
                 let _ = say.send(Progress::Host {
                     host: name.clone(),
                     state: HostProgress::Waiting {
@@ -272,20 +189,20 @@ impl Run<'_> {
                     },
                 });
             };
-            let fleet = &ground.fleet.name;
-            let run = ground.run.as_str();
-            let taking = Lock::take(&ground.client, fleet, &operator, run, &pace, wait, busy);
+            let fleet = &work.fleet.name;
+            let run = work.run.as_str();
+            let taking = Lock::take(&work.client, fleet, &operator, run, &pace, wait, busy);
             let result = tokio::select! {
                 taken = taking => match taken {
                     Ok(lock) => {
-                        ground.hold(lock);
-                        unmoved(&ground, expected.as_deref()).await
+                        work.hold(lock);
+                        unmoved(&work, expected.as_deref()).await
                     }
                     Err(e) => Err(not_locked(&e)),
                 },
                 () = cancel.cancelled() => Err(Failure::new("cancelled")),
             };
-            Job::Opened(ground.name.clone(), result)
+            Job::Opened(work.name.clone(), result)
         });
     }
 
@@ -334,27 +251,27 @@ impl Run<'_> {
     }
 
     fn start_ready(&mut self) {
-        let ready: Vec<(Arc<Ground>, usize)> = self
+        let ready: Vec<(Arc<HostWork>, usize)> = self
             .hosts
             .values()
             .flat_map(|site| {
                 let mut starting = Vec::new();
-                while let Some(at) = self.board.next(&site.ground.name) {
-                    starting.push((site.ground.clone(), at));
+                while let Some(at) = self.board.next(&site.work.name) {
+                    starting.push((site.work.clone(), at));
                 }
                 starting
             })
             .collect();
-        for (ground, at) in ready {
+        for (work, at) in ready {
             let operation = self.plan.operations[at].clone();
             self.tell(Progress::Started {
                 id: operation.id.clone(),
             });
             let say = Say::new(self.say.clone(), operation.id.clone());
             self.jobs.spawn(async move {
-                let result = match ground.check_lock(&operation.kind).await {
+                let result = match work.check_lock(&operation.kind).await {
                     Ok(()) => {
-                        step::perform(&operation.kind, operation.site.as_ref(), &ground, &say).await
+                        step::perform(&operation.kind, operation.site.as_ref(), &work, &say).await
                     }
                     Err(failure) => Err(failure),
                 };
@@ -411,13 +328,13 @@ impl Run<'_> {
             return;
         }
         lane.told.last = Instant::now();
-        let ground = lane.ground.clone();
-        let file = self.journal.so_far(host, ground.before.get(), middle);
+        let work = lane.work.clone();
+        let file = self.journal.so_far(host, work.before.get(), middle);
         let say = self.say.clone();
         lane.told.now = Some(self.jobs.spawn(async move {
             let begun = Instant::now();
-            let there = put_journal(&ground, file, &say).await;
-            Job::Told(ground.name.clone(), begun.elapsed(), there)
+            let there = put_journal(&work, file, &say).await;
+            Job::Told(work.name.clone(), begun.elapsed(), there)
         }));
     }
 
@@ -468,7 +385,7 @@ impl Run<'_> {
             return;
         }
         site.taking_back += 1;
-        let ground = site.ground.clone();
+        let work = site.work.clone();
         let say = Say::new(self.say.clone(), operation.id.clone());
         let (host, site) = (operation.host.clone(), operation.site.clone());
         self.jobs.spawn(async move {
@@ -478,8 +395,8 @@ impl Run<'_> {
             for (done, kind) in undos {
                 let result = match &gone {
                     Some(failure) => Err(failure.clone()),
-                    None => match ground.check_lock(&kind).await {
-                        Ok(()) => step::perform(&kind, site.as_ref(), &ground, &say)
+                    None => match work.check_lock(&kind).await {
+                        Ok(()) => step::perform(&kind, site.as_ref(), &work, &say)
                             .await
                             .map(drop),
                         Err(failure) => Err(failure),
@@ -551,21 +468,21 @@ impl Run<'_> {
                 continue;
             }
             site.closing = true;
-            let (ground, open) = (site.ground.clone(), site.open);
+            let (work, open) = (site.work.clone(), site.open);
             let end = self.journal.end(name, cancelled);
             let say = self.say.clone();
             self.jobs.spawn(async move {
                 let note = |text: String| {
                     let _ = say.send(Progress::Note {
-                        host: Some(ground.name.clone()),
+                        host: Some(work.name.clone()),
                         text,
                     });
                 };
                 let farewell = async {
                     if open {
-                        put_journal(&ground, end, &say).await;
+                        put_journal(&work, end, &say).await;
                     }
-                    if let Err(e) = ground.release().await {
+                    if let Err(e) = work.release().await {
                         note(format!(
                             "the lock could not be released, it goes stale by itself: {e}"
                         ));
@@ -578,7 +495,7 @@ impl Run<'_> {
                 }
                 if !failed {
                     let _ = say.send(Progress::Host {
-                        host: ground.name.clone(),
+                        host: work.name.clone(),
                         state: HostProgress::Done,
                     });
                 }
@@ -591,7 +508,7 @@ impl Run<'_> {
     fn leave(&mut self) {
         self.jobs.abort_all();
         for site in self.hosts.values() {
-            site.ground.abandon();
+            site.work.abandon();
         }
     }
 
@@ -632,18 +549,18 @@ fn not_locked(error: &LockError) -> Failure {
 
 /// Whether the host is as it was when the plan was made: looked at once more, now that nobody else
 /// may change it.
-async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure> {
+async fn unmoved(work: &HostWork, expected: Option<&str>) -> Result<(), Failure> {
     let Some(expected) = expected else {
         return Ok(());
     };
     let inspect = Inspect::And(BTreeSet::new());
-    let found = scan(&ground.client, &ground.host, &ground.fleet, None, &inspect).await?;
+    let found = scan(&work.client, &work.host, &work.fleet, None, &inspect).await?;
     if let Some(record) = found.state.read().and_then(|s| s.host.as_ref()) {
         let before = (record.fleet_hash.clone(), record.commit.clone());
         // A host is opened once.
-        let _ = ground.before.set(before);
+        let _ = work.before.set(before);
     }
-    if basis::of(&found, &ground.fleet, &ground.name) == expected {
+    if basis::of(&found, &work.fleet, &work.name) == expected {
         return Ok(());
     }
     Err(
@@ -656,12 +573,12 @@ async fn unmoved(ground: &Ground, expected: Option<&str>) -> Result<(), Failure>
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// An apply does not fail for its journal, but says so. Whether there was a place for it.
-async fn put_journal(ground: &Ground, file: HostFile, say: &UnboundedSender<Progress>) -> bool {
-    match journal::put(ground, file).await {
+async fn put_journal(work: &HostWork, file: HostFile, say: &UnboundedSender<Progress>) -> bool {
+    match journal::put(work, file).await {
         Ok(there) => there,
         Err(failure) => {
             let _ = say.send(Progress::Note {
-                host: Some(ground.name.clone()),
+                host: Some(work.name.clone()),
                 text: format!("the journal on the host could not be written: {failure}"),
             });
             false

@@ -91,6 +91,13 @@ pub struct ContainerRef {
     pub id: Option<String>,
 }
 
+impl ContainerRef {
+    /// What the engine knows it by: its id, when it had one when the plan was made.
+    pub fn known_as(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.name)
+    }
+}
+
 /// What an operation does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Line, Started};
+use super::line::{Line, Started};
 use crate::apply::progress::{Failure, OperationOutcome};
 use crate::fleet::Name;
 use crate::host::toolbox::{Toolbox, ToolboxError};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::super::progress::OperationOutcome;
-use super::Pace;
+use crate::apply::context::Pace;
+use crate::apply::progress::OperationOutcome;
 use crate::fleet::Name;
 use crate::plan::{Operation, OperationId, OperationKind, Plan};
 

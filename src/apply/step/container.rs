@@ -4,22 +4,23 @@ use std::time::Duration;
 
 use bollard::models::RestartPolicyNameEnum;
 
-use super::{Answer, Ground, gone_is_fine, known_as};
 use crate::apply::body;
-use crate::apply::progress::Failure;
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure};
+use crate::engine;
 use crate::fleet::Limits;
 use crate::plan::ContainerRef;
 use crate::record::spec::{NewContainer, SpecNetwork};
 
 /// Creates a container, unless this very one is there: an apply that was cut off made it.
-pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
-    let body = body::create(container, &ground.toolbox.layout)?;
-    let error = match ground.client.create(&container.name, &body).await {
-        Ok(_) => return Ok(left_behind(ground, container).await),
+pub async fn create(work: &HostWork, container: &NewContainer) -> Answer {
+    let body = body::create(container, &work.toolbox.layout)?;
+    let error = match work.client.create(&container.name, &body).await {
+        Ok(_) => return Ok(left_behind(work, container).await),
         Err(e) if e.is_conflict() => e,
         Err(e) => return Err(e.into()),
     };
-    let found = ground.client.inspect(&container.name).await?;
+    let found = work.client.inspect(&container.name).await?;
     let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
     let same = container
         .labels
@@ -33,12 +34,12 @@ pub async fn create(ground: &Ground, container: &NewContainer) -> Answer {
 
 /// A word on data that the image keeps outside of the site's folder: in a volume that belongs to one
 /// container, and that the next one does not get.
-async fn left_behind(ground: &Ground, container: &NewContainer) -> Option<String> {
+async fn left_behind(work: &HostWork, container: &NewContainer) -> Option<String> {
     // The recipes that bring their own files keep nothing elsewhere.
     if !container.spec.files.is_empty() || container.spec.network == SpecNetwork::Host {
         return None;
     }
-    let image = ground.client.inspect_image(&container.spec.image).await;
+    let image = work.client.inspect_image(&container.spec.image).await;
     let volumes = image.ok()?.config?.volumes?;
     let kept = |path: &str| {
         let bound = container.spec.binds.iter().map(|bind| &bind.inside);
@@ -58,13 +59,13 @@ async fn left_behind(ground: &Ground, container: &NewContainer) -> Option<String
 }
 
 /// Starts a container, and has the engine keep it up. One that runs is fine.
-pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
+pub async fn start(work: &HostWork, container: &ContainerRef) -> Answer {
     // One that this plan creates has its policy from the start.
     if container.id.is_some() {
         let always = body::restart_policy(RestartPolicyNameEnum::ALWAYS);
-        ground.client.update(known_as(container), &always).await?;
+        work.client.update(container.known_as(), &always).await?;
     }
-    match ground.client.start(known_as(container)).await {
+    match work.client.start(container.known_as()).await {
         Ok(()) => Ok(None),
         Err(e)
             if e.to_string()
@@ -76,7 +77,7 @@ pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
             ))
         }
         Err(e) if e.to_string().contains("task") && e.to_string().contains("already exists") => {
-            let gone = remove_unborn(ground, container).await?;
+            let gone = remove_unborn(work, container).await?;
             Err(Failure::from(e).remedy(if gone {
                 "Docker was killed while it started this container and cannot start it any more; it had never run and was removed: apply again makes it anew"
             } else {
@@ -88,42 +89,42 @@ pub async fn start(ground: &Ground, container: &ContainerRef) -> Answer {
 }
 
 /// Removes a container of this fleet that never ran. Whether it did.
-async fn remove_unborn(ground: &Ground, container: &ContainerRef) -> Result<bool, Failure> {
-    let Some(id) = ours(ground, known_as(container)).await? else {
+async fn remove_unborn(work: &HostWork, container: &ContainerRef) -> Result<bool, Failure> {
+    let Some(id) = ours(work, container.known_as()).await? else {
         return Ok(false);
     };
-    let state = ground.client.inspect(&id).await?.state;
+    let state = work.client.inspect(&id).await?.state;
     let started = state.and_then(|s| s.started_at).unwrap_or_default();
     // Go's zero time: never.
     if !started.is_empty() && !started.starts_with("0001-") {
         return Ok(false);
     }
-    ground.client.remove(&id, true).await?;
+    work.client.remove(&id, true).await?;
     Ok(true)
 }
 
 /// Stops a container with its own signal, to stay stopped when the daemon restarts.
-pub async fn stop(ground: &Ground, container: &ContainerRef, grace_s: u32) -> Answer {
+pub async fn stop(work: &HostWork, container: &ContainerRef, grace_s: u32) -> Answer {
     let no = body::restart_policy(RestartPolicyNameEnum::NO);
-    gone_is_fine(ground.client.update(known_as(container), &no).await)?;
+    gone_is_fine(work.client.update(container.known_as(), &no).await)?;
     let grace = Duration::from_secs(u64::from(grace_s));
-    gone_is_fine(ground.client.stop(known_as(container), grace).await)
+    gone_is_fine(work.client.stop(container.known_as(), grace).await)
 }
 
 /// Restarts a container in place.
-pub async fn restart(ground: &Ground, container: &ContainerRef, grace_s: u32) -> Answer {
+pub async fn restart(work: &HostWork, container: &ContainerRef, grace_s: u32) -> Answer {
     let grace = Duration::from_secs(u64::from(grace_s));
-    ground.client.restart(known_as(container), grace).await?;
+    work.client.restart(container.known_as(), grace).await?;
     Ok(None)
 }
 
 /// Removes a container. One that is known by name only is removed where it is this fleet's: the
 /// name may have gone to somebody else's before ours could be made.
-pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> Answer {
+pub async fn remove(work: &HostWork, container: &ContainerRef, force: bool) -> Answer {
     let found;
     let id = match &container.id {
         Some(id) => id.as_str(),
-        None => match ours(ground, &container.name).await? {
+        None => match ours(work, &container.name).await? {
             Some(id) => {
                 found = id;
                 &found
@@ -131,11 +132,11 @@ pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> A
             None => return Ok(Some(format!("{} is not ours", container.name))),
         },
     };
-    match ground.client.remove(id, force).await {
+    match work.client.remove(id, force).await {
         // Somebody's removal is under way, ours of a cut-off apply perhaps.
         Err(e)
             if e.is_conflict()
-                && ground
+                && work
                     .client
                     .inspect(id)
                     .await
@@ -148,31 +149,29 @@ pub async fn remove(ground: &Ground, container: &ContainerRef, force: bool) -> A
 }
 
 /// The id of the container of this name, if it is this fleet's.
-pub async fn ours(ground: &Ground, name: &str) -> Result<Option<String>, Failure> {
-    let found = match ground.client.inspect(name).await {
+pub async fn ours(work: &HostWork, name: &str) -> Result<Option<String>, Failure> {
+    let found = match work.client.inspect(name).await {
         Ok(found) => found,
         Err(e) if e.is_not_found() => return Ok(None),
         Err(e) => return Err(e.into()),
     };
     let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
     let fleet = labels.get("ostler.fleet").map(String::as_str);
-    Ok(found
-        .id
-        .filter(|_| fleet == Some(ground.fleet.name.as_str())))
+    Ok(found.id.filter(|_| fleet == Some(work.fleet.name.as_str())))
 }
 
 /// Renames a container.
-pub async fn rename(ground: &Ground, container: &ContainerRef, to: &str) -> Answer {
-    let id = known_as(container);
-    let Err(error) = ground.client.rename(id, to).await else {
+pub async fn rename(work: &HostWork, container: &ContainerRef, to: &str) -> Answer {
+    let id = container.known_as();
+    let Err(error) = work.client.rename(id, to).await else {
         return Ok(None);
     };
     // The engine refuses to give a container the name it has, and one of a cut-off apply has it.
-    if let Ok(holder) = ground.client.inspect(to).await {
+    if let Ok(holder) = work.client.inspect(to).await {
         let holder_id = holder.id.unwrap_or_default();
         let renamed = match &container.id {
             Some(id) => *id == holder_id,
-            None => ground
+            None => work
                 .client
                 .inspect(id)
                 .await
@@ -186,25 +185,25 @@ pub async fn rename(ground: &Ground, container: &ContainerRef, to: &str) -> Answ
 }
 
 /// Has the engine start a container again when it ends, or not.
-pub async fn set_restart(ground: &Ground, container: &ContainerRef, always: bool) -> Answer {
+pub async fn set_restart(work: &HostWork, container: &ContainerRef, always: bool) -> Answer {
     let name = match always {
         true => RestartPolicyNameEnum::ALWAYS,
         false => RestartPolicyNameEnum::NO,
     };
     let body = body::restart_policy(name);
-    ground.client.update(known_as(container), &body).await?;
+    work.client.update(container.known_as(), &body).await?;
     Ok(None)
 }
 
 /// Changes limits in place.
 pub async fn set_limits(
-    ground: &Ground,
+    work: &HostWork,
     container: &ContainerRef,
     limits: &Limits,
     was: &Limits,
 ) -> Answer {
     let body = body::limits(limits, was)?;
-    match ground.client.update(known_as(container), &body).await {
+    match work.client.update(container.known_as(), &body).await {
         Ok(()) => Ok(None),
         Err(e) => {
             let failure = Failure::from(e);
@@ -215,5 +214,14 @@ pub async fn set_limits(
                 false => failure,
             })
         }
+    }
+}
+
+/// What is not there any more needs not be done.
+fn gone_is_fine(result: Result<(), engine::Error>) -> Answer {
+    match result {
+        Ok(()) => Ok(None),
+        Err(e) if e.is_not_found() => Ok(Some("it was gone already".into())),
+        Err(e) => Err(e.into()),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 
-use super::{Answer, Ground, Say};
-use crate::apply::progress::{Failure, plain};
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure, Say, plain};
 use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
 use crate::host::{Entry, Kind, NewFile};
@@ -16,10 +16,10 @@ use crate::observe::model::Owner;
 const PLACEHOLDER: &str = include_str!("placeholder.html");
 
 /// Makes a site's folders. A new site's are prepared aside and get their name when complete.
-pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -> Answer {
-    let layout = &ground.toolbox.layout;
+pub async fn create(work: &HostWork, site: &Name, uid: u32, placeholder: bool) -> Answer {
+    let layout = &work.toolbox.layout;
     let www = layout.www(site);
-    let found = ground.toolbox.head(&www).await?;
+    let found = work.toolbox.head(&www).await?;
     let mut note = None;
     match &found {
         Some(entry) if entry.kind != Kind::Folder => {
@@ -34,18 +34,18 @@ pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -
             .remedy("plan again: the plan then says that its owner will be changed"));
         }
         Some(_) => note = Some("its files were there already".to_owned()),
-        None if ground.toolbox.head(&layout.site(site)).await?.is_some() => {
+        None if work.toolbox.head(&layout.site(site)).await?.is_some() => {
             // The rest is there, `www` is not: only that is made, in the same way.
             let parent = layout.site(site);
             let new = format!("{parent}/.new-www");
-            clear(ground, &new).await?;
+            clear(work, &new).await?;
             let entries = www_entries(".new-www", site, uid, placeholder);
-            ground.toolbox.put(&parent, &entries).await?;
-            ground.toolbox.run(&PUBLISH, &[&new, &www], None).await?;
+            work.toolbox.put(&parent, &entries).await?;
+            work.toolbox.run(&PUBLISH, &[&new, &www], None).await?;
         }
         None => {
             let new = layout.new_site(site);
-            clear(ground, &new).await?;
+            clear(work, &new).await?;
             let name = format!(".new-{site}");
             let mut entries = vec![
                 Entry::folder(&name, 0o711, 0),
@@ -54,9 +54,8 @@ pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -
                 Entry::folder(&format!("{name}/private/secrets"), 0o700, uid),
             ];
             entries.extend(www_entries(&format!("{name}/www"), site, uid, placeholder));
-            ground.toolbox.put(&layout.sites(), &entries).await?;
-            ground
-                .toolbox
+            work.toolbox.put(&layout.sites(), &entries).await?;
+            work.toolbox
                 .run(&PUBLISH, &[&new, &layout.site(site)], None)
                 .await?;
             return Ok(None);
@@ -74,14 +73,14 @@ pub async fn create(ground: &Ground, site: &Name, uid: u32, placeholder: bool) -
         "711", "0:0", &folder, "750", &owner, &logs, "711", "0:0", &private, "700", &owner,
         &secrets,
     ];
-    ground.toolbox.run(&TREE, &args, None).await?;
+    work.toolbox.run(&TREE, &args, None).await?;
     Ok(note)
 }
 
 /// Removes what a run that was cut off left under a temporary name.
-async fn clear(ground: &Ground, path: &str) -> Result<(), Failure> {
-    if ground.toolbox.head(path).await?.is_some() {
-        ground.toolbox.run(&REMOVE, &[path], None).await?;
+async fn clear(work: &HostWork, path: &str) -> Result<(), Failure> {
+    if work.toolbox.head(path).await?.is_some() {
+        work.toolbox.run(&REMOVE, &[path], None).await?;
     }
     Ok(())
 }
@@ -97,9 +96,9 @@ fn www_entries(path: &str, site: &Name, uid: u32, placeholder: bool) -> Vec<Entr
 
 /// Gives everything in `www` to the site's uid: in a container that sees nothing else, so that no
 /// link in there leads anywhere.
-pub async fn own(ground: &Ground, site: &Name, from: Owner, uid: u32, say: &Say) -> Answer {
-    let www = ground.toolbox.layout.www(site);
-    match ground.toolbox.head(&www).await? {
+pub async fn own(work: &HostWork, site: &Name, from: Owner, uid: u32, say: &Say) -> Answer {
+    let www = work.toolbox.layout.www(site);
+    match work.toolbox.head(&www).await? {
         Some(entry) if entry.kind == Kind::Folder && entry.uid == uid => {
             // Done before, or the group alone differs: once more is no harm.
         }
@@ -113,16 +112,16 @@ pub async fn own(ground: &Ground, site: &Name, from: Owner, uid: u32, say: &Say)
         }
         None => return Err(Failure::new(format!("{www} is gone")).remedy("plan again")),
     }
-    let helper = Helper::start(ground, site, &www).await?;
+    let helper = Helper::start(work, site, &www).await?;
     say.step(format!("changing the owner of everything in {www}"));
     let owner = format!("{uid}:{uid}");
     let name = OWN.name();
     let argv = OWN.argv(&name, &[&owner, "/www"]);
-    let result = ground
+    let result = work
         .client
         .exec(&helper.name, &argv, None, OWN.deadline)
         .await;
-    helper.remove(ground).await;
+    helper.remove(work).await;
     let out = result?;
     if out.code != 0 {
         let words = plain(&String::from_utf8_lossy(&out.stderr));
@@ -145,13 +144,13 @@ struct Helper {
 const HELPER_S: u64 = 3600;
 
 impl Helper {
-    async fn start(ground: &Ground, site: &Name, www: &str) -> Result<Helper, Failure> {
+    async fn start(work: &HostWork, site: &Name, www: &str) -> Result<Helper, Failure> {
         let name = format!(
             "ostler-{}-helper-{}",
-            ground.fleet.name,
+            work.fleet.name,
             &crate::record::spec::short_hash(site.as_str().as_bytes())[..10]
         );
-        let toolbox = ground.client.inspect(&ground.toolbox.id).await?;
+        let toolbox = work.client.inspect(&work.toolbox.id).await?;
         let image = toolbox.config.and_then(|c| c.image);
         let body = ContainerCreateBody {
             image,
@@ -159,7 +158,7 @@ impl Helper {
             cmd: Some(vec!["sleep".into(), HELPER_S.to_string()]),
             user: Some("0:0".into()),
             labels: Some(HashMap::from([
-                ("ostler.fleet".to_owned(), ground.fleet.name.to_string()),
+                ("ostler.fleet".to_owned(), work.fleet.name.to_string()),
                 ("ostler.role".to_owned(), "helper".to_owned()),
             ])),
             host_config: Some(HostConfig {
@@ -175,32 +174,29 @@ impl Helper {
             ..ContainerCreateBody::default()
         };
         let helper = Helper { name };
-        if let Err(e) = ground.client.create(&helper.name, &body).await {
+        if let Err(e) = work.client.create(&helper.name, &body).await {
             if !e.is_conflict() {
                 return Err(e.into());
             }
             // Left by a run that was cut off, if it is ours at all.
-            if super::container::ours(ground, &helper.name)
-                .await?
-                .is_none()
-            {
+            if super::container::ours(work, &helper.name).await?.is_none() {
                 return Err(Failure::from(e).remedy("rename or remove that container"));
             }
-            helper.remove(ground).await;
-            ground.client.create(&helper.name, &body).await?;
+            helper.remove(work).await;
+            work.client.create(&helper.name, &body).await?;
         }
-        if let Err(e) = ground.client.start(&helper.name).await {
-            helper.remove(ground).await;
+        if let Err(e) = work.client.start(&helper.name).await {
+            helper.remove(work).await;
             return Err(e.into());
         }
         Ok(helper)
     }
 
-    async fn remove(&self, ground: &Ground) {
+    async fn remove(&self, work: &HostWork) {
         // It ends and goes by itself when this fails.
         let _ = tokio::time::timeout(
             Duration::from_secs(30),
-            ground.client.remove(&self.name, true),
+            work.client.remove(&self.name, true),
         )
         .await;
     }
@@ -208,15 +204,15 @@ impl Helper {
 
 /// Writes the files of a spec into a folder that is named by the spec's hash.
 pub async fn write_conf(
-    ground: &Ground,
+    work: &HostWork,
     site: &Name,
     hash: &str,
     files: &BTreeMap<String, String>,
 ) -> Answer {
-    let layout = &ground.toolbox.layout;
+    let layout = &work.toolbox.layout;
     let conf = layout.conf(site, hash);
-    if ground.toolbox.head(&conf).await?.is_some() {
-        return restore_conf(ground, &conf, files).await;
+    if work.toolbox.head(&conf).await?.is_some() {
+        return restore_conf(work, &conf, files).await;
     }
     let new = crate::record::layout::temporary(&conf);
     let name = format!(".new-conf-{hash}");
@@ -245,16 +241,16 @@ pub async fn write_conf(
             .iter()
             .map(|(path, text)| Entry::file(&format!("{name}/{path}"), 0o644, 0, text.as_bytes())),
     );
-    clear(ground, &new).await?;
-    ground.toolbox.put(&layout.private(site), &entries).await?;
-    ground.toolbox.run(&PUBLISH, &[&new, &conf], None).await?;
+    clear(work, &new).await?;
+    work.toolbox.put(&layout.private(site), &entries).await?;
+    work.toolbox.run(&PUBLISH, &[&new, &conf], None).await?;
     Ok(None)
 }
 
 /// Puts right what was edited in a folder that is there: each file in one step, so that a container
 /// that starts meanwhile reads a whole one.
-async fn restore_conf(ground: &Ground, conf: &str, files: &BTreeMap<String, String>) -> Answer {
-    let found = ground.toolbox.get(conf).await?;
+async fn restore_conf(work: &HostWork, conf: &str, files: &BTreeMap<String, String>) -> Answer {
+    let found = work.toolbox.get(conf).await?;
     let name = conf.rsplit('/').next().unwrap_or(conf);
     let below = |entry: &Entry| -> Option<String> {
         let path = entry.path.trim_start_matches("./").trim_end_matches('/');
@@ -288,7 +284,7 @@ async fn restore_conf(ground: &Ground, conf: &str, files: &BTreeMap<String, Stri
     }
     if !strange.is_empty() {
         let strange: Vec<&str> = strange.iter().map(String::as_str).collect();
-        ground.toolbox.run(&REMOVE, &strange, None).await?;
+        work.toolbox.run(&REMOVE, &strange, None).await?;
     }
     let mut folders: BTreeSet<String> = BTreeSet::new();
     for (path, _) in &wrong {
@@ -304,24 +300,24 @@ async fn restore_conf(ground: &Ground, conf: &str, files: &BTreeMap<String, Stri
         .flat_map(|f| ["755", "0:0", f.as_str()])
         .collect();
     if !args.is_empty() {
-        ground.toolbox.run(&TREE, &args, None).await?;
+        work.toolbox.run(&TREE, &args, None).await?;
     }
     let new: Vec<NewFile> = wrong
         .into_iter()
         .map(|(path, text)| NewFile::new(format!("{conf}/{path}"), 0o644, text.as_bytes()))
         .collect();
-    ground.toolbox.replace(&new).await?;
+    work.toolbox.replace(&new).await?;
     Ok(None)
 }
 
 /// Removes the files of specs that are not used any more.
-pub async fn clean_conf(ground: &Ground, site: &Name, keep: Option<&str>) -> Answer {
-    let private = ground.toolbox.layout.private(site);
+pub async fn clean_conf(work: &HostWork, site: &Name, keep: Option<&str>) -> Answer {
+    let private = work.toolbox.layout.private(site);
     let keep = keep.map(|hash| format!("conf-{hash}"));
     for prefix in ["conf-", ".new-conf-"] {
         let mut args = vec![private.as_str(), prefix];
         args.extend(keep.as_deref());
-        ground.toolbox.run(&KEEP_ONLY, &args, None).await?;
+        work.toolbox.run(&KEEP_ONLY, &args, None).await?;
     }
     Ok(None)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 
-use super::{Answer, Ground};
-use crate::apply::progress::Failure;
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure};
 use crate::fleet::Subnet;
 use crate::host::script::{PORTS, TREE};
 use crate::host::state;
@@ -13,12 +13,12 @@ use crate::record::StateRead;
 
 /// Creates the sites' network, unless this very one is there.
 pub async fn network(
-    ground: &Ground,
+    work: &HostWork,
     name: &str,
     subnet: Subnet,
     labels: &BTreeMap<String, String>,
 ) -> Answer {
-    let there = ground.client.networks().await?;
+    let there = work.client.networks().await?;
     if let Some(found) = there.iter().find(|n| n.name.as_deref() == Some(name)) {
         let found = crate::observe::convert::network(found.clone());
         let same = found.labels.get("ostler.fleet") == labels.get("ostler.fleet")
@@ -50,20 +50,20 @@ pub async fn network(
         labels: Some(labels.clone().into_iter().collect()),
         ..NetworkCreateRequest::default()
     };
-    ground.client.create_network(&request).await?;
+    work.client.create_network(&request).await?;
     Ok(None)
 }
 
 /// Makes the root folder's tree and the host's record.
-pub async fn prepare(ground: &Ground, expect_empty: bool) -> Answer {
-    let root = ground.toolbox.layout.root();
-    let found = match state::read(&ground.toolbox).await? {
+pub async fn prepare(work: &HostWork, expect_empty: bool) -> Answer {
+    let root = work.toolbox.layout.root();
+    let found = match state::read(&work.toolbox).await? {
         StateRead::Read(found) => found,
         StateRead::Damaged { why } => return Err(Failure::new(why)),
         StateRead::NoToolbox => return Err(Failure::new("there is no toolbox")),
     };
     if let Some(record) = &found.host
-        && record.fleet != ground.fleet.name.as_str()
+        && record.fleet != work.fleet.name.as_str()
     {
         return Err(Failure::new(format!(
             "{root} on this host belongs to the fleet {}",
@@ -77,23 +77,23 @@ pub async fn prepare(ground: &Ground, expect_empty: bool) -> Answer {
         ))
         .remedy("plan again: it can be read now"));
     }
-    let folders = ground.toolbox.layout.folders();
+    let folders = work.toolbox.layout.folders();
     let modes: Vec<String> = folders.iter().map(|f| format!("{:o}", f.mode)).collect();
     let mut args = Vec::new();
     for (folder, mode) in folders.iter().zip(&modes) {
         args.extend([mode.as_str(), "0:0", folder.path.as_str()]);
     }
-    ground.toolbox.run(&TREE, &args, None).await?;
+    work.toolbox.run(&TREE, &args, None).await?;
     if found.host.is_none() {
-        let record = state::new_host(&ground.fleet.name, &ground.name)?;
-        state::write_host(&ground.toolbox, &record, None).await?;
+        let record = state::new_host(&work.fleet.name, &work.name)?;
+        state::write_host(&work.toolbox, &record, None).await?;
     }
     Ok(None)
 }
 
 /// Checks that nothing but our own router listens on its ports.
-pub async fn ports(ground: &Ground, ports: &[u16]) -> Answer {
-    let out = ground.toolbox.run(&PORTS, &[], None).await?;
+pub async fn ports(work: &HostWork, ports: &[u16]) -> Answer {
+    let out = work.toolbox.run(&PORTS, &[], None).await?;
     let taken: BTreeSet<u16> = listening(&String::from_utf8_lossy(&out))
         .intersection(&ports.iter().copied().collect())
         .copied()
@@ -101,7 +101,7 @@ pub async fn ports(ground: &Ground, ports: &[u16]) -> Answer {
     if taken.is_empty() {
         return Ok(None);
     }
-    let ours = own_ports(ground).await?;
+    let ours = own_ports(work).await?;
     let foreign: Vec<String> = taken
         .difference(&ours)
         .map(|port| port.to_string())
@@ -138,9 +138,9 @@ fn listening(table: &str) -> BTreeSet<u16> {
 }
 
 /// The ports that our own router listens on, while it runs: those of its configuration.
-async fn own_ports(ground: &Ground) -> Result<BTreeSet<u16>, Failure> {
-    let fleet = ground.fleet.name.as_str();
-    let runs = ground.client.containers().await?.iter().any(|c| {
+async fn own_ports(work: &HostWork) -> Result<BTreeSet<u16>, Failure> {
+    let fleet = work.fleet.name.as_str();
+    let runs = work.client.containers().await?.iter().any(|c| {
         c.labels.get("ostler.fleet").map(String::as_str) == Some(fleet)
             && c.labels.get("ostler.role").map(String::as_str) == Some("router")
             && c.state == "running"
@@ -148,8 +148,8 @@ async fn own_ports(ground: &Ground) -> Result<BTreeSet<u16>, Failure> {
     if !runs {
         return Ok(BTreeSet::new());
     }
-    let path = ground.toolbox.layout.router_cfg();
-    let config = ground.toolbox.read(&path).await?.unwrap_or_default();
+    let path = work.toolbox.layout.router_cfg();
+    let config = work.toolbox.read(&path).await?.unwrap_or_default();
     Ok(bound(&String::from_utf8_lossy(&config)))
 }
 

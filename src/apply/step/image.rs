@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
 
-use super::{Answer, Ground, Say};
-use crate::apply::progress::Failure;
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure, Say};
 use crate::engine::PullProgress;
 use crate::host::archive::{Entry, pack};
 use crate::host::toolbox::DOCKERFILE;
 
 /// Pulls an image by its reference.
-pub async fn pull(ground: &Ground, image: &str, say: &Say) -> Answer {
+pub async fn pull(work: &HostWork, image: &str, say: &Say) -> Answer {
     let mut layers: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut said = String::new();
-    let mut lines = std::pin::pin!(ground.client.pull(image));
+    let mut lines = std::pin::pin!(work.client.pull(image));
     loop {
         let line = tokio::select! {
             line = lines.next() => line,
-            () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+            () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
         };
         match line {
             None => return Ok(None),
@@ -31,7 +31,7 @@ pub async fn pull(ground: &Ground, image: &str, say: &Say) -> Answer {
             }
             Some(Err(e)) => {
                 // It may have come by another way meanwhile.
-                if ground.client.inspect_image(image).await.is_ok() {
+                if work.client.inspect_image(image).await.is_ok() {
                     return Ok(Some("it was there already".into()));
                 }
                 return Err(Failure::from(e).remedy(format!(
@@ -69,7 +69,7 @@ fn sum(layers: &BTreeMap<String, (u64, u64)>) -> String {
 }
 
 /// Builds the toolbox's image.
-pub async fn build_toolbox(ground: &Ground, image: &str, base: &str, say: &Say) -> Answer {
+pub async fn build_toolbox(work: &HostWork, image: &str, base: &str, say: &Say) -> Answer {
     // It becomes part of a line of the recipe.
     if base.is_empty() || !base.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Failure::new(format!(
@@ -80,11 +80,11 @@ pub async fn build_toolbox(ground: &Ground, image: &str, base: &str, say: &Say) 
     let tar = pack(&[Entry::file("Dockerfile", 0o644, 0, recipe)])
         .map_err(|e| Failure::new(format!("cannot pack the toolbox's recipe: {e}")))?;
     let labels = BTreeMap::new();
-    let mut lines = std::pin::pin!(ground.client.build(image, tar, &labels, true));
+    let mut lines = std::pin::pin!(work.client.build(image, tar, &labels, true));
     loop {
         let line = tokio::select! {
             line = lines.next() => line,
-            () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+            () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
         };
         match line {
             None => return Ok(None),

@@ -7,8 +7,8 @@ use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Stat
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::{Answer, Ground, known_as};
-use crate::apply::progress::{Failure, plain};
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure, plain};
 use crate::engine::LogOptions;
 use crate::host::router;
 use crate::host::script::{AWAIT_HTTP, HTTP};
@@ -38,20 +38,20 @@ pub struct Question<'a> {
 
 /// Waits until a site's container answers, no worse than the one it replaces.
 pub async fn site(
-    ground: &Ground,
+    work: &HostWork,
     container: &ContainerRef,
     question: &Question<'_>,
     baseline: Option<Ipv4Addr>,
 ) -> Answer {
     let before = match baseline {
-        Some(address) => ask(ground, &address.to_string(), question).await?,
+        Some(address) => ask(work, &address.to_string(), question).await?,
         None => None,
     };
     let worst = match before {
         Some(code) if code <= GOOD => GOOD,
         _ => ANY,
     };
-    let last = match wait(ground, container, question, worst).await? {
+    let last = match wait(work, container, question, worst).await? {
         Waited::Answered(code) => return Ok(Some(format!("answers {code}"))),
         Waited::TimeUp(last) => last,
     };
@@ -71,12 +71,12 @@ pub async fn site(
         failure =
             failure.remedy("if that answer is right, name another path: `health: { path: … }`");
     }
-    failure.lines = last_lines(ground, known_as(container)).await;
+    failure.lines = last_lines(work, container.known_as()).await;
     Err(failure)
 }
 
 /// Waits until the router answers. It need not know any domain.
-pub async fn router(ground: &Ground, container: &ContainerRef, port: u16) -> Answer {
+pub async fn router(work: &HostWork, container: &ContainerRef, port: u16) -> Answer {
     let question = Question {
         address: "127.0.0.1".into(),
         port,
@@ -85,15 +85,15 @@ pub async fn router(ground: &Ground, container: &ContainerRef, port: u16) -> Ans
         timeout_s: ROUTER_S,
     };
     let end = Instant::now() + Duration::from_secs(u64::from(ROUTER_S));
-    let at_first = ground.client.inspect(known_as(container)).await?;
+    let at_first = work.client.inspect(container.known_as()).await?;
     let restarts = at_first.restart_count.unwrap_or_default();
-    let why = match wait(ground, container, &question, ANY).await? {
+    let why = match wait(work, container, &question, ANY).await? {
         // The one that it replaces answers too; it may stop only when this one serves.
         Waited::Answered(_) => loop {
-            if router::serves(&ground.toolbox, known_as(container)).await? {
+            if router::serves(&work.toolbox, container.known_as()).await? {
                 return Ok(None);
             }
-            let facts = ground.client.inspect(known_as(container)).await?;
+            let facts = work.client.inspect(container.known_as()).await?;
             if let Some(why) = ended(&facts, restarts) {
                 break why;
             }
@@ -102,7 +102,7 @@ pub async fn router(ground: &Ground, container: &ContainerRef, port: u16) -> Ans
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(200)) => {}
-                () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+                () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
             }
         },
         Waited::TimeUp(_) => {
@@ -110,7 +110,7 @@ pub async fn router(ground: &Ground, container: &ContainerRef, port: u16) -> Ans
         }
     };
     Err(Failure {
-        lines: last_lines(ground, known_as(container)).await,
+        lines: last_lines(work, container.known_as()).await,
         ..Failure::new(why)
     })
 }
@@ -124,7 +124,7 @@ enum Waited {
 /// Asks again and again: short rounds in the toolbox, and a look at the container between them, so
 /// that one that ended is not waited for.
 async fn wait(
-    ground: &Ground,
+    work: &HostWork,
     container: &ContainerRef,
     question: &Question<'_>,
     worst: u16,
@@ -132,7 +132,7 @@ async fn wait(
     let end = Instant::now() + Duration::from_secs(u64::from(question.timeout_s));
     let (port, worst) = (question.port.to_string(), worst.to_string());
     let mut last = 0;
-    let at_first = ground.client.inspect(known_as(container)).await?;
+    let at_first = work.client.inspect(container.known_as()).await?;
     let restarts = at_first.restart_count.unwrap_or_default();
     for round in [1u64, 1, 2].into_iter().chain(std::iter::repeat(4)) {
         let left = end.saturating_duration_since(Instant::now()).as_secs();
@@ -145,12 +145,12 @@ async fn wait(
             &seconds,
             &worst,
         ];
-        let asking = ground
+        let asking = work
             .toolbox
             .try_run(&AWAIT_HTTP, &args, None, AWAIT_HTTP.deadline);
         let out = tokio::select! {
             out = asking => out?,
-            () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+            () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
         };
         last = code(&out.stdout).unwrap_or(0);
         match out.code {
@@ -163,10 +163,10 @@ async fn wait(
                 )));
             }
         }
-        let facts = ground.client.inspect(known_as(container)).await?;
+        let facts = work.client.inspect(container.known_as()).await?;
         if let Some(why) = ended(&facts, restarts) {
             return Err(Failure {
-                lines: last_lines(ground, known_as(container)).await,
+                lines: last_lines(work, container.known_as()).await,
                 ..Failure::new(why)
             });
         }
@@ -179,13 +179,13 @@ async fn wait(
 
 /// One question; `None` when there was no answer.
 async fn ask(
-    ground: &Ground,
+    work: &HostWork,
     address: &str,
     question: &Question<'_>,
 ) -> Result<Option<u16>, Failure> {
     let port = question.port.to_string();
     let args = [address, &port, question.path, question.domain, BASELINE_S];
-    let out = ground
+    let out = work
         .toolbox
         .try_run(&HTTP, &args, None, HTTP.deadline)
         .await?;
@@ -218,13 +218,13 @@ fn ended(facts: &ContainerInspectResponse, before: i64) -> Option<String> {
 }
 
 /// The last lines of a container's output; none where they cannot be read.
-pub async fn last_lines(ground: &Ground, id: &str) -> Vec<String> {
+pub async fn last_lines(work: &HostWork, id: &str) -> Vec<String> {
     let options = LogOptions {
         tail: Some(LAST_LINES),
         ..LogOptions::default()
     };
     let mut bytes = Vec::new();
-    let mut chunks = std::pin::pin!(ground.client.logs(id, options));
+    let mut chunks = std::pin::pin!(work.client.logs(id, options));
     while let Some(Ok(chunk)) = chunks.next().await {
         bytes.extend_from_slice(&chunk.bytes);
         if bytes.len() > 64 << 10 {

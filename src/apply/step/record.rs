@@ -2,9 +2,9 @@
 
 use chrono::{SecondsFormat, Utc};
 
-use super::{Answer, Ground};
+use crate::apply::host_work::HostWork;
 use crate::apply::journal;
-use crate::apply::progress::Failure;
+use crate::apply::progress::{Answer, Failure};
 use crate::fleet::{Name, file_hash};
 use crate::host::script::REMOVE;
 use crate::host::state;
@@ -15,10 +15,10 @@ use crate::record::names;
 
 /// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
 /// were written before the host had a key, the id of an image that was brought by this plan.
-pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) -> Answer {
+pub async fn write(work: &HostWork, site: Option<&Name>, record: &SiteRecord) -> Answer {
     let mut record = record.clone();
     if let Some(site) = site
-        && let Ok(written) = ground.written.lock()
+        && let Ok(written) = work.written.lock()
         && let Some(digests) = written.get(site)
     {
         record.secrets = digests.clone();
@@ -26,7 +26,7 @@ pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) ->
     if record.image_id.is_none()
         && let Some(spec) = &record.spec
     {
-        match ground.client.inspect_image(&spec.image).await {
+        match work.client.inspect_image(&spec.image).await {
             Ok(image) => record.image_id = image.id,
             // Removed meanwhile: the container goes on without it, and so does the record.
             Err(e) if e.is_not_found() => {}
@@ -34,18 +34,18 @@ pub async fn write(ground: &Ground, site: Option<&Name>, record: &SiteRecord) ->
         }
     }
     if record.made.is_none() && record.address.is_some() {
-        record.made = made(ground, &record).await?;
+        record.made = made(work, &record).await?;
     }
-    state::write_site(&ground.toolbox, &record).await?;
+    state::write_site(&work.toolbox, &record).await?;
     Ok(None)
 }
 
 /// What the engine tells of the container that a record is about: later changes by hand are found
 /// by it.
-async fn made(ground: &Ground, record: &SiteRecord) -> Result<Option<Fields>, Failure> {
-    let name = names::site(&ground.fleet.name, record.site.as_str());
+async fn made(work: &HostWork, record: &SiteRecord) -> Result<Option<Fields>, Failure> {
+    let name = names::site(&work.fleet.name, record.site.as_str());
     for name in [name.clone(), names::next(&name)] {
-        let found = match ground.client.inspect(&name).await {
+        let found = match work.client.inspect(&name).await {
             Ok(found) => found,
             Err(e) if e.is_not_found() => continue,
             Err(e) => return Err(e.into()),
@@ -54,7 +54,7 @@ async fn made(ground: &Ground, record: &SiteRecord) -> Result<Option<Fields>, Fa
         let label = |key: &str| labels.and_then(|l| l.get(key)).cloned();
         let address = record.address.map(|a| a.to_string());
         if label(names::HASH) == record.hash && label(names::ADDRESS) == address {
-            let engine = &ground.client.version().version;
+            let engine = &work.client.version().version;
             return Ok(Some(made::made(&found, engine)));
         }
     }
@@ -62,16 +62,16 @@ async fn made(ground: &Ground, record: &SiteRecord) -> Result<Option<Fields>, Fa
 }
 
 /// Writes into the journal of an apply that was cut off what became of it, and takes its note away.
-pub async fn settle(ground: &Ground, run: &str, undone: bool) -> Answer {
-    journal::settle(&ground.toolbox, run, &ground.run, undone).await?;
-    let note = ground.toolbox.layout.applying(run);
-    ground.toolbox.run(&REMOVE, &[&note], None).await?;
+pub async fn settle(work: &HostWork, run: &str, undone: bool) -> Answer {
+    journal::settle(&work.toolbox, run, &work.run, undone).await?;
+    let note = work.toolbox.layout.applying(run);
+    work.toolbox.run(&REMOVE, &[&note], None).await?;
     Ok(None)
 }
 
 /// Keeps the fleet file applied, and who applied it.
-pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
-    let found = file_hash(&ground.fleet_bytes);
+pub async fn fleet(work: &HostWork, hash: &str) -> Answer {
+    let found = file_hash(&work.fleet_bytes);
     if found != hash {
         return Err(
             Failure::new("the plan was made from another version of the fleet file")
@@ -79,10 +79,10 @@ pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
         );
     }
     // Only a host that was prepared has a record: one made here would hide that it was not.
-    let Some(mut record) = state::read_host(&ground.toolbox).await? else {
+    let Some(mut record) = state::read_host(&work.toolbox).await? else {
         return Err(Failure::new("the host was not prepared"));
     };
-    if record.fleet != ground.fleet.name.as_str() {
+    if record.fleet != work.fleet.name.as_str() {
         return Err(Failure::new(format!(
             "what is kept there belongs to the fleet {}",
             record.fleet
@@ -90,13 +90,13 @@ pub async fn fleet(ground: &Ground, hash: &str) -> Answer {
         .remedy("give this fleet another `root:` on this host"));
     }
     record.fleet_hash = hash.to_owned();
-    record.commit = ground.commit.clone();
+    record.commit = work.commit.clone();
     record.applied_by = Some(format!(
         "{} at {}, {}",
-        ground.operator.who,
-        ground.operator.whence,
+        work.operator.who,
+        work.operator.whence,
         Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
     ));
-    state::write_host(&ground.toolbox, &record, Some(&ground.fleet_bytes)).await?;
+    state::write_host(&work.toolbox, &record, Some(&work.fleet_bytes)).await?;
     Ok(None)
 }

@@ -1,120 +1,74 @@
-//! Routes. Changes of one host's router are made one after the other; those that come while one is
-//! being made are made together.
+//! Routes: changes of one host's router, as they lie on its desk.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, Ground};
-use crate::apply::progress::{Failure, plain};
+use crate::apply::desk::{Change, Waiting};
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure};
 use crate::fleet::{Name, Recipe};
-use crate::host::router::{self, RouterError, Table, Unanswered};
+use crate::host::router::{self, RouterError, Unanswered};
 use crate::host::{ToolboxError, state};
 use crate::record::route::{RouteEntry, RouterConfig};
 use crate::record::{RouterRecord, StateRead};
 
-/// Where changes of routes queue up.
-#[derive(Default)]
-pub struct Desk {
-    waiting: std::sync::Mutex<Vec<Waiting>>,
-    /// What the router was last told, as far as this run knows. Whoever holds it changes the
-    /// router.
-    told: Mutex<Option<RouterRecord>>,
-}
-
-struct Waiting {
-    change: Change,
-    answer: oneshot::Sender<Answer>,
-}
-
-#[derive(Clone)]
-enum Change {
-    Put(RouteEntry),
-    Remove(Name),
-}
-
-impl Change {
-    fn site(&self) -> &Name {
-        match self {
-            Change::Put(entry) => &entry.site,
-            Change::Remove(site) => site,
-        }
-    }
-    fn make(&self, table: &mut Table) {
-        match self {
-            Change::Put(entry) => router::put(table, entry.clone()),
-            Change::Remove(site) => {
-                table.remove(site);
-            }
-        }
-    }
-}
-
-impl From<RouterError> for Failure {
-    fn from(error: RouterError) -> Failure {
-        match error {
-            RouterError::Toolbox(e) => e.into(),
-            other => Failure::new(plain(&other.to_string())),
-        }
-    }
-}
-
 /// Writes the router's files; a router that runs goes on with what it has.
-pub async fn write(ground: &Ground, config: &RouterConfig, hash: &str) -> Answer {
-    let mut told = ground.desk.told.lock().await;
-    let mut record = read(ground, &told).await?;
-    router::write(&ground.toolbox, config, &record.routes).await?;
+pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer {
+    let mut told = work.desk.told.lock().await;
+    let mut record = read(work, &told).await?;
+    router::write(&work.toolbox, config, &record.routes).await?;
     // One that runs is told too, in case it was told something else by hand. None may run yet, or
     // another one on other ports: the routes' own operations say what matters.
     let routes = &record.routes;
-    let _ = router::apply_table(&ground.toolbox, config, routes).await;
+    let _ = router::apply_table(&work.toolbox, config, routes).await;
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
-    state::write_router(&ground.toolbox, &record).await?;
+    state::write_router(&work.toolbox, &record).await?;
     *told = Some(record);
     Ok(None)
 }
 
 /// Tells the router a site's route.
-pub async fn put(ground: &Ground, entry: &RouteEntry) -> Answer {
-    change(ground, Change::Put(entry.clone())).await
+pub async fn put(work: &HostWork, entry: &RouteEntry) -> Answer {
+    change(work, Change::Put(entry.clone())).await
 }
 
 /// Takes a site's routes away.
-pub async fn remove(ground: &Ground, site: &Name) -> Answer {
-    change(ground, Change::Remove(site.clone())).await
+pub async fn remove(work: &HostWork, site: &Name) -> Answer {
+    change(work, Change::Remove(site.clone())).await
 }
 
-async fn read(ground: &Ground, told: &Option<RouterRecord>) -> Result<RouterRecord, Failure> {
+async fn read(work: &HostWork, told: &Option<RouterRecord>) -> Result<RouterRecord, Failure> {
     if let Some(record) = told {
         return Ok(record.clone());
     }
-    match state::read(&ground.toolbox).await? {
+    match state::read(&work.toolbox).await? {
         StateRead::Read(state) => Ok(state.router.clone()),
         StateRead::Damaged { why } => Err(Failure::new(why)),
         StateRead::NoToolbox => Err(Failure::new("there is no toolbox")),
     }
 }
 
-async fn change(ground: &Ground, change: Change) -> Answer {
+async fn change(work: &HostWork, change: Change) -> Answer {
     let (answer, mut answered) = oneshot::channel();
     let waiting = Waiting { change, answer };
-    match ground.desk.waiting.lock() {
+    match work.desk.waiting.lock() {
         Ok(mut queue) => queue.push(waiting),
         Err(poisoned) => poisoned.into_inner().push(waiting),
     }
-    let mut told = ground.desk.told.lock().await;
+    let mut told = work.desk.told.lock().await;
     // Whoever held the desk before may have made this change along with its own.
     if let Ok(answer) = answered.try_recv() {
         return answer;
     }
-    let batch = match ground.desk.waiting.lock() {
+    let batch = match work.desk.waiting.lock() {
         Ok(mut queue) => std::mem::take(&mut *queue),
         Err(poisoned) => std::mem::take(&mut *poisoned.into_inner()),
     };
-    make_all(ground, &mut told, batch).await;
+    make_all(work, &mut told, batch).await;
     answered
         .try_recv()
         .unwrap_or_else(|_| Err(Failure::new("the change of routes was lost")))
@@ -122,9 +76,9 @@ async fn change(ground: &Ground, change: Change) -> Answer {
 
 /// Makes changes together; where that fails, one by one, so that the one that is at fault fails
 /// alone.
-async fn make_all(ground: &Ground, told: &mut Option<RouterRecord>, batch: Vec<Waiting>) {
+async fn make_all(work: &HostWork, told: &mut Option<RouterRecord>, batch: Vec<Waiting>) {
     let changes: Vec<&Change> = batch.iter().map(|w| &w.change).collect();
-    match make(ground, told, &changes).await {
+    match make(work, told, &changes).await {
         Ok(silent) => {
             for waiting in batch {
                 let answer = match silent
@@ -144,7 +98,7 @@ async fn make_all(ground: &Ground, told: &mut Option<RouterRecord>, batch: Vec<W
         }
         Err(_) => {
             for waiting in batch {
-                let answer = match make(ground, told, &[&waiting.change]).await {
+                let answer = match make(work, told, &[&waiting.change]).await {
                     Ok(mut silent) => silent.pop().map_or(Ok(None), |(_, answer)| answer),
                     Err(failure) => Err(failure),
                 };
@@ -158,16 +112,16 @@ async fn make_all(ground: &Ground, told: &mut Option<RouterRecord>, batch: Vec<W
 /// before. Gives the sites that are routed and did not answer, with what that means for them; the
 /// routes of those that should have answered are put back.
 async fn make(
-    ground: &Ground,
+    work: &HostWork,
     told: &mut Option<RouterRecord>,
     changes: &[&Change],
 ) -> Result<Vec<(Name, Answer)>, Failure> {
-    let before = read(ground, told).await?;
+    let before = read(work, told).await?;
     let mut after = before.clone();
     for change in changes {
         change.make(&mut after.routes);
     }
-    match tell(ground, &before, &mut after, changes).await {
+    match tell(work, &before, &mut after, changes).await {
         Ok(silent) => {
             *told = Some(after);
             Ok(silent)
@@ -175,26 +129,26 @@ async fn make(
         Err(mut failure) => {
             // Where this fails too, either of the two routes may hold: nothing that one of them
             // leads to may be removed then.
-            failure.uncertain = apply(ground, &before).await.is_err();
+            failure.uncertain = apply(work, &before).await.is_err();
             *told = None;
             Err(failure)
         }
     }
 }
 
-async fn apply(ground: &Ground, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
-    let config = RouterConfig::new(ground.host.ports);
-    router::apply_table(&ground.toolbox, &config, &record.routes).await
+async fn apply(work: &HostWork, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
+    let config = RouterConfig::new(work.host.ports);
+    router::apply_table(&work.toolbox, &config, &record.routes).await
 }
 
 async fn tell(
-    ground: &Ground,
+    work: &HostWork,
     before: &RouterRecord,
     after: &mut RouterRecord,
     changes: &[&Change],
 ) -> Result<Vec<(Name, Answer)>, Failure> {
-    let unanswered = apply(ground, after).await?;
-    let silent = silent(ground, changes, &unanswered);
+    let unanswered = apply(work, after).await?;
+    let silent = silent(work, changes, &unanswered);
     let failed = |site: &Name| {
         silent
             .iter()
@@ -206,18 +160,18 @@ async fn tell(
         for change in changes.iter().filter(|change| !failed(change.site())) {
             change.make(&mut after.routes);
         }
-        apply(ground, after).await?;
+        apply(work, after).await?;
     }
     after.schema = state::SCHEMA;
     if *after != *before {
-        state::write_router(&ground.toolbox, after).await?;
+        state::write_router(&work.toolbox, after).await?;
     }
     Ok(silent)
 }
 
 /// Which of the changed sites did not answer. A site that ostler runs was ready a moment ago and
 /// should have; what a `proxy` leads to is not ours to judge.
-fn silent(ground: &Ground, changes: &[&Change], unanswered: &[Unanswered]) -> Vec<(Name, Answer)> {
+fn silent(work: &HostWork, changes: &[&Change], unanswered: &[Unanswered]) -> Vec<(Name, Answer)> {
     changes
         .iter()
         .filter_map(|change| {
@@ -228,7 +182,7 @@ fn silent(ground: &Ground, changes: &[&Change], unanswered: &[Unanswered]) -> Ve
                 .iter()
                 .find(|u| entry.domains.iter().any(|d| d.as_str() == u.domain))?;
             let words = format!("{} through the router: {}", found.domain, found.why);
-            let foreign = ground
+            let foreign = work
                 .fleet
                 .sites
                 .get(&entry.site)
@@ -244,13 +198,13 @@ fn silent(ground: &Ground, changes: &[&Change], unanswered: &[Unanswered]) -> Ve
 
 /// Waits until the router has no request left to an address. Where it cannot be asked, by the
 /// clock.
-pub async fn drain(ground: &Ground, address: Ipv4Addr, at_most_s: u32) -> Answer {
+pub async fn drain(work: &HostWork, address: Ipv4Addr, at_most_s: u32) -> Answer {
     let at_most = Duration::from_secs(u64::from(at_most_s));
     let end = Instant::now() + at_most;
-    let waiting = router::drain(&ground.toolbox, IpAddr::V4(address), at_most);
+    let waiting = router::drain(&work.toolbox, IpAddr::V4(address), at_most);
     let left = tokio::select! {
         left = waiting => left,
-        () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+        () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
     };
     match left {
         Ok(0) => Ok(None),
@@ -259,7 +213,7 @@ pub async fn drain(ground: &Ground, address: Ipv4Addr, at_most_s: u32) -> Answer
         Err(_) => {
             tokio::select! {
                 () = tokio::time::sleep_until(end) => {}
-                () = ground.cancel.cancelled() => return Err(Failure::new("cancelled")),
+                () = work.cancel.cancelled() => return Err(Failure::new("cancelled")),
             }
             Ok(Some(
                 "the router could not be asked; waited by the clock".into(),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Ground};
-use crate::apply::progress::{Failure, plain};
+use crate::apply::host_work::HostWork;
+use crate::apply::progress::{Answer, Failure, plain};
 use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, TREE};
 use crate::host::toolbox::NewFile;
@@ -11,19 +11,19 @@ use crate::host::{secret, state};
 
 /// Reads a site's secrets at their source and puts them where the site sees them.
 pub async fn write(
-    ground: &Ground,
+    work: &HostWork,
     site: &Name,
     uid: u32,
     planned: &BTreeMap<String, String>,
     keep: &[String],
 ) -> Answer {
-    let Some(wanted) = ground.fleet.sites.get(site) else {
+    let Some(wanted) = work.fleet.sites.get(site) else {
         return Err(Failure::new(format!("the fleet file does not name {site}")));
     };
-    let secrets = secret::read_all(ground.secrets.as_ref(), wanted)
+    let secrets = secret::read_all(work.secrets.as_ref(), wanted)
         .await
         .map_err(|e| Failure::new(plain(&e.to_string())))?;
-    let host = state::read_host(&ground.toolbox)
+    let host = state::read_host(&work.toolbox)
         .await?
         .ok_or_else(|| Failure::new("the host has no record yet").remedy("plan again"))?;
     let digests = secret::digests(&host.digest_key, site, &secrets);
@@ -39,12 +39,12 @@ pub async fn write(
         ))
         .remedy("plan again"));
     }
-    let layout = &ground.toolbox.layout;
+    let layout = &work.toolbox.layout;
     let folder = layout.secrets(site);
     let owner = format!("{uid}:{uid}");
     let private = layout.private(site);
     let args = ["711", "0:0", &private, "700", &owner, &folder];
-    ground.toolbox.run(&TREE, &args, None).await?;
+    work.toolbox.run(&TREE, &args, None).await?;
     let files: Vec<NewFile> = secrets
         .iter()
         .map(|(name, bytes)| NewFile {
@@ -54,12 +54,12 @@ pub async fn write(
             bytes: bytes.0.clone(),
         })
         .collect();
-    ground.toolbox.replace(&files).await?;
+    work.toolbox.replace(&files).await?;
     let mut args = vec![folder.as_str(), ""];
     args.extend(secrets.keys().map(String::as_str));
     args.extend(keep.iter().map(String::as_str));
-    ground.toolbox.run(&KEEP_ONLY, &args, None).await?;
-    if let Ok(mut written) = ground.written.lock() {
+    work.toolbox.run(&KEEP_ONLY, &args, None).await?;
+    if let Ok(mut written) = work.written.lock() {
         written.insert(site.clone(), digests);
     }
     Ok(None)

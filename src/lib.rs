@@ -14,3 +14,4 @@ pub mod plan;
 pub mod record;
 pub mod sim;
 pub mod verdict;
+pub mod walk;

@@ -12,12 +12,12 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::Duration;
 
 use load::{Clients, Load};
-use ostler::apply::saved::{MadeFrom, Saved};
 use ostler::apply::{self, OperationOutcome, Progress};
 use ostler::host::Entry;
 use ostler::observe::model::HostObservation;
 use ostler::plan::OperationKind;
 use ostler::record::Layout;
+use ostler::walk::saved::{MadeFrom, Saved};
 use tokio_util::sync::CancellationToken;
 use world::World;
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler::apply::{self, Context, HostProgress, Operator, Outcome, Pace, Progress, secret};
+use ostler::apply::{self, Context, HostProgress, Operator, Outcome, Pace, Progress};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, file_hash, load};
 use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Plan, plan};
 use ostler::sim::{Fault, Sim, When};
+use ostler::walk::secret;
 use tokio_util::sync::CancellationToken;
 
 /// A fleet over simulated hosts.

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ostler::console::headless::Headless;
-use ostler::console::{ConsoleOptions, FleetSource, Message, Subject};
+use ostler::console::{ConsoleOptions, Message, Subject};
 use ostler::engine::{Client, Gate};
+use ostler::walk::FleetFile;
 use running::{Running, Runs};
 use stage::Stage;
 use testhost::{IMAGES, TestHost};
@@ -135,7 +136,7 @@ fn console(stage: &Stage) -> ConsoleOptions {
     let (path, source) = (stage.file(), stage.text());
     let fleet = Arc::new(ostler::fleet::load(&source, &path).unwrap().fleet);
     ConsoleOptions {
-        subject: Subject::Fleet(FleetSource {
+        subject: Subject::Fleet(FleetFile {
             path,
             source,
             fleet,

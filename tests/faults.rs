@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ostler::apply::{self, Context, OperationOutcome, Operator, Outcome, Pace, secret::Sources};
+use ostler::apply::{self, Context, OperationOutcome, Operator, Outcome, Pace};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, file_hash, load};
 use ostler::observe::model::{HostObservation, Lineage, Observed};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Plan, plan};
 use ostler::sim::{Fault, Sim, When};
+use ostler::walk::secret::Sources;
 use tokio_util::sync::CancellationToken;
 
 /// A simulated host, and the fleet file for it.

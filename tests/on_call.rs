@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use cli::{Ran, ostler_in};
 use ostler::console::headless::Headless;
-use ostler::console::{ConsoleOptions, FleetSource, Subject};
+use ostler::console::{ConsoleOptions, Subject};
 use ostler::engine::{Client, Gate, Mode};
+use ostler::walk::FleetFile;
 use proxy::{Proxy, Seen};
 use pty::Pty;
 use random::{Keyboard, number};
@@ -209,7 +210,7 @@ fn options(stage: &Stage, gates: Arc<Mutex<Vec<Gate>>>) -> ConsoleOptions {
     let (path, source) = (stage.file(), stage.text());
     let fleet = ostler::fleet::load(&source, &path).unwrap().fleet;
     ConsoleOptions {
-        subject: Subject::Fleet(FleetSource {
+        subject: Subject::Fleet(FleetFile {
             path,
             source,
             fleet: Arc::new(fleet),

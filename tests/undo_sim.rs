@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use ostler::apply::back::{BackError, Search, Way};
-use ostler::apply::{self, Context, Operator, Outcome, Pace, lineage};
+use ostler::apply::{self, Context, Operator, Outcome, Pace};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, SecretSpec, Site, file_hash, load};
 use ostler::host::secret::{SecretBytes, SecretFuture, SecretSource};
@@ -15,6 +14,8 @@ use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
 use ostler::record::layout::lock_name;
 use ostler::sim::{Fault, Sim, When};
+use ostler::walk::back::{BackError, Search, Way};
+use ostler::walk::lineage;
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;

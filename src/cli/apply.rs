@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ApplyArgs;
 use super::confirm::{Ask, confirm};
-use super::context::{Context, FleetFile};
+use super::context::Context;
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, config, planned, progress};
-use crate::apply::saved::{MadeFrom, Saved};
-use crate::apply::secret::Sources;
-use crate::apply::{self, Operator, Outcome, Pace, lineage};
+use crate::apply::{self, Operator, Outcome, Pace};
 use crate::plan::Plan;
+use crate::walk::FleetFile;
+use crate::walk::lineage;
+use crate::walk::saved::{MadeFrom, Saved};
 
 /// How long apply waits for a lock that somebody else holds.
 const WAIT_FOR_LOCK: Duration = Duration::from_secs(30);
@@ -201,13 +202,11 @@ pub(super) async fn watch(
 async fn ground(file: &FleetFile, made: &Planned) -> apply::Context {
     let bytes = file.source.clone().into_bytes();
     apply::Context {
-        fleet: Arc::new(file.fleet.clone()),
+        fleet: file.fleet.clone(),
         commit: lineage::commit_of(&file.path, &bytes).await,
         fleet_bytes: Arc::new(bytes),
         clients: made.seen.clients.clone(),
-        secrets: Arc::new(Sources {
-            folder: file.folder(),
-        }),
+        secrets: file.secrets(),
         operator: Operator::current(),
         pace: Pace::default(),
         wait_for_lock: WAIT_FOR_LOCK,

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::context::{self, Context};
+use super::context::Context;
 use super::{Exit, Failure, text};
-use crate::fleet::{self, Finding, Level};
+use crate::fleet::{Finding, Level};
+use crate::walk::{FleetFile, FleetFileError};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -17,10 +18,11 @@ struct Report<'a> {
 /// Says all that is wrong or doubtful in the fleet file. Looks at no host.
 pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let path = context.find_fleet()?;
-    let source = context::read(&path)?;
-    let (findings, fleet) = match fleet::load(&source, &path) {
-        Ok(loaded) => (loaded.warnings, Some(loaded.fleet)),
-        Err(findings) => (findings, None),
+    let source = FleetFile::read(&path)?;
+    let loaded = FleetFile::of(&path, source.clone());
+    let findings = match &loaded {
+        Ok((_, findings)) | Err(FleetFileError::Broken { findings, .. }) => &findings[..],
+        Err(_) => &[],
     };
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     let warnings = count(Level::Warning);
@@ -29,16 +31,15 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
             file: path.display().to_string(),
             errors: count(Level::Error),
             warnings,
-            findings: &findings,
+            findings,
         })?;
     } else {
-        context.show_findings(&findings, &source, &path);
+        context.show_findings(findings, &source, &path);
     }
-    let Some(fleet) = fleet else {
-        return match json {
-            true => Ok(Exit::Error),
-            false => Err(context::broken(&findings, &path)),
-        };
+    let fleet = match loaded {
+        Ok((file, _)) => file.fleet,
+        Err(_) if json => return Ok(Exit::Error),
+        Err(error) => return Err(error.into()),
     };
     if !json {
         let warnings = match warnings {

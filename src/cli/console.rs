@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::EngineArg;
-use super::context::{Context, FleetFile};
+use super::context::Context;
 use super::{Exit, Failure, config};
 use crate::console::question::Desk;
-use crate::console::{self, ConsoleError, ConsoleOptions, FleetSource, Subject};
+use crate::console::{self, ConsoleError, ConsoleOptions, Subject};
 use crate::engine::{Client, Gate, Mode};
 use crate::fleet::EngineAddress;
 
@@ -19,7 +19,7 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     }
     let (subject, mode) = match engine.address {
         Some(_) => {
-            let host = context.lone(engine)?.fleet.hosts.into_values().next();
+            let host = context.lone(engine)?.fleet.hosts.values().next().cloned();
             let host = host.ok_or_else(|| Failure::new("no engine"))?;
             // A console full of nothing helps nobody: what is wrong is said at once. A login is
             // made once, by the console, which also has its questions answered.
@@ -30,7 +30,7 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
         }
         None => {
             engine.only_fleet()?;
-            (Subject::Fleet(source(context.load()?)), context.mode)
+            (Subject::Fleet(context.load()?), context.mode)
         }
     };
     // What a login asks is asked in the console, not on the terminal under it.
@@ -56,15 +56,6 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
 pub async fn open(options: ConsoleOptions) -> Result<Exit, Failure> {
     console::run(options).await.map_err(failure)?;
     Ok(Exit::Done)
-}
-
-/// A fleet file as the console takes it.
-pub fn source(file: FleetFile) -> FleetSource {
-    FleetSource {
-        path: file.path,
-        source: file.source,
-        fleet: Arc::new(file.fleet),
-    }
 }
 
 fn failure(error: ConsoleError) -> Failure {

@@ -4,17 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::Failure;
 use super::args::{EngineArg, Global};
 use super::config;
 use super::out::Out;
-use super::{Exit, Failure};
 use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
-use crate::fleet::{self, Finding, Fleet, Host, Images, Level, Name, Ports, Selection};
+use crate::fleet::{self, Finding, Fleet, Host, Images, Name, Ports, Selection};
 use crate::host::secret::SecretSource;
 use crate::observe::model::Observed;
 use crate::observe::scan::{Inspect, scan_fleet};
+use crate::walk::fleet_file::folder_of;
+use crate::walk::{FleetFile, FleetFileError};
 
 /// What one run of the program was told, on the command line, in the environment and in the
 /// configuration.
@@ -30,36 +33,11 @@ pub struct Context {
     pub network: Network,
 }
 
-/// A fleet file that could be used, with the bytes it was read from.
-#[derive(Debug, Clone)]
-pub struct FleetFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its text.
-    pub source: String,
-    /// What it says.
-    pub fleet: Fleet,
-}
-
 /// `OSTLER_SSH_CONFIG` names another `ssh_config` than the operator's own.
 fn ssh_options() -> SshOptions {
     let file = std::env::var_os("OSTLER_SSH_CONFIG").filter(|file| !file.is_empty());
     SshOptions {
         config: file.map(PathBuf::from),
-    }
-}
-
-impl FleetFile {
-    /// The folder it is in: where relative paths in it start.
-    pub fn folder(&self) -> PathBuf {
-        folder_of(&self.path)
-    }
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
     }
 }
 
@@ -95,48 +73,37 @@ impl Context {
     /// The fleet file, if there is one: `--fleet`, else `OSTLER_FLEET`, else `./fleet.yml`, else
     /// `fleet.yml` in the configuration directory.
     pub fn find_fleet(&self) -> Result<PathBuf, Failure> {
-        if let Some(path) = &self.global.fleet {
-            return Ok(path.clone());
-        }
-        let mut places = vec![PathBuf::from("fleet.yml")];
-        places.extend(config::directory().map(|d| d.join("fleet.yml")));
-        match places.iter().find(|p| p.exists()) {
-            Some(path) => Ok(path.clone()),
-            None => {
-                let places: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
-                Err(Failure::new(format!("no fleet file: neither {}", places.join(" nor ")))
-                    .help("`ostler init` writes one; --fleet FILE names one; `ostler --host ADDRESS` looks at one engine without"))
-            }
-        }
+        let named = self.global.fleet.as_deref();
+        Ok(FleetFile::find(named, config::directory().as_deref())?)
     }
 
     /// Finds and loads the fleet file. All that is wrong with it is said; of what is only doubtful,
     /// how much there is.
     pub fn load(&self) -> Result<FleetFile, Failure> {
         let path = self.find_fleet()?;
-        let source = read(&path)?;
+        let source = FleetFile::read(&path)?;
         self.network.start_paths_at(&folder_of(&path));
-        match fleet::load(&source, &path) {
-            Ok(loaded) => {
-                let doubts = loaded.warnings.len();
-                if doubts > 0 {
-                    let doubts = super::text::count(doubts, "warning");
-                    let path = path.display();
-                    self.out
-                        .warn(&format!("{doubts} in {path}; `ostler check` shows them"));
-                }
-                let fleet = loaded.fleet;
-                Ok(FleetFile {
-                    path,
-                    source,
-                    fleet,
-                })
-            }
-            Err(findings) => {
-                self.show_findings(&findings, &source, &path);
-                Err(broken(&findings, &path))
-            }
+        let (file, doubts) = FleetFile::of(&path, source).map_err(|error| self.unusable(error))?;
+        if !doubts.is_empty() {
+            let doubts = super::text::count(doubts.len(), "warning");
+            let path = path.display();
+            self.out
+                .warn(&format!("{doubts} in {path}; `ostler check` shows them"));
         }
+        Ok(file)
+    }
+
+    /// Shows all that is wrong with a fleet file, before the last line about it.
+    pub fn unusable(&self, error: FleetFileError) -> Failure {
+        if let FleetFileError::Broken {
+            path,
+            text,
+            findings,
+        } = &error
+        {
+            self.show_findings(findings, text, path);
+        }
+        error.into()
     }
 
     /// Says what was found in a fleet file, on standard error.
@@ -173,10 +140,10 @@ impl Context {
         Ok(FleetFile {
             path: PathBuf::new(),
             source: String::new(),
-            fleet: Fleet {
+            fleet: Arc::new(Fleet {
                 hosts: [(name, host)].into_iter().collect(),
                 ..Fleet::default()
-            },
+            }),
         })
     }
 
@@ -191,7 +158,7 @@ impl Context {
         selection: &Selection,
         look: Look<'_>,
     ) -> Result<Seen, Failure> {
-        let mut fleet = file.fleet.clone();
+        let mut fleet = Fleet::clone(&file.fleet);
         // A name that the file does not know may be a leftover's, on any host.
         let all = selection.check(&file.fleet, &[]).is_err();
         fleet
@@ -290,34 +257,13 @@ impl Seen {
 /// Where everything lies on a host unless its entry says otherwise.
 pub const DEFAULT_ROOT: &str = "/srv/ostler";
 
-/// Reads a fleet file's text.
-pub fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let failure = Failure::new(format!("cannot read {}: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => failure.help("`ostler init` writes a fleet file"),
-            _ => failure,
+impl From<FleetFileError> for Failure {
+    fn from(error: FleetFileError) -> Failure {
+        let failure = Failure::of(&error);
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
         }
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
-        Failure::new(format!("{}:{line}: this is not UTF-8", path.display()))
-            .help("a fleet file is text in UTF-8")
-    })
-}
-
-/// The last line after a fleet file's errors were shown.
-pub fn broken(findings: &[Finding], path: &Path) -> Failure {
-    let errors = findings.iter().filter(|f| f.level == Level::Error).count();
-    let errors = super::text::count(errors, "error");
-    Failure {
-        exit: Exit::Error,
-        ..Failure::new(format!("{errors} in {}", path.display()))
     }
 }
 

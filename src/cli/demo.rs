@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use super::args::DemoArgs;
 use super::console;
-use super::context::{Context, FleetFile};
+use super::context::Context;
 use super::{Exit, Failure, config, simulated};
 use crate::console::{ConsoleError, ConsoleOptions, Subject};
 use crate::engine::Mode;
-use crate::fleet;
+use crate::walk::FleetFile;
 
 /// Columns and lines of the picture.
 const PICTURE: (u16, u16) = (124, 28);
@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let play = tokio::spawn(scene::play(hosts.clone()));
     let mode = context.mode;
     let options = ConsoleOptions {
-        subject: Subject::Fleet(console::source(file)),
+        subject: Subject::Fleet(file),
         connect: Arc::new(move |host| {
             let sim = hosts.get(&host.name).cloned();
             let address = host.engine.to_string();
@@ -96,13 +96,9 @@ impl Folder {
 
     fn fleet(&self) -> Result<FleetFile, Failure> {
         let path = self.path.join("fleet.yml");
-        let loaded = fleet::load(FLEET, &path)
+        let (file, _) = FleetFile::of(&path, FLEET.to_owned())
             .map_err(|_| Failure::new("the demo's own fleet file is broken"))?;
-        Ok(FleetFile {
-            path,
-            source: FLEET.to_owned(),
-            fleet: loaded.fleet,
-        })
+        Ok(file)
     }
 }
 

@@ -52,13 +52,13 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
         let name = fleet.name.to_string();
         return Ok(fleet
             .hosts
-            .into_values()
+            .values()
             .map(|host| Patient {
                 fleet: Some(name.clone()),
                 name: host.name.to_string(),
-                engine: host.engine,
+                engine: host.engine.clone(),
                 ports: host.ports,
-                root: host.root,
+                root: host.root.clone(),
                 subnet: host.subnet,
             })
             .collect());

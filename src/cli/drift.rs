@@ -7,7 +7,6 @@ use super::out::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
 use super::{Exit, Failure};
-use crate::apply::secret::Sources;
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::HostObservation;
@@ -44,12 +43,10 @@ struct DriftJson<'a> {
 /// Says what differs between what was last applied, what is live, and the file. Changes nothing.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
-    let sources = Sources {
-        folder: file.folder(),
-    };
+    let sources = file.secrets();
     let look = Look {
         inspect: &Inspect::Ours,
-        secrets: Some(&sources),
+        secrets: Some(&*sources),
     };
     let seen = context.look(&file, &context.select()?, look).await?;
     let found = of(&file.fleet, &seen);

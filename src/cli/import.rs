@@ -1,18 +1,20 @@
 //! `ostler import HOST`: foreign containers as sites. Looks, and changes no host.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::args::ImportArgs;
 use super::confirm::{Ask, confirm};
-use super::context::{Context, FleetFile, Look};
+use super::context::{Context, Look};
 use super::{Exit, Failure, site, text};
-use crate::apply::fleet_file;
 use crate::fleet::{Edit, Name, Selection, apply_edits, diff, nearest, site_block, site_fields};
 use crate::observe::import::{Found, Imported, import};
 use crate::observe::model::ObservedHost;
 use crate::observe::scan::Inspect;
+use crate::walk::FleetFile;
+use crate::walk::fleet_file;
 
 /// Prints what was found as YAML, or adds it to the fleet file.
 pub async fn run(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -72,7 +74,9 @@ fn known(file: &FleetFile, host: &str) -> Result<Name, Failure> {
 /// Twice: which containers there are, then all of them closely.
 async fn look(context: &Context, file: &FleetFile, name: &Name) -> Result<ObservedHost, Failure> {
     let mut file = file.clone();
-    file.fleet.hosts.retain(|host, _| host == name);
+    Arc::make_mut(&mut file.fleet)
+        .hosts
+        .retain(|host, _| host == name);
     let mut inspect = Inspect::Needed;
     loop {
         let all = Selection::default();

@@ -7,12 +7,11 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::args::JournalArgs;
-use super::context::{Context, FleetFile};
+use super::context::Context;
 use super::out::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
 use super::{Exit, Failure, config};
-use crate::apply::history::{self, Past, State};
 use crate::apply::journal::{self, Entry};
 use crate::apply::lock;
 use crate::engine::{Client, Gate};
@@ -20,6 +19,8 @@ use crate::fleet::{Host, Name, Selection};
 use crate::host::Toolbox;
 use crate::record::Layout;
 use crate::record::layout::toolbox_name;
+use crate::walk::FleetFile;
+use crate::walk::history::{self, Past, State};
 
 /// How many applies are listed for people.
 const LISTED: usize = 30;

@@ -3,6 +3,7 @@
 mod follow;
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 
@@ -19,7 +20,7 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Resul
         Some(_) => Whose::Container(super::engine::here(engine)?.address),
         None => {
             engine.only_fleet()?;
-            Whose::Site(Box::new(fleet_of(context, &args.site)?))
+            Whose::Site(fleet_of(context, &args.site)?)
         }
     };
     let (client, container) = whose.locate(context, &args.site).await?;
@@ -51,7 +52,7 @@ enum Whose {
     /// Any container's of this engine.
     Container(EngineAddress),
     /// A site's of this fleet.
-    Site(Box<Fleet>),
+    Site(Arc<Fleet>),
 }
 
 impl Whose {
@@ -201,7 +202,7 @@ async fn any(client: &Client, name: &str) -> Result<String, Failure> {
 }
 
 /// The fleet file, which knows the site and has a container for it.
-fn fleet_of(context: &Context, name: &str) -> Result<Fleet, Failure> {
+fn fleet_of(context: &Context, name: &str) -> Result<Arc<Fleet>, Failure> {
     let fleet = context.load()?.fleet;
     let Some(site) = fleet.sites.get(name) else {
         let near = fleet::nearest(name, fleet.sites.keys().map(|n| n.as_str()));

@@ -6,7 +6,7 @@ use super::args::PlanArgs;
 use super::context::Context;
 use super::walk::{self, Planned, Wish};
 use super::{Exit, Failure, planned};
-use crate::apply::saved::{MadeFrom, Saved};
+use crate::walk::saved::{MadeFrom, Saved};
 
 /// Shows what apply would do. Changes nothing.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {

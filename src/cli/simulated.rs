@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
-use super::context::FleetFile;
-use crate::apply::{self, Operator, Pace, secret::Sources};
+use crate::apply::{self, Operator, Pace};
 use crate::engine::{Client, Error, Gate, Mode};
 use crate::fleet::{Name, file_hash};
 use crate::observe::scan::{Inspect, scan_fleet};
 use crate::plan;
 use crate::sim::Sim;
+use crate::walk::FleetFile;
+use crate::walk::lineage;
 
 /// Simulated hosts by name.
 pub type Hosts = BTreeMap<Name, Sim>;
@@ -49,24 +50,22 @@ pub async fn apply(
     hosts: &Hosts,
     now: i64,
 ) -> Result<(), Failure> {
-    let sources = Sources {
-        folder: folder.to_path_buf(),
-    };
+    let secrets = file.secrets();
     let connect = |host: &crate::fleet::Host| {
         let sim = hosts.get(&host.name).cloned();
         let address = host.engine.to_string();
         async move { connect(sim, address, Mode::Full).await }
     };
     let (observed, clients) =
-        scan_fleet(&file.fleet, connect, Some(&sources), &Inspect::Needed).await;
+        scan_fleet(&file.fleet, connect, Some(&*secrets), &Inspect::Needed).await;
     let bytes = file.source.clone().into_bytes();
     let plan = plan::plan(&file.fleet, &file_hash(&bytes), &observed, &[], now);
     let ground = apply::Context {
-        fleet: Arc::new(file.fleet.clone()),
+        fleet: file.fleet.clone(),
         fleet_bytes: Arc::new(bytes),
         commit: None,
         clients,
-        secrets: Arc::new(sources),
+        secrets,
         operator: Operator::current(),
         // Nothing is spared: these hosts bear anything.
         pace: Pace {
@@ -84,7 +83,7 @@ pub async fn apply(
     // The hosts keep what was applied: the console must not take its own file for a stranger's.
     let state = folder.join("state");
     let bytes = ground.fleet_bytes.as_slice();
-    apply::lineage::remember(&state, &file.path, bytes, &file.fleet)
+    lineage::remember(&state, &file.path, bytes, &file.fleet)
         .map_err(|error| Failure::new(format!("cannot write {}: {error}", state.display())))?;
     match outcome.failed() + outcome.hosts.len() {
         0 => Ok(()),

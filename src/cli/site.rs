@@ -5,15 +5,18 @@ mod create;
 mod restart;
 mod state;
 
+use std::sync::Arc;
+
 use super::apply::{self, How};
 use super::args::SiteCommand;
 use super::confirm::confirm;
-use super::context::{Context, FleetFile, broken};
+use super::context::Context;
 use super::out::Style;
 use super::walk::{self, Wish};
 use super::{Exit, Failure, planned, text};
-use crate::apply::{commit, fleet_file};
 use crate::fleet::{DiffLine, Edit, EditError, Selection, SiteState, apply_edits, diff};
+use crate::walk::{FleetFile, FleetFileError};
+use crate::walk::{commit, fleet_file};
 
 /// Runs one of the commands.
 pub async fn run(context: &Context, command: &SiteCommand) -> Result<Exit, Failure> {
@@ -42,7 +45,7 @@ pub(super) async fn change(
     let after = FleetFile {
         path: file.path.clone(),
         source: edited.text,
-        fleet: edited.fleet,
+        fleet: Arc::new(edited.fleet),
     };
     let wish = Wish {
         selection: Selection::site(site),
@@ -109,10 +112,11 @@ pub(super) fn refused(context: &Context, file: &FleetFile, error: &EditError) ->
             context.show_findings(findings, text, &file.path);
             Failure::new("the fleet file would have errors; nothing was written")
         }
-        EditError::Broken(findings) => {
-            context.show_findings(findings, &file.source, &file.path);
-            broken(findings, &file.path)
-        }
+        EditError::Broken(findings) => context.unusable(FleetFileError::Broken {
+            path: file.path.clone(),
+            text: file.source.clone(),
+            findings: findings.clone(),
+        }),
         error => Failure::of(error).help("nothing was written"),
     }
 }

@@ -1,17 +1,19 @@
 //! `ostler undo`: takes back an apply that was cut off.
 
+use std::sync::Arc;
+
 use super::args::UndoArgs;
 use super::confirm::{Ask, confirm};
-use super::context::{Context, FleetFile, Look};
+use super::context::{Context, Look};
 use super::text::count;
 use super::walk::Planned;
 use super::{Exit, Failure, apply, planned, progress};
-use crate::apply::back::{self, CutOff, Search};
-use crate::apply::secret::Sources;
 use crate::fleet::{Name, Selection};
 use crate::observe::scan::Inspect;
 use crate::record::Applying;
 use crate::record::text::printable;
+use crate::walk::FleetFile;
+use crate::walk::back::{self, CutOff, Search};
 
 /// Shows the way back, asks, and goes it.
 pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
@@ -28,16 +30,14 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         .look(&file, &all, Look::at(&Inspect::Needed))
         .await?;
     let (run, notes) = choose(context, &seen.observed, args.run.as_deref())?;
-    let sources = Sources {
-        folder: file.folder(),
-    };
+    let sources = file.secrets();
     let state = super::config::state_directory();
     let search = Search {
         path: &file.path,
         fleet: &file.fleet,
         observed: &seen.observed,
         clients: &seen.clients,
-        secrets: &sources,
+        secrets: &*sources,
         state: state.as_deref(),
     };
     let ways = search
@@ -79,7 +79,7 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         let before = FleetFile {
             path: file.path.clone(),
             source: way.source,
-            fleet: way.fleet,
+            fleet: Arc::new(way.fleet),
         };
         let made = Planned {
             seen: super::context::Seen {

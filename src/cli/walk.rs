@@ -1,12 +1,12 @@
 //! From a fleet file to a plan: look at the hosts it is about, then plan.
 
-use super::context::{Context, FleetFile, Look, Seen};
+use super::context::{Context, Look, Seen};
 use super::{Failure, config};
-use crate::apply::secret::Sources;
-use crate::apply::{commit, lineage};
 use crate::fleet::{Selection, file_hash};
 use crate::observe::scan::Inspect;
 use crate::plan::{self, Intent, Plan, PlanOptions};
+use crate::walk::FleetFile;
+use crate::walk::{commit, lineage};
 
 /// A plan, and all that it was made from.
 #[derive(Debug)]
@@ -32,13 +32,11 @@ pub struct Wish {
 
 /// Looks at the hosts and plans.
 pub async fn plan(context: &Context, file: &FleetFile, wish: &Wish) -> Result<Planned, Failure> {
-    let sources = Sources {
-        folder: file.folder(),
-    };
+    let sources = file.secrets();
     let look = Look {
         // What was changed by hand is to be seen, and put right.
         inspect: &Inspect::Ours,
-        secrets: Some(&sources),
+        secrets: Some(&*sources),
     };
     let looking = context.look(file, &wish.selection, look);
     let (seen, standing) = futures_util::join!(looking, commit::standing(&file.path));

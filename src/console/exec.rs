@@ -20,13 +20,13 @@ use super::effect::{Effect, Followed, Request};
 use super::feed::{Connect, Feed};
 use super::message::{LogNews, Message};
 use super::planned::Planned;
+use super::probe;
 use super::question::Desk;
-use super::{FleetSource, probe};
-use crate::apply::{self, lineage};
 use crate::fleet::{self, Fleet, Name};
 use crate::host::secret::SecretSource;
 use crate::observe::model::Observed;
 use crate::plan::plan;
+use crate::walk::{FleetFile, lineage};
 use carry::{Run, carry};
 use prepare::{Prepared, Work};
 use read::{follow_one, last_lines, watch_file};
@@ -41,7 +41,7 @@ pub struct Exec {
     messages: UnboundedSender<Message>,
     /// Lines of logs: bounded, so that a flood waits at its source.
     log: Sender<Message>,
-    source: Option<Arc<Mutex<FleetSource>>>,
+    source: Option<Arc<Mutex<FleetFile>>>,
     secrets: Arc<dyn SecretSource>,
     state: Option<PathBuf>,
     on_call: bool,
@@ -56,7 +56,7 @@ pub struct Exec {
 /// From what an [`Exec`] is made.
 pub(super) struct Parts {
     pub fleet: Arc<Fleet>,
-    pub source: Option<FleetSource>,
+    pub source: Option<FleetFile>,
     pub connect: Connect,
     pub desk: Arc<Desk>,
     pub state: Option<PathBuf>,
@@ -79,10 +79,11 @@ impl Exec {
             parts.desk.clone(),
             parts.messages.clone(),
         );
-        let folder = parts.source.as_ref().map(FleetSource::folder);
-        let secrets = Arc::new(apply::secret::Sources {
-            folder: folder.unwrap_or_default(),
-        });
+        let secrets = parts
+            .source
+            .as_ref()
+            .map(FleetFile::secrets)
+            .unwrap_or_default();
         let source = parts.source.map(|s| Arc::new(Mutex::new(s)));
         let file_watch = source
             .clone()
@@ -180,7 +181,7 @@ impl Exec {
             .is_some_and(|(task, _)| !task.is_finished())
     }
 
-    fn source(&self) -> Option<FleetSource> {
+    fn source(&self) -> Option<FleetFile> {
         Some(lock(self.source.as_ref()?).clone())
     }
 

@@ -9,13 +9,13 @@ use super::activity::Step;
 use super::log::Stream;
 use super::planned::Planned;
 use super::proposal::Proposal;
-use crate::apply::history::Past;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
 use crate::record::Machine;
 use crate::verdict::evidence::{DriftBySite, drift_of};
 use crate::verdict::{Link, Probe, Pulse, Traffic, Usage};
+use crate::walk::history::Past;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]

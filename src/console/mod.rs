@@ -40,7 +40,7 @@ pub mod words;
 pub use effect::Effect;
 pub use message::Message;
 pub use model::Model;
-pub use run::{ConsoleError, ConsoleOptions, FleetSource, Subject, run, still};
+pub use run::{ConsoleError, ConsoleOptions, Subject, run, still};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use super::theme::Theme;
 use super::update::{after_frame, before_frame, update};
 use super::view;
 use crate::fleet::{Fleet, Host};
+use crate::walk::FleetFile;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_micros(16_667);
@@ -38,32 +39,11 @@ const TURN: Duration = Duration::from_millis(8);
 /// Pieces of logs that wait to be taken.
 const LOG_QUEUE: usize = 64;
 
-/// A fleet file, as it was read.
-#[derive(Debug, Clone)]
-pub struct FleetSource {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its text.
-    pub source: String,
-    /// What it says.
-    pub fleet: Arc<Fleet>,
-}
-
-impl FleetSource {
-    /// The folder it is in: where relative paths in it start.
-    pub fn folder(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        }
-    }
-}
-
 /// What the console looks at.
 #[derive(Debug, Clone)]
 pub enum Subject {
     /// A fleet file.
-    Fleet(FleetSource),
+    Fleet(FleetFile),
     /// One host, without a file: everything on it, read-only.
     Host(Box<Host>),
 }

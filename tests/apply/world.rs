@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ostler::apply::{self, Context, Operator, Outcome, Pace, Progress, secret::Sources};
+use ostler::apply::{self, Context, Operator, Outcome, Pace, Progress};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{EngineAddress, Fleet, Name, file_hash, load};
 use ostler::host::Toolbox;
@@ -17,6 +17,7 @@ use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContain
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Intent, OperationKind, Plan, plan};
 use ostler::record::Layout;
+use ostler::walk::secret::Sources;
 use tokio_util::sync::CancellationToken;
 
 use crate::load as requests;

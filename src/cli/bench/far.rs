@@ -9,11 +9,11 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::cli::context::FleetFile;
 use crate::cli::simulated::{self, Hosts};
 use crate::cli::{Exit, Failure};
-use crate::fleet::{self, Name};
+use crate::fleet::Name;
 use crate::sim::{Fault, Pace, Sim, When, clock::Clock};
+use crate::walk::FleetFile;
 
 /// How long each request takes.
 pub const TRIP: Duration = Duration::from_millis(100);
@@ -113,16 +113,7 @@ pub async fn serve() -> Result<Exit, Failure> {
 /// Applies the fleet of a folder to simulated hosts; afterwards each call takes its time.
 pub async fn build(folder: &Path) -> Result<Hosts, Failure> {
     let path = folder.join("fleet.yml");
-    let source = std::fs::read_to_string(&path)
-        .map_err(|e| Failure::caused(format!("cannot read {}", path.display()), &e))?;
-    let fleet = fleet::load(&source, &path)
-        .map_err(|_| Failure::new("the fleet of this benchmark is wrong"))?
-        .fleet;
-    let file = FleetFile {
-        path,
-        source,
-        fleet,
-    };
+    let (file, _) = FleetFile::load(&path)?;
     let mut hosts = Hosts::new();
     for (seed, name) in file.fleet.hosts.keys().enumerate() {
         let sim = Sim::named(name.as_str(), seed as u64 + 1, Clock::real());

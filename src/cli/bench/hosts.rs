@@ -15,9 +15,9 @@ use super::far::{Far, TRIP, socket};
 use super::{Row, ms};
 use crate::cli::Failure;
 use crate::console::rehearsal::{Rehearsal, rehearse};
-use crate::console::{ConsoleOptions, FleetSource, Subject};
+use crate::console::{ConsoleOptions, Subject};
 use crate::engine::{Client, Gate};
-use crate::fleet;
+use crate::walk::FleetFile;
 
 /// Hosts.
 const HOSTS: usize = 50;
@@ -43,7 +43,7 @@ pub async fn measure(sites: usize) -> Result<Vec<Row>, Failure> {
     Ok(rows(&source, &quiet, &typed))
 }
 
-fn rows(source: &FleetSource, quiet: &Seen, typed: &Seen) -> Vec<Row> {
+fn rows(source: &FleetFile, quiet: &Seen, typed: &Seen) -> Vec<Row> {
     let all = source.fleet.sites.len();
     let what = format!("{HOSTS} hosts {} ms away, {all} sites", TRIP.as_millis());
     let used = quiet.resident as f64 / 1024.0;
@@ -95,19 +95,12 @@ impl Drop for Folder {
 }
 
 /// Writes the fleet file.
-fn write(folder: &Path, sites: usize) -> Result<FleetSource, Failure> {
+fn write(folder: &Path, sites: usize) -> Result<FleetFile, Failure> {
     let source = text(folder, (sites / HOSTS).max(1));
     let path = folder.join("fleet.yml");
     std::fs::write(&path, &source)
         .map_err(|e| Failure::caused(format!("cannot write {}", path.display()), &e))?;
-    let fleet = fleet::load(&source, &path)
-        .map_err(|_| Failure::new("the fleet of this benchmark is wrong"))?
-        .fleet;
-    Ok(FleetSource {
-        path,
-        source,
-        fleet: Arc::new(fleet),
-    })
+    Ok(FleetFile::of(&path, source)?.0)
 }
 
 /// What came of a console.
@@ -122,7 +115,7 @@ struct Seen {
 }
 
 /// Opens the console and presses that many keys; with none, until all rows are there.
-async fn open(source: &FleetSource, keys: usize) -> Result<Seen, Failure> {
+async fn open(source: &FleetFile, keys: usize) -> Result<Seen, Failure> {
     let options = ConsoleOptions {
         subject: Subject::Fleet(source.clone()),
         connect: Arc::new(|host| {
@@ -232,7 +225,7 @@ mod tests {
             let hosts = far::build(&folder.0).await?;
             far::listen(&folder.0, &hosts)?;
             let quiet = open(&source, 0).await?;
-            let name: fleet::Name = host(HANGING).parse().unwrap();
+            let name: crate::fleet::Name = host(HANGING).parse().unwrap();
             let hanging = &hosts[&name];
             hanging
                 .faults()

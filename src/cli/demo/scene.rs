@@ -8,7 +8,6 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
 
 use crate::cli::Failure;
-use crate::cli::context::FleetFile;
 use crate::cli::simulated::{self, Hosts};
 use crate::engine::Client;
 use crate::fleet::{Name, Recipe, SiteState};
@@ -16,6 +15,7 @@ use crate::sim::clock::Clock;
 use crate::sim::image::Image;
 use crate::sim::program::Server;
 use crate::sim::{self, Sim};
+use crate::walk::FleetFile;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// For how long the fleet has been running when the console opens.

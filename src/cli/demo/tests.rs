@@ -8,7 +8,7 @@ async fn the_fleet_comes_up_with_a_failing_and_a_drifted_site() {
     let hosts = scene::build(&file, &folder.path)
         .await
         .unwrap_or_else(|failure| panic!("{failure:#?}"));
-    let connect = |host: &fleet::Host| {
+    let connect = |host: &crate::fleet::Host| {
         let sim = hosts.get(&host.name).cloned();
         async move { simulated::connect(sim, String::new(), Mode::OnCall).await }
     };

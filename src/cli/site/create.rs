@@ -3,10 +3,11 @@
 use super::super::apply::How;
 use super::super::args::CreateArgs;
 use super::super::confirm::Ask;
-use super::super::context::{Context, FleetFile};
+use super::super::context::Context;
 use super::super::{Exit, Failure};
 use crate::fleet::Edit;
 use crate::fleet::edit::Value;
+use crate::walk::FleetFile;
 
 /// Adds a site to the fleet file and brings it up.
 pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock;
 use super::prepare::Prepared;
-use crate::apply::{self, OperationOutcome, Operator, Pace, Progress, commit, lineage};
-use crate::console::FleetSource;
+use crate::apply::{self, OperationOutcome, Operator, Pace, Progress};
 use crate::console::activity::{Commit, End, Outcome, Step};
 use crate::console::message::Message;
 use crate::fleet;
 use crate::host::secret::SecretSource;
+use crate::walk::{FleetFile, commit, fleet_file, lineage};
 
 /// How long apply waits for a lock that somebody else holds.
 const WAIT_FOR_LOCK: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const WAIT_FOR_LOCK: Duration = Duration::from_secs(30);
 /// One change being made.
 pub(super) struct Run {
     pub(super) id: u64,
-    pub(super) source: Arc<Mutex<FleetSource>>,
+    pub(super) source: Arc<Mutex<FleetFile>>,
     pub(super) secrets: Arc<dyn SecretSource>,
     pub(super) state: Option<PathBuf>,
     pub(super) messages: UnboundedSender<Message>,
@@ -121,8 +121,9 @@ async fn write_file(path: &std::path::Path, ready: &Prepared) -> Result<(), Stri
     let (path, before) = (path.to_owned(), ready.before.clone());
     let after = ready.after.clone();
     let work = move || match after {
-        Some(after) => apply::fleet_file::write(&path, before.as_bytes(), after.as_bytes())
-            .map_err(|e| e.to_string()),
+        Some(after) => {
+            fleet_file::write(&path, before.as_bytes(), after.as_bytes()).map_err(|e| e.to_string())
+        }
         // The plan is of the file as it was read: it must still be that.
         None => match std::fs::read(&path) {
             Ok(now) if now == before.as_bytes() => Ok(()),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use crate::apply::journal;
 use crate::apply::journal::Entry;
-use crate::apply::{commit, history, journal};
 use crate::console::activity::Commit;
 use crate::console::message::Told;
 use crate::engine::Client;
@@ -17,6 +17,7 @@ use crate::host::Toolbox;
 use crate::observe::model::Observed;
 use crate::record::Layout;
 use crate::record::layout::toolbox_name;
+use crate::walk::{commit, history};
 
 /// How long one host may take to tell.
 const HOST_DEADLINE: Duration = Duration::from_secs(25);

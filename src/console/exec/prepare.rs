@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::apply::back::Search;
-use crate::apply::{commit, lineage};
-use crate::console::FleetSource;
 use crate::console::effect::{Request, Wish};
 use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
@@ -19,6 +16,8 @@ use crate::host::secret::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Intent, Plan, PlanOptions, drift, plan_with};
+use crate::walk::back::Search;
+use crate::walk::{FleetFile, commit, lineage};
 
 /// A change that was worked out, with all that it takes to make it.
 pub(super) struct Prepared {
@@ -41,7 +40,7 @@ async fn planned(plan: Plan) -> Result<Arc<Planned>, String> {
 
 /// What a change is worked out from.
 pub(super) struct Work {
-    pub(super) source: FleetSource,
+    pub(super) source: FleetFile,
     pub(super) observed: Observed,
     pub(super) clients: BTreeMap<Name, Client>,
     /// The hosts as those clients reach them.

@@ -7,12 +7,12 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::lock;
-use crate::console::FleetSource;
 use crate::console::effect::Followed;
 use crate::console::log::Stream;
 use crate::console::message::{LogNews, Message};
 use crate::engine::{Client, LogOptions, Out};
 use crate::fleet;
+use crate::walk::FleetFile;
 
 /// Lines of a log that are read before it is followed.
 const LOG_TAIL: u32 = 5_000;
@@ -73,10 +73,7 @@ pub(super) async fn last_lines(client: &Client, container: &str) -> Result<Vec<S
 }
 
 /// Looks at the fleet file now and then; tells when somebody else changed it.
-pub(super) async fn watch_file(
-    source: Arc<Mutex<FleetSource>>,
-    messages: UnboundedSender<Message>,
-) {
+pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: UnboundedSender<Message>) {
     let mut seen = None;
     let mut broken = false;
     loop {

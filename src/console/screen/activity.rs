@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::apply::history::{Past, State};
 use crate::console::action::Action;
 use crate::console::activity::{Commit, End, Line, Outcome, Progress, Run};
 use crate::console::model::Model;
@@ -13,6 +12,7 @@ use crate::console::view::Ages;
 use crate::fleet::Name;
 use crate::plan::unfinished::by;
 use crate::record::Applying;
+use crate::walk::history::{Past, State};
 
 /// A window over many lines: those outside of it are counted, and not made.
 pub struct Window {

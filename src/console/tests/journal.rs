@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fixture::{container, drift_plan, host, name, three};
-use crate::apply::history::{Past, PastOperation, State};
 use crate::apply::journal::Named;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
@@ -17,6 +16,7 @@ use crate::plan::{Class, OperationId};
 use crate::record::lock::Holder;
 use crate::record::{Applying, StateRead};
 use crate::verdict::Pulse;
+use crate::walk::history::{Past, PastOperation, State};
 
 fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
     let at = chrono::DateTime::from_timestamp(NOW - ago, 0).unwrap();

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::time::{Instant, timeout};
 
-use super::super::run::{Assembled, ConsoleOptions, FleetSource, Subject, assembled};
+use super::super::run::{Assembled, ConsoleOptions, Subject, assembled};
 use crate::console::effect::Effect;
 use crate::console::harness::text;
 use crate::console::keymap::Key;
@@ -17,6 +17,7 @@ use crate::console::update::{after_frame, before_frame, update};
 use crate::console::view;
 use crate::engine::{Client, Gate, Mode};
 use crate::sim::Sim;
+use crate::walk::FleetFile;
 
 const FILE: &str = "\
 # The lab, kept by hand.
@@ -45,7 +46,7 @@ impl Whole {
         let fleet = crate::fleet::load(&source, &path).unwrap().fleet;
         let sim = sim.clone();
         let options = ConsoleOptions {
-            subject: Subject::Fleet(FleetSource {
+            subject: Subject::Fleet(FleetFile {
                 path,
                 source,
                 fleet: Arc::new(fleet),

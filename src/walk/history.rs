@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::journal::{Close, Entry, Named};
-use super::progress::{Failure, OperationOutcome, plain};
+use crate::apply::journal::{Close, Entry, Named};
+use crate::apply::progress::{Failure, OperationOutcome, plain};
 use crate::fleet::Name;
 use crate::plan::OperationId;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::progress::plain;
+use crate::apply::progress::plain;
 use crate::plan::{Plan, show};
 
 /// Longest time a question to git may take.

@@ -13,7 +13,7 @@ const COMMAND: Duration = Duration::from_secs(60);
 const LARGEST: usize = 1 << 20;
 
 /// Files and commands. Relative paths start at the fleet file's folder, and commands run there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The fleet file's folder.
     pub folder: PathBuf,

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use ostler::fleet::edit::Value;
 use ostler::fleet::{
     self, Account, Domain, Edit, EditError, EngineAddress, Fleet, Health, Host, Images, Limits,
-    Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site, SiteState,
+    Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site, SiteState, Value,
 };
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,28 +1,40 @@
 //! What should be: the fleet file, as a checked model. Pure: bytes in, values out.
 
+mod address;
 mod diff;
 pub mod edit;
+mod fields;
 mod finding;
 mod hash;
+mod key;
 pub mod keys;
 mod load;
 pub mod model;
+mod name;
 mod near;
 mod schema;
 mod select;
+pub mod service;
+mod subnet;
 mod template;
 mod tree;
 pub mod value;
 mod write;
+mod yaml;
 
+pub use address::{EngineAddress, Via, is_private};
 pub use diff::{DiffLine, diff};
 pub use edit::{Edit, EditError, Edited, apply_edits};
 pub use finding::{Finding, Level, render};
 pub use hash::{file_hash, hash};
 pub use load::{Loaded, load};
 pub use model::*;
+pub use name::{Domain, Invalid, Name};
 pub use near::nearest;
 pub use schema::{reference, schema};
 pub use select::{Selection, glob};
+pub use service::SecretSpec;
+pub use subnet::Subnet;
 pub use template::init_template;
 pub use write::{site_block, site_fields, to_yaml};
+pub use yaml::Value;

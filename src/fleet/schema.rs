@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Key, Kind, Table};
+use super::key::{Key, Kind, Table};
+use super::keys;
 
 const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 
@@ -112,12 +113,12 @@ fn kind(kind: &Kind) -> Value {
             "type": ["object", "null"],
             "additionalProperties": { "type": ["string", "number", "boolean"] },
         }),
-        Kind::Secrets => {
-            let mut secret = table(&keys::SECRET);
-            secret["type"] = json!("object");
-            secret["minProperties"] = json!(1);
-            secret["maxProperties"] = json!(1);
-            json!({ "type": ["object", "null"], "additionalProperties": secret })
+        Kind::NamedOne(of) => {
+            let mut one = table(of);
+            one["type"] = json!("object");
+            one["minProperties"] = json!(1);
+            one["maxProperties"] = json!(1);
+            json!({ "type": ["object", "null"], "additionalProperties": one })
         }
         Kind::Redirects => json!({
             "type": ["object", "null"],
@@ -135,16 +136,12 @@ fn kind(kind: &Kind) -> Value {
 /// The reference of the fleet file as Markdown, for the README.
 pub fn reference() -> String {
     let mut text = String::new();
-    let tables: [(&str, &Table); 8] = [
-        ("The file", &keys::FILE),
-        ("`hosts.NAME`", &keys::HOST),
-        ("`hosts.NAME.ports`", &keys::PORTS),
-        ("`hosts.NAME.images`", &keys::IMAGES),
-        ("`accounts.NAME`", &keys::ACCOUNT),
-        ("`sites.NAME`", &keys::SITE),
-        ("`sites.NAME.health`", &keys::HEALTH),
-        ("`sites.NAME.secrets.SECRET`", &keys::SECRET),
-    ];
+    let mut tables = vec![("The file".to_owned(), &keys::FILE)];
+    for key in keys::FILE.keys {
+        if let Kind::Named(table) = key.kind {
+            inner(format!("{}.NAME", key.name), table, &mut tables);
+        }
+    }
     for (title, table) in tables {
         text.push_str(&format!(
             "#### {title}\n\n| key | what it does | default | example |\n|---|---|---|---|\n"
@@ -179,6 +176,22 @@ pub fn reference() -> String {
         names.join(", ")
     ));
     text
+}
+
+/// A table and those inside it, each with where it stands; its own parts come before what has names.
+fn inner(at: String, table: &'static Table, tables: &mut Vec<(String, &'static Table)>) {
+    tables.push((format!("`{at}`"), table));
+    for key in table.keys {
+        if let Kind::Mapping(of) = key.kind {
+            inner(format!("{at}.{}", key.name), of, tables);
+        }
+    }
+    for key in table.keys {
+        if let Kind::NamedOne(of) = key.kind {
+            let noun = of.of.trim_start_matches("a ").to_uppercase();
+            inner(format!("{at}.{}.{noun}", key.name), of, tables);
+        }
+    }
 }
 
 #[cfg(test)]

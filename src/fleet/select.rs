@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::model::{Fleet, Invalid, Site};
+use super::model::{Fleet, Site};
+use super::name::Invalid;
 use super::nearest;
 
 /// What `--only` says. The empty selection selects everything.

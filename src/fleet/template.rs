@@ -1,6 +1,8 @@
 //! The fleet file to begin with.
 
-use super::model::{EngineAddress, Name, Ports, Via};
+use super::address::{EngineAddress, Via};
+use super::model::Ports;
+use super::name::Name;
 
 /// A commented fleet file for one engine, with one site that plans and answers without DNS. It
 /// loads without warnings. `tls` and `insecure` of a `tcp://` engine and `via` of an `ssh://` one are written along.

@@ -1,14 +1,11 @@
 //! Single values: text in, value out, or what would be right.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
-
-use super::model::{Domain, EngineAddress, Invalid, ProxyTarget, Via};
+use super::name::{Domain, Invalid};
 
 /// Least memory that Docker gives a container.
 const MEMORY_FLOOR: u64 = 6 << 20;
 
-fn invalid<T>(text: impl Into<String>) -> Result<T, Invalid> {
+pub(super) fn invalid<T>(text: impl Into<String>) -> Result<T, Invalid> {
     Err(Invalid(text.into()))
 }
 
@@ -184,7 +181,7 @@ pub fn redirect_host(url: &str) -> Option<Domain> {
 }
 
 /// `host`, `host:port`, `[v6]:port`, checked.
-fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Invalid> {
+pub(super) fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Invalid> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (inner, tail) = rest
@@ -217,130 +214,6 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Invalid> {
         },
     };
     Ok((host, port))
-}
-
-impl FromStr for EngineAddress {
-    type Err = Invalid;
-
-    /// Reads `unix:///path`, `tcp://host:port` and `ssh://user@host:port/path`. TLS is said beside
-    /// the address in a fleet file, so `tcp://` comes back with neither `tls` nor `insecure`, and `ssh://` without `via`.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        const FORMS: &str =
-            "an engine is unix:///var/run/docker.sock, ssh://user@host or tcp://host:2376";
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return invalid(format!("it has a blank in it; {FORMS}"));
-        }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return match text.starts_with('/') {
-                true => invalid(format!("write unix://{text}")),
-                false => invalid(FORMS),
-            };
-        };
-        match scheme {
-            "unix" if rest.starts_with('/') && rest.len() > 1 => Ok(EngineAddress::Unix {
-                path: rest.to_owned(),
-            }),
-            "unix" => invalid("the socket's path is absolute: unix:///var/run/docker.sock"),
-            "tcp" => {
-                let (host, port) = host_and_port(rest.trim_end_matches('/'))?;
-                let port = port.unwrap_or(2376);
-                Ok(EngineAddress::Tcp {
-                    host: host.to_owned(),
-                    port,
-                    tls: None,
-                    insecure: false,
-                })
-            }
-            "ssh" => ssh(rest),
-            "http" | "https" => {
-                invalid(format!("write tcp://{rest}, with `tls: FOLDER` beside it"))
-            }
-            "npipe" => invalid("Windows engines are not served; ostler talks to Linux hosts"),
-            other => {
-                let near = super::nearest(other, ["unix", "tcp", "ssh"]);
-                invalid(near.map_or(FORMS.into(), |near| {
-                    format!("did you mean {near}://{rest}?")
-                }))
-            }
-        }
-    }
-}
-
-fn ssh(rest: &str) -> Result<EngineAddress, Invalid> {
-    let (authority, path) = match rest.find('/') {
-        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
-        None => (rest, None),
-    };
-    let (user, machine) = match authority.rsplit_once('@') {
-        Some((user, machine)) => (Some(user), machine),
-        None => (None, authority),
-    };
-    if let Some(user) = user {
-        if user.contains(':') {
-            return invalid("a password does not belong here; use a key or the agent");
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-\\@+".contains(c);
-        if user.is_empty() || user.starts_with('-') || !user.chars().all(plain) {
-            return invalid(format!("{user:?} is not a login name"));
-        }
-    }
-    let (host, port) = host_and_port(machine)?;
-    Ok(EngineAddress::Ssh {
-        user: user.map(str::to_owned),
-        host: host.to_owned(),
-        port,
-        socket: path.filter(|p| *p != "/").map(str::to_owned),
-        via: Via::default(),
-    })
-}
-
-/// Whether plain TCP may be spoken to this host: loopback and private addresses only.
-pub fn is_private(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => {
-            let shared = Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22 == ip.to_bits() >> 22;
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
-        }
-        Ok(IpAddr::V6(ip)) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
-impl FromStr for ProxyTarget {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        const FORMS: &str = "write container:port, or http://address:port";
-        if let Some(rest) = text.strip_prefix("http://") {
-            let authority = rest.strip_suffix('/').unwrap_or(rest);
-            if authority.contains(['/', '?', '#']) {
-                return invalid("requests keep their own path; write the address only");
-            }
-            let (host, port) = host_and_port(authority)?;
-            return Ok(ProxyTarget::Http {
-                host: host.to_owned(),
-                port: port.unwrap_or(80),
-            });
-        }
-        if text.starts_with("https://") {
-            return invalid("the router speaks plain HTTP to sites; write http://…");
-        }
-        let Some((name, port)) = text.rsplit_once(':') else {
-            return invalid(FORMS);
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(plain) {
-            return invalid(format!("{name:?} is not the name of a container; {FORMS}"));
-        }
-        match port.parse::<u16>() {
-            Ok(port) if port > 0 => Ok(ProxyTarget::Container {
-                name: name.to_owned(),
-                port,
-            }),
-            _ => invalid(format!("{port:?} is not a port (1 to 65535)")),
-        }
-    }
 }
 
 /// Checks an image reference: `[registry/]path[:tag][@sha256:…]`.

@@ -1,12 +1,13 @@
 //! From the model to YAML: for files that ostler writes itself.
 
-use super::edit::{Value, block};
+use super::address::{EngineAddress, Via};
 use super::keys;
 use super::model::{
-    EngineAddress, Fleet, Health, Host, Images, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site,
-    SiteState, Via,
+    Fleet, Health, Host, Images, ProxyTarget, Recipe, RedirectWww, Site, SiteState,
 };
+use super::service::secrets;
 use super::value::{format_cpus, format_size};
+use super::yaml::{self, Value, field};
 
 type Fields = Vec<(String, Value)>;
 
@@ -45,8 +46,9 @@ pub fn to_yaml(fleet: &Fleet) -> String {
     text
 }
 
-fn field(key: &str, value: impl Into<Value>) -> (String, Value) {
-    (key.to_owned(), value.into())
+/// `key: value` at the left margin, in the usual manner: blocks, two spaces.
+fn block(key: &str, value: &Value) -> String {
+    yaml::block(key, value, 0, 2, "\n")
 }
 
 fn mapping(fields: Fields) -> Value {
@@ -101,12 +103,6 @@ fn host_fields(host: &Host) -> Fields {
     fields
 }
 
-impl From<Fields> for Value {
-    fn from(fields: Fields) -> Self {
-        Value::Mapping(fields)
-    }
-}
-
 /// A site's entry as it would stand below `sites:`, two spaces in.
 pub fn site_block(site: &Site) -> String {
     let text = block(site.name.as_str(), &mapping(site_fields(site)));
@@ -145,13 +141,7 @@ pub fn site_fields(site: &Site) -> Fields {
     if !site.env.is_empty() {
         fields.push(field("env", texts(&site.env)));
     }
-    if !site.secrets.is_empty() {
-        let secrets = site
-            .secrets
-            .iter()
-            .map(|(name, spec)| field(name, mapping(vec![secret(spec)])));
-        fields.push(field("secrets", mapping(secrets.collect())));
-    }
+    fields.extend(secrets::write(&site.secrets).map(|secrets| field("secrets", secrets)));
     match &site.recipe {
         Recipe::Static => {}
         Recipe::Php { php, ini } => {
@@ -226,18 +216,6 @@ fn size(bytes: u64) -> Value {
         bare(text)
     } else {
         text.into()
-    }
-}
-
-fn secret(spec: &SecretSpec) -> (String, Value) {
-    match spec {
-        SecretSpec::File(path) => field("file", path.as_str()),
-        SecretSpec::Command(words) => field(
-            "command",
-            Value::List(words.iter().map(|word| word.as_str().into()).collect()),
-        ),
-        // Refused when it is read back: no file says it.
-        SecretSpec::Kept => field("kept", bare("true")),
     }
 }
 

@@ -5,8 +5,7 @@ use super::super::args::CreateArgs;
 use super::super::confirm::Ask;
 use super::super::context::Context;
 use super::super::{Exit, Failure};
-use crate::fleet::Edit;
-use crate::fleet::edit::Value;
+use crate::fleet::{Edit, Value};
 use crate::walk::FleetFile;
 
 /// Adds a site to the fleet file and brings it up.

@@ -8,7 +8,7 @@ use super::ssh::{Answered, Ssh, SshOptions};
 use super::tcp::Target;
 use super::{Connector, ssh, tls};
 use crate::engine::error::{Error, Result, TlsProblem};
-use crate::fleet::{EngineAddress, Via, value};
+use crate::fleet::{EngineAddress, Via, is_private};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
 /// asked and answered.
@@ -132,7 +132,7 @@ impl Network {
                 return match tls {
                     Some(folder) => Ok(Connector::tls(target, self.path(folder))),
                     None if !insecure => Err(target.problem(TlsProblem::NotSaid)),
-                    None if !value::is_private(host) => Err(target.problem(TlsProblem::Exposed)),
+                    None if !is_private(host) => Err(target.problem(TlsProblem::Exposed)),
                     None => Ok(Connector::plain(target)),
                 };
             }

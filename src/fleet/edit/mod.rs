@@ -7,14 +7,15 @@
 use std::path::Path;
 
 use super::finding::{Finding, Report};
-use super::keys::{self, Kind};
+use super::key::{Kind, Table};
+use super::keys;
 use super::load::{Loaded, load, load_tree};
 use super::model::{Fleet, SiteState};
 use super::nearest;
 use super::tree::{self, Node};
+use super::yaml::{self, Value};
 
 mod prove;
-mod scalar;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -78,50 +79,6 @@ pub enum Edit {
         /// Its keys.
         fields: Vec<(String, Value)>,
     },
-}
-
-/// A value to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A text; quoted where it has to be.
-    Text(String),
-    /// A number, `true` or `false`: never quoted.
-    Bare(String),
-    /// A list.
-    List(Vec<Value>),
-    /// Keys and values, in this order.
-    Mapping(Vec<(String, Value)>),
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Value::Text(text.to_owned())
-    }
-}
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Value::Text(text)
-    }
-}
-impl From<u32> for Value {
-    fn from(number: u32) -> Self {
-        Value::Bare(number.to_string())
-    }
-}
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Value::Bare(flag.to_string())
-    }
-}
-impl<T: Into<Value>> From<Vec<T>> for Value {
-    fn from(items: Vec<T>) -> Self {
-        Value::List(items.into_iter().map(Into::into).collect())
-    }
-}
-
-/// `key: value` at the left margin, in the usual manner: blocks, two spaces.
-pub(super) fn block(key: &str, value: &Value) -> String {
-    scalar::block(key, value, 0, 2, "\n")
 }
 
 /// A fleet file after edits.
@@ -358,7 +315,7 @@ fn create(
     noun: &str,
     name: &str,
     fields: &[(String, Value)],
-    table: &'static keys::Table,
+    table: &'static Table,
 ) -> Result<Change, EditError> {
     if tree
         .entry(under)
@@ -467,7 +424,7 @@ fn fitting(key: &str, value: &Value) -> Value {
     let kind = keys::SITE.key(key).map(|key| key.kind);
     match (value, kind) {
         (Value::Text(text), Some(Kind::Count(..) | Kind::Cpus | Kind::Flag))
-            if scalar::is_bare(text) =>
+            if yaml::is_bare(text) =>
         {
             Value::Bare(text.clone())
         }

@@ -1,8 +1,9 @@
 //! Whether an edited text is the old one with the intended change, and nothing else.
 
+use super::Change;
 use super::splice::Splice;
-use super::{Change, Value, scalar};
 use crate::fleet::tree::{Kind, Meaning, Node, Raw, reread};
+use crate::fleet::yaml::{self, Value};
 
 /// The change is made in the reading of the old text by other code than in the text itself; both
 /// have to come to the same. All comments stay, save those inside what was to be removed.
@@ -113,7 +114,7 @@ fn put(raw: &mut Raw, path: &[String], value: &Value) -> bool {
 fn reading(value: &Value) -> Raw {
     match value {
         Value::Text(text) => Raw::Scalar(Meaning::Text, text.clone()),
-        Value::Bare(text) => match reread(text).filter(|_| scalar::is_bare(text)) {
+        Value::Bare(text) => match reread(text).filter(|_| yaml::is_bare(text)) {
             Some(meaning) => meaning,
             None => Raw::Scalar(Meaning::Text, text.clone()),
         },

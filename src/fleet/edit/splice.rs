@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::scalar::{self, Manner};
-use super::{Change, EditError, Value};
+use super::{Change, EditError};
 use crate::fleet::tree::{Entry, Kind, Node};
+use crate::fleet::yaml::{self, Manner, Value};
 
 mod collection;
 mod entry;
@@ -78,7 +78,7 @@ pub(super) fn splices(
                         flow: *flow,
                         quoted: page.is_quoted(items.last()),
                     };
-                    let text = scalar::text(item, manner);
+                    let text = yaml::text(item, manner);
                     match flow {
                         true => Ok(page.add_flow(&spans, &text)),
                         false => page.add_item(&spans, &text).ok_or_else(|| odd(path)),
@@ -90,7 +90,7 @@ pub(super) fn splices(
                         quoted: false,
                     };
                     let at = entry.value.span.start + 1;
-                    Ok(vec![put(at..at, scalar::text(item, manner))])
+                    Ok(vec![put(at..at, yaml::text(item, manner))])
                 }
                 _ => page.put(tree, path, &value),
             }

@@ -1,6 +1,6 @@
 //! The keys of hosts and accounts.
 
-use super::{KEY, Key, Kind, Table};
+use crate::fleet::key::{KEY, Key, Kind, Table};
 
 /// One host.
 pub const HOST: Table = Table {

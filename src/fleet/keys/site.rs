@@ -1,6 +1,21 @@
 //! The keys of sites, and of what holds for all of them.
 
-use super::{KEY, Key, Kind, OWN, RECIPES, STATES, Table};
+use crate::fleet::key::{KEY, Key, Kind, OWN, Table};
+use crate::fleet::service::SECRETS;
+
+/// The recipes.
+pub const RECIPES: &[&str] = &["static", "php", "proxy", "image"];
+/// Words behind `state`.
+pub const STATES: &[&str] = &["running", "stopped", "archived"];
+
+/// Memory of a site that says nothing else: everything ostler creates has a limit.
+pub const DEFAULT_MEMORY: u64 = 256 << 20;
+/// Processes and threads of a site that says nothing else.
+pub const DEFAULT_PIDS: u32 = 256;
+/// Open connections of a site that says nothing else.
+pub const DEFAULT_CONNECTIONS: u32 = 200;
+/// PHP of a site that says nothing else.
+pub const DEFAULT_PHP: &str = "8.4";
 
 /// One site.
 pub const SITE: Table = Table {
@@ -23,15 +38,7 @@ pub const SITE: Table = Table {
         PIDS,
         CONNECTIONS,
         ENV,
-        Key {
-            name: "secrets",
-            kind: Kind::Secrets,
-            recipes: OWN,
-            example: "{ DB_PASSWORD: { file: secrets/bob-db } }",
-            doc: "What the site reads in `/run/secrets/NAME`: `{ file: path }` or `{ command: [program, argument] }`, both on the operator's machine.",
-            synonyms: &["secret"],
-            ..KEY
-        },
+        SECRETS,
         PHP,
         INI,
         Key {
@@ -265,28 +272,6 @@ pub const HEALTH: Table = Table {
             example: "[php, -v]",
             doc: "A command that Docker runs inside the container now and then.",
             synonyms: &["cmd", "test"],
-            ..KEY
-        },
-    ],
-};
-
-/// One secret.
-pub const SECRET: Table = Table {
-    of: "a secret",
-    keys: &[
-        Key {
-            name: "file",
-            example: "secrets/bob-db",
-            doc: "File on the operator's machine; a relative path starts at the fleet file's folder.",
-            synonyms: &["path"],
-            ..KEY
-        },
-        Key {
-            name: "command",
-            kind: Kind::Command,
-            example: "[pass, show, bob/db]",
-            doc: "Program and arguments, run on the operator's machine without a shell; what it prints is the secret.",
-            synonyms: &["cmd", "exec"],
             ..KEY
         },
     ],

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 
 use super::Places;
 use crate::fleet::finding::Report;
-use crate::fleet::model::{Domain, Host, Name};
+use crate::fleet::model::Host;
+use crate::fleet::name::{Domain, Name};
 
 pub(super) fn across(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut Report) {
     engines(hosts, places, report);

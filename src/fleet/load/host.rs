@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::fields::{self, Fields};
 use super::title;
+use crate::fleet::address::{EngineAddress, Via, is_private};
+use crate::fleet::fields::{self, Fields};
 use crate::fleet::finding::Report;
 use crate::fleet::keys;
-use crate::fleet::model::{EngineAddress, Host, Images, Invalid, Name, Ports, Via};
+use crate::fleet::model::{Host, Images, Ports};
+use crate::fleet::name::{Invalid, Name};
 use crate::fleet::tree::{Entry, Node};
 use crate::fleet::value;
 
@@ -114,7 +116,7 @@ fn engine(fields: &Fields<'_>, report: &mut Report) -> Option<EngineAddress> {
             .help("add `tls: FOLDER` with ca.pem, cert.pem and key.pem, or use ssh://; on a loopback or private address `insecure: true` allows plain TCP");
         return None;
     }
-    if plain == Some(true) && !value::is_private(&host) {
+    if plain == Some(true) && !is_private(&host) {
         report
             .error(
                 node.span.clone(),

@@ -5,18 +5,17 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::fields::{self, Fields};
 use super::finding::{Finding, Level, Report};
 use super::keys;
-use super::model::{Account, Fleet, Name};
+use super::model::{Account, Fleet};
+use super::name::Name;
 use super::tree::{self, Node};
 use super::value;
 
 mod check;
-mod fields;
 mod host;
 mod site;
-
-use fields::Fields;
 
 /// A fleet file that can be used.
 #[derive(Debug, Clone)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::fields::{self, Fields};
 use super::title;
+use crate::fleet::fields::{self, Fields};
 use crate::fleet::finding::Report;
-use crate::fleet::keys::{self, Table};
-use crate::fleet::model::{
-    Domain, Health, Invalid, Limits, Name, Recipe, RedirectWww, SecretSpec, Site, SiteState,
-};
+use crate::fleet::key::Kind;
+use crate::fleet::keys;
+use crate::fleet::model::{Health, Limits, Recipe, RedirectWww, Site, SiteState};
+use crate::fleet::name::{Domain, Invalid, Name};
+use crate::fleet::service::secrets;
 use crate::fleet::tree::Node;
 use crate::fleet::{nearest, value};
 
@@ -81,14 +82,14 @@ fn common(fields: &Fields<'_>, known: &Known<'_>, report: &mut Report) -> Common
                 common.cpus = fields::parsed(node, &what, |t| limit(t, value::parse_cpus), report);
             }
             "pids" => {
-                let keys::Kind::Count(least, most) = key.kind else {
+                let Kind::Count(least, most) = key.kind else {
                     continue;
                 };
                 let parse = |t: &str| limit(t, |t| fields::number(t, least, most));
                 common.pids = fields::parsed(node, &what, parse, report);
             }
             "connections" => {
-                let keys::Kind::Count(least, most) = key.kind else {
+                let Kind::Count(least, most) = key.kind else {
                     continue;
                 };
                 common.connections = fields::count(node, &what, least, most, report);
@@ -231,7 +232,7 @@ pub(super) fn site(
     places.redirect_www = redirect_www.map(|www| (www, www_at));
     let secrets = fields
         .get("secrets")
-        .map(|node| secrets(node, report))
+        .map(|node| secrets::read(node, report))
         .unwrap_or_default();
     let state = fields
         .get("state")
@@ -478,54 +479,4 @@ fn redirects(
         all.insert(from, to);
     }
     all
-}
-
-fn secrets(node: &Node, report: &mut Report) -> BTreeMap<String, SecretSpec> {
-    let mut all = BTreeMap::new();
-    let Some(entries) = fields::mapping(node, "`secrets`", report) else {
-        return all;
-    };
-    for (word, entry) in fields::unique(entries, "`secrets`", report) {
-        if let Err(Invalid(why)) = value::parse_secret_name(word) {
-            let message = format!("{word:?} is no name for a secret");
-            report.error(entry.key.span.clone(), message).label(why);
-            continue;
-        }
-        if let Some(secret) = secret(word, &entry.value, entry.key.span.clone(), report) {
-            all.insert(word.to_owned(), secret);
-        }
-    }
-    all
-}
-
-fn secret(word: &str, node: &Node, at: Range<usize>, report: &mut Report) -> Option<SecretSpec> {
-    const TABLE: &Table = &keys::SECRET;
-    if node.text().is_some() && !node.is_null() {
-        // The text is not repeated: it may be the secret itself.
-        report
-            .error(at, format!("the secret `{word}` has to say where it comes from"))
-            .help("write `{ file: path }` or `{ command: [program, argument] }`; a secret itself does not belong in this file");
-        return None;
-    }
-    let fields = Fields::read(node, TABLE, format!("secret `{word}`"), at.clone(), report);
-    match (fields.get("file"), fields.get("command")) {
-        (Some(file), None) => {
-            let what = format!("`file` of the secret `{word}`");
-            let file = fields::text(file, &what, report)?;
-            (!file.is_empty()).then(|| SecretSpec::File(file.to_owned()))
-        }
-        (None, Some(command)) => {
-            let what = format!("`command` of the secret `{word}`");
-            fields::command(command, &what, report).map(SecretSpec::Command)
-        }
-        _ => {
-            report
-                .error(
-                    at,
-                    format!("the secret `{word}` comes from a `file` or a `command`"),
-                )
-                .help("write exactly one of them");
-            None
-        }
-    }
 }

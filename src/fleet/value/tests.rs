@@ -1,4 +1,5 @@
 use super::*;
+use crate::fleet::{EngineAddress, ProxyTarget, Via, is_private};
 
 #[test]
 fn sizes() {

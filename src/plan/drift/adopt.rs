@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::judge::{Look, Raw, site};
-use crate::fleet::edit::{Edit, EditError, Edited, Value, apply_edits};
-use crate::fleet::{Fleet, Host, Name, Recipe, Site, SiteState, value};
+use crate::fleet::edit::{Edit, EditError, Edited, apply_edits};
+use crate::fleet::{Fleet, Host, Name, Recipe, Site, SiteState, Value, value};
 use crate::observe::model::{Observed, ObservedHost};
 use crate::plan::host::Wish;
 use crate::plan::index::Index;

@@ -1,9 +1,9 @@
 //! Entries of mappings: another value, a new entry after the last, the first one.
 
-use super::super::scalar::{self, Manner};
-use super::super::{EditError, Value};
+use super::super::EditError;
 use super::{Owner, Page, Splice, aliased, odd, put};
 use crate::fleet::tree::{Entry, Kind, Node};
+use crate::fleet::yaml::{self, Manner, Value};
 
 impl Page<'_> {
     /// The value at `path`, there already or not.
@@ -69,15 +69,15 @@ impl Page<'_> {
         );
         if old.span.is_empty() {
             let at = old.span.start;
-            let text = format!(" {}", scalar::inline(value, manner));
+            let text = format!(" {}", yaml::inline(value, manner));
             return self.source[..at]
                 .ends_with(':')
                 .then(|| vec![put(at..at, text)]);
         }
         if !block {
             let text = match value {
-                Value::Text(text) => scalar::instead(old_text, text, manner),
-                value => scalar::inline(value, manner),
+                Value::Text(text) => yaml::instead(old_text, text, manner),
+                value => yaml::inline(value, manner),
             };
             return Some(vec![put(old.span.clone(), text)]);
         }
@@ -101,17 +101,17 @@ impl Page<'_> {
             );
             let items: Vec<_> = new
                 .iter()
-                .map(|v| scalar::inline(v, Manner::default()))
+                .map(|v| yaml::inline(v, Manner::default()))
                 .collect();
             return Some(vec![put(first..old.span.end, items.join(&between))]);
         }
         let text = match value {
             Value::Mapping(entries) if !entries.is_empty() => {
                 let name = "x";
-                let text = scalar::block(name, value, column, step, self.eol);
+                let text = yaml::block(name, value, column, step, self.eol);
                 text[name.len() + 1..].to_owned()
             }
-            value => format!(" {}", scalar::inline(value, manner)),
+            value => format!(" {}", yaml::inline(value, manner)),
         };
         Some(vec![put(colon..old.span.end, text)])
     }
@@ -130,7 +130,7 @@ impl Page<'_> {
         let manner = Manner { flow: true, quoted };
         if flow && !entries.is_empty() {
             let spans: Vec<_> = entries.iter().map(|entry| self.whole(entry)).collect();
-            return Some(self.add_flow(&spans, &scalar::entry(key, value, manner)));
+            return Some(self.add_flow(&spans, &yaml::entry(key, value, manner)));
         }
         let Some(last) = entries.last() else {
             return self.insert_first(owner, key, value, flow, step);
@@ -141,7 +141,7 @@ impl Page<'_> {
         let column = self.column(entries.first()?.key.span.start);
         let end = self.end_of(&self.whole(last), column);
         let neighbour_is_flow = matches!(&last.value.kind, Kind::Mapping { flow: true, entries } if !entries.is_empty());
-        let line = scalar::entry(
+        let line = yaml::entry(
             key,
             value,
             Manner {
@@ -151,7 +151,7 @@ impl Page<'_> {
         );
         let text =
             match matches!(value, Value::Mapping(_)) && !(neighbour_is_flow && line.len() < 140) {
-                true => scalar::block(key, value, column, step, self.eol),
+                true => yaml::block(key, value, column, step, self.eol),
                 false => line,
             };
         let apart = if self.stands_apart(entries) {
@@ -182,7 +182,7 @@ impl Page<'_> {
             flow: true,
             quoted: self.is_quoted(Some(owner_key)),
         };
-        let line = scalar::entry(key, value, manner);
+        let line = yaml::entry(key, value, manner);
         if flow || written.contains('#') {
             return match written.starts_with('{') {
                 true => Some(vec![put(
@@ -207,7 +207,7 @@ impl Page<'_> {
             splices.push(put(before..span.end, ""));
         }
         let indent = column + step;
-        let text = scalar::block(key, value, indent, step, self.eol);
+        let text = yaml::block(key, value, indent, step, self.eol);
         splices.push(put(
             end..end,
             format!("{}{}{text}", self.eol, " ".repeat(indent)),

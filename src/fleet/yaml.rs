@@ -1,7 +1,55 @@
-//! Values as YAML text.
+//! Values to be written, and their text.
 
-use super::Value;
-use crate::fleet::tree::{Meaning, Raw, reread};
+use super::tree::{Meaning, Raw, reread};
+
+/// A value to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text; quoted where it has to be.
+    Text(String),
+    /// A number, `true` or `false`: never quoted.
+    Bare(String),
+    /// A list.
+    List(Vec<Value>),
+    /// Keys and values, in this order.
+    Mapping(Vec<(String, Value)>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(text.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Value::Bare(number.to_string())
+    }
+}
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Value::Bare(flag.to_string())
+    }
+}
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        Value::List(items.into_iter().map(Into::into).collect())
+    }
+}
+impl From<Vec<(String, Value)>> for Value {
+    fn from(fields: Vec<(String, Value)>) -> Self {
+        Value::Mapping(fields)
+    }
+}
+
+/// A key with its value.
+pub(super) fn field(key: &str, value: impl Into<Value>) -> (String, Value) {
+    (key.to_owned(), value.into())
+}
 
 /// In which surroundings a text is written.
 #[derive(Debug, Clone, Copy, Default)]

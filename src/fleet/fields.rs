@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::str::FromStr;
 
-use crate::fleet::finding::Report;
-use crate::fleet::keys::{Key, Table};
-use crate::fleet::model::{Invalid, Name};
-use crate::fleet::tree::{Entry, Kind, Meaning, Node, Scalar};
+use super::finding::Report;
+use super::key::{Key, Table};
+use super::name::{Invalid, Name};
+use super::nearest;
+use super::tree::{Entry, Kind, Meaning, Node, Scalar};
 
 /// The entries of a mapping that its table knows.
 pub(super) struct Fields<'n> {
@@ -308,7 +309,7 @@ pub(super) fn word<'w>(
         return Some(word);
     }
     let finding = report.error(node.span.clone(), format!("{what} cannot be {text:?}"));
-    match super::super::nearest(text, words.iter().copied()) {
+    match nearest(text, words.iter().copied()) {
         Some(near) => finding.label(format!("did you mean `{near}`?")),
         None => finding.label(format!("one of: {}", words.join(", "))),
     };

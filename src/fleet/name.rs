@@ -1,0 +1,130 @@
+//! Names and domains: texts that are right once they are there.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A DNS label: 1 to 63 of `a-z 0-9 -`, no hyphen at either end (RFC 1123).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+/// Why a text is not a [`Name`], a [`Domain`], a size, …: says what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Name {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let bad = |why: &str| {
+            Err(Invalid(format!(
+                "{why}; a name is 1 to 63 of a-z, 0-9 and -"
+            )))
+        };
+        if text.is_empty() {
+            return bad("it is empty");
+        }
+        if text.len() > 63 {
+            return bad("it is longer than 63 characters");
+        }
+        if text.starts_with('-') || text.ends_with('-') {
+            return bad("it begins or ends with a hyphen");
+        }
+        match text
+            .chars()
+            .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-'))
+        {
+            Some(c) if c.is_ascii_uppercase() => bad("it has an upper-case letter"),
+            Some(c) => bad(&format!("it has the character {c:?}")),
+            None => Ok(Name(text.to_owned())),
+        }
+    }
+}
+
+/// A domain name in ASCII (IDNA A-labels), lower case, without a trailing dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Domain(String);
+
+impl Domain {
+    /// The ASCII text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Domain {
+    /// `www.x` for `x`, and `x` for `www.x`; `None` where that would be no domain.
+    pub fn www_counterpart(&self) -> Option<Domain> {
+        match self.0.strip_prefix("www.") {
+            Some(bare) => bare.parse().ok(),
+            None => format!("www.{}", self.0).parse().ok(),
+        }
+    }
+}
+
+impl FromStr for Domain {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim_end_matches('.');
+        let ascii = idna::domain_to_ascii_strict(text)
+            .map_err(|_| Invalid("it is not a domain name such as blog.example.net".into()))?;
+        if ascii.is_empty() || ascii.len() > 253 {
+            return Err(Invalid("a domain has 1 to 253 characters".into()));
+        }
+        for label in ascii.split('.') {
+            let inner = label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            if label.is_empty() || label.len() > 63 || !inner {
+                return Err(Invalid(format!("the part {label:?} is not a DNS label")));
+            }
+        }
+        if ascii.parse::<Ipv4Addr>().is_ok() {
+            return Err(Invalid("it is an address, not a domain name".into()));
+        }
+        Ok(Domain(ascii))
+    }
+}
+
+macro_rules! text_type {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(it: $name) -> String {
+                it.0
+            }
+        }
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+text_type!(Name, Domain);

@@ -1,0 +1,134 @@
+//! Secrets: files that only the site sees, from where the operator keeps them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::fields::{self, Fields};
+use crate::fleet::finding::Report;
+use crate::fleet::key::{KEY, Key, Kind, OWN, Table};
+use crate::fleet::name::Invalid;
+use crate::fleet::tree::Node;
+use crate::fleet::value;
+use crate::fleet::yaml::{Value, field};
+
+/// Where the bytes of a secret come from, on the operator's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSpec {
+    /// Content of a file; relative paths start at the fleet file's folder.
+    File(String),
+    /// Standard output of a command (program and arguments, no shell), final newline removed.
+    Command(Vec<String>),
+    /// Stays as it is on the host and is never read here. No file can say it: it takes the place of
+    /// a source that is not known to be the operator's own.
+    #[serde(skip_deserializing)]
+    Kept,
+}
+
+/// The key under which a site names its secrets.
+pub const SECRETS: Key = Key {
+    name: "secrets",
+    kind: Kind::NamedOne(&SECRET),
+    recipes: OWN,
+    example: "{ DB_PASSWORD: { file: secrets/bob-db } }",
+    doc: "What the site reads in `/run/secrets/NAME`: `{ file: path }` or `{ command: [program, argument] }`, both on the operator's machine.",
+    synonyms: &["secret"],
+    ..KEY
+};
+
+/// One secret.
+pub const SECRET: Table = Table {
+    of: "a secret",
+    keys: &[
+        Key {
+            name: "file",
+            example: "secrets/bob-db",
+            doc: "File on the operator's machine; a relative path starts at the fleet file's folder.",
+            synonyms: &["path"],
+            ..KEY
+        },
+        Key {
+            name: "command",
+            kind: Kind::Command,
+            example: "[pass, show, bob/db]",
+            doc: "Program and arguments, run on the operator's machine without a shell; what it prints is the secret.",
+            synonyms: &["cmd", "exec"],
+            ..KEY
+        },
+    ],
+};
+
+/// Reads what stands behind the key.
+pub fn read(node: &Node, report: &mut Report) -> BTreeMap<String, SecretSpec> {
+    let mut all = BTreeMap::new();
+    let Some(entries) = fields::mapping(node, "`secrets`", report) else {
+        return all;
+    };
+    for (word, entry) in fields::unique(entries, "`secrets`", report) {
+        if let Err(Invalid(why)) = value::parse_secret_name(word) {
+            let message = format!("{word:?} is no name for a secret");
+            report.error(entry.key.span.clone(), message).label(why);
+            continue;
+        }
+        if let Some(secret) = secret(word, &entry.value, entry.key.span.clone(), report) {
+            all.insert(word.to_owned(), secret);
+        }
+    }
+    all
+}
+
+fn secret(word: &str, node: &Node, at: Range<usize>, report: &mut Report) -> Option<SecretSpec> {
+    if node.text().is_some() && !node.is_null() {
+        // The text is not repeated: it may be the secret itself.
+        report
+            .error(at, format!("the secret `{word}` has to say where it comes from"))
+            .help("write `{ file: path }` or `{ command: [program, argument] }`; a secret itself does not belong in this file");
+        return None;
+    }
+    let fields = Fields::read(
+        node,
+        &SECRET,
+        format!("secret `{word}`"),
+        at.clone(),
+        report,
+    );
+    match (fields.get("file"), fields.get("command")) {
+        (Some(file), None) => {
+            let what = format!("`file` of the secret `{word}`");
+            let file = fields::text(file, &what, report)?;
+            (!file.is_empty()).then(|| SecretSpec::File(file.to_owned()))
+        }
+        (None, Some(command)) => {
+            let what = format!("`command` of the secret `{word}`");
+            fields::command(command, &what, report).map(SecretSpec::Command)
+        }
+        _ => {
+            report
+                .error(
+                    at,
+                    format!("the secret `{word}` comes from a `file` or a `command`"),
+                )
+                .help("write exactly one of them");
+            None
+        }
+    }
+}
+
+/// What is written behind the key.
+pub fn write(secrets: &BTreeMap<String, SecretSpec>) -> Option<Value> {
+    let all = secrets
+        .iter()
+        .map(|(name, spec)| field(name, vec![source(spec)]));
+    (!secrets.is_empty()).then(|| Value::Mapping(all.collect()))
+}
+
+fn source(spec: &SecretSpec) -> (String, Value) {
+    match spec {
+        SecretSpec::File(path) => field("file", path.as_str()),
+        SecretSpec::Command(words) => field("command", words.clone()),
+        // Refused when it is read back: no file says it.
+        SecretSpec::Kept => field("kept", true),
+    }
+}

@@ -65,7 +65,7 @@ impl Journal {
         let mut tail = [0u8; 4];
         // Only tells two applies of the same second apart.
         let _ = getrandom::fill(&mut tail);
-        let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
+        let tail = hex::encode(tail);
         let started = Started {
             form: FORM,
             run: format!("{}-{tail}", Utc::now().format("%Y%m%dT%H%M%SZ")),

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 
 use super::error::{Error, Result};
@@ -74,7 +75,7 @@ impl Call {
             .push(if self.target.contains('?') { '&' } else { '?' });
         self.target.push_str(name);
         self.target.push('=');
-        encode(value, &mut self.target);
+        self.target.extend(utf8_percent_encode(value, &ESCAPED));
         self
     }
 
@@ -509,18 +510,12 @@ fn metered(mut bytes: Bytes) -> (Body, std::sync::Arc<AtomicU64>) {
     (body.boxed_unsync(), taken)
 }
 
-/// Percent-encodes a value of a query.
-fn encode(value: &str, into: &mut String) {
-    use std::fmt::Write;
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            into.push(byte as char);
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(into, "%{byte:02X}");
-        }
-    }
-}
+/// What does not stand in a value of a query as it is.
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A name or id that may stand in a path as it is.
 pub(super) fn plain<'a>(kind: &str, name: &'a str) -> Result<&'a str> {

@@ -1,5 +1,7 @@
 //! Two texts, line by line: what a form shows before it writes.
 
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+
 /// One line of a [`diff`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "text")]
@@ -27,8 +29,6 @@ impl std::fmt::Display for DiffLine {
 
 /// Unchanged lines shown on each side of a change.
 const CONTEXT: usize = 2;
-/// Beyond this many changed lines the middle is shown as removed and added as a whole.
-const REACH: usize = 2_000;
 
 /// The difference between two texts; empty when there is none.
 pub fn diff(old: &str, new: &str) -> Vec<DiffLine> {
@@ -36,90 +36,38 @@ pub fn diff(old: &str, new: &str) -> Vec<DiffLine> {
         return Vec::new();
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let rest = |lines: &[&str]| lines.len() - head;
-    let tail = old
-        .iter()
-        .rev()
-        .zip(new.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let tail = tail.min(rest(&old)).min(rest(&new));
-    let middle = changed(&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let mut all: Vec<DiffLine> = Vec::new();
-    let from = head.saturating_sub(CONTEXT);
-    if from > 0 {
-        all.push(DiffLine::Skipped(from));
-    }
-    let context = |line: &&str| DiffLine::Context((*line).to_owned());
-    all.extend(old[from..head].iter().map(context));
-    all.extend(folded(middle));
-    let after = &old[old.len() - tail..];
-    let shown = CONTEXT.min(tail);
-    all.extend(after[..shown].iter().map(context));
-    if tail > shown {
-        all.push(DiffLine::Skipped(tail - shown));
-    }
-    all
-}
-
-/// Longest common subsequence of the lines between the first and the last change.
-fn changed(old: &[&str], new: &[&str]) -> Vec<DiffLine> {
-    let mut lines = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    if old.len().max(new.len()) <= REACH {
-        let width = new.len() + 1;
-        let mut longest = vec![0u32; (old.len() + 1) * width];
-        for i in (0..old.len()).rev() {
-            for j in (0..new.len()).rev() {
-                longest[i * width + j] = match old[i] == new[j] {
-                    true => longest[(i + 1) * width + j + 1] + 1,
-                    false => longest[(i + 1) * width + j].max(longest[i * width + j + 1]),
-                };
-            }
-        }
-        while i < old.len() && j < new.len() {
-            if old[i] == new[j] {
-                lines.push(DiffLine::Context(old[i].to_owned()));
-                (i, j) = (i + 1, j + 1);
-            } else if longest[(i + 1) * width + j] >= longest[i * width + j + 1] {
-                lines.push(DiffLine::Removed(old[i].to_owned()));
-                i += 1;
-            } else {
-                lines.push(DiffLine::Added(new[j].to_owned()));
-                j += 1;
-            }
-        }
-    }
-    lines.extend(
-        old[i..]
-            .iter()
-            .map(|line| DiffLine::Removed((*line).to_owned())),
-    );
-    lines.extend(
-        new[j..]
-            .iter()
-            .map(|line| DiffLine::Added((*line).to_owned())),
-    );
-    lines
-}
-
-/// Long stretches of context become one line.
-fn folded(lines: Vec<DiffLine>) -> Vec<DiffLine> {
+    let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
     let mut out = Vec::new();
-    for group in lines
-        .chunk_by(|a, b| matches!(a, DiffLine::Context(_)) == matches!(b, DiffLine::Context(_)))
-    {
-        let is_context = matches!(group.first(), Some(DiffLine::Context(_)));
-        if is_context && group.len() > 2 * CONTEXT + 1 {
-            out.extend_from_slice(&group[..CONTEXT]);
-            out.push(DiffLine::Skipped(group.len() - 2 * CONTEXT));
-            out.extend_from_slice(&group[group.len() - CONTEXT..]);
+    for (at, op) in ops.iter().enumerate() {
+        let (tag, was, is) = op.as_tag_tuple();
+        if tag == DiffTag::Equal {
+            // A change stands before all but the first, and behind all but the last.
+            let before = if at > 0 { CONTEXT } else { 0 };
+            let behind = if at + 1 < ops.len() { CONTEXT } else { 0 };
+            folded(&old[was], before, behind, &mut out);
         } else {
-            out.extend_from_slice(group);
+            out.extend(
+                old[was]
+                    .iter()
+                    .map(|line| DiffLine::Removed((*line).into())),
+            );
+            out.extend(new[is].iter().map(|line| DiffLine::Added((*line).into())));
         }
     }
     out
+}
+
+/// Unchanged lines, of which a long stretch becomes one line.
+fn folded(lines: &[&str], before: usize, behind: usize, out: &mut Vec<DiffLine>) {
+    let context = |line: &&str| DiffLine::Context((*line).to_owned());
+    let between = usize::from(before > 0 && behind > 0);
+    if lines.len() <= before + behind + between {
+        return out.extend(lines.iter().map(context));
+    }
+    let end = lines.len() - behind;
+    out.extend(lines[..before].iter().map(context));
+    out.push(DiffLine::Skipped(end - before));
+    out.extend(lines[end..].iter().map(context));
 }
 
 #[cfg(test)]

@@ -19,11 +19,7 @@ pub fn hash(fleet: &Fleet) -> String {
 /// Hash of a fleet file's bytes, by which hosts and operators tell its versions apart: SHA-256, in
 /// full, in hexadecimal.
 pub fn file_hash(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// JSON without blanks, keys sorted, whatever features serde_json was built with.

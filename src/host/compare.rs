@@ -10,7 +10,7 @@ use super::script::{DIGESTS, SECRETS};
 use super::secret::{self, SecretBytes};
 use super::{Kind, Toolbox, ToolboxError};
 use crate::engine;
-use crate::fleet::{Name, Ports, SiteState};
+use crate::fleet::{Name, Ports, SiteState, file_hash};
 use crate::record::route::RouterConfig;
 use crate::record::{Different, Differs, HostState, RecordedState};
 
@@ -307,7 +307,7 @@ async fn configuration(
         let live = |path: &str| there.and_then(|there| there.get(path)).copied();
         let mut different: Vec<Different> = Vec::new();
         for (path, content) in &spec.files {
-            let digest = sha256(content.as_bytes());
+            let digest = file_hash(content.as_bytes());
             let live = match live(path) {
                 Some(live) if live == digest => continue,
                 Some(_) => Some("edited".to_owned()),
@@ -333,12 +333,6 @@ async fn configuration(
         }
     }
     Ok(differ)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Secrets as they lie on the host, against the recorded digests. The bytes go no further than this.

@@ -48,7 +48,7 @@ pub fn new_key() -> Result<String, ToolboxError> {
         what: "random bytes for a new key".into(),
         why: e.to_string(),
     })?;
-    Ok(hex(&bytes))
+    Ok(hex::encode(bytes))
 }
 
 /// HMAC-SHA256 under the host's key, of site, name and bytes, as hex.
@@ -62,7 +62,7 @@ pub fn digest(key: &str, site: &Name, name: &str, secret: &SecretBytes) -> Strin
         mac.update(&[0]);
     }
     mac.update(&secret.0);
-    hex(&mac.finalize().into_bytes())
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// Why a secret is left alone whose source only a host tells of.
@@ -98,10 +98,6 @@ pub fn digests(
         .iter()
         .map(|(name, bytes)| (name.clone(), digest(key, site, name, bytes)))
         .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

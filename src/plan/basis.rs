@@ -244,11 +244,7 @@ fn short(hash: &str) -> String {
 }
 
 fn digest(bytes: &str) -> String {
-    let hash = Sha256::digest(bytes.as_bytes());
-    hash.iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(bytes.as_bytes())[..6])
 }
 
 /// Each field with its length in front, so that no two lists of fields look alike.
@@ -272,12 +268,7 @@ impl Fields {
         self.field(&entry.connections.to_le_bytes());
     }
     fn end(self) -> String {
-        self.0
-            .finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(&self.0.finalize()[..16])
     }
 }
 

@@ -86,11 +86,7 @@ impl ContainerSpec {
 
 /// sha256, the first 32 hex digits.
 pub fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .take(16)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(bytes)[..16])
 }
 
 /// A container to be created: its spec, and what belongs to this one container only.

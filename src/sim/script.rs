@@ -140,8 +140,7 @@ fn digests(world: &World, id: &str, dir: &str) -> ExecOutput {
             let mut found = Vec::new();
             below(node, &format!("./{site}/private/{name}"), &mut found);
             for (path, content) in found {
-                let digest = Sha256::digest(&content);
-                let digest: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+                let digest = hex::encode(Sha256::digest(&content));
                 text.push_str(&format!("{digest}  {path}\n"));
             }
         }

@@ -118,8 +118,7 @@ impl Docker {
 
 /// Docker names a context's folders by the digest of its name.
 fn id(name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(name.as_bytes()))
 }
 
 /// A file that is not there says nothing; one that cannot be read may say that another engine is

@@ -21,8 +21,7 @@ fn around() -> (tempfile::TempDir, Environment) {
 }
 
 fn id(name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(name.as_bytes()))
 }
 
 /// Writes a context as `docker context create` does.

@@ -1,5 +1,7 @@
 //! Containers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
@@ -246,7 +248,7 @@ pub(super) fn archive_get(sim: &Sim, name: &str, call: &Call) -> Reply {
         "mtime": rfc3339(node.mtime * SECOND),
         "linkTarget": match &node.kind { Kind::Link(target) => target.as_str(), _ => "" },
     });
-    if let Ok(value) = HeaderValue::try_from(base64(stat.to_string().as_bytes())) {
+    if let Ok(value) = HeaderValue::try_from(STANDARD.encode(stat.to_string())) {
         response
             .headers_mut()
             .insert("x-docker-container-path-stat", value);
@@ -261,38 +263,4 @@ pub(super) fn archive_put(sim: &Sim, name: &str, call: &Call) -> Reply {
     }
     sim.change(|world, now| world.archive_put(now, name, path, &call.body))?;
     Ok(empty(StatusCode::OK))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let number = three
-            .iter()
-            .fold(0u32, |all, byte| all << 8 | u32::from(*byte))
-            << (8 * (3 - three.len()));
-        for place in 0..4 {
-            match place <= three.len() {
-                true => text.push(LETTERS[(number >> (18 - 6 * place)) as usize & 63] as char),
-                false => text.push('='),
-            }
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_as_the_standard_has_it() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
-        }
-    }
 }

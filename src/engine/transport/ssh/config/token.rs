@@ -121,8 +121,7 @@ impl Tokens {
                     &self.user,
                     &self.jump,
                 ];
-                let digest = Sha1::digest(parts.map(String::as_str).concat());
-                digest.iter().map(|byte| format!("{byte:02x}")).collect()
+                hex::encode(Sha1::digest(parts.map(String::as_str).concat()))
             }
             _ => return None,
         })

@@ -226,7 +226,7 @@ fn folder_in(parent: &Path) -> std::io::Result<PathBuf> {
     sweep(parent);
     let mut random = [0u8; 6];
     getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let random = hex::encode(random);
     let folder = parent.join(format!("{PREFIX}{}-{random}", std::process::id()));
     // Fails when it is there already, whoever made it.
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;

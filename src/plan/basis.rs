@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::cause;
-use super::ground::is_active;
+use super::container::is_active;
 use super::index::Index;
 use super::route;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};

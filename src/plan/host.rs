@@ -6,24 +6,12 @@ use super::draft::{Draft, Step};
 use super::graph::Plan;
 use super::ground::Ground;
 use super::index::Index;
-use super::intent::Intent;
 use super::operation::{OperationId, OperationKind};
-use super::route::Claims;
-use super::{PlanOptions, basis, lineage, site, unfinished};
-use crate::fleet::{Fleet, Host, Name, SiteState};
-use crate::observe::model::{HostObservation, Observed, ObservedHost};
+use super::wish::Wish;
+use super::{basis, lineage, site, unfinished};
+use crate::fleet::{Host, Name, SiteState};
+use crate::observe::model::{HostObservation, ObservedHost};
 use crate::record::{HostState, StateRead};
-
-/// What is asked for, by file and by hand.
-pub(crate) struct Wish<'a> {
-    pub fleet: &'a Fleet,
-    pub fleet_hash: &'a str,
-    pub observed: &'a Observed,
-    pub intents: &'a [Intent],
-    pub now: i64,
-    pub options: &'a PlanOptions,
-    pub claims: Claims<'a>,
-}
 
 /// Adds `host`'s part to `plan`.
 pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {

@@ -9,13 +9,13 @@ pub mod basis;
 pub mod cause;
 pub mod drift;
 pub mod graph;
-pub mod intent;
 pub mod operation;
 pub mod recipe;
 pub mod show;
 pub mod unfinished;
 
 mod address;
+mod container;
 mod describe;
 mod draft;
 mod ground;
@@ -28,39 +28,16 @@ mod order;
 mod route;
 mod site;
 mod uid;
-
-use std::collections::BTreeSet;
+mod wish;
 
 pub use graph::{Notice, Plan, Problem};
-pub use intent::Intent;
 pub use operation::{
     Class, ContainerRef, Interruption, Operation, OperationId, OperationKind, Undo,
 };
+pub use wish::{Intent, PlanOptions};
 
-use crate::fleet::{Fleet, Name};
+use crate::fleet::Fleet;
 use crate::observe::model::Observed;
-
-/// What narrows or widens a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PlanOptions {
-    /// Only these sites, and of hosts only what they stand on. `None`: everything.
-    pub only: Option<BTreeSet<Name>>,
-    /// Also stop sites that no fleet file in this operator's history ever named.
-    pub stop_unknown: bool,
-    /// The plan finishes this apply, which was cut off: also where it had only the host itself to
-    /// see to.
-    pub finishes: Option<String>,
-    /// The plan takes this apply back, which was cut off: `fleet` is what was applied before it,
-    /// and nothing is recorded as applied.
-    pub takes_back: Option<String>,
-}
-
-impl PlanOptions {
-    /// Whether `site` is to be planned.
-    pub(crate) fn selects(&self, site: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(site))
-    }
-}
 
 /// What has to be done so that the hosts are as `fleet` says. `fleet_hash` is the hash of the fleet
 /// file's bytes, `now` in Unix seconds.
@@ -95,7 +72,7 @@ pub fn plan_with(
         fleet_hash: fleet_hash.to_owned(),
         ..Plan::default()
     };
-    let wish = host::Wish {
+    let wish = wish::Wish {
         fleet,
         fleet_hash,
         observed,
@@ -108,7 +85,7 @@ pub fn plan_with(
         host::plan(&wish, host, &mut plan);
     }
     order::tie(fleet, &mut plan);
-    intent::check(&wish, &mut plan);
+    wish::check(&wish, &mut plan);
     plan
 }
 

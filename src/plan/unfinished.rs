@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::draft::{Draft, Step};
-use super::host::Wish;
 use super::operation::{OperationId, OperationKind};
+use super::wish::Wish;
 use crate::fleet::Name;
 use crate::observe::model::ObservedHost;
 use crate::record::Applying;

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::spec;
+use super::field::looks_secret;
+use super::spec::{self, Map};
 use crate::observe::made::alike;
 use crate::observe::model::ObservedContainer;
 use crate::record::SiteRecord;
 use crate::record::names;
 use crate::record::spec::ContainerSpec;
-
-/// Fields by path, while they are worked with.
-pub(crate) type Map = BTreeMap<String, String>;
 
 /// What changed: path → (before, after).
 pub(crate) type Changes = BTreeMap<String, (Option<String>, Option<String>)>;
@@ -125,7 +123,7 @@ pub(crate) fn is_adopted(
 
 /// A value for people; of what looks like a secret, that there is one.
 pub(crate) fn shown(path: &str, value: &Option<String>) -> Option<String> {
-    let secret = path.strip_prefix("env.").is_some_and(super::looks_secret);
+    let secret = path.strip_prefix("env.").is_some_and(looks_secret);
     let value = value.as_deref()?;
     if secret {
         return Some("(not shown)".to_owned());

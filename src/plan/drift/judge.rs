@@ -3,135 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hand::{self, Changes};
-use super::{Field, Kind, adopt, spec};
-use crate::fleet::{Domain, Host, Limits, Name, Recipe, Site, SiteState, value};
-use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
-use crate::plan::ground::{self, is_active, is_usable};
-use crate::plan::host::Wish;
-use crate::plan::index::Index;
+use super::raw::{Found, Look, Raw};
+use super::spec;
+use crate::fleet::{Domain, Limits, Recipe, Site, SiteState, value};
+use crate::observe::model::{ObservedContainer, RunState};
+use crate::plan::container::{is_active, is_usable, set_restart};
+use crate::plan::ground;
 use crate::plan::recipe::{self, Setting};
 use crate::plan::route;
 use crate::record::layout::Layout;
 use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
-use crate::record::{Different, HostState, RecordedState, SiteDiffers, SiteRecord};
-
-/// A host and what it is compared with.
-pub(super) struct Look<'a> {
-    pub wish: &'a Wish<'a>,
-    pub host: &'a Host,
-    pub seen: &'a ObservedHost,
-    pub state: &'a HostState,
-    pub index: Index<'a>,
-}
-
-/// A field with its values as they are, before any is hidden.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Raw {
-    pub path: String,
-    pub applied: Option<String>,
-    pub live: Option<String>,
-    pub wanted: Option<String>,
-    /// An apply of ours brought it to what it is, without a record of it here.
-    pub ours: bool,
-}
-
-impl Raw {
-    /// Whether the host was changed behind our back.
-    pub fn by_hand(&self) -> bool {
-        self.applied != self.live && !self.ours
-    }
-
-    /// For people.
-    pub fn shown(self, site: Option<&Site>, host: &Host) -> Field {
-        let adoptable = site.is_some_and(|site| adopt::edit(site, host, &self).is_ok());
-        let kind = match (self.by_hand(), self.applied == self.wanted) {
-            (false, _) => Kind::File,
-            (true, true) => Kind::Hand,
-            (true, false) => Kind::Both,
-        };
-        let shown = |value| hand::shown(&self.path, value);
-        Field {
-            applied: shown(&self.applied),
-            live: shown(&self.live),
-            wanted: shown(&self.wanted),
-            kind,
-            adoptable,
-            path: self.path,
-        }
-    }
-}
-
-/// Fields while they are found; what is the same in all three is left out.
-#[derive(Default)]
-struct Found(Vec<Raw>);
-
-impl Found {
-    fn add(
-        &mut self,
-        path: impl Into<String>,
-        applied: Option<String>,
-        live: Option<String>,
-        wanted: Option<String>,
-    ) {
-        if applied != live || applied != wanted {
-            self.0.push(Raw {
-                path: path.into(),
-                applied,
-                live,
-                wanted,
-                ours: false,
-            });
-        }
-    }
-    /// Only the host was changed.
-    fn by_hand(&mut self, path: impl Into<String>, applied: Option<&str>, live: Option<&str>) {
-        let own = |text: Option<&str>| text.map(str::to_owned);
-        self.add(path, own(applied), own(live), own(applied));
-    }
-    /// Only the file was changed.
-    fn by_file(&mut self, path: impl Into<String>, applied: Option<&str>, wanted: Option<&str>) {
-        let own = |text: Option<&str>| text.map(str::to_owned);
-        self.add(path, own(applied), own(applied), own(wanted));
-    }
-    fn differences(&mut self, prefix: &str, different: &[Different]) {
-        for one in different {
-            let path = match prefix {
-                "" => one.path.clone(),
-                prefix => format!("{prefix}.{}", one.path),
-            };
-            self.by_hand(path, one.applied.as_deref(), one.live.as_deref());
-        }
-    }
-}
-
-impl<'a> Look<'a> {
-    /// Whether there was an apply before whose state cannot be read.
-    pub fn is_blind(&self) -> bool {
-        self.seen.state.read().is_none() && !self.index.nothing_of_ours()
-    }
-
-    fn fleet(&self) -> &'a Name {
-        &self.wish.fleet.name
-    }
-
-    fn differs(&self, site: &Name) -> Option<&'a SiteDiffers> {
-        self.seen.differs.as_ref()?.sites.get(site)
-    }
-
-    /// The container that a record is about; else the one that does the site's work.
-    fn container(&self, record: &SiteRecord) -> Option<&'a ObservedContainer> {
-        let all = self.index.sites.get(record.site.as_str())?;
-        all.iter().copied().min_by_key(|c| {
-            (
-                !hand::is_about(record, c),
-                !is_usable(c),
-                !c.is_running(),
-                &c.id,
-            )
-        })
-    }
-}
+use crate::record::{RecordedState, SiteRecord};
 
 /// What is the host's own: network, toolbox, router, the router's files.
 pub(super) fn host(look: &Look) -> Vec<Raw> {
@@ -158,7 +41,7 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
             found.by_file("router.ports", Some("as applied"), Some("changed"));
         }
     }
-    let name = names::network(look.fleet());
+    let name = names::network(look.fleet_name());
     let used = look.state.sites.values().any(|r| r.address.is_some());
     match look.seen.networks.iter().find(|n| n.name == name) {
         None if used => found.by_hand("network", Some(&name), None),
@@ -207,8 +90,8 @@ fn helper(
         found.by_hand(role, Some("running"), Some("paused"));
     }
     let name = match role {
-        "toolbox" => names::toolbox(look.fleet()),
-        _ => names::router(look.fleet()),
+        "toolbox" => names::toolbox(look.fleet_name()),
+        _ => names::router(look.fleet_name()),
     };
     found.by_hand(format!("{role}.name"), Some(&name), Some(&container.name));
     if let Some(policy) = policy(container) {
@@ -264,14 +147,14 @@ pub(super) fn leftover(look: &Look, record: &SiteRecord) -> Vec<Raw> {
         .sites
         .get(record.site.as_str())
         .is_some_and(|all| all.iter().any(|c| is_active(c)));
-    let elsewhere = look.wish.fleet.sites.get(&record.site);
+    let elsewhere = look.fleet.sites.get(&record.site);
     match record.state {
         RecordedState::Leftover if runs => {
             found.by_hand("state", Some("left over, stopped"), Some("running"));
         }
         RecordedState::Leftover => {
             let all = look.index.sites.get(record.site.as_str());
-            let back = |c: &&ObservedContainer| ground::set_restart(c, false).is_some();
+            let back = |c: &&ObservedContainer| set_restart(c, false).is_some();
             let back = all.and_then(|all| all.iter().copied().find(back));
             if let Some(policy) = back.and_then(policy) {
                 found.by_hand("restart", Some("no"), Some(policy));
@@ -314,7 +197,7 @@ fn the_container(
     container: Option<&ObservedContainer>,
 ) -> &'static str {
     let applied = record_word(record.state);
-    let name = names::site(look.fleet(), record.site.as_str());
+    let name = names::site(look.fleet_name(), record.site.as_str());
     let Some(container) = container else {
         let other = look.index.by_name.get(name.as_str());
         let live = other.map(|c| format!("{} is not ours: {}", c.name, c.image));
@@ -369,7 +252,7 @@ fn of_container(
         found.by_hand("restart", Some(kept), Some(policy));
     }
     let changes = hand::changes(container, Some(record));
-    let network = names::network(look.fleet());
+    let network = names::network(look.fleet_name());
     if changes.is_empty() && hand::is_unplugged(container, &network) {
         let address = record.address.map(|a| a.to_string());
         let live = container.addresses.get(&network).map(|a| a.to_string());
@@ -425,7 +308,7 @@ fn wanted(
     site: &Site,
     record: &SiteRecord,
 ) -> Option<crate::record::spec::ContainerSpec> {
-    let network = names::network(look.fleet());
+    let network = names::network(look.fleet_name());
     let there = look.seen.networks.iter().find(|n| n.name == network)?;
     let layout = Layout::new(&look.host.root);
     let setting = Setting {
@@ -449,7 +332,7 @@ fn routes(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
         }
         (_, was) => was,
     };
-    let wanted = target.map(|target| route::entry(&look.wish.claims, site, target));
+    let wanted = target.map(|target| route::entry(&look.claims, site, target));
     let wanted = match site.state {
         SiteState::Archived => applied.cloned(),
         _ => wanted.or_else(|| applied.cloned()),

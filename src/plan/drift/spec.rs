@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::hand::Map;
 use crate::observe::made::{capabilities, mount};
 use crate::record::spec::{ContainerSpec, short_hash};
 
 /// The file whose lines are told one by one.
 const INI: &str = "php/20-site.ini";
+
+/// Fields by path, while they are worked with.
+pub(crate) type Map = BTreeMap<String, String>;
 
 /// All of a spec.
 pub(crate) fn fields(spec: &ContainerSpec) -> Map {

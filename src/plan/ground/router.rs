@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
 use crate::observe::model::{ObservedHost, RunState};
+use crate::plan::container::{existing, free_name, is_active, planned, set_restart, settle, short};
 use crate::plan::draft::{Draft, Step};
-use crate::plan::host::Wish;
 use crate::plan::image;
 use crate::plan::index::Index;
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
+use crate::plan::wish::Wish;
 use crate::record::HostState;
 use crate::record::layout::Layout;
 use crate::record::names::{self, Labels};
@@ -176,14 +176,13 @@ pub(super) fn plan(
             }
             Some(_) => "the router is not as it should be".to_owned(),
         };
-        let (free, spare) =
-            match super::free_name(index, fleet, &name, serving.map(|c| c.id.as_str())) {
-                Ok(free) => free,
-                Err(what) => {
-                    draft.problem(None, what, "rename or remove that container");
-                    return None;
-                }
-            };
+        let (free, spare) = match free_name(index, fleet, &name, serving.map(|c| c.id.as_str())) {
+            Ok(free) => free,
+            Err(what) => {
+                draft.problem(None, what, "rename or remove that container");
+                return None;
+            }
+        };
         if let Some(spare) = spare {
             let kind = OperationKind::RemoveContainer {
                 container: existing(spare),

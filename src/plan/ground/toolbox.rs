@@ -1,13 +1,13 @@
 //! The toolbox, and the folders it looks after.
 
-use super::{existing, is_active, planned, set_restart, settle, short};
 use crate::fleet::{Host, Limits};
 use crate::observe::model::{ObservedHost, RunState};
+use crate::plan::container::{existing, free_name, is_active, planned, set_restart, settle, short};
 use crate::plan::draft::{Draft, Step};
-use crate::plan::host::Wish;
 use crate::plan::image;
 use crate::plan::index::Index;
 use crate::plan::operation::{OperationId, OperationKind};
+use crate::plan::wish::Wish;
 use crate::record::HostState;
 use crate::record::layout::Layout;
 use crate::record::names::{self, Labels};
@@ -121,7 +121,7 @@ pub(super) fn plan(
             None => "the toolbox is missing".to_owned(),
             Some(_) => "the toolbox is not as it should be".to_owned(),
         };
-        let (free, spare) = match super::free_name(index, fleet, &name, None) {
+        let (free, spare) = match free_name(index, fleet, &name, None) {
             Ok(free) => free,
             Err(what) => {
                 draft.problem(None, what, "rename or remove that container");

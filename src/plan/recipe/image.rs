@@ -1,6 +1,6 @@
 //! `image`: any image that serves HTTP on one port.
 
-use super::{Setting, Wanted, base, www};
+use super::base::{Setting, Wanted, base, www};
 use crate::fleet::Site;
 
 /// What images that insist on root commonly need to drop to a user of their own.

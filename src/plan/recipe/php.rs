@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FILES_AT, Setting, Wanted, base, memory_folder, words, www};
+use super::base::{FILES_AT, Setting, Wanted, base, memory_folder, words, www};
 use crate::fleet::Site;
 
 /// Included behind the image's own configuration. `{gateway}` is where the router's requests come

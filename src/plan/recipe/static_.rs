@@ -1,6 +1,6 @@
 //! `static`: nginx serves the site's `www`, which it can only read.
 
-use super::{FILES_AT, Setting, Wanted, base, words, www};
+use super::base::{FILES_AT, Setting, Wanted, base, words, www};
 use crate::fleet::Site;
 
 /// Complete, so that nothing of the image's own configuration takes part; everything nginx writes

@@ -1,12 +1,16 @@
 //! A site that should not run: stopped, archived, or gone from the file. Its files stay in all
 //! three.
 
-use super::{View, clean, finish, folders, is_taken, rename, retire, route, stop, unroute};
+use super::step::{
+    clean, finish, folders, is_taken, rename, retire, route, stop, unroute, write_record,
+};
+use super::view::View;
 use crate::fleet::{Limits, Name, Recipe, Site, SiteState};
 use crate::observe::model::ObservedContainer;
+use crate::plan::container::{existing, is_active, is_usable, set_restart};
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
-use crate::plan::ground::{Ground, existing, is_active, is_usable, set_restart};
+use crate::plan::ground::Ground;
 use crate::plan::limits;
 use crate::plan::lineage;
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
@@ -260,7 +264,7 @@ fn record_if_changed(
     ground: &Ground,
 ) {
     if view.record != Some(&record) {
-        super::record(chain, record, causes, ground);
+        write_record(chain, record, causes, ground);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A route to something that ostler does not own.
 
-use super::{View, clean, retire, route};
+use super::step::{clean, retire, route, write_record};
+use super::view::View;
 use crate::fleet::{Limits, ProxyTarget, Site, SiteState};
 use crate::plan::cause;
 use crate::plan::draft::{Chain, Draft};
@@ -83,6 +84,6 @@ pub(super) fn running(
             image_id: None,
             made: None,
         };
-        super::record(chain, record, &causes, ground);
+        write_record(chain, record, &causes, ground);
     }
 }

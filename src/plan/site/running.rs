@@ -19,12 +19,14 @@ use create::create;
 use life::{await_ready, restart, start};
 use secrets::{remove_secrets, secrets, write_secrets};
 
-use super::{View, clean, folders, rename, retire, route};
+use super::step::{clean, folders, rename, retire, route, write_record};
+use super::view::View;
 use crate::fleet::{Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
+use crate::plan::container::{existing, set_restart};
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
-use crate::plan::ground::{Ground, existing, set_restart};
+use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
 use crate::plan::recipe::{self, Wanted};
 use crate::plan::{cause, image, limits, route as routes};
@@ -281,6 +283,6 @@ fn build<'a>(
             image_id,
             made,
         };
-        super::record(chain, record, &causes, ground);
+        write_record(chain, record, &causes, ground);
     }
 }

@@ -439,7 +439,7 @@ impl WorldHost {
             K::RemoveContainer { container, force } => {
                 let found = self.find(fleet, container, why).clone();
                 assert!(!self.routes_to(&found), "{why}: it is still routed");
-                let active = crate::plan::ground::is_active(&found);
+                let active = crate::plan::container::is_active(&found);
                 assert!(*force || !active, "{why}: it runs");
                 self.containers.retain(|c| c.id != found.id);
             }

@@ -1,12 +1,13 @@
 //! What is looked at, and changed, on a container that stays.
 
-use super::super::View;
+use super::super::view::View;
 use crate::fleet::{Limits, Name, Site};
 use crate::observe::made::alike;
 use crate::observe::model::ObservedContainer;
+use crate::plan::container::existing;
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::hand;
-use crate::plan::ground::{Ground, existing};
+use crate::plan::ground::Ground;
 use crate::plan::operation::OperationKind;
 use crate::plan::{cause, image, limits};
 use crate::record::Fields;

@@ -1,10 +1,12 @@
 //! A site's new container, next to what is there.
 
-use super::super::{View, retire};
+use super::super::step::retire;
+use super::super::view::View;
 use crate::fleet::Site;
 use crate::observe::model::ObservedContainer;
+use crate::plan::container::{free_name, planned};
 use crate::plan::draft::{Chain, Draft, Step};
-use crate::plan::ground::{Ground, free_name, planned};
+use crate::plan::ground::Ground;
 use crate::plan::image;
 use crate::plan::operation::{ContainerRef, OperationKind};
 use crate::record::names::{self, Labels};

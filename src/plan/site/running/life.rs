@@ -1,13 +1,14 @@
 //! Starting a container, asking it, restarting it.
 
-use super::super::View;
+use super::super::view::View;
 use crate::fleet::{Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::cause;
+use crate::plan::container::{existing, is_active};
 use crate::plan::draft::{Chain, Draft, Step};
-use crate::plan::ground::{Ground, existing, is_active};
-use crate::plan::intent::Intent;
+use crate::plan::ground::Ground;
 use crate::plan::operation::{ContainerRef, Interruption, OperationKind};
+use crate::plan::wish::Intent;
 use crate::record::RecordedState;
 use crate::record::names;
 

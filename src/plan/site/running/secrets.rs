@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::View;
+use super::super::view::View;
 use crate::fleet::{Name, Site};
 use crate::plan::cause;
 use crate::plan::draft::{Chain, Draft, Step};

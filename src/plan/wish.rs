@@ -1,12 +1,48 @@
-//! What an operator asks for that no line of the fleet file says.
+//! What an operator asks for, by the fleet file and by what no line of it says.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::graph::{Plan, Problem};
-use super::host::Wish;
-use crate::fleet::{Name, Recipe, SiteState};
+use super::route::Claims;
+use crate::fleet::{Fleet, Name, Recipe, SiteState};
+use crate::observe::model::Observed;
 
-/// A wish for one plan. It leaves no trace in the fleet file.
+/// What is asked for, by file and by hand.
+pub(crate) struct Wish<'a> {
+    pub fleet: &'a Fleet,
+    pub fleet_hash: &'a str,
+    pub observed: &'a Observed,
+    pub intents: &'a [Intent],
+    pub now: i64,
+    pub options: &'a PlanOptions,
+    pub claims: Claims<'a>,
+}
+
+/// What narrows or widens a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlanOptions {
+    /// Only these sites, and of hosts only what they stand on. `None`: everything.
+    pub only: Option<BTreeSet<Name>>,
+    /// Also stop sites that no fleet file in this operator's history ever named.
+    pub stop_unknown: bool,
+    /// The plan finishes this apply, which was cut off: also where it had only the host itself to
+    /// see to.
+    pub finishes: Option<String>,
+    /// The plan takes this apply back, which was cut off: `fleet` is what was applied before it,
+    /// and nothing is recorded as applied.
+    pub takes_back: Option<String>,
+}
+
+impl PlanOptions {
+    /// Whether `site` is to be planned.
+    pub(crate) fn selects(&self, site: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(site))
+    }
+}
+
+/// Something asked for in one plan. It leaves no trace in the fleet file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "intent")]
 #[non_exhaustive]

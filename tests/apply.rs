@@ -12,6 +12,7 @@ use std::time::Duration;
 use load::{Clients, Load};
 use ostler::apply::{OperationOutcome, journal};
 use ostler::plan::{Intent, OperationKind};
+use ostler::record::{Labelled, Role};
 use world::World;
 
 const STATIC: &str = "recipe: static\ndomains: [plain.test]\nmemory: 64M";
@@ -124,13 +125,7 @@ async fn a_site_is_stopped_archived_brought_back_and_removed() {
     world.site("plain", &format!("{STATIC}\nstate: archived"));
     world.apply().await;
     assert_eq!(world.ask("plain.test", "/").await.status, 404);
-    assert!(
-        world
-            .ours()
-            .await
-            .iter()
-            .all(|c| c.ours("site") != Some("plain"))
-    );
+    assert!(world.ours().await.iter().all(|c| c.site() != Some("plain")));
 
     world.site("plain", STATIC);
     world.apply().await;
@@ -159,7 +154,7 @@ async fn the_router_is_replaced_and_one_that_does_not_start_never_takes_over() {
     world.apply().await;
     let routers = async |world: &World| -> Vec<(String, String, bool)> {
         let ours = world.ours().await.into_iter();
-        ours.filter(|c| c.ours("role") == Some("router"))
+        ours.filter(|c| c.role() == Some(Role::Router))
             .map(|c| (c.name.clone(), c.id.clone(), c.is_running()))
             .collect()
     };
@@ -259,7 +254,7 @@ async fn a_new_site_that_does_not_start_leaves_no_container() {
             .ours()
             .await
             .iter()
-            .all(|c| c.ours("role") != Some("site"))
+            .all(|c| c.role() != Some(Role::Site))
     );
     world.site("web", IMAGE);
     world.apply().await;

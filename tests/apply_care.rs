@@ -16,7 +16,7 @@ use ostler::apply::{self, OperationOutcome, Progress};
 use ostler::host::Entry;
 use ostler::observe::model::HostObservation;
 use ostler::plan::OperationKind;
-use ostler::record::Layout;
+use ostler::record::{Labelled, Layout, Role};
 use ostler::walk::saved::{MadeFrom, Saved};
 use tokio_util::sync::CancellationToken;
 use world::World;
@@ -95,7 +95,7 @@ async fn a_port_in_use_is_named() {
             .ours()
             .await
             .iter()
-            .all(|c| c.ours("role") == Some("toolbox"))
+            .all(|c| c.role() == Some(Role::Toolbox))
     );
     drop(held);
     world.apply().await;
@@ -206,13 +206,7 @@ async fn a_kept_plan_goes_stale() {
     assert!(moved[0].contains("running") && moved[0].contains("→ not running"));
     let ran = world.run(&kept.plan, None).await;
     assert_eq!(ran.outcome.exit_code(), 1, "{:#?}", ran.outcome);
-    assert!(
-        world
-            .ours()
-            .await
-            .iter()
-            .all(|c| c.ours("site") != Some("web"))
-    );
+    assert!(world.ours().await.iter().all(|c| c.site() != Some("web")));
     world.apply().await;
 }
 
@@ -247,7 +241,7 @@ async fn a_root_of_another_fleet_is_refused() {
             .is_some()
     );
     // Its clean-up is not to empty the other one's root.
-    let toolbox = ostler::record::layout::toolbox_name(&other.name);
+    let toolbox = ostler::record::names::toolbox(&other.name);
     other.client.remove(&toolbox, true).await.unwrap();
     other.root = own_root;
     assert_eq!(world.ask("plain.test", "/").await.status, 200);

@@ -10,7 +10,7 @@ mod world;
 
 use std::time::Duration;
 
-use ostler::record::layout::lock_name;
+use ostler::record::names;
 use world::World;
 
 const IMAGE: &str = "recipe: image\nimage: ostler-test/web:1\nport: 8080\nmemory: 64M\nenv: { BODY: b0, GRACE: \"1\" }\n";
@@ -22,7 +22,7 @@ fn site(number: usize) -> String {
 /// The lock of a killed process would be waited for until it is stale; another test does that.
 async fn forget_lock(world: &World) {
     // Where the cut-off run is still giving it back by itself, that is a conflict.
-    if let Err(e) = world.client.remove(&lock_name(&world.name), true).await {
+    if let Err(e) = world.client.remove(&names::lock(&world.name), true).await {
         assert!(e.is_not_found() || e.is_conflict(), "{e}");
     }
 }

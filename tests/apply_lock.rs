@@ -104,7 +104,7 @@ async fn a_holder_whose_lock_was_taken_changes_nothing_more() {
     world.site("w", IMAGE);
     let plan = world.plan().await;
     let client = world.client.clone();
-    let lock = ostler::record::layout::lock_name(&world.name);
+    let lock = ostler::record::names::lock(&world.name);
     let robber = tokio::spawn(async move {
         loop {
             if client.remove(&lock, true).await.is_ok() {

@@ -12,6 +12,7 @@ use ostler::fleet::{Fleet, Name, file_hash, load};
 use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Plan, plan};
+use ostler::record::{Labelled, Role};
 use ostler::sim::{Fault, Sim, When};
 use ostler::walk::secret;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +157,7 @@ impl World {
                 .into_iter()
                 .map(ostler::observe::convert::container)
                 // A lock that nobody came to need since its holder died goes stale and may stay.
-                .filter(|c| !c.is_foreign() && c.ours("role") != Some("lock"))
+                .filter(|c| !c.is_foreign() && c.role() != Some(Role::Lock))
                 .collect();
             let here = self
                 .sites
@@ -282,7 +283,7 @@ async fn a_host_that_goes_away_between_two_operations_is_gone_at_once() {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let rows = client.containers().await.unwrap();
             let mut rows = rows.into_iter().map(ostler::observe::convert::container);
-            if let Some(lock) = rows.find(|c| c.ours("role") == Some("lock")) {
+            if let Some(lock) = rows.find(|c| c.role() == Some(Role::Lock)) {
                 break lock.id;
             }
         };

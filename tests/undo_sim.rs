@@ -12,7 +12,7 @@ use ostler::host::secret::{SecretBytes, SecretFuture, SecretSource};
 use ostler::observe::model::{HostObservation, Observed};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
-use ostler::record::layout::lock_name;
+use ostler::record::names;
 use ostler::sim::{Fault, Sim, When};
 use ostler::walk::back::{BackError, Search, Way};
 use ostler::walk::lineage;
@@ -145,7 +145,7 @@ impl World {
         let outcome = self.run(fleet.clone(), text, plan, Some(operations)).await;
         for client in self.clients.values() {
             // This process lives on, and so would its lock.
-            let _ = client.remove(&lock_name(&fleet.name), true).await;
+            let _ = client.remove(&names::lock(&fleet.name), true).await;
         }
         outcome.run
     }

@@ -9,8 +9,8 @@ use bollard::models::{
 
 use super::progress::Failure;
 use crate::fleet::{Limits, Name};
-use crate::record::Layout;
 use crate::record::spec::{NewContainer, SpecNetwork};
+use crate::record::{Labelled, Layout};
 
 /// Size of one log file of a container, and how many there are.
 const LOG_SIZE: &str = "10m";
@@ -128,7 +128,7 @@ fn binds(container: &NewContainer, layout: &Layout) -> Result<Vec<String>, Failu
     let conf = || -> Result<String, Failure> {
         let site: Name = container
             .labels
-            .get("ostler.site")
+            .site()
             .and_then(|s| s.parse().ok())
             .ok_or_else(|| {
                 Failure::new(format!(

@@ -15,8 +15,7 @@ use crate::fleet::{Fleet, Host, Name};
 use crate::host::Toolbox;
 use crate::host::secret::SecretSource;
 use crate::plan::OperationKind;
-use crate::record::Layout;
-use crate::record::layout::toolbox_name;
+use crate::record::{Layout, names};
 
 /// What the operations of one host share.
 pub(super) struct HostWork {
@@ -55,7 +54,7 @@ impl HostWork {
         let client = context.clients.get(name)?.clone();
         let toolbox = Toolbox {
             client: client.clone(),
-            id: toolbox_name(&context.fleet.name),
+            id: names::toolbox(&context.fleet.name),
             layout: Layout::new(&host.root),
         };
         Some(HostWork {

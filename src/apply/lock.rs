@@ -15,8 +15,7 @@ use crate::engine::{self, Client};
 use crate::fleet::Name;
 use crate::host::archive::{Entry, pack};
 use crate::host::lock;
-use crate::record::Holder;
-use crate::record::layout::lock_name;
+use crate::record::{Holder, Labelled, Role, names};
 
 /// Image of the lock: one small file, imported where it is missing.
 pub const LOCK_IMAGE: &str = "ostler/lock:1";
@@ -101,7 +100,7 @@ impl Lock {
         wait: Duration,
         mut busy: impl FnMut(&Holder),
     ) -> Result<Lock, LockError> {
-        let name = lock_name(fleet);
+        let name = names::lock(fleet);
         let end = Instant::now() + wait;
         let mut dead_since: Option<(String, Instant)> = None;
         loop {
@@ -235,7 +234,7 @@ impl Drop for Lock {
 
 /// Who holds the lock of `fleet`, if anybody.
 pub async fn holder(client: &Client, fleet: &Name) -> Result<Option<Holder>, LockError> {
-    Ok(find(client, &lock_name(fleet)).await?.map(|f| f.holder))
+    Ok(find(client, &names::lock(fleet)).await?.map(|f| f.holder))
 }
 
 async fn create(
@@ -293,7 +292,7 @@ async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
         .unwrap_or_default()
         .into_iter()
         .collect();
-    if labels.get("ostler.role").map(String::as_str) != Some(lock::ROLE) {
+    if labels.role() != Some(Role::Lock) {
         return Err(LockError::Other(format!(
             "a container that is not ours has the name {name}; rename or remove it"
         )));
@@ -368,7 +367,7 @@ mod tests {
         let found = holder(&client, &fleet).await.unwrap().unwrap();
         assert_eq!((found.run.as_str(), found.dead), ("r1", false));
         // Somebody found it stale while we slept, and works on the host now.
-        client.remove(&lock_name(&fleet), true).await.unwrap();
+        client.remove(&names::lock(&fleet), true).await.unwrap();
         lock.check().await.expect("not asked again so soon");
         let now = *clock.lock().unwrap();
         *clock.lock().unwrap() = after(now, 50, 7_200_000);

@@ -13,6 +13,7 @@ use crate::fleet::{Edit, Name, Selection, apply_edits, diff, nearest, site_block
 use crate::observe::import::{Found, Imported, import};
 use crate::observe::model::ObservedHost;
 use crate::observe::scan::Inspect;
+use crate::record::Labelled;
 use crate::walk::FleetFile;
 use crate::walk::fleet_file;
 

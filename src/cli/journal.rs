@@ -17,8 +17,7 @@ use crate::apply::lock;
 use crate::engine::{Client, Gate};
 use crate::fleet::{Host, Name, Selection};
 use crate::host::Toolbox;
-use crate::record::Layout;
-use crate::record::layout::toolbox_name;
+use crate::record::{Layout, names};
 use crate::walk::FleetFile;
 use crate::walk::history::{self, Past, State};
 
@@ -157,7 +156,7 @@ async fn of_host(
         .map_err(|e| e.to_string())?;
     let toolbox = Toolbox {
         client: client.clone(),
-        id: toolbox_name(fleet),
+        id: names::toolbox(fleet),
         layout: Layout::new(&host.root),
     };
     // Connecting has its own deadlines, and none while the operator is asked.

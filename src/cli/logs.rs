@@ -13,6 +13,7 @@ use super::text::{self, LogCleaner};
 use super::{Exit, Failure};
 use crate::engine::{Client, Error, Gate, ListedContainer, LogChunk, LogOptions, Out};
 use crate::fleet::{self, EngineAddress, Fleet, Recipe};
+use crate::record::Labelled;
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
@@ -230,12 +231,7 @@ async fn of_site(
 ) -> Result<(Client, String), Failure> {
     let host = &fleet.hosts[&fleet.sites[name].host];
     let client = Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
-    let mine = |c: &ListedContainer| {
-        let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);
-        label("ostler.fleet", fleet.name.as_str())
-            && label("ostler.site", name)
-            && label("ostler.role", "site")
-    };
+    let mine = |c: &ListedContainer| c.labels.is_site(&fleet.name, name);
     let mut containers = client.containers().await?;
     containers.retain(mine);
     match containers

@@ -11,7 +11,7 @@ use crate::plan::drift::{self, Drift, Field};
 use crate::plan::unfinished::told;
 use crate::record::lock::Holder;
 use crate::record::route::RouteTarget;
-use crate::record::{Applying, RecordedState, SiteRecord};
+use crate::record::{Applying, Labelled, RecordedState, Role, SiteRecord};
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -189,18 +189,14 @@ fn container_of<'a>(
 ) -> Option<&'a ObservedContainer> {
     host.containers
         .iter()
-        .filter(|c| {
-            c.ours("fleet") == Some(fleet.as_str())
-                && c.ours("site") == Some(site.as_str())
-                && c.ours("role") == Some("site")
-        })
+        .filter(|c| c.is_site(fleet, site.as_str()))
         .max_by_key(|c| (c.is_running(), c.created))
 }
 
 fn address_of(container: &ObservedContainer, fleet: &Name) -> Option<Ipv4Addr> {
     let network = format!("ostler-{fleet}");
     let found = container.addresses.get(&network).copied();
-    found.or_else(|| container.ours("address")?.parse().ok())
+    found.or_else(|| container.asked_address())
 }
 
 fn state_word(
@@ -311,11 +307,8 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow 
     let facts = reached.map(|r| &r.engine);
     let certificates = facts.and_then(|f| f.certificates);
     let containers = reached.map_or(&[][..], |r| &r.containers);
-    let mine = |c: &&ObservedContainer| c.ours("fleet") == Some(fleet.name.as_str());
-    let router = containers
-        .iter()
-        .filter(mine)
-        .find(|c| c.ours("role") == Some("router"));
+    let mine = |c: &&ObservedContainer| c.is_of(&fleet.name);
+    let router = containers.iter().find(|c| c.is(&fleet.name, Role::Router));
     HostRow {
         name: host.name.clone(),
         engine: host.engine.to_string(),

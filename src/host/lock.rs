@@ -7,11 +7,10 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::archive::unpack;
 use crate::engine::{self, Client};
+use crate::record::labels::{self, Labelled, Role};
 use crate::record::lock::Holder;
 use crate::record::text::printable;
 
-/// Role of a lock's container.
-pub const ROLE: &str = "lock";
 /// The heartbeat's file in the lock: seconds on the daemon's clock.
 pub const HEARTBEAT: &str = "/heartbeat";
 
@@ -24,15 +23,15 @@ pub fn labels(
     now: i64,
 ) -> HashMap<String, String> {
     let mut labels = HashMap::from([
-        ("ostler.fleet".to_owned(), fleet.to_owned()),
-        ("ostler.role".to_owned(), ROLE.to_owned()),
-        ("ostler.who".to_owned(), who.to_owned()),
-        ("ostler.whence".to_owned(), whence.to_owned()),
-        ("ostler.since".to_owned(), now.to_string()),
-        ("ostler.run".to_owned(), run.to_owned()),
+        (labels::FLEET.to_owned(), fleet.to_owned()),
+        (labels::ROLE.to_owned(), Role::Lock.word().to_owned()),
+        (labels::WHO.to_owned(), who.to_owned()),
+        (labels::WHENCE.to_owned(), whence.to_owned()),
+        (labels::SINCE.to_owned(), now.to_string()),
+        (labels::RUN.to_owned(), run.to_owned()),
     ]);
     if let Some(process) = Process::of(std::process::id()) {
-        labels.insert("ostler.process".to_owned(), process.to_string());
+        labels.insert(labels::PROCESS.to_owned(), process.to_string());
     }
     labels
 }
@@ -43,8 +42,10 @@ pub async fn read(
     id: &str,
     labels: &BTreeMap<String, String>,
 ) -> engine::Result<Option<Holder>> {
-    let label = |name: &str| labels.get(&format!("ostler.{name}")).map(String::as_str);
-    let since: i64 = label("since").and_then(|s| s.parse().ok()).unwrap_or(0);
+    let since: i64 = labels
+        .label(labels::SINCE)
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0);
     let beat = match client.archive_get(id, HEARTBEAT).await {
         Ok(tar) => unpack(&tar)
             .ok()
@@ -58,12 +59,13 @@ pub async fn read(
     };
     let now = client.daemon_now().unwrap_or(since);
     Ok(Some(Holder {
-        who: printable(label("who").unwrap_or("somebody")),
-        whence: printable(label("whence").unwrap_or("somewhere")),
+        who: printable(labels.label(labels::WHO).unwrap_or("somebody")),
+        whence: printable(labels.label(labels::WHENCE).unwrap_or("somewhere")),
         since,
         silent_s: now - beat.unwrap_or(since),
-        run: printable(label("run").unwrap_or_default()),
-        dead: label("process")
+        run: printable(labels.label(labels::RUN).unwrap_or_default()),
+        dead: labels
+            .label(labels::PROCESS)
             .and_then(|text| text.parse::<Process>().ok())
             .is_some_and(|process| process.is_dead()),
     }))

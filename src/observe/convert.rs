@@ -158,6 +158,7 @@ pub fn images(list: Vec<ListedImage>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Labelled;
     use serde_json::json;
 
     fn row(value: serde_json::Value) -> ObservedContainer {

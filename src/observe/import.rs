@@ -10,7 +10,7 @@ use super::look::{Look, look};
 use super::model::{ObservedContainer, ObservedHost};
 use crate::fleet::keys;
 use crate::fleet::{Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState};
-use crate::record::StateRead;
+use crate::record::{Labelled, StateRead};
 
 /// What a host's foreign containers come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

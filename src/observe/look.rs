@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::model::ObservedContainer;
+use crate::record::labels;
 
 /// What can be read from labels and environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,11 +41,11 @@ pub fn look(container: &ObservedContainer) -> Look {
     Look {
         project: label("com.docker.compose.project")
             .or_else(|| label("com.docker.stack.namespace"))
-            .or_else(|| label("ostler.fleet").map(|fleet| format!("ostler {fleet}"))),
+            .or_else(|| label(labels::FLEET).map(|fleet| format!("ostler {fleet}"))),
         service: label("com.docker.compose.service")
             .or_else(|| label("com.docker.swarm.service.name"))
-            .or_else(|| label("ostler.site"))
-            .or_else(|| label("ostler.role")),
+            .or_else(|| label(labels::SITE))
+            .or_else(|| label(labels::ROLE)),
         domains,
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, Subnet};
-use crate::record::{Applying, Differs, Fields, Holder, StateRead};
+use crate::record::{Applying, Differs, Fields, Holder, Labelled, StateRead};
 
 /// The fleet as it was found.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -161,17 +161,19 @@ impl ObservedHost {
     }
 }
 
+impl Labelled for ObservedContainer {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.labels.label(name)
+    }
+}
+
+impl Labelled for ObservedNetwork {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.labels.label(name)
+    }
+}
+
 impl ObservedContainer {
-    /// A label of ours, by the part after `ostler.`.
-    pub fn ours(&self, label: &str) -> Option<&str> {
-        self.labels
-            .get(&format!("ostler.{label}"))
-            .map(String::as_str)
-    }
-    /// Whether it carries a label of ours at all.
-    pub fn is_foreign(&self) -> bool {
-        !self.labels.contains_key("ostler.fleet")
-    }
     /// Where the host reaches it; else why it does not, in words to follow its name.
     pub fn reached_at(&self) -> Result<Ipv4Addr, &'static str> {
         if let Some(address) = self.addresses.values().next() {

@@ -20,9 +20,8 @@ use crate::host::compare::{Reach, compare};
 use crate::host::lock::{self};
 use crate::host::secret::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
-use crate::record::Layout;
-use crate::record::StateRead;
 use crate::record::lock::Holder;
+use crate::record::{Labelled, Layout, Role, StateRead};
 
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -54,7 +53,7 @@ pub async fn scan(
 ) -> Result<ObservedHost, engine::Error> {
     let by_name = Toolbox {
         client: client.clone(),
-        id: crate::record::layout::toolbox_name(&fleet.name),
+        id: crate::record::names::toolbox(&fleet.name),
         layout: Layout::new(&host.root),
     };
     let (list, early, networks, images, info) = futures_util::join!(
@@ -110,7 +109,7 @@ pub async fn scan(
     let (inspected, differs) = (inspected?, differs?);
     let info = info?;
     for (at, mut facts) in inspected {
-        let site = containers[at].ours("site").unwrap_or_default();
+        let site = containers[at].site().unwrap_or_default();
         let record = state.read().and_then(|s| s.sites.get(site));
         if let Some(record) = record {
             unenforced(&info, &record.limits, &mut facts.limits);
@@ -171,9 +170,7 @@ async fn holder(
     containers: &[ObservedContainer],
     fleet: &Name,
 ) -> Result<Option<Holder>, engine::Error> {
-    let found = containers
-        .iter()
-        .find(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some(lock::ROLE));
+    let found = containers.iter().find(|c| c.is(fleet, Role::Lock));
     match found {
         Some(found) => lock::read(client, &found.id, &found.labels).await,
         None => Ok(None),
@@ -186,10 +183,10 @@ pub fn find_toolbox<'a>(
     containers: &'a [ObservedContainer],
     fleet: &Name,
 ) -> Option<&'a ObservedContainer> {
-    let name = crate::record::layout::toolbox_name(fleet);
+    let name = crate::record::names::toolbox(fleet);
     containers
         .iter()
-        .filter(|c| c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("toolbox"))
+        .filter(|c| c.is(fleet, Role::Toolbox))
         .max_by_key(|c| (c.name == name, c.is_running(), c.created))
 }
 
@@ -214,9 +211,7 @@ fn reach(client: &Client, containers: &[ObservedContainer], toolbox: &str, fleet
     };
     Reach {
         commands: client.gate().mode() == Mode::Full && runs(&|c| c.id == toolbox),
-        router: runs(&|c| {
-            c.ours("fleet") == Some(fleet.as_str()) && c.ours("role") == Some("router")
-        }),
+        router: runs(&|c| c.is(fleet, Role::Router)),
     }
 }
 
@@ -311,7 +306,7 @@ async fn inspect_some(
 
 /// Whether the list does not say enough about a container.
 fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect) -> bool {
-    let ours = container.ours("fleet") == Some(fleet.as_str());
+    let ours = container.is_of(fleet);
     let ended = matches!(
         container.run,
         RunState::Exited | RunState::Dead | RunState::Restarting
@@ -319,7 +314,7 @@ fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect)
     match inspect {
         Inspect::Ours if ours => true,
         Inspect::And(ids) if ids.contains(&container.id) => true,
-        _ => ours && ended && container.ours("role") != Some("lock"),
+        _ => ours && ended && container.role() != Some(Role::Lock),
     }
 }
 

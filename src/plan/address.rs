@@ -5,9 +5,8 @@ use std::net::Ipv4Addr;
 
 use crate::fleet::Subnet;
 use crate::observe::model::ObservedHost;
-use crate::record::HostState;
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::{HostState, Labelled};
 
 /// Addresses below this one are kept for what is not a site.
 const FIRST: u32 = 10;
@@ -31,12 +30,7 @@ impl Addresses {
         for container in &host.containers {
             members += usize::from(container.addresses.contains_key(network));
             used.extend(container.addresses.values());
-            used.extend(
-                container
-                    .labels
-                    .get(names::ADDRESS)
-                    .and_then(|text| text.parse::<Ipv4Addr>().ok()),
-            );
+            used.extend(container.asked_address());
         }
         used.extend(state.router.routes.values().filter_map(held));
         for record in state.sites.values() {

@@ -11,9 +11,8 @@ use super::index::Index;
 use super::route;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::observe::model::ObservedHost;
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
-use crate::record::{RecordedState, StateRead};
+use crate::record::{Labelled, RecordedState, Role, StateRead};
 
 /// The hash. `name`: the host. Of foreign containers only those matter that a `proxy` leads to: an
 /// address may be somebody else's by the time it is routed to. What others hold (addresses, ports)
@@ -23,10 +22,7 @@ pub fn of(host: &ObservedHost, fleet: &Fleet, name: &Name) -> String {
     let mut ours: Vec<_> = host
         .containers
         .iter()
-        .filter(|c| {
-            c.labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str())
-                && c.labels.get(names::ROLE).map(String::as_str) != Some(names::ROLE_LOCK)
-        })
+        .filter(|c| c.is_of(&fleet.name) && c.role() != Some(Role::Lock))
         .collect();
     ours.sort_by(|a, b| a.id.cmp(&b.id));
     for container in ours {
@@ -36,7 +32,7 @@ pub fn of(host: &ObservedHost, fleet: &Fleet, name: &Name) -> String {
         hash.field(&[u8::from(is_active(container))]);
     }
     for network in &host.networks {
-        if network.labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str()) {
+        if network.is_of(&fleet.name) {
             hash.field(b"network");
             hash.field(network.id.as_bytes());
         }
@@ -89,14 +85,11 @@ pub fn facts(host: &ObservedHost, fleet: &Fleet, name: &Name) -> Facts {
     let mut tell = |place: &str, what: String, how: String| {
         facts.entry(place.to_owned()).or_default().insert(what, how);
     };
-    let ours = |labels: &BTreeMap<String, String>| {
-        labels.get(names::FLEET).map(String::as_str) == Some(fleet.name.as_str())
-    };
-    for container in host.containers.iter().filter(|c| ours(&c.labels)) {
-        if container.labels.get(names::ROLE).map(String::as_str) == Some(names::ROLE_LOCK) {
+    for container in host.containers.iter().filter(|c| c.is_of(&fleet.name)) {
+        if container.role() == Some(Role::Lock) {
             continue;
         }
-        let site = container.labels.get(names::SITE).map_or("", String::as_str);
+        let site = container.site().unwrap_or_default();
         let life = match is_active(container) {
             true => "running",
             false => "not running",
@@ -105,7 +98,7 @@ pub fn facts(host: &ObservedHost, fleet: &Fleet, name: &Name) -> Facts {
         let what = format!("container {}", container.name);
         tell(site, what, format!("{life} ({id})"));
     }
-    for network in host.networks.iter().filter(|n| ours(&n.labels)) {
+    for network in host.networks.iter().filter(|n| n.is_of(&fleet.name)) {
         let id = network.id.get(..12).unwrap_or(&network.id);
         tell("", format!("network {}", network.name), id.to_owned());
     }
@@ -297,7 +290,8 @@ mod tests {
             image_id: None,
             made: None,
         };
-        let labels = [(names::FLEET, "x"), (names::SITE, "blog")];
+        use crate::record::labels;
+        let labels = [(labels::FLEET, "x"), (labels::SITE, "blog")];
         ObservedHost {
             containers: vec![ObservedContainer {
                 id: "0123456789abcdef".into(),

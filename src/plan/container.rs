@@ -5,7 +5,7 @@ use super::index::Index;
 use super::operation::{ContainerRef, OperationKind};
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, RunState};
-use crate::record::names;
+use crate::record::{Labelled, names};
 
 /// Among containers of one role: the one that is as wanted, and the others.
 pub(crate) fn settle<'a>(
@@ -16,7 +16,7 @@ pub(crate) fn settle<'a>(
     let keep = containers
         .iter()
         .copied()
-        .filter(|c| c.labels.get(names::HASH).map(String::as_str) == Some(hash) && is_usable(c))
+        .filter(|c| c.spec_hash() == Some(hash) && is_usable(c))
         .min_by_key(|c| (!c.is_running(), c.name != name, &c.id));
     let mut others: Vec<&ObservedContainer> = containers
         .iter()

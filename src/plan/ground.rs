@@ -13,9 +13,8 @@ use super::wish::Wish;
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::record::layout::Layout;
-use crate::record::names;
 use crate::record::route::RouterConfig;
-use crate::record::{HostState, SiteDiffers};
+use crate::record::{HostState, Labelled, SiteDiffers, labels, names};
 
 /// One host, ready to be stood on once the named operations are done.
 pub(crate) struct Ground<'a> {
@@ -82,7 +81,7 @@ impl<'a> Ground<'a> {
             let kind = OperationKind::CreateNetwork {
                 name: network.clone(),
                 subnet,
-                labels: names::network_labels(&wish.fleet.name),
+                labels: labels::of_network(&wish.fleet.name),
             };
             let step = Step::new("network", kind, &[]).because("the sites' network is missing");
             draft.push(step, &[prepared.as_ref()])
@@ -131,10 +130,9 @@ pub(crate) fn hashes(host: &Host, layout: &Layout) -> (String, String) {
 /// no toolbox.
 fn is_blind(seen: &ObservedHost, index: &Index, network: &str, fleet: &Name) -> bool {
     let network_is_ours = || {
-        seen.networks.iter().any(|found| {
-            found.name == network
-                && found.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
-        })
+        seen.networks
+            .iter()
+            .any(|found| found.name == network && found.is_of(fleet))
     };
     seen.state.read().is_none() && (!index.nothing_of_ours() || network_is_ours())
 }
@@ -148,8 +146,7 @@ fn choose_subnet(
     draft: &mut Draft,
 ) -> Option<(Subnet, bool)> {
     if let Some(found) = seen.networks.iter().find(|network| network.name == name) {
-        let ours =
-            found.labels.get(names::FLEET).map(String::as_str) == Some(wish.fleet.name.as_str());
+        let ours = found.is_of(&wish.fleet.name);
         if !ours {
             draft.problem(
                 None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, ObservedHost};
-use crate::record::names;
+use crate::record::{Labelled, Role, names};
 
 /// Ours by role and site; all by name.
 #[derive(Default)]
@@ -20,18 +20,18 @@ impl<'a> Index<'a> {
         let mut index = Index::default();
         for container in &host.containers {
             index.by_name.insert(&container.name, container);
-            if container.labels.get(names::FLEET).map(String::as_str) != Some(fleet.as_str()) {
+            if !container.is_of(fleet) {
                 continue;
             }
             // A copy made by hand inherits labels from its image: the name tells the two apart.
             if !has_our_name(container, fleet) {
                 continue;
             }
-            match container.labels.get(names::ROLE).map(String::as_str) {
-                Some(names::ROLE_TOOLBOX) => index.toolboxes.push(container),
-                Some(names::ROLE_ROUTER) => index.routers.push(container),
-                Some(names::ROLE_SITE) => {
-                    if let Some(site) = container.labels.get(names::SITE) {
+            match container.role() {
+                Some(Role::Toolbox) => index.toolboxes.push(container),
+                Some(Role::Router) => index.routers.push(container),
+                Some(Role::Site) => {
+                    if let Some(site) = container.site() {
                         index.sites.entry(site).or_default().push(container);
                     }
                 }
@@ -49,18 +49,16 @@ impl<'a> Index<'a> {
     /// Whether a container of this name is there that is not this fleet's.
     pub fn taken_by_other(&self, name: &str, fleet: &Name) -> Option<&'a ObservedContainer> {
         let container = self.by_name.get(name)?;
-        let ours = container.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str());
-        (!ours).then_some(container)
+        (!container.is_of(fleet)).then_some(container)
     }
 }
 
 /// Whether a container is called what ostler calls one of its role and site.
 fn has_our_name(container: &ObservedContainer, fleet: &Name) -> bool {
-    let label = |name: &str| container.labels.get(name).map(String::as_str);
-    let name = match (label(names::ROLE), label(names::SITE)) {
-        (Some(names::ROLE_TOOLBOX), _) => names::toolbox(fleet),
-        (Some(names::ROLE_ROUTER), _) => names::router(fleet),
-        (Some(names::ROLE_SITE), Some(site)) => names::site(fleet, site),
+    let name = match (container.role(), container.site()) {
+        (Some(Role::Toolbox), _) => names::toolbox(fleet),
+        (Some(Role::Router), _) => names::router(fleet),
+        (Some(Role::Site), Some(site)) => names::site(fleet, site),
         _ => return false,
     };
     container.name == name || container.name == names::next(&name)

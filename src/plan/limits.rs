@@ -2,8 +2,7 @@
 
 use crate::fleet::Limits;
 use crate::observe::model::ObservedContainer;
-use crate::record::SiteRecord;
-use crate::record::names;
+use crate::record::{Labelled, SiteRecord, labels};
 
 /// The limits a container has: as inspected, else as recorded where the record is about this one,
 /// else as it was created.
@@ -13,9 +12,8 @@ pub(crate) fn of(container: &ObservedContainer, record: Option<&SiteRecord>) -> 
     }
     recorded(container, record).or_else(|| {
         container
-            .labels
-            .get(names::LIMITS)
-            .and_then(|text| names::limits_from(text))
+            .label(labels::LIMITS)
+            .and_then(labels::limits_from)
     })
 }
 
@@ -25,8 +23,8 @@ pub(crate) fn recorded(
     record: Option<&SiteRecord>,
 ) -> Option<Limits> {
     let record = record?;
-    let address = container.labels.get(names::ADDRESS)?;
-    (record.address?.to_string() == *address).then_some(record.limits)
+    let address = container.asked_address()?;
+    (record.address? == address).then_some(record.limits)
 }
 
 /// Whether the engine can go from one to the other in place: it cannot take a memory or CPU limit

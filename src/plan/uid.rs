@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use crate::fleet::Name;
 use crate::observe::model::{ObservedHost, Owner};
-use crate::record::HostState;
-use crate::record::names;
+use crate::record::{HostState, Labelled, labels};
 
 /// The first user id that sites get.
 pub(crate) const FIRST: u32 = 200_000;
@@ -68,5 +67,5 @@ fn is_ours(owner: &Owner) -> bool {
 }
 
 fn label(container: &crate::observe::model::ObservedContainer) -> Option<u32> {
-    container.labels.get(names::UID)?.parse().ok()
+    container.label(labels::UID)?.parse().ok()
 }

@@ -103,10 +103,6 @@ impl Layout {
     pub fn pages(&self) -> String {
         self.below("router/pages")
     }
-    /// The router's list of certificates.
-    pub fn crt_list(&self) -> String {
-        self.below("router/certs.list")
-    }
     /// Certificates with their keys.
     pub fn certs(&self) -> String {
         self.below("certs")
@@ -175,16 +171,6 @@ impl Layout {
         .map(|(path, mode)| Folder { path, mode })
         .collect()
     }
-}
-
-/// Name of a fleet's toolbox container.
-pub fn toolbox_name(fleet: &Name) -> String {
-    format!("ostler-{fleet}-toolbox")
-}
-
-/// Name of a fleet's lock container.
-pub fn lock_name(fleet: &Name) -> String {
-    format!("ostler-{fleet}-lock")
 }
 
 /// Name under which a file is prepared until it is complete: a neighbour of it, hidden.

@@ -4,6 +4,7 @@
 pub mod differs;
 pub mod fields;
 pub mod host;
+pub mod labels;
 pub mod layout;
 pub mod lock;
 pub mod machine;
@@ -16,6 +17,7 @@ pub mod text;
 pub use differs::{Different, Differs, SiteDiffers};
 pub use fields::Fields;
 pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead};
+pub use labels::{Labelled, Role};
 pub use layout::Layout;
 pub use lock::Holder;
 pub use machine::Machine;

@@ -12,7 +12,7 @@ use super::state::State;
 use crate::console::text::clean;
 use crate::fleet::{Name, Site};
 use crate::observe::model::ObservedContainer;
-use crate::record::SiteRecord;
+use crate::record::{Labelled, Role, SiteRecord};
 
 /// Numbers of the router say something about now for this long.
 pub const FRESH_S: i64 = 60;
@@ -25,9 +25,11 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
     let mut foreign = Vec::new();
     if let Some(observed) = &data.observed {
         for container in &observed.containers {
-            let mine = facts.fleet.is_some() && container.ours("fleet") == Some(fleet_name);
-            match (mine, container.ours("role"), container.ours("site")) {
-                (true, Some("site"), Some(site)) => ours.entry(site).or_default().push(container),
+            let mine = facts.fleet.is_some() && container.fleet() == Some(fleet_name);
+            match (mine, container.role(), container.site()) {
+                (true, Some(Role::Site), Some(site)) => {
+                    ours.entry(site).or_default().push(container)
+                }
                 (true, ..) => {}
                 (false, ..) => foreign.push(container),
             }
@@ -144,7 +146,7 @@ pub fn serving<'a>(
     let better = |c: &&&ObservedContainer| {
         (
             c.is_running(),
-            hash.is_some() && c.ours("hash") == hash,
+            hash.is_some() && c.spec_hash() == hash,
             !c.name.ends_with("-next"),
             c.created,
         )

@@ -15,10 +15,8 @@ use crate::host::{Toolbox, state};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_in_time};
 use crate::plan::{Notice, Plan, PlanOptions, plan_with};
-use crate::record::Layout;
-use crate::record::layout::toolbox_name;
 use crate::record::text::printable;
-use crate::record::{Applying, RecordedState};
+use crate::record::{Applying, Layout, RecordedState, names};
 
 /// Why an apply is not taken back.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -264,7 +262,7 @@ impl Search<'_> {
             };
             let toolbox = Toolbox {
                 client: client.clone(),
-                id: toolbox_name(&self.fleet.name),
+                id: names::toolbox(&self.fleet.name),
                 layout: Layout::new(&host.root),
             };
             let copy = state::read_fleet_copy(&toolbox).await;

@@ -16,7 +16,7 @@ use ostler::host::Toolbox;
 use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer, ObservedHost};
 use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Intent, OperationKind, Plan, plan};
-use ostler::record::Layout;
+use ostler::record::{Labelled, Layout, Role};
 use ostler::walk::secret::Sources;
 use tokio_util::sync::CancellationToken;
 
@@ -248,17 +248,17 @@ impl World {
             .iter()
             .filter(|c| {
                 c.name.ends_with("-next")
-                    || !matches!(c.ours("role"), Some("site" | "router" | "toolbox"))
+                    || !matches!(c.role(), Some(Role::Site | Role::Router | Role::Toolbox))
             })
             .map(|c| &c.name)
             .collect();
         assert!(strays.is_empty(), "{strays:?}");
-        for role in ["router", "toolbox"] {
-            let count = ours.iter().filter(|c| c.ours("role") == Some(role)).count();
-            assert!(count <= 1, "{count} containers for the {role}");
+        for role in [Role::Router, Role::Toolbox] {
+            let count = ours.iter().filter(|c| c.role() == Some(role)).count();
+            assert!(count <= 1, "{count} containers for the {role:?}");
         }
         for site in self.sites.keys() {
-            let count = ours.iter().filter(|c| c.ours("site") == Some(site)).count();
+            let count = ours.iter().filter(|c| c.site() == Some(site)).count();
             assert!(count <= 1, "{count} containers for {site}");
         }
     }
@@ -269,14 +269,14 @@ impl World {
             .await
             .containers
             .into_iter()
-            .filter(|c| c.ours("fleet") == Some(self.name.as_str()))
+            .filter(|c| c.is_of(&self.name))
             .collect()
     }
 
     /// The container of a site.
     pub async fn container(&self, site: &str) -> ObservedContainer {
         let ours = self.ours().await;
-        let found = ours.into_iter().find(|c| c.ours("site") == Some(site));
+        let found = ours.into_iter().find(|c| c.site() == Some(site));
         found.unwrap_or_else(|| panic!("no container for {site}"))
     }
 
@@ -321,7 +321,7 @@ impl World {
     pub fn toolbox(&self) -> Toolbox {
         Toolbox {
             client: self.client.clone(),
-            id: ostler::record::layout::toolbox_name(&self.name),
+            id: ostler::record::names::toolbox(&self.name),
             layout: Layout::new(&self.root),
         }
     }
@@ -336,7 +336,7 @@ impl Drop for World {
         let (address, name, root) = (&self.address, &self.name, &self.root);
         let clean = || async move {
             let client = Client::connect(address, Gate::full()).await?;
-            let toolbox = ostler::record::layout::toolbox_name(name);
+            let toolbox = ostler::record::names::toolbox(name);
             let rm = ["sh", "-c", "rm -rf -- \"$1\"/*", "clean", root];
             let emptied = client
                 .exec(&toolbox, &rm, None, Duration::from_secs(20))

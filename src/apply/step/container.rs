@@ -10,6 +10,7 @@ use crate::apply::progress::{Answer, Failure};
 use crate::engine;
 use crate::fleet::Limits;
 use crate::plan::ContainerRef;
+use crate::record::Labelled;
 use crate::record::spec::{NewContainer, SpecNetwork};
 
 /// Creates a container, unless this very one is there: an apply that was cut off made it.
@@ -26,7 +27,7 @@ pub async fn create(work: &HostWork, container: &NewContainer) -> Answer {
         .labels
         .iter()
         .all(|(key, value)| labels.get(key) == Some(value));
-    if same && container.labels.contains_key("ostler.hash") {
+    if same && container.labels.spec_hash().is_some() {
         return Ok(Some("it was there already".into()));
     }
     Err(Failure::from(error).remedy("plan again: the host has changed since"))
@@ -156,8 +157,7 @@ pub async fn ours(work: &HostWork, name: &str) -> Result<Option<String>, Failure
         Err(e) => return Err(e.into()),
     };
     let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
-    let fleet = labels.get("ostler.fleet").map(String::as_str);
-    Ok(found.id.filter(|_| fleet == Some(work.fleet.name.as_str())))
+    Ok(found.id.filter(|_| labels.is_of(&work.fleet.name)))
 }
 
 /// Renames a container.

@@ -11,6 +11,7 @@ use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
 use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
+use crate::record::{Role, labels};
 
 /// What visitors see until the customer's own files are there.
 const PLACEHOLDER: &str = include_str!("placeholder.html");
@@ -158,8 +159,8 @@ impl Helper {
             cmd: Some(vec!["sleep".into(), HELPER_S.to_string()]),
             user: Some("0:0".into()),
             labels: Some(HashMap::from([
-                ("ostler.fleet".to_owned(), work.fleet.name.to_string()),
-                ("ostler.role".to_owned(), "helper".to_owned()),
+                (labels::FLEET.to_owned(), work.fleet.name.to_string()),
+                (labels::ROLE.to_owned(), Role::Helper.word().to_owned()),
             ])),
             host_config: Some(HostConfig {
                 binds: Some(vec![format!("{www}:/www:rw")]),

@@ -9,7 +9,7 @@ use crate::apply::progress::{Answer, Failure};
 use crate::fleet::Subnet;
 use crate::host::script::{PORTS, TREE};
 use crate::host::state;
-use crate::record::StateRead;
+use crate::record::{Labelled, Role, StateRead};
 
 /// Creates the sites' network, unless this very one is there.
 pub async fn network(
@@ -21,7 +21,7 @@ pub async fn network(
     let there = work.client.networks().await?;
     if let Some(found) = there.iter().find(|n| n.name.as_deref() == Some(name)) {
         let found = crate::observe::convert::network(found.clone());
-        let same = found.labels.get("ostler.fleet") == labels.get("ostler.fleet")
+        let same = found.fleet() == labels.fleet()
             && found.subnets == [subnet]
             && !found.icc
             && !found.ipv6;
@@ -139,12 +139,13 @@ fn listening(table: &str) -> BTreeSet<u16> {
 
 /// The ports that our own router listens on, while it runs: those of its configuration.
 async fn own_ports(work: &HostWork) -> Result<BTreeSet<u16>, Failure> {
-    let fleet = work.fleet.name.as_str();
-    let runs = work.client.containers().await?.iter().any(|c| {
-        c.labels.get("ostler.fleet").map(String::as_str) == Some(fleet)
-            && c.labels.get("ostler.role").map(String::as_str) == Some("router")
-            && c.state == "running"
-    });
+    let fleet = &work.fleet.name;
+    let runs = work
+        .client
+        .containers()
+        .await?
+        .iter()
+        .any(|c| c.labels.is(fleet, Role::Router) && c.state == "running");
     if !runs {
         return Ok(BTreeSet::new());
     }

@@ -9,9 +9,7 @@ use crate::fleet::{Name, file_hash};
 use crate::host::script::REMOVE;
 use crate::host::state;
 use crate::observe::made;
-use crate::record::Fields;
-use crate::record::SiteRecord;
-use crate::record::names;
+use crate::record::{Fields, Labelled, SiteRecord, names};
 
 /// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
 /// were written before the host had a key, the id of an image that was brought by this plan.
@@ -51,9 +49,9 @@ async fn made(work: &HostWork, record: &SiteRecord) -> Result<Option<Fields>, Fa
             Err(e) => return Err(e.into()),
         };
         let labels = found.config.as_ref().and_then(|c| c.labels.as_ref());
-        let label = |key: &str| labels.and_then(|l| l.get(key)).cloned();
-        let address = record.address.map(|a| a.to_string());
-        if label(names::HASH) == record.hash && label(names::ADDRESS) == address {
+        let hash = labels.and_then(|l| l.spec_hash());
+        let address = labels.and_then(|l| l.asked_address());
+        if hash == record.hash.as_deref() && address == record.address {
             let engine = &work.client.version().version;
             return Ok(Some(made::made(&found, engine)));
         }

@@ -13,9 +13,7 @@ use crate::host::{Toolbox, state};
 use crate::observe::model::{HostObservation, Observed, ObservedHost};
 use crate::observe::scan::{Inspect, scan};
 use crate::plan::{self, OperationKind, Plan};
-use crate::record::Layout;
-use crate::record::SiteRecord;
-use crate::record::layout::toolbox_name;
+use crate::record::{Layout, SiteRecord, names};
 
 /// A fleet that was applied.
 pub struct Filled {
@@ -66,7 +64,7 @@ pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
     stage.create(containers).await?;
     let toolbox = Toolbox {
         client: stage.client.clone(),
-        id: toolbox_name(&running.fleet.name),
+        id: names::toolbox(&running.fleet.name),
         layout,
     };
     put(&toolbox, &records).await?;

@@ -7,8 +7,7 @@ use super::stage::Stage;
 use super::{Row, median, ms};
 use crate::cli::Failure;
 use crate::host::{Toolbox, state};
-use crate::record::Layout;
-use crate::record::layout::toolbox_name;
+use crate::record::{Layout, names};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 21;
@@ -21,7 +20,7 @@ pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
     stage.out.say("measuring");
     let toolbox = Toolbox {
         client: stage.client.clone(),
-        id: toolbox_name(&filled.fleet.name),
+        id: names::toolbox(&filled.fleet.name),
         layout: Layout::new(&filled.host()?.root),
     };
     let mut times: [Vec<Duration>; 5] = Default::default();

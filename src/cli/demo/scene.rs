@@ -11,6 +11,7 @@ use crate::cli::Failure;
 use crate::cli::simulated::{self, Hosts};
 use crate::engine::Client;
 use crate::fleet::{Name, Recipe, SiteState};
+use crate::record::labels;
 use crate::sim::clock::Clock;
 use crate::sim::image::Image;
 use crate::sim::program::Server;
@@ -53,13 +54,8 @@ pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
     }
     restart(file, &clients).await?;
     for sim in hosts.values() {
-        sim.behave(
-            "ostler.site",
-            FAILING,
-            "memory",
-            &(420u64 << 20).to_string(),
-        );
-        sim.behave("ostler.site", FAILING, "status", "502");
+        sim.behave(labels::SITE, FAILING, "memory", &(420u64 << 20).to_string());
+        sim.behave(labels::SITE, FAILING, "status", "502");
         sim.advance(FAILING_FOR);
         // From here on things take as long as on a small server.
         sim.set_pace(sim::Pace {
@@ -136,12 +132,12 @@ fn visitors(file: &FleetFile, hosts: &Hosts) {
         let rate = [0.4, 2.5, 0.1, 7.0, 1.2, 0.05, 12.0, 0.8][n % 8];
         let name = site.name.as_str();
         let rate = if name == FAILING { 31.0 } else { rate };
-        sim.behave("ostler.site", name, "rate", &rate.to_string());
+        sim.behave(labels::SITE, name, "rate", &rate.to_string());
         let limit = site.limits.memory.unwrap_or(256 << 20);
         let share = [0.35, 0.6, 0.2, 0.75, 0.5][n % 5];
         let used = (limit as f64 * share) as u64;
-        sim.behave("ostler.site", name, "memory", &used.to_string());
-        sim.behave("ostler.site", name, "latency-ms", &(8 + n % 40).to_string());
+        sim.behave(labels::SITE, name, "memory", &used.to_string());
+        sim.behave(labels::SITE, name, "latency-ms", &(8 + n % 40).to_string());
     }
 }
 
@@ -179,6 +175,6 @@ async fn container<'a>(
     let containers = client.containers().await?;
     let found = containers
         .into_iter()
-        .find(|c| c.labels.get("ostler.site").is_some_and(|s| s == site));
+        .find(|c| c.labels.get(labels::SITE).is_some_and(|s| s == site));
     Ok(found.map(|container| (client, container.id)))
 }

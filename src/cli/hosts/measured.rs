@@ -15,8 +15,7 @@ use crate::fleet::{Fleet, Host, Name};
 use crate::host::{Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
-use crate::record::Layout;
-use crate::record::Machine;
+use crate::record::{Layout, Machine};
 use crate::verdict::Pulse;
 
 /// What was measured on one host.

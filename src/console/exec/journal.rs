@@ -15,8 +15,7 @@ use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
 use crate::host::Toolbox;
 use crate::observe::model::Observed;
-use crate::record::Layout;
-use crate::record::layout::toolbox_name;
+use crate::record::{Layout, names};
 use crate::walk::{commit, history};
 
 /// How long one host may take to tell.
@@ -45,7 +44,7 @@ pub(super) async fn read(
     let asking = fleet.hosts.values().map(|host| {
         let toolbox = clients.get(&host.name).map(|client| Toolbox {
             client: client.clone(),
-            id: toolbox_name(&fleet.name),
+            id: names::toolbox(&fleet.name),
             layout: Layout::new(&host.root),
         });
         async move { (host.name.clone(), of_host(toolbox).await) }

@@ -22,7 +22,7 @@ use crate::fleet::{EngineAddress, Fleet, Host};
 use crate::host::{Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
-use crate::record::Layout;
+use crate::record::{Labelled, Layout, Role};
 use crate::verdict::evidence::drift_of;
 use crate::verdict::{Link, Pulse, Usage};
 
@@ -615,7 +615,7 @@ impl Worker<'_> {
         let event = ContainerEvent {
             at: event.time_nano / 1_000_000_000 - self.skew(),
             name: event.attributes.get("name").cloned().unwrap_or_default(),
-            site: event.attributes.get("ostler.site").cloned(),
+            site: event.attributes.site().map(str::to_owned),
             container: event.id,
             action,
             detail,
@@ -736,14 +736,8 @@ impl Worker<'_> {
             return Ok(());
         };
         let fleet = self.shared.fleet.borrow().clone();
-        let of_role = |role: &str| -> Option<&ObservedContainer> {
-            last.containers.iter().find(|c| {
-                c.is_running()
-                    && c.ours("fleet") == Some(fleet.name.as_str())
-                    && c.ours("role") == Some(role)
-            })
-        };
-        let Some(routing) = of_role("router") else {
+        let mut running = last.containers.iter().filter(|c| c.is_running());
+        let Some(routing) = running.find(|c| c.is(&fleet.name, Role::Router)) else {
             return Ok(());
         };
         let lines = numbers::log_tail(&self.client, &routing.id).await;

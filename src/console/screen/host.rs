@@ -11,6 +11,7 @@ use crate::console::theme::Role;
 use crate::console::view::{Ages, link_mark, mark};
 use crate::fleet::{EngineAddress, Host, Name};
 use crate::observe::model::ObservedContainer;
+use crate::record::{self, Labelled, labels};
 use crate::verdict::{HostData, HostRow, Link, State};
 
 /// Changes of the link that are shown.
@@ -379,9 +380,9 @@ pub fn expiry(until: i64, now: i64) -> (Role, String) {
 fn fleets(containers: &[ObservedContainer]) -> BTreeMap<&str, usize> {
     let mut fleets: BTreeMap<&str, usize> = BTreeMap::new();
     for container in containers {
-        if let Some(fleet) = container.ours("fleet") {
+        if let Some(fleet) = container.fleet() {
             let sites = fleets.entry(fleet).or_default();
-            *sites += usize::from(container.ours("role") == Some("site"));
+            *sites += usize::from(container.role() == Some(record::Role::Site));
         }
     }
     fleets
@@ -389,11 +390,13 @@ fn fleets(containers: &[ObservedContainer]) -> BTreeMap<&str, usize> {
 
 /// Who holds which lock, and since when on the host's clock.
 fn locks(containers: &[ObservedContainer]) -> Vec<(String, Option<i64>)> {
-    let held = containers.iter().filter(|c| c.ours("role") == Some("lock"));
+    let held = containers
+        .iter()
+        .filter(|c| c.role() == Some(record::Role::Lock));
     held.map(|c| {
-        let label = |name| c.ours(name).unwrap_or("?");
-        let who = format!("{} at {}", label("who"), label("whence"));
-        (who, c.ours("since").and_then(|s| s.parse().ok()))
+        let label = |name| c.label(name).unwrap_or("?");
+        let who = format!("{} at {}", label(labels::WHO), label(labels::WHENCE));
+        (who, c.label(labels::SINCE).and_then(|s| s.parse().ok()))
     })
     .collect()
 }

@@ -11,8 +11,9 @@ use crate::console::planned::Planned;
 use crate::fleet::{Fleet, Limits, Name, SiteState};
 use crate::observe::model::{EngineFacts, Inspected, ObservedContainer, ObservedHost, RunState};
 use crate::plan::{Class, Interruption, Operation, OperationId, OperationKind, Plan, Undo};
-use crate::record::Machine;
-use crate::record::{HostRecord, HostState, RecordedState, SiteRecord, StateRead};
+use crate::record::{
+    HostRecord, HostState, Labelled, Machine, RecordedState, SiteRecord, StateRead,
+};
 use crate::verdict::{Link, Pulse, Traffic, Usage};
 
 pub const THREE: &str = "\
@@ -105,7 +106,7 @@ fn blank_record(site: &str) -> SiteRecord {
 pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
     let sites = containers
         .iter()
-        .filter_map(|c| c.ours("site"))
+        .filter_map(|c| c.site())
         .map(|site| (name(site), record(site).into()))
         .collect();
     ObservedHost {

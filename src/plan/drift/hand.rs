@@ -6,9 +6,8 @@ use super::field::looks_secret;
 use super::spec::{self, Map};
 use crate::observe::made::alike;
 use crate::observe::model::ObservedContainer;
-use crate::record::SiteRecord;
-use crate::record::names;
 use crate::record::spec::ContainerSpec;
+use crate::record::{Labelled, SiteRecord, labels};
 
 /// What changed: path → (before, after).
 pub(crate) type Changes = BTreeMap<String, (Option<String>, Option<String>)>;
@@ -22,12 +21,10 @@ pub(crate) const SWAP: &str = "swap";
 /// Whether a record is about this very container, and not about one that it replaced or that
 /// replaces it.
 pub(crate) fn is_about(record: &SiteRecord, container: &ObservedContainer) -> bool {
-    let label = |name: &str| container.labels.get(name).map(String::as_str);
     // Records of older versions tell no address.
-    record
-        .address
-        .is_none_or(|a| label(names::ADDRESS) == Some(a.to_string().as_str()))
-        && record.hash.as_deref() == label(names::HASH)
+    let address = record.address;
+    address.is_none_or(|address| container.asked_address() == Some(address))
+        && record.hash.as_deref() == container.spec_hash()
 }
 
 /// How the container differs from what the engine told of it when it was applied. Empty where
@@ -64,7 +61,7 @@ pub(crate) fn between(was: &Map, now: &Map) -> Changes {
 /// Whether a container that runs is not where requests are sent to: someone took it off the
 /// network, or gave it another address.
 pub(crate) fn is_unplugged(container: &ObservedContainer, network: &str) -> bool {
-    let Some(asked) = container.labels.get(names::ADDRESS) else {
+    let Some(asked) = container.label(labels::ADDRESS) else {
         return false;
     };
     container.is_running()

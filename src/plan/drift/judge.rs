@@ -12,9 +12,8 @@ use crate::plan::ground;
 use crate::plan::recipe::{self, Setting};
 use crate::plan::route;
 use crate::record::layout::Layout;
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
-use crate::record::{RecordedState, SiteRecord};
+use crate::record::{Labelled, RecordedState, SiteRecord, names};
 
 /// What is the host's own: network, toolbox, router, the router's files.
 pub(super) fn host(look: &Look) -> Vec<Raw> {
@@ -76,7 +75,7 @@ fn helper(
         found.by_hand(role, Some("running"), None);
         return;
     };
-    if container.labels.get(names::HASH).map(String::as_str) != Some(hash) {
+    if container.spec_hash() != Some(hash) {
         found.by_file(
             format!("{role}.made"),
             Some("as applied"),

@@ -11,11 +11,11 @@ use crate::plan::image;
 use crate::plan::index::Index;
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
 use crate::plan::wish::Wish;
-use crate::record::HostState;
 use crate::record::layout::Layout;
-use crate::record::names::{self, Labels};
 use crate::record::route::{self, RouterConfig};
 use crate::record::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
+use crate::record::{HostState, Role};
+use crate::record::{labels::Labels, names};
 
 /// Seconds that running requests have when the router itself is replaced.
 const GRACE: u32 = 30;
@@ -199,7 +199,7 @@ pub(super) fn plan(
         let container = NewContainer {
             labels: Labels {
                 fleet,
-                role: names::ROLE_ROUTER,
+                role: Role::Router,
                 site: None,
                 hash: &hash,
                 replaces: !others.is_empty(),

@@ -8,10 +8,10 @@ use crate::plan::image;
 use crate::plan::index::Index;
 use crate::plan::operation::{OperationId, OperationKind};
 use crate::plan::wish::Wish;
-use crate::record::HostState;
 use crate::record::layout::Layout;
-use crate::record::names::{self, Labels};
 use crate::record::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
+use crate::record::{HostState, Labelled, Role, labels};
+use crate::record::{labels::Labels, names};
 
 /// What the toolbox may use at most: it holds nothing and runs short scripts.
 const LIMITS: Limits = Limits {
@@ -53,7 +53,7 @@ pub(super) fn can_be_read(
     let other = index
         .toolboxes
         .iter()
-        .filter_map(|toolbox| toolbox.labels.get(names::ROOT))
+        .filter_map(|toolbox| toolbox.label(labels::ROOT))
         .find(|root| *root != layout.root());
     if let Some(root) = other {
         draft.problem(
@@ -142,7 +142,7 @@ pub(super) fn plan(
         let container = NewContainer {
             labels: Labels {
                 fleet,
-                role: names::ROLE_TOOLBOX,
+                role: Role::Toolbox,
                 site: None,
                 hash: &hash,
                 replaces: !others.is_empty(),

@@ -16,9 +16,8 @@ use crate::plan::lineage;
 use crate::plan::operation::{Interruption, OperationId, OperationKind};
 use crate::plan::recipe;
 use crate::plan::{cause, route as routes};
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
-use crate::record::{RecordedState, SiteRecord};
+use crate::record::{Labelled, RecordedState, SiteRecord};
 
 /// Container stopped and kept, domains answered with a plain page.
 pub(super) fn stopped(ground: &mut Ground, chain: &mut Chain, site: &Site, view: &View) {
@@ -207,7 +206,7 @@ fn halt(
         rename(chain, view, &existing(keep), ground);
     }
     if !others.is_empty() {
-        let hash = keep.and_then(|keep| keep.labels.get(names::HASH)).cloned();
+        let hash = keep.and_then(|keep| keep.spec_hash()).map(str::to_owned);
         clean(chain, site, hash, ground);
     }
 }
@@ -241,7 +240,7 @@ fn halted_record(
             if recorded_hash(view).is_none_or(|hash| !has_hash(keep, hash)) {
                 record.spec = None;
             }
-            record.hash = keep.labels.get(names::HASH).cloned();
+            record.hash = keep.spec_hash().map(str::to_owned);
             // Apply asks the engine how it was made.
             record.made = None;
             record.limits = limits::of(keep, view.record).unwrap_or_default();
@@ -352,5 +351,5 @@ fn recorded_hash<'a>(view: &View<'a>) -> Option<&'a str> {
 }
 
 fn has_hash(container: &ObservedContainer, hash: &str) -> bool {
-    container.labels.get(names::HASH).map(String::as_str) == Some(hash)
+    container.spec_hash() == Some(hash)
 }

@@ -30,9 +30,8 @@ use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
 use crate::plan::recipe::{self, Wanted};
 use crate::plan::{cause, image, limits, route as routes};
-use crate::record::names;
 use crate::record::route::RouteTarget;
-use crate::record::{RecordedState, SiteRecord};
+use crate::record::{Labelled, RecordedState, SiteRecord};
 
 pub(super) fn plan<'a>(
     ground: &mut Ground<'a>,
@@ -64,7 +63,7 @@ pub(super) fn plan<'a>(
         limits::of(container, view.record).is_none_or(|has| limits::in_place(&has, &site.limits))
     };
     let fits = |container: &ObservedContainer| {
-        container.labels.get(names::HASH) == Some(&hash)
+        container.spec_hash() == Some(&hash)
             && in_place(container)
             && spoiled(ground, view, &site.name, container).is_empty()
     };

@@ -6,9 +6,8 @@ use crate::fleet::Name;
 use crate::observe::model::ObservedContainer;
 use crate::plan::container::is_usable;
 use crate::plan::ground::Ground;
-use crate::record::SiteRecord;
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::{Labelled, SiteRecord, names};
 
 /// What is there of one site.
 pub(super) struct View<'a> {
@@ -41,9 +40,7 @@ impl<'a> View<'a> {
     /// The address a container was given, running or not.
     pub fn address(&self, container: &ObservedContainer) -> Option<Ipv4Addr> {
         container
-            .labels
-            .get(names::ADDRESS)
-            .and_then(|text| text.parse().ok())
+            .asked_address()
             .or_else(|| container.addresses.get(&self.network).copied())
     }
 

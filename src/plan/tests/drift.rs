@@ -6,8 +6,8 @@ use crate::fleet::{EngineAddress, Fleet, Limits, Name, Recipe, load, to_yaml};
 use crate::observe::model::*;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::plan::{OperationKind, Plan, PlanOptions, plan, plan_with};
-use crate::record::names;
 use crate::record::*;
+use crate::record::{Labelled, Role, labels, names};
 
 /// As the engine would tell it after a change by hand.
 fn set(inspected: &mut Inspected, path: String, value: String) {
@@ -43,16 +43,10 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
     let ours = names::network(&world.fleet);
     let host = world.hosts.values_mut().nth(usize::from(which) % 2)?;
     let sites: Vec<usize> = (0..host.containers.len())
-        .filter(|at| {
-            host.containers[*at]
-                .labels
-                .get(names::ROLE)
-                .map(String::as_str)
-                == Some(names::ROLE_SITE)
-        })
+        .filter(|at| host.containers[*at].role() == Some(Role::Site))
         .collect();
     let at = *sites.get(usize::from(which / 2) % sites.len().max(1))?;
-    let site: Name = host.containers[at].labels[names::SITE].parse().unwrap();
+    let site: Name = host.containers[at].labels[labels::SITE].parse().unwrap();
     let routed = host.disk.as_ref()?.router.routes.contains_key(&site);
     let has_files = host.containers[at].labels.contains_key("test.files");
     let has_secrets = !host.disk.as_ref()?.sites.get(&site)?.secrets.is_empty();
@@ -274,7 +268,7 @@ fn fields(fleet: &Fleet, world: &World) -> Vec<Field> {
 
 fn container(world: &mut World) -> &mut ObservedContainer {
     let host = world.hosts.get_mut(&name("one")).unwrap();
-    let mine = |c: &&mut ObservedContainer| c.labels.contains_key(names::SITE);
+    let mine = |c: &&mut ObservedContainer| c.labels.contains_key(labels::SITE);
     host.containers.iter_mut().find(mine).unwrap()
 }
 

@@ -50,7 +50,7 @@ fn container<'a>(world: &'a mut World, site: &str) -> &'a mut ObservedContainer 
     let host = world.hosts.get_mut(&name("one")).unwrap();
     host.containers
         .iter_mut()
-        .find(|c| c.labels.get(names::SITE).is_some_and(|s| s == site))
+        .find(|c| c.site().is_some_and(|s| s == site))
         .unwrap()
 }
 

@@ -7,10 +7,10 @@ use std::net::Ipv4Addr;
 use crate::fleet::{Domain, Fleet, Name};
 use crate::observe::model::*;
 use crate::plan::{ContainerRef, Operation, OperationId, OperationKind, Plan, Undo};
-use crate::record::names;
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::SpecNetwork;
 use crate::record::*;
+use crate::record::{Labelled, Role, labels};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
@@ -45,7 +45,7 @@ impl World {
         };
         for name in fleet.hosts.keys() {
             let host = self.hosts.get(name).cloned().unwrap_or_default();
-            let toolbox = host.role(&self.fleet, names::ROLE_TOOLBOX).next().is_some();
+            let toolbox = host.role(&self.fleet, Role::Toolbox).next().is_some();
             let read = toolbox.then(|| host.disk.clone().unwrap_or_default());
             let mut secret_digests = BTreeMap::new();
             if read.as_ref().is_some_and(|state| state.host.is_some()) {
@@ -157,12 +157,9 @@ impl WorldHost {
     pub fn role<'a>(
         &'a self,
         fleet: &'a Name,
-        role: &'a str,
+        role: Role,
     ) -> impl Iterator<Item = &'a ObservedContainer> + 'a {
-        self.containers.iter().filter(move |c| {
-            c.labels.get(names::FLEET).map(String::as_str) == Some(fleet.as_str())
-                && c.labels.get(names::ROLE).map(String::as_str) == Some(role)
-        })
+        self.containers.iter().filter(move |c| c.is(fleet, role))
     }
 
     fn state(&mut self) -> &mut HostState {
@@ -184,7 +181,7 @@ impl WorldHost {
             })
             .unwrap_or_else(|| panic!("{why}: no container {wanted:?}"));
         assert_eq!(
-            found.labels.get(names::FLEET).map(String::as_str),
+            found.fleet(),
             Some(fleet.as_str()),
             "{why}: {} is foreign",
             found.name
@@ -192,10 +189,10 @@ impl WorldHost {
         found
     }
 
-    fn need(&self, fleet: &Name, role: &str, why: &OperationId) {
+    fn need(&self, fleet: &Name, role: Role, why: &OperationId) {
         assert!(
             self.role(fleet, role).any(ObservedContainer::is_running),
-            "{why}: no {role} runs"
+            "{why}: no {role:?} runs"
         );
     }
 
@@ -281,7 +278,7 @@ impl WorldHost {
                 toolbox,
                 expect_empty,
             } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 assert!(self.containers.iter().any(|c| c.name == *toolbox), "{why}");
                 let was = self.disk.take().unwrap_or_default();
                 assert!(!expect_empty || was == HostState::default(), "{why}");
@@ -296,20 +293,20 @@ impl WorldHost {
                 });
             }
             K::CheckPorts { .. } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 assert!(
-                    !self.role(fleet, names::ROLE_ROUTER).any(|c| c.is_running()),
+                    !self.role(fleet, Role::Router).any(|c| c.is_running()),
                     "{why}: our own router listens"
                 );
             }
             K::WriteRouter { hash, .. } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 self.state().router.config_hash.clone_from(hash);
                 self.edited.router.clear();
                 self.tell_router();
             }
             K::CreateFolders { site, uid, .. } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 let owner = Owner {
                     uid: *uid,
                     gid: *uid,
@@ -326,7 +323,7 @@ impl WorldHost {
                 };
             }
             K::WriteConf { site, hash, .. } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 assert!(self.folders.contains_key(site), "{why}: no folder");
                 self.conf
                     .entry(site.clone())
@@ -340,12 +337,12 @@ impl WorldHost {
                     .clear();
             }
             K::CleanConf { site, keep } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 let left = self.conf.entry(site.clone()).or_default();
                 left.retain(|hash| Some(hash) == keep.as_ref());
                 let left = left.clone();
                 for container in self.site_containers(fleet, site) {
-                    let hash = &container.labels[names::HASH];
+                    let hash = &container.labels[labels::HASH];
                     let has_files = container.labels.contains_key("test.files");
                     assert!(
                         !has_files || left.contains(hash),
@@ -360,7 +357,7 @@ impl WorldHost {
                 digests,
                 keep,
             } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 assert_eq!(self.folders.get(site).map(|o| o.uid), Some(*uid), "{why}");
                 let found = digests.iter().map(|(name, digest)| {
                     let now = format!("{site}-{name}-{secret_version}");
@@ -401,7 +398,7 @@ impl WorldHost {
             K::AwaitReady {
                 container, address, ..
             } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 let found = self.find(fleet, container, why);
                 assert!(
                     found.is_running() || found.run == RunState::Restarting,
@@ -410,17 +407,17 @@ impl WorldHost {
                 assert!(found.addresses.values().any(|a| a == address), "{why}");
             }
             K::AwaitRouter { container, .. } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 assert!(self.find(fleet, container, why).is_running(), "{why}");
             }
             K::Route { entry } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
-                self.need(fleet, names::ROLE_ROUTER, why);
+                self.need(fleet, Role::Toolbox, why);
+                self.need(fleet, Role::Router, why);
                 self.route(entry, why);
                 self.tell_router();
             }
             K::Unroute { site } => {
-                self.need(fleet, names::ROLE_ROUTER, why);
+                self.need(fleet, Role::Router, why);
                 self.state().router.routes.remove(site);
             }
             K::Drain { address, .. } => {
@@ -469,7 +466,7 @@ impl WorldHost {
                 found.inspected.get_or_insert_default().restart = Some(word.into());
             }
             K::WriteRecord { record } => {
-                self.need(fleet, names::ROLE_TOOLBOX, why);
+                self.need(fleet, Role::Toolbox, why);
                 let mut record = (**record).clone();
                 if let Some(secrets) = self.secrets.get(&record.site) {
                     for (name, digest) in &mut record.secrets {
@@ -510,8 +507,8 @@ impl WorldHost {
         fleet: &'a Name,
         site: &'a Name,
     ) -> impl Iterator<Item = &'a ObservedContainer> + 'a {
-        self.role(fleet, names::ROLE_SITE)
-            .filter(move |c| c.labels.get(names::SITE).map(String::as_str) == Some(site.as_str()))
+        self.role(fleet, Role::Site)
+            .filter(move |c| c.site() == Some(site.as_str()))
     }
 
     fn create(&mut self, new: &crate::record::spec::NewContainer, id: u32, why: &OperationId) {
@@ -523,7 +520,7 @@ impl WorldHost {
         let image_id = image_id
             .unwrap_or_else(|| panic!("{why}: no image"))
             .clone();
-        assert_eq!(new.labels[names::HASH], new.spec.hash(), "{why}");
+        assert_eq!(new.labels[labels::HASH], new.spec.hash(), "{why}");
         let mut labels = new.labels.clone();
         let mut addresses = BTreeMap::new();
         if let SpecNetwork::Own(network) = &new.spec.network {
@@ -536,11 +533,11 @@ impl WorldHost {
                 assert!(!taken, "{why}: {address} is {}'s", other.name);
             }
             addresses.insert(network.clone(), address);
-            let site: Name = new.labels[names::SITE].parse().unwrap();
+            let site: Name = new.labels[labels::SITE].parse().unwrap();
             assert!(self.folders.contains_key(&site), "{why}: no folder");
             if !new.spec.files.is_empty() {
                 assert!(
-                    self.conf[&site].contains(&new.labels[names::HASH]),
+                    self.conf[&site].contains(&new.labels[labels::HASH]),
                     "{why}: no conf"
                 );
                 labels.insert("test.files".into(), String::new());

@@ -7,8 +7,8 @@ use super::make::{draws, fleet, sharing, world};
 use crate::fleet::{Fleet, Name, Recipe, SiteState};
 use crate::observe::model::*;
 use crate::plan::{Operation, OperationKind, Plan, plan};
-use crate::record::names;
 use crate::record::route::RouteTarget;
+use crate::record::{Labelled, Role, labels};
 
 fn planned(fleet: &Fleet, world: &World) -> Plan {
     let observed = world.observe(fleet);
@@ -74,7 +74,7 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
         let ours = || {
             host.containers
                 .iter()
-                .filter(|c| c.labels.get(names::FLEET).is_some_and(|f| f == "test"))
+                .filter(|c| c.fleet().is_some_and(|f| f == "test"))
         };
         let mut addresses = BTreeSet::new();
         for container in &host.containers {
@@ -95,9 +95,9 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
         };
         let uids: BTreeSet<u32> = state.sites.values().map(|record| record.uid).collect();
         assert_eq!(uids.len(), state.sites.len(), "a user id is used twice");
-        for role in [names::ROLE_TOOLBOX, names::ROLE_ROUTER] {
+        for role in [Role::Toolbox, Role::Router] {
             let found: Vec<_> = host.role(&world.fleet, role).collect();
-            assert_eq!(found.len(), 1, "{role}");
+            assert_eq!(found.len(), 1, "{role:?}");
             assert!(found[0].is_running());
         }
         for (name, record) in &state.sites {
@@ -107,7 +107,7 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
             let hashes: BTreeSet<String> = containers
                 .iter()
                 .filter(|c| c.labels.contains_key("test.files"))
-                .map(|c| c.labels[names::HASH].clone())
+                .map(|c| c.labels[labels::HASH].clone())
                 .collect();
             assert!(
                 hashes.is_subset(&conf),
@@ -137,7 +137,7 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
                             .any(|address| address == ip)
                     );
                     assert_eq!(
-                        Some(&containers[0].labels[names::HASH]),
+                        Some(&containers[0].labels[labels::HASH]),
                         record.hash.as_ref()
                     );
                 }
@@ -152,7 +152,7 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
 }
 
 fn foreign(world: &World) -> BTreeMap<Name, Vec<ObservedContainer>> {
-    let foreign = |c: &&ObservedContainer| c.labels.get(names::FLEET).is_none_or(|f| f != "test");
+    let foreign = |c: &&ObservedContainer| c.fleet().is_none_or(|f| f != "test");
     let of = |(name, host): (&Name, &super::interpret::WorldHost)| {
         let containers = host.containers.iter().filter(foreign).cloned().collect();
         (name.clone(), containers)
@@ -196,12 +196,7 @@ fn mishap(world: &mut World, what: u8, which: u8) {
         return;
     };
     let ours: Vec<usize> = (0..host.containers.len())
-        .filter(|at| {
-            host.containers[*at]
-                .labels
-                .get(names::FLEET)
-                .is_some_and(|f| f == "test")
-        })
+        .filter(|at| host.containers[*at].fleet().is_some_and(|f| f == "test"))
         .collect();
     let Some(at) = ours
         .get(usize::from(which / 2) % ours.len().max(1))
@@ -210,7 +205,7 @@ fn mishap(world: &mut World, what: u8, which: u8) {
         return;
     };
     let container = &mut host.containers[at];
-    let is_site = container.labels[names::ROLE] == names::ROLE_SITE;
+    let is_site = container.role() == Some(Role::Site);
     match what % 7 {
         0 => container.run = RunState::Exited,
         1 => {

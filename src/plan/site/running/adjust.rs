@@ -10,10 +10,8 @@ use crate::plan::drift::hand;
 use crate::plan::ground::Ground;
 use crate::plan::operation::OperationKind;
 use crate::plan::{cause, image, limits};
-use crate::record::Fields;
-use crate::record::SiteRecord;
-use crate::record::names;
 use crate::record::spec::ContainerSpec;
+use crate::record::{Fields, Labelled, SiteRecord};
 
 /// A newer image under the same tag is told, not followed.
 pub(super) fn newer_image(
@@ -83,7 +81,7 @@ pub(super) fn set_limits(
 
 /// Why the container that is there cannot get its limits in place.
 pub(super) fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<String> {
-    let is_same = |c: &ObservedContainer| c.labels.get(names::HASH).is_some_and(|h| h == hash);
+    let is_same = |c: &ObservedContainer| c.spec_hash().is_some_and(|h| h == hash);
     let Some(container) = view.best(is_same) else {
         let recorded = view.record.map(|record| record.limits);
         return recorded
@@ -177,8 +175,6 @@ pub(super) fn has_stale_files(
         .and_then(|record| record.spec.as_ref())
         .is_some_and(|spec| spec.files.is_empty());
     // Only of what is recorded is it known what it read.
-    let all_recorded = others
-        .iter()
-        .all(|other| other.labels.get(names::HASH).map(String::as_str) == recorded);
+    let all_recorded = others.iter().all(|other| other.spec_hash() == recorded);
     !(none_recorded && all_recorded && spec.files.is_empty())
 }

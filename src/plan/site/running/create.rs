@@ -9,7 +9,8 @@ use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::ground::Ground;
 use crate::plan::image;
 use crate::plan::operation::{ContainerRef, OperationKind};
-use crate::record::names::{self, Labels};
+use crate::record::Role;
+use crate::record::labels::Labels;
 use crate::record::spec::{ContainerSpec, NewContainer};
 
 pub(super) type Created<'a> = (ContainerRef, std::net::Ipv4Addr, Option<&'a str>);
@@ -75,7 +76,7 @@ pub(super) fn create<'a>(
     let container = NewContainer {
         labels: Labels {
             fleet,
-            role: names::ROLE_SITE,
+            role: Role::Site,
             site: Some(&site.name),
             hash,
             replaces: !view.containers.is_empty(),

@@ -9,8 +9,7 @@ use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::ground::Ground;
 use crate::plan::operation::{ContainerRef, Interruption, OperationKind};
 use crate::plan::wish::Intent;
-use crate::record::RecordedState;
-use crate::record::names;
+use crate::record::{RecordedState, names};
 
 /// Starts what does not run; returns whether it did.
 pub(super) fn start(

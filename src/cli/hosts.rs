@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::args::EngineArg;
 use super::context::{Context, Look};
 use super::out::Style;
-use super::rows::{self, HostRow};
+use super::rows::{self, HostTold};
 use super::table::{Cell, Table};
-use super::{Exit, Failure, text};
+use super::{Exit, Failure, sites, text};
 use crate::fleet::Name;
 use crate::observe::scan::Inspect;
 
@@ -51,18 +51,18 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
 #[derive(Serialize)]
 struct Told<'a> {
     #[serde(flatten)]
-    row: &'a HostRow,
+    row: &'a HostTold,
     #[serde(flatten)]
     measured: &'a Measured,
 }
 
 /// The hosts as a table.
-pub fn table(rows: &[HostRow]) -> Table {
+pub fn table(rows: &[HostTold]) -> Table {
     table_with(rows, &BTreeMap::new())
 }
 
 /// The hosts with what their machines have left.
-fn table_with(rows: &[HostRow], measured: &BTreeMap<Name, Measured>) -> Table {
+fn table_with(rows: &[HostTold], measured: &BTreeMap<Name, Measured>) -> Table {
     let mut heading = vec![
         "HOST", "STATE", "DOCKER", "API", "CPUS", "MEMORY", "SITES", "OURS", "FOREIGN", "ROUTER",
         "ENGINE", "WHY",
@@ -79,10 +79,11 @@ fn table_with(rows: &[HostRow], measured: &BTreeMap<Name, Measured>) -> Table {
     let mut table = Table::new(&heading);
     for row in rows {
         let told = |it: Option<String>| Cell::from(it.unwrap_or_default());
-        let state = match row.reachable {
-            true => Cell::styled("● ready", Style::Good),
-            false => Cell::styled("✖ unreachable", Style::Bad),
-        };
+        let state = row.link.state();
+        let state = Cell::styled(
+            format!("{} {}", state.mark(), row.link.word()),
+            sites::style(state),
+        );
         let count = |n: usize| {
             if row.reachable {
                 n.to_string()
@@ -129,7 +130,7 @@ const CERTIFICATE: usize = 10;
 const SOON: i64 = 30 * 86_400;
 
 /// The certificate that ends first: whose, and when.
-fn until(row: &HostRow) -> Option<(i64, &'static str)> {
+fn until(row: &HostTold) -> Option<(i64, &'static str)> {
     let ours = row.client_certificate_until.map(|until| (until, "ours"));
     let theirs = row
         .server_certificate_until
@@ -137,7 +138,7 @@ fn until(row: &HostRow) -> Option<(i64, &'static str)> {
     ours.into_iter().chain(theirs).min()
 }
 
-fn certificate(row: &HostRow, now: i64) -> Cell {
+fn certificate(row: &HostTold, now: i64) -> Cell {
     let Some((until, whose)) = until(row) else {
         return Cell::from("");
     };
@@ -154,12 +155,14 @@ fn certificate(row: &HostRow, now: i64) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Link;
 
-    fn row(client: Option<i64>, server: Option<i64>) -> HostRow {
-        HostRow {
+    fn row(client: Option<i64>, server: Option<i64>) -> HostTold {
+        HostTold {
             name: "web2".parse().unwrap(),
             engine: "tcp://10.8.0.2:2376".into(),
             reachable: true,
+            link: Link::Ready,
             why: None,
             version: None,
             api: None,

@@ -11,9 +11,12 @@ use super::args::{EngineArg, LogArgs};
 use super::context::Context;
 use super::text::{self, LogCleaner};
 use super::{Exit, Failure};
-use crate::engine::{Client, Error, Gate, ListedContainer, LogChunk, LogOptions, Out};
+use crate::engine::{Client, Error, Gate, LogChunk, LogOptions, Out};
 use crate::fleet::{self, EngineAddress, Fleet, Recipe};
-use crate::record::Labelled;
+use crate::host::{Toolbox, state};
+use crate::observe::model::ObservedContainer;
+use crate::observe::{convert, whose};
+use crate::record::{Layout, StateRead, names};
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
@@ -222,8 +225,7 @@ fn fleet_of(context: &Context, name: &str) -> Result<Arc<Fleet>, Failure> {
     Ok(fleet)
 }
 
-/// The container of a site of the fleet. Of several the one that runs, then the newest: the
-/// others are being replaced.
+/// The container that serves a site of the fleet.
 async fn of_site(
     context: &Context,
     fleet: &Fleet,
@@ -231,13 +233,24 @@ async fn of_site(
 ) -> Result<(Client, String), Failure> {
     let host = &fleet.hosts[&fleet.sites[name].host];
     let client = Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
-    let mine = |c: &ListedContainer| c.labels.is_site(&fleet.name, name);
-    let mut containers = client.containers().await?;
-    containers.retain(mine);
-    match containers
-        .iter()
-        .max_by_key(|c| (c.state == "running", c.created))
-    {
+    let list = client.containers().await?;
+    let found: Vec<ObservedContainer> = list.into_iter().map(convert::container).collect();
+    let mine = |c: &&ObservedContainer| whose::site_of(c, &fleet.name) == Some(name);
+    let mine: Vec<&ObservedContainer> = found.iter().filter(mine).collect();
+    // One is being replaced: where requests go, the router's record says.
+    let state = match mine.len() {
+        0 | 1 => None,
+        _ => {
+            let toolbox = Toolbox {
+                client: client.clone(),
+                id: names::toolbox(&fleet.name),
+                layout: Layout::new(&host.root),
+            };
+            state::read(&toolbox).await.ok()
+        }
+    };
+    let state = state.as_ref().and_then(StateRead::read);
+    match whose::serving(&mine, &fleet.name, name, state) {
         Some(container) => Ok((client, container.id.clone())),
         None => Err(
             Failure::new(format!("{name} has no container on {}", host.name))

@@ -1,62 +1,92 @@
-//! Rows about sites and hosts, for tables and for programs. Pure: from what should be and what was
-//! found.
+//! What is told of sites and hosts, for tables and for programs. The judgement is the verdict's.
 
-use std::net::Ipv4Addr;
+use serde::{Serialize, Serializer};
 
-use serde::Serialize;
-
-use crate::fleet::{Domain, Fleet, Host, Name, Recipe, SiteState};
-use crate::observe::model::{HostObservation, Observed, ObservedContainer, ObservedHost, RunState};
-use crate::plan::drift::{self, Drift, Field};
+use crate::fleet::{Fleet, Host, Name, SiteState};
+use crate::observe::model::{HostObservation, Observed, ObservedContainer};
+use crate::plan::drift::Field;
 use crate::plan::unfinished::told;
 use crate::record::lock::Holder;
-use crate::record::route::RouteTarget;
-use crate::record::{Applying, Labelled, RecordedState, Role, SiteRecord};
+use crate::record::{Applying, Labelled, Role};
+use crate::verdict::evidence::DriftBySite;
+use crate::verdict::site::rows_of_fleet;
+use crate::verdict::{HostData, Link, SiteRow};
 
 /// One site, as `sites --json` tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SiteRow {
-    /// Its name.
-    pub name: Name,
-    /// The customer.
-    pub account: Option<Name>,
-    /// Where it runs.
-    pub host: Name,
-    /// How it is run; `None` for a leftover.
-    pub recipe: Option<&'static str>,
-    /// What is: `running`, `stopped`, `archived`, `routed` (a proxy), `missing`, `created`, `exited`,
-    /// `restarting`, `paused`, `dead`, `leftover`, `unreachable`.
-    pub state: &'static str,
-    /// What the file says should be; `None` for a leftover.
-    pub wanted: Option<SiteState>,
-    /// Whether `state` is as wanted.
-    pub ok: bool,
-    /// Why it is not well.
-    pub why: Option<String>,
-    /// What differs from what was last applied, a line each.
-    pub drift: Vec<String>,
-    /// Domains.
-    pub domains: Vec<Domain>,
-    /// The container's address on the sites' network.
-    pub address: Option<Ipv4Addr>,
-    /// The image it runs.
-    pub image: Option<String>,
-    /// Bytes; as the daemon has it, else as last applied, else as the file says.
-    pub memory_limit: Option<u64>,
-    /// Container's id.
-    pub container: Option<String>,
+#[derive(Debug, Clone, Serialize)]
+pub struct SiteTold {
+    name: String,
+    account: Option<String>,
+    host: String,
+    recipe: Option<String>,
+    state: &'static str,
+    verdict: &'static str,
+    since: Option<i64>,
+    wanted: Option<SiteState>,
+    ok: bool,
+    why: Option<String>,
+    drift: Vec<String>,
+    domains: Vec<String>,
+    address: Option<String>,
+    image: Option<String>,
+    memory_limit: Option<u64>,
+    container: Option<String>,
+}
+
+impl SiteTold {
+    /// Out of its verdict.
+    pub fn of(row: SiteRow) -> SiteTold {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        SiteTold {
+            ok: row.is_ok(),
+            drift: by_hand(&row),
+            name: row.name,
+            account: some(row.account),
+            host: row.host,
+            recipe: some(row.recipe),
+            state: row.life.word(),
+            verdict: row.state.word(),
+            since: row.since,
+            wanted: row.wanted,
+            why: some(row.why),
+            domains: row.domains,
+            address: some(row.address),
+            image: some(row.image),
+            memory_limit: row.memory_limit,
+            container: row.container,
+        }
+    }
+}
+
+/// A verdict for every site of the file that `selected` takes, then for every leftover.
+pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
+    let now = chrono::Utc::now().timestamp();
+    let mut rows = rows_of_fleet(fleet, observed, now);
+    rows.retain(|row| row.name.parse().is_ok_and(|name| selected(&name)));
+    rows
+}
+
+/// What was changed by hand since it was last applied, a line each; without what `state` says
+/// already.
+pub fn by_hand(row: &SiteRow) -> Vec<String> {
+    let said = |field: &&Field| !row.as_wanted && matches!(&*field.path, "state" | "container");
+    let fields = row.drift.iter().filter(|field| field.by_hand());
+    fields.filter(|f| !said(f)).map(Field::line).collect()
 }
 
 /// One host, as `hosts --json` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HostRow {
+pub struct HostTold {
     /// Its name.
     pub name: Name,
     /// Where its engine is.
     pub engine: String,
     /// Whether it answered.
     pub reachable: bool,
-    /// Why not.
+    /// The link in a word: `ready` or `lost`.
+    #[serde(rename = "verdict", serialize_with = "word")]
+    pub link: Link,
+    /// Why it did not.
     pub why: Option<String>,
     /// The engine's release.
     pub version: Option<String>,
@@ -89,230 +119,34 @@ pub struct HostRow {
     pub told: Vec<String>,
 }
 
-/// A row for every site of the file that `selected` takes, then one for every leftover.
-pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
-    let mut rows = Vec::new();
-    let found_drift = drift::of_fleet(fleet, observed);
-    for site in fleet.sites.values().filter(|s| selected(&s.name)) {
-        let found = match observed.hosts.get(&site.host) {
-            Some(HostObservation::Reached(host)) => Ok(host.as_ref()),
-            Some(HostObservation::Unreachable { why }) => Err(why.as_str()),
-            None => Err("not looked at"),
-        };
-        let host = found.ok();
-        let record = host.and_then(|h| h.state.read()?.record(&site.name));
-        let container = host.and_then(|h| container_of(h, &fleet.name, &site.name));
-        let proxy = matches!(site.recipe, Recipe::Proxy { .. });
-        let state = match host {
-            None => "unreachable",
-            Some(host) => state_word(host, site.state, proxy, record, container, &site.name),
-        };
-        let why = match found {
-            Err(why) => Some(why.to_owned()),
-            Ok(_) => why(state, site.state, record, container),
-        };
-        let wanted = if proxy && site.state == SiteState::Running {
-            "routed"
-        } else {
-            site.state.word()
-        };
-        let limits = container
-            .and_then(|c| c.inspected.as_ref())
-            .map(|i| i.limits);
-        let limits = limits.or(record.map(|r| r.limits)).unwrap_or(site.limits);
-        rows.push(SiteRow {
-            name: site.name.clone(),
-            account: site.account.clone(),
-            host: site.host.clone(),
-            recipe: Some(site.recipe.word()),
-            state,
-            wanted: Some(site.state),
-            ok: state == wanted,
-            why,
-            drift: by_hand(&found_drift, &site.host, &site.name, state == wanted),
-            domains: site.domains.clone(),
-            address: container.and_then(|c| address_of(c, &fleet.name)),
-            image: container.map(|c| c.image.clone()),
-            memory_limit: limits.memory,
-            container: container.map(|c| c.id.clone()),
-        });
-    }
-    for (name, host) in &observed.hosts {
-        let Some(host) = host.reached() else { continue };
-        let Some(state) = host.state.read() else {
-            continue;
-        };
-        for record in state.sites.values() {
-            let elsewhere = fleet
-                .sites
-                .get(&record.site)
-                .is_some_and(|s| s.host != *name);
-            let known = fleet.sites.contains_key(&record.site) && !elsewhere;
-            if !known && selected(&record.site) {
-                rows.push(leftover(fleet, name, host, record));
-            }
-        }
-    }
-    rows
-}
-
-fn leftover(fleet: &Fleet, host: &Name, found: &ObservedHost, record: &SiteRecord) -> SiteRow {
-    let container = container_of(found, &fleet.name, &record.site);
-    let why = match record.state {
-        RecordedState::Leftover => "removed from the fleet file; container stopped, data kept",
-        RecordedState::Wanted(_) => "not in this fleet file; apply would stop it",
-    };
-    SiteRow {
-        name: record.site.clone(),
-        account: None,
-        host: host.clone(),
-        recipe: None,
-        state: "leftover",
-        wanted: None,
-        ok: record.state == RecordedState::Leftover,
-        why: Some(why.into()),
-        drift: Vec::new(),
-        domains: Vec::new(),
-        address: container.and_then(|c| address_of(c, &fleet.name)),
-        image: container.map(|c| c.image.clone()),
-        memory_limit: record.limits.memory,
-        container: container.map(|c| c.id.clone()),
-    }
-}
-
-/// The container of a site. Of several the one that runs, then the newest: the others are being
-/// replaced.
-fn container_of<'a>(
-    host: &'a ObservedHost,
-    fleet: &Name,
-    site: &Name,
-) -> Option<&'a ObservedContainer> {
-    host.containers
-        .iter()
-        .filter(|c| c.is_site(fleet, site.as_str()))
-        .max_by_key(|c| (c.is_running(), c.created))
-}
-
-fn address_of(container: &ObservedContainer, fleet: &Name) -> Option<Ipv4Addr> {
-    let network = format!("ostler-{fleet}");
-    let found = container.addresses.get(&network).copied();
-    found.or_else(|| container.asked_address())
-}
-
-fn state_word(
-    host: &ObservedHost,
-    wanted: SiteState,
-    proxy: bool,
-    record: Option<&SiteRecord>,
-    container: Option<&ObservedContainer>,
-    site: &Name,
-) -> &'static str {
-    let routes = host.state.read().map(|s| &s.router.routes);
-    let target = routes.and_then(|r| r.get(site)).map(|entry| &entry.target);
-    if proxy {
-        return match target {
-            Some(RouteTarget::Stopped) => "stopped",
-            Some(_) => "routed",
-            None if wanted == SiteState::Archived && record.is_some() => "archived",
-            None => "missing",
-        };
-    }
-    let Some(container) = container else {
-        // A site that never ran has nothing to stop or to take away.
-        let parked = matches!(target, Some(RouteTarget::Stopped));
-        return match wanted {
-            SiteState::Archived if target.is_none() => "archived",
-            SiteState::Stopped if parked => "stopped",
-            _ if record.is_some_and(|r| r.state == RecordedState::Wanted(SiteState::Archived)) => {
-                "archived"
-            }
-            _ => "missing",
-        };
-    };
-    match container.run {
-        RunState::Running => "running",
-        RunState::Paused => "paused",
-        RunState::Restarting => "restarting",
-        RunState::Removing => "missing",
-        RunState::Dead => "dead",
-        RunState::Created => "created",
-        RunState::Exited => {
-            let meant = record.is_some_and(|r| {
-                matches!(
-                    r.state,
-                    RecordedState::Wanted(SiteState::Stopped) | RecordedState::Leftover
-                )
-            });
-            if meant { "stopped" } else { "exited" }
-        }
-    }
-}
-
-fn why(
-    state: &str,
-    wanted: SiteState,
-    record: Option<&SiteRecord>,
-    container: Option<&ObservedContainer>,
-) -> Option<String> {
-    match state {
-        "missing" if record.is_none() => Some("not applied yet".into()),
-        "missing" => Some("its container is gone".into()),
-        "created" => Some("its container was never started".into()),
-        "exited" | "restarting" | "dead" => Some(ended(container?)),
-        "paused" => Some("paused by hand".into()),
-        _ if state == wanted.word() || state == "routed" => None,
-        _ => Some(format!("should be {}: not applied yet", wanted.word())),
-    }
-}
-
-/// How a container ended, as far as is known.
-fn ended(container: &ObservedContainer) -> String {
-    let word = match container.run {
-        RunState::Restarting => "keeps exiting",
-        _ => "exited",
-    };
-    let Some(facts) = &container.inspected else {
-        return word.to_owned();
-    };
-    let code = facts.exit_code.unwrap_or_default();
-    match facts.oom_killed {
-        true => format!("{word} ({code}, out of memory)"),
-        false => format!("{word} ({code})"),
-    }
-}
-
-/// What was changed by hand since it was last applied, a line each. What `why` says is not said
-/// twice.
-fn by_hand(found: &[Drift], host: &Name, site: &Name, ok: bool) -> Vec<String> {
-    let fields = found
-        .iter()
-        .filter(|d| d.host == *host && d.site.as_ref() == Some(site))
-        .flat_map(|d| &d.fields);
-    fields
-        .filter(|f| f.by_hand() && (ok || !matches!(f.path.as_str(), "state" | "container")))
-        .map(Field::line)
-        .collect()
-}
-
 /// A row for every host that `selected` takes.
-pub fn hosts(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<HostRow> {
+pub fn hosts(
+    fleet: &Fleet,
+    observed: &Observed,
+    selected: impl Fn(&Name) -> bool,
+) -> Vec<HostTold> {
     let hosts = fleet.hosts.values().filter(|h| selected(&h.name));
     hosts
         .map(|h| host(fleet, h, observed.hosts.get(&h.name)))
         .collect()
 }
 
-fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostRow {
+fn word<S: Serializer>(link: &Link, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(link.word())
+}
+
+fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold {
     let reached = found.and_then(HostObservation::reached);
     let facts = reached.map(|r| &r.engine);
     let certificates = facts.and_then(|f| f.certificates);
     let containers = reached.map_or(&[][..], |r| &r.containers);
     let mine = |c: &&ObservedContainer| c.is_of(&fleet.name);
     let router = containers.iter().find(|c| c.is(&fleet.name, Role::Router));
-    HostRow {
+    HostTold {
         name: host.name.clone(),
         engine: host.engine.to_string(),
         reachable: reached.is_some(),
+        link: HostData::of(found, DriftBySite::new(), 0).link,
         why: match found {
             Some(HostObservation::Unreachable { why }) => Some(why.clone()),
             Some(HostObservation::Reached(_)) => None,

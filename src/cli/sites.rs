@@ -2,11 +2,12 @@
 
 use super::context::{Context, Look};
 use super::out::Style;
-use super::rows::{self, SiteRow};
+use super::rows::{self, SiteTold};
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::fleet::value;
 use crate::observe::scan::Inspect;
+use crate::verdict::{SiteRow, State};
 
 /// Lists the sites: what should be and what is.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
@@ -16,7 +17,8 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
         .await?;
     let rows = rows::sites(&file.fleet, &seen.observed, |site| seen.takes(site));
     if json {
-        context.out.json(&rows)?;
+        let told: Vec<SiteTold> = rows.into_iter().map(SiteTold::of).collect();
+        context.out.json(&told)?;
         return Ok(Exit::Done);
     }
     if rows.is_empty() {
@@ -32,46 +34,46 @@ fn table(rows: &[SiteRow]) -> Table {
         "SITE", "ACCOUNT", "HOST", "RECIPE", "STATE", "MEMORY", "ADDRESS", "DOMAINS", "WHY",
     ]);
     for row in rows {
-        let text = |it: Option<String>| Cell::from(it.unwrap_or_default());
-        let domains: Vec<&str> = row.domains.iter().map(|d| d.as_str()).collect();
         table.row(vec![
             row.name.as_str().into(),
-            text(row.account.as_ref().map(ToString::to_string)),
+            row.account.as_str().into(),
             row.host.as_str().into(),
-            row.recipe.unwrap_or_default().into(),
+            row.recipe.as_str().into(),
             state(row),
-            text(row.memory_limit.map(value::format_size)),
-            text(row.address.map(|a| a.to_string())),
-            domains.join(" ").into(),
+            row.memory_limit
+                .map_or_else(String::new, value::format_size)
+                .into(),
+            row.address.as_str().into(),
+            row.domains.join(" ").into(),
             why(row).into(),
         ]);
     }
     table
 }
 
-/// The state with its mark: nothing is said by colour alone.
+/// The verdict with its mark: nothing is said by colour alone.
 pub fn state(row: &SiteRow) -> Cell {
-    let (mark, style) = mark(row);
-    Cell::styled(format!("{mark} {}", row.state), style)
+    let state = row.state;
+    Cell::styled(format!("{} {}", state.mark(), state.word()), style(state))
 }
 
-/// How a site does, in one character.
-pub fn mark(row: &SiteRow) -> (&'static str, Style) {
-    match row.state {
-        "unreachable" => ("?", Style::Warn),
-        "leftover" if row.ok => ("·", Style::Dim),
-        "leftover" => ("▲", Style::Warn),
-        _ if row.ok && !row.drift.is_empty() => ("◐", Style::Warn),
-        "running" | "routed" if row.ok => ("●", Style::Good),
-        _ if row.ok => ("○", Style::Dim),
-        "missing" | "created" => ("▲", Style::Warn),
-        _ => ("✖", Style::Bad),
+/// How a state is shown.
+pub fn style(state: State) -> Style {
+    match state {
+        State::Lost | State::Failing | State::Restarting => Style::Bad,
+        State::Ok | State::Running => Style::Good,
+        State::Stopped | State::Archived | State::Leftover => Style::Dim,
+        _ => Style::Warn,
     }
 }
 
 /// Reasons and drift in one line.
 pub fn why(row: &SiteRow) -> String {
-    let reasons = row.why.iter().chain(&row.drift);
-    let reasons: Vec<&str> = reasons.map(String::as_str).collect();
+    let drift = match row.state {
+        State::Drift => Vec::new(),
+        _ => rows::by_hand(row),
+    };
+    let why = Some(row.why.clone()).filter(|why| !why.is_empty());
+    let reasons: Vec<String> = why.into_iter().chain(drift).collect();
     reasons.join("; ")
 }

@@ -7,20 +7,22 @@ use serde::Serialize;
 use super::args::EngineArg;
 use super::context::{Context, Look};
 use super::out::Style;
-use super::rows::{self, HostRow, SiteRow};
+use super::rows::{self, HostTold, SiteTold};
 use super::table::Table;
 use super::text::{self, count};
 use super::{Exit, Failure, hosts, sites};
 use crate::observe::scan::Inspect;
+use crate::verdict::{SiteRow, State};
 
 #[derive(Serialize)]
 struct Status<'a> {
     fleet: &'a str,
-    hosts: &'a [HostRow],
+    hosts: &'a [HostTold],
     sites: usize,
     ok: usize,
-    broken: Vec<&'a SiteRow>,
-    drifted: Vec<&'a SiteRow>,
+    broken: Vec<SiteTold>,
+    drifted: Vec<SiteTold>,
+    to_apply: Vec<SiteTold>,
 }
 
 /// Says how the fleet is: which hosts answer, which sites are not as they should be, and why.
@@ -35,47 +37,85 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         .await?;
     let hosts = rows::hosts(&file.fleet, &seen.observed, |h| seen.hosts.contains(h));
     let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));
-    let status = Status {
+    let found = Found::of(&sites);
+    if !json {
+        show(
+            context,
+            file.fleet.name.as_str(),
+            &hosts,
+            sites.len(),
+            &found,
+        )?;
+        return Ok(Exit::Done);
+    }
+    let told = |rows: &[&SiteRow]| {
+        rows.iter()
+            .map(|row| SiteTold::of((*row).clone()))
+            .collect()
+    };
+    context.out.json(&Status {
         fleet: file.fleet.name.as_str(),
         hosts: &hosts,
         sites: sites.len(),
-        ok: sites.iter().filter(|s| s.ok).count(),
-        broken: sites.iter().filter(|s| !s.ok).collect(),
-        drifted: sites
-            .iter()
-            .filter(|s| s.ok && !s.drift.is_empty())
-            .collect(),
-    };
-    match json {
-        true => context.out.json(&status)?,
-        false => show(context, &status)?,
-    }
+        ok: sites.len() - found.broken.len(),
+        broken: told(&found.broken),
+        drifted: told(&found.drifted),
+        to_apply: told(&found.to_apply),
+    })?;
     Ok(Exit::Done)
 }
 
-fn show(context: &Context, status: &Status) -> Result<(), Failure> {
+/// What wants a look. No site is in two of them.
+struct Found<'a> {
+    broken: Vec<&'a SiteRow>,
+    drifted: Vec<&'a SiteRow>,
+    to_apply: Vec<&'a SiteRow>,
+}
+
+impl<'a> Found<'a> {
+    fn of(sites: &'a [SiteRow]) -> Found<'a> {
+        let drifted = |row: &SiteRow| !rows::by_hand(row).is_empty();
+        let of = |takes: &dyn Fn(&SiteRow) -> bool| sites.iter().filter(|row| takes(row)).collect();
+        Found {
+            broken: of(&|row| !row.is_ok()),
+            drifted: of(&|row| row.is_ok() && drifted(row)),
+            to_apply: of(&|row| row.is_ok() && row.state == State::Pending && !drifted(row)),
+        }
+    }
+}
+
+fn show(
+    context: &Context,
+    fleet: &str,
+    hosts: &[HostTold],
+    sites: usize,
+    found: &Found,
+) -> Result<(), Failure> {
     let out = &context.out;
-    let reached = status.hosts.iter().filter(|h| h.reachable).count();
+    let reached = hosts.iter().filter(|h| h.reachable).count();
     let mut line = format!(
-        "{}: {reached} of {} ready, {} of {} as they should be",
-        status.fleet,
-        count(status.hosts.len(), "host"),
-        status.ok,
-        count(status.sites, "site"),
+        "{fleet}: {reached} of {} ready, {} of {} as they should be",
+        count(hosts.len(), "host"),
+        sites - found.broken.len(),
+        count(sites, "site"),
     );
-    if !status.drifted.is_empty() {
-        line.push_str(&format!(", {} drifted", status.drifted.len()));
+    if !found.drifted.is_empty() {
+        line.push_str(&format!(", {} drifted", found.drifted.len()));
+    }
+    if !found.to_apply.is_empty() {
+        line.push_str(&format!(", {} to apply", found.to_apply.len()));
     }
     out.line(&Style::Strong.paint(&text::line(&line), out.colour))?;
     out.line("")?;
-    out.table(&hosts::table(status.hosts))?;
-    for host in status.hosts {
+    out.table(&hosts::table(hosts))?;
+    for host in hosts {
         for told in &host.told {
             let mark = Style::Warn.paint("▲", out.colour);
             out.line(&format!("{mark} {}: {}", host.name, text::line(told)))?;
         }
     }
-    let worth: Vec<&&SiteRow> = status.broken.iter().chain(&status.drifted).collect();
+    let worth = [&found.broken, &found.drifted, &found.to_apply];
+    let worth: Vec<&SiteRow> = worth.into_iter().flatten().copied().collect();
     if !worth.is_empty() {
         out.line("")?;
         let mut table = Table::new(&["SITE", "HOST", "STATE", "WHY"]);

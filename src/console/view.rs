@@ -171,33 +171,23 @@ fn more(lines: usize, top: usize, height: usize) -> Spans {
 
 /// A state's mark and role.
 pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
-    let (symbol, letter, role) = match state {
-        State::Lost => ("◌", "?", Role::Bad),
-        State::Degraded => ("▲", "!", Role::Warn),
-        State::Failing => ("✖", "X", Role::Bad),
-        State::Restarting => ("↻", "X", Role::Bad),
-        State::Warning => ("▲", "!", Role::Warn),
-        State::Drift => ("◐", "~", Role::Drift),
-        State::Pending => ("△", "+", Role::Busy),
-        State::Starting => ("◔", ".", Role::Busy),
-        State::Unknown => ("◌", "?", Role::Off),
-        State::Leftover => ("▽", "-", Role::Off),
-        State::Ok | State::Running => ("●", "o", Role::Ok),
-        State::Stopped => ("○", "_", Role::Off),
-        State::Archived => ("▫", "_", Role::Off),
+    let role = match state {
+        State::Lost | State::Failing | State::Restarting => Role::Bad,
+        State::Degraded | State::Warning => Role::Warn,
+        State::Drift => Role::Drift,
+        State::Pending | State::Starting => Role::Busy,
+        State::Ok | State::Running => Role::Ok,
+        State::Unknown | State::Leftover | State::Stopped | State::Archived => Role::Off,
     };
-    (if model.theme.ascii { letter } else { symbol }, role)
+    match model.theme.ascii {
+        true => (state.letter(), role),
+        false => (state.mark(), role),
+    }
 }
 
 /// A host's mark and role.
 pub fn link_mark(model: &Model, link: Link) -> (&'static str, Role) {
-    let (symbol, letter, role) = match link {
-        Link::Ready => ("●", "o", Role::Ok),
-        Link::Degraded => ("▲", "!", Role::Warn),
-        Link::Connecting => ("◔", ".", Role::Busy),
-        Link::BackingOff => ("◌", "?", Role::Bad),
-    };
-    (if model.theme.ascii { letter } else { symbol }, role)
+    mark(model, link.state())
 }
 
 /// Fleet, hosts, how many sites are in which trouble, and the mode.

@@ -34,31 +34,3 @@ pub fn undo(undo: &Undo) -> String {
         Undo::Impossible(why) => format!("no undo: {}", clean(why)),
     }
 }
-
-/// Why a host does not answer, on a line that names the host: without its address.
-pub fn brief(why: &str) -> &str {
-    let rest = why.strip_prefix("cannot reach ").unwrap_or(why);
-    match rest.split_once(": ") {
-        Some((address, why)) if address.contains("://") && !address.contains(' ') => why,
-        _ => why,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::brief;
-
-    #[test]
-    fn an_address_is_left_out_where_the_host_is_named() {
-        let why = "cannot reach ssh://ops@web1.example.net:22: no route to host: 5";
-        assert_eq!(brief(why), "no route to host: 5");
-        let why = "ssh://ops@web1: its key is not known";
-        assert_eq!(brief(why), "its key is not known");
-        let why = "no answer within 8 s: ping at unix:///x: y";
-        assert_eq!(brief(why), why);
-        assert_eq!(
-            brief("no Docker socket at /x: y"),
-            "no Docker socket at /x: y"
-        );
-    }
-}

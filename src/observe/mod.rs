@@ -6,5 +6,6 @@ pub mod look;
 pub mod made;
 pub mod model;
 pub mod scan;
+pub mod whose;
 
 pub use model::*;

@@ -1,5 +1,7 @@
 //! What our containers and networks are called.
 
+use sha2::{Digest, Sha256};
+
 use super::spec::short_hash;
 use crate::fleet::Name;
 
@@ -23,6 +25,25 @@ pub fn lock(fleet: &Name) -> String {
 pub fn site(fleet: &Name, site: &str) -> String {
     let opaque = short_hash(format!("{fleet}/{site}").as_bytes());
     format!("ostler-{fleet}-{}", &opaque[..10])
+}
+/// Whether a container of this name is that of a site, or its next one. Makes no text: it is asked
+/// for every container at every look.
+pub fn is_site(fleet: &Name, site: &str, name: &str) -> bool {
+    let opaque = name
+        .strip_prefix("ostler-")
+        .and_then(|rest| rest.strip_prefix(fleet.as_str()))
+        .and_then(|rest| rest.strip_prefix('-'))
+        .map(|rest| rest.strip_suffix("-next").unwrap_or(rest));
+    let mut hash = Sha256::new();
+    for part in [fleet.as_str(), "/", site] {
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    let digit = |at: usize| (hash[at / 2] >> (4 * (1 - at % 2))) & 15;
+    opaque.is_some_and(|opaque| {
+        let mut digits = opaque.bytes().enumerate();
+        opaque.len() == 10 && digits.all(|(at, c)| b"0123456789abcdef"[usize::from(digit(at))] == c)
+    })
 }
 /// The name a replacement has until the old container is gone.
 pub fn next(name: &str) -> String {

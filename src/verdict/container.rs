@@ -1,28 +1,34 @@
-//! What the container of a row tells: since when, how it ended, what it uses.
+//! What a container tells: since when, how it ended, whether it is healthy, what it uses.
 
-use super::evidence::{HostData, Reading, Source};
+use std::net::Ipv4Addr;
+
+use super::evidence::{History, HostData, Reading, Source};
 use super::row::SiteRow;
 use crate::console::text::clean;
-use crate::observe::model::ObservedContainer;
+use crate::observe::model::{ObservedContainer, RunState};
+use crate::record::Labelled;
 
-/// Fills in what its container tells.
-pub(super) fn describe(row: &mut SiteRow, container: &ObservedContainer, data: &HostData) {
+/// Kills for memory are a warning for this long.
+const OOM_MATTERS_S: i64 = 3600;
+
+/// Fills in what its container tells. `network`: the sites' one, where it is ours.
+pub(super) fn describe(
+    row: &mut SiteRow,
+    container: &ObservedContainer,
+    data: &HostData,
+    network: Option<&str>,
+) {
     row.image = clean(&container.image).into_owned();
     row.container = Some(container.id.clone());
     row.running = container.is_running();
     row.container_name = clean(&container.name).into_owned();
-    row.address = container
-        .addresses
-        .values()
-        .next()
-        .map(|ip| ip.to_string())
-        .unwrap_or_default();
+    row.address = address(container, network).map_or_else(String::new, |ip| ip.to_string());
     let history = data.history.get(&container.id);
     row.oom = history.map_or(0, |h| h.ooms);
     row.last_oom = history.map_or(0, |h| h.last_oom);
     if let Some(inspected) = &container.inspected {
         row.restarts = inspected.restarts;
-        row.memory_limit = inspected.limits.memory.or(row.memory_limit);
+        row.memory_limit = inspected.limits.memory;
     }
     row.since = history
         .and_then(|h| h.changed)
@@ -77,6 +83,16 @@ pub fn ago_in_status(status: &str) -> Option<i64> {
     Some(n * unit)
 }
 
+/// Its address on the sites' network, or the one that was asked for there; else any.
+fn address(container: &ObservedContainer, network: Option<&str>) -> Option<Ipv4Addr> {
+    let has = &container.addresses;
+    let there = network.and_then(|network| has.get(network)).copied();
+    let asked = || container.asked_address();
+    there
+        .or_else(asked)
+        .or_else(|| has.values().next().copied())
+}
+
 fn unit(word: &str) -> Option<i64> {
     Some(match word.trim_end_matches('s') {
         "second" => 1,
@@ -88,4 +104,67 @@ fn unit(word: &str) -> Option<i64> {
         "year" => 31_536_000,
         _ => return None,
     })
+}
+
+/// What a health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    /// Well, or there is no check.
+    Fine,
+    /// It has not passed yet.
+    Starting,
+    /// It fails.
+    Bad,
+}
+
+/// Docker's own word about health: of an inspect, else out of the status line.
+pub(super) fn health(container: &ObservedContainer) -> Health {
+    let status = &container.status;
+    let inspected = container.inspected.as_ref();
+    match inspected.and_then(|i| i.health.as_deref()) {
+        Some("unhealthy") => Health::Bad,
+        Some("starting") => Health::Starting,
+        Some(_) => Health::Fine,
+        None if status.ends_with("(unhealthy)") => Health::Bad,
+        None if status.ends_with("(health: starting)") => Health::Starting,
+        None => Health::Fine,
+    }
+}
+
+/// Whether kills for memory happened lately enough to matter.
+pub(super) fn was_killed(history: Option<&History>, now: i64) -> bool {
+    history.is_some_and(|h| h.ooms > 0 && now - h.last_oom < OOM_MATTERS_S)
+}
+
+/// The exit code of its last run, as an inspect or the engine's words tell.
+fn exit_code(container: &ObservedContainer) -> Option<i64> {
+    let inspected = container.inspected.as_ref();
+    inspected.and_then(|i| i.exit_code).or_else(|| {
+        let (_, rest) = container.status.split_once('(')?;
+        rest.split_once(')')?.0.parse().ok()
+    })
+}
+
+/// Whether it ended by itself and without an error.
+pub(super) fn ended_well(container: &ObservedContainer) -> bool {
+    container.run == RunState::Exited && exit_code(container) == Some(0)
+}
+
+/// How it ended: `exited (137): out of memory`. `limit` follows where it was for memory.
+pub(super) fn exit_words(container: &ObservedContainer, limit: &str) -> String {
+    let code = exit_code(container);
+    let oom = container.inspected.as_ref().is_some_and(|i| i.oom_killed);
+    let meaning = match code {
+        _ if oom => format!("out of memory{limit}"),
+        Some(0) => "ended by itself".into(),
+        Some(125..=127) => "its command cannot be run".into(),
+        Some(137) => "killed".into(),
+        Some(139) => "crashed".into(),
+        Some(143) => "terminated".into(),
+        _ => "failed".into(),
+    };
+    match code {
+        Some(code) => format!("exited ({code}): {meaning}"),
+        None => format!("does not run: {meaning}"),
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::evidence::DriftBySite;
 use crate::fleet::Name;
+use crate::plan::drift::Field;
 use crate::plan::{Operation, Plan};
 
 /// What planning found for each site: the causes of its operations.
@@ -32,5 +34,18 @@ impl Due {
             }
         }
         Due { sites }
+    }
+
+    /// The same where nobody planned, as far as a comparison tells: what the file says otherwise
+    /// than was applied. That a site is new or is to be stopped goes without saying.
+    pub fn of_drift(found: &DriftBySite) -> Due {
+        let plain = |field: &&Field| !field.by_hand() && !matches!(&*field.path, "site" | "state");
+        let told = found.iter().filter_map(|(site, fields)| {
+            let causes: Vec<String> = fields.iter().filter(plain).map(Field::line).collect();
+            Some((site.clone()?, causes))
+        });
+        Due {
+            sites: told.filter(|(_, causes)| !causes.is_empty()).collect(),
+        }
     }
 }

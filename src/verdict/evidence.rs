@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::due::Due;
 use super::link::{Link, LinkChange, Pulse};
 use crate::fleet::{Fleet, Name};
-use crate::observe::model::ObservedHost;
+use crate::observe::model::{HostObservation, ObservedHost};
 use crate::plan::drift::{self, Field};
 use crate::record::Machine;
 
@@ -107,6 +107,26 @@ impl HostData {
             link: Link::Connecting,
             link_since: now,
             ..HostData::default()
+        }
+    }
+
+    /// Of one that was looked at once, a moment ago; `None`: it was not.
+    pub fn of(found: Option<&HostObservation>, drift: DriftBySite, now: i64) -> HostData {
+        let away = |why: &str| HostData {
+            link: Link::BackingOff,
+            why: why.to_owned(),
+            ..HostData::connecting(now)
+        };
+        match found {
+            None => away("not looked at"),
+            Some(HostObservation::Unreachable { why }) => away(why),
+            Some(HostObservation::Reached(host)) => HostData {
+                link: Link::Ready,
+                observed: Some(host.clone()),
+                observed_at: Some(now),
+                drift: Arc::new(drift),
+                ..HostData::connecting(now)
+            },
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::state::State;
+
 /// How a host is reached at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Link {
@@ -14,6 +16,28 @@ pub enum Link {
     Degraded,
     /// It does not answer; the next attempt waits.
     BackingOff,
+}
+
+impl Link {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Link::Connecting => "connecting",
+            Link::Ready => "ready",
+            Link::Degraded => "degraded",
+            Link::BackingOff => "lost",
+        }
+    }
+
+    /// How a host with it does.
+    pub fn state(self) -> State {
+        match self {
+            Link::Connecting => State::Starting,
+            Link::Ready => State::Ok,
+            Link::Degraded => State::Degraded,
+            Link::BackingOff => State::Lost,
+        }
+    }
 }
 
 /// How far away a host is, and how wrong its clock.

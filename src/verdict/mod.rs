@@ -2,12 +2,14 @@
 //! file, what was observed, what differs, what is to be applied, the router's numbers and probes.
 //! The command line and the console both show what it says. Pure: time comes in as an argument.
 
-pub mod container;
+pub mod chain;
+mod container;
 pub mod due;
 pub mod evidence;
 mod foreign;
 pub mod host;
 mod judge;
+pub mod life;
 pub mod link;
 pub mod reach;
 pub mod row;
@@ -18,6 +20,7 @@ pub mod tally;
 pub use due::Due;
 pub use evidence::{Facts, History, HostData, Hosts, Probe, Reading, Source, Traffic, Usage};
 pub use host::HostRow;
+pub use life::Life;
 pub use link::{Link, LinkChange, Pulse};
 pub use row::SiteRow;
 pub use state::State;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::evidence::{HostData, Reading};
+use super::life::Life;
 use super::state::State;
 use crate::fleet::{Name, SiteState};
 use crate::plan::drift::Field;
@@ -34,8 +35,12 @@ pub struct SiteRow {
     pub domains: Vec<String>,
     /// What the file wants.
     pub wanted: Option<SiteState>,
-    /// What it is doing.
+    /// How it does.
     pub state: State,
+    /// What is there, whatever should be.
+    pub life: Life,
+    /// Whether what is there is what the file wants.
+    pub as_wanted: bool,
     /// Unix seconds since when, where known.
     pub since: Option<i64>,
     /// Last HTTP status.
@@ -76,6 +81,14 @@ pub struct SiteRow {
     pub seen: Option<i64>,
 }
 
+impl SiteRow {
+    /// Whether it is as it should be, as far as anybody can tell: what is there is what the file
+    /// wants, and it does not fail.
+    pub fn is_ok(&self) -> bool {
+        self.as_wanted && !matches!(self.state, State::Failing | State::Restarting)
+    }
+}
+
 /// One of which nothing is known but its name and its host.
 pub(super) fn blank(host: &Name, name: &str, data: &HostData, stale: bool) -> SiteRow {
     SiteRow {
@@ -92,6 +105,8 @@ pub(super) fn blank(host: &Name, name: &str, data: &HostData, stale: bool) -> Si
         domains: Vec::new(),
         wanted: None,
         state: State::Unknown,
+        life: Life::Unreachable,
+        as_wanted: false,
         since: None,
         http: None,
         requests: None,

@@ -1,67 +1,117 @@
 //! The sites and containers of a host, each with its verdict.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::container::describe;
-use super::evidence::{Facts, HostData, Reading, Source};
+use super::due::Due;
+use super::evidence::{Facts, HostData, Reading, Source, drift_of};
 use super::foreign;
-use super::judge::judge;
+use super::judge::{Case, joined};
+use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
 use super::state::State;
 use crate::console::text::clean;
-use crate::fleet::{Name, Site};
-use crate::observe::model::ObservedContainer;
-use crate::record::{Labelled, Role, SiteRecord};
+use crate::fleet::{Fleet, Name, Site};
+use crate::observe::model::{Observed, ObservedContainer};
+use crate::observe::whose;
+use crate::record::{HostState, Labelled, RecordedState, Role, names};
 
 /// Numbers of the router say something about now for this long.
 pub const FRESH_S: i64 = 60;
 
-/// All rows of one host: its sites of the file, leftovers, foreign containers.
-pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow> {
-    let mut rows = Vec::new();
-    let fleet_name = facts.fleet.map(|f| f.name.as_str()).unwrap_or("");
-    let mut ours: HashMap<&str, Vec<&ObservedContainer>> = HashMap::new();
-    let mut foreign = Vec::new();
-    if let Some(observed) = &data.observed {
-        for container in &observed.containers {
-            let mine = facts.fleet.is_some() && container.fleet() == Some(fleet_name);
-            match (mine, container.role(), container.site()) {
-                (true, Some(Role::Site), Some(site)) => {
-                    ours.entry(site).or_default().push(container)
-                }
-                (true, ..) => {}
-                (false, ..) => foreign.push(container),
+/// The sites of a fleet that was looked at once, at `now` (unix seconds): those of the file in its
+/// order, then what is there and in the file no more.
+pub fn rows_of_fleet(fleet: &Fleet, observed: &Observed, now: i64) -> Vec<SiteRow> {
+    let (mut known, mut left) = (BTreeMap::new(), Vec::new());
+    for host in fleet.hosts.values() {
+        let found = observed.hosts.get(&host.name);
+        let reached = found.and_then(|found| found.reached());
+        let drift = reached.map(|seen| drift_of(Some(fleet), &host.name, seen));
+        let drift = drift.unwrap_or_default();
+        let facts = Facts {
+            fleet: Some(fleet),
+            due: &Due::of_drift(&drift),
+            probes: &HashMap::new(),
+            now,
+        };
+        let data = HostData::of(found, drift, now);
+        for row in rows_of_host(&facts, &host.name, &data) {
+            match row.in_file {
+                true => drop(known.insert(row.name.clone(), row)),
+                false if row.foreign => {}
+                false => left.push(row),
             }
         }
     }
-    if let Some(fleet) = facts.fleet {
-        for site in fleet.sites_on(host) {
-            let containers = ours.remove(site.name.as_str()).unwrap_or_default();
-            rows.push(site_row(facts, site, data, &containers));
-        }
-        let mut left: Vec<_> = ours.into_iter().collect();
-        left.sort_by_key(|(name, _)| *name);
-        for (site, containers) in left {
-            if fleet.sites.get(site).is_none_or(|s| &s.host != host) {
-                rows.push(leftover_row(facts, host, site, data, &containers));
-            }
-        }
-    }
-    rows.extend(
-        foreign
-            .into_iter()
-            .map(|container| foreign::row(facts, host, container, data)),
-    );
+    let mut rows: Vec<SiteRow> = fleet
+        .sites
+        .keys()
+        .filter_map(|name| known.remove(name.as_str()))
+        .collect();
+    rows.append(&mut left);
     rows
 }
 
-fn site_row(
-    facts: &Facts,
-    site: &Site,
-    data: &HostData,
-    containers: &[&ObservedContainer],
-) -> SiteRow {
+/// What is on one host of this fleet, and the network of its sites.
+struct Ours<'a> {
+    fleet: &'a Fleet,
+    network: String,
+    state: Option<&'a HostState>,
+    containers: BTreeMap<&'a str, Vec<&'a ObservedContainer>>,
+}
+
+impl<'a> Ours<'a> {
+    fn serving(&self, site: &str) -> Option<&'a ObservedContainer> {
+        let containers = self.containers.get(site)?;
+        whose::serving(containers, &self.fleet.name, site, self.state)
+    }
+}
+
+/// All rows of one host: its sites of the file, leftovers, foreign containers.
+pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow> {
+    let observed = data.observed.as_deref();
+    let containers = observed.map_or(&[][..], |observed| &observed.containers);
+    let foreign = |container| foreign::row(facts, host, container, data);
+    let Some(fleet) = facts.fleet else {
+        return containers.iter().map(foreign).collect();
+    };
+    let mut ours = Ours {
+        fleet,
+        network: names::network(&fleet.name),
+        state: observed.and_then(|observed| observed.state.read()),
+        containers: BTreeMap::new(),
+    };
+    let mut others = Vec::new();
+    for container in containers {
+        match whose::site_of(container, &fleet.name) {
+            Some(site) => ours.containers.entry(site).or_default().push(container),
+            None if is_helper(container, fleet) => {}
+            None => others.push(container),
+        }
+    }
+    let mut rows: Vec<SiteRow> = fleet
+        .sites_on(host)
+        .map(|site| site_row(facts, site, data, &ours))
+        .collect();
+    let recorded = ours.state.into_iter().flat_map(|state| state.sites.keys());
+    let there = ours.containers.keys().copied();
+    let left: BTreeSet<&str> = there
+        .chain(recorded.map(Name::as_str))
+        .filter(|site| fleet.sites.get(*site).is_none_or(|s| &s.host != host))
+        .collect();
+    let left = left.into_iter();
+    rows.extend(left.map(|site| leftover_row(facts, host, site, data, &ours)));
+    rows.extend(others.into_iter().map(foreign));
+    rows
+}
+
+/// One of ours that serves the host: no row of its own.
+fn is_helper(container: &ObservedContainer, fleet: &Fleet) -> bool {
+    container.is_of(&fleet.name) && container.role() != Some(Role::Site)
+}
+
+fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow {
     let stale = data.is_stale(facts.now);
     let mut row = blank(&site.host, site.name.as_str(), data, stale);
     let differs = data.drift.get(&Some(site.name.clone()));
@@ -75,16 +125,45 @@ fn site_row(
     row.recipe = site.recipe.word().to_owned();
     row.domains = site.domains.iter().map(|d| d.to_string()).collect();
     row.wanted = Some(site.state);
-    row.memory_limit = site.limits.memory;
-    let record = data
-        .observed
-        .as_deref()
-        .and_then(|o| o.state.read())
-        .and_then(|s| s.record(&site.name));
-    let serving = serving(containers, record);
+    let record = ours.state.and_then(|state| state.record(&site.name));
+    let applied = record.and_then(|record| record.limits.memory);
+    row.memory_limit = applied.or(site.limits.memory);
+    let serving = ours.serving(site.name.as_str());
     if let Some(container) = serving {
-        describe(&mut row, container, data);
+        describe(&mut row, container, data, Some(&ours.network));
     }
+    if let Some(observed) = &data.observed {
+        row.life = Life::of_site(observed, site, serving);
+        row.as_wanted = row.life.is_as_wanted(site);
+    }
+    numbers(&mut row, facts, site, data);
+    let causes = facts
+        .due
+        .sites
+        .get(&site.name)
+        .map_or(&[][..], Vec::as_slice);
+    let case = Case {
+        facts,
+        site,
+        data,
+        serving,
+        record,
+        causes,
+        row: &row,
+    };
+    (row.state, row.why) = case.judge();
+    if row.state == State::Archived {
+        // Numbers of before say nothing about now.
+        (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);
+    }
+    if row.stale {
+        row.why = away(data, &site.host);
+    }
+    row
+}
+
+/// What the router and probes tell of a site.
+fn numbers(row: &mut SiteRow, facts: &Facts, site: &Site, data: &HostData) {
     if let Some(traffic) = data.traffic.get(&site.name) {
         let at = traffic.at;
         let source = Source::Router;
@@ -119,64 +198,25 @@ fn site_row(
     // An answer of the run before says nothing about this one.
     let begun = row.since.filter(|_| row.running);
     row.http = row.http.filter(|h| begun.is_none_or(|begun| h.at >= begun));
-    let causes = facts
-        .due
-        .sites
-        .get(&site.name)
-        .map_or(&[][..], Vec::as_slice);
-    let (state, why) = judge(facts, site, data, serving, record, causes, &row);
-    row.state = state;
-    row.why = why;
-    if state == State::Archived {
-        // Numbers of before say nothing about now.
-        (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);
-    }
-    if row.stale {
-        row.why = away(data, &site.host);
-    }
-    row
 }
 
-/// The container that serves a site: the one whose hash was recorded, else one that runs, else any.
-pub fn serving<'a>(
-    containers: &[&'a ObservedContainer],
-    record: Option<&SiteRecord>,
-) -> Option<&'a ObservedContainer> {
-    let hash = record.and_then(|r| r.hash.as_deref());
-    let better = |c: &&&ObservedContainer| {
-        (
-            c.is_running(),
-            hash.is_some() && c.spec_hash() == hash,
-            !c.name.ends_with("-next"),
-            c.created,
-        )
-    };
-    containers.iter().max_by_key(better).copied()
-}
-
-fn leftover_row(
-    facts: &Facts,
-    host: &Name,
-    site: &str,
-    data: &HostData,
-    containers: &[&ObservedContainer],
-) -> SiteRow {
+fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &Ours) -> SiteRow {
     let name = clean(site).into_owned();
     let mut row = blank(host, &name, data, data.is_stale(facts.now));
-    let serving = serving(containers, None);
+    let record = ours.state.and_then(|state| state.sites.get(site));
+    row.memory_limit = record.and_then(|record| record.limits.memory);
+    let serving = ours.serving(site);
     if let Some(container) = serving {
-        describe(&mut row, container, data);
+        describe(&mut row, container, data, Some(&ours.network));
     }
     row.state = State::Leftover;
+    row.life = Life::Leftover;
+    row.as_wanted = record.is_some_and(|record| record.state == RecordedState::Leftover);
     let causes = facts.due.sites.get(site).map_or(&[][..], Vec::as_slice);
     row.why = if row.stale {
         away(data, host)
     } else if !causes.is_empty() {
-        causes
-            .iter()
-            .map(|c| clean(c))
-            .collect::<Vec<_>>()
-            .join("; ")
+        joined(causes)
     } else if serving.is_some_and(ObservedContainer::is_running) {
         "not in the file any more, and still running".into()
     } else {

@@ -54,6 +54,38 @@ impl State {
         }
     }
 
+    /// Its mark, beside the word: nothing is said by colour alone.
+    pub fn mark(self) -> &'static str {
+        match self {
+            State::Lost | State::Unknown => "◌",
+            State::Failing => "✖",
+            State::Restarting => "↻",
+            State::Warning | State::Degraded => "▲",
+            State::Drift => "◐",
+            State::Pending => "△",
+            State::Starting => "◔",
+            State::Leftover => "▽",
+            State::Ok | State::Running => "●",
+            State::Stopped => "○",
+            State::Archived => "▫",
+        }
+    }
+
+    /// The same for a terminal that knows ASCII only.
+    pub fn letter(self) -> &'static str {
+        match self {
+            State::Lost | State::Unknown => "?",
+            State::Failing | State::Restarting => "X",
+            State::Warning | State::Degraded => "!",
+            State::Drift => "~",
+            State::Pending => "+",
+            State::Starting => ".",
+            State::Leftover => "-",
+            State::Ok | State::Running => "o",
+            State::Stopped | State::Archived => "_",
+        }
+    }
+
     /// How much it matters: 0 first.
     pub fn severity(self) -> u8 {
         match self {

@@ -263,6 +263,10 @@ fn a_container_that_ended_says_how() {
             c.inspected = oom.then(|| Inspected {
                 oom_killed: true,
                 exit_code: Some(137),
+                limits: crate::fleet::Limits {
+                    memory: Some(128 << 20),
+                    ..Default::default()
+                },
                 ..Inspected::default()
             });
         });
@@ -344,8 +348,11 @@ fn a_host_that_is_away_leaves_the_last_state_with_its_age() {
 fn a_site_that_is_in_the_file_no_more_is_a_leftover() {
     let mut left = Case::new().with(|c| {
         c.run = RunState::Exited;
-        c.labels.insert("ostler.site".into(), "old\u{1b}[2J".into());
+        let site = "old\u{1b}[2J";
+        c.labels.insert("ostler.site".into(), site.into());
+        c.name = crate::record::names::site(&"x".parse().unwrap(), site);
     });
+    left.applied = false;
     left.file = "fleet: x\nhosts: { web1: { engine: 'unix:///x' } }\n".into();
     let row = left.row();
     assert_eq!(row.state, State::Leftover);

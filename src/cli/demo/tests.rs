@@ -17,7 +17,7 @@ async fn the_fleet_comes_up_with_a_failing_and_a_drifted_site() {
     assert_eq!(rows.len(), 41);
     let bad: Vec<_> = rows
         .iter()
-        .filter(|r| !r.ok)
+        .filter(|r| !r.is_ok())
         .map(|r| (&r.name, &r.why))
         .collect();
     assert!(bad.is_empty(), "{bad:?}");

@@ -6,7 +6,7 @@ use super::super::args::EngineArg;
 use super::super::context::{Context, Look};
 use super::super::hosts;
 use super::super::out::Style;
-use super::super::rows::{self, HostRow};
+use super::super::rows::{self, HostTold};
 use super::super::table::{Cell, Table};
 use super::super::{Exit, Failure};
 use crate::observe::look::look;
@@ -16,7 +16,7 @@ use crate::observe::scan::Inspect;
 #[derive(Serialize)]
 struct Engine {
     #[serde(flatten)]
-    host: HostRow,
+    host: HostTold,
     all: Vec<Row>,
 }
 

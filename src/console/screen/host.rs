@@ -255,7 +255,7 @@ impl Page<'_> {
                     Role::Dim,
                     format!("   {:>4} ago  ", self.ages.ago(change.at)),
                 ),
-                (role, format!("{symbol} {}", word(change.link))),
+                (role, format!("{symbol} {}", change.link.word())),
             ];
             if !change.why.is_empty() {
                 line.push((Role::Text, format!("  {}", clean(&change.why))));
@@ -281,16 +281,6 @@ impl Page<'_> {
                 (Role::Text, format!(" {text}")),
             ]);
         }
-    }
-}
-
-/// The link in a word.
-pub fn word(link: Link) -> &'static str {
-    match link {
-        Link::Connecting => "connecting",
-        Link::Ready => "ready",
-        Link::Degraded => "degraded",
-        Link::BackingOff => "lost",
     }
 }
 

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured, word};
+use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured};
 use crate::console::model::Model;
 use crate::console::pen::{Pen, Spans};
 use crate::console::text::{rate, size};
@@ -154,7 +154,7 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Name => Cell::new(Role::Strong, row.name.as_str()),
         Col::State => {
             let (symbol, role) = link_mark(model, row.link);
-            Cell::new(role, format!("{symbol} {}", word(row.link)))
+            Cell::new(role, format!("{symbol} {}", row.link.word()))
         }
         Col::Since => Cell::new(Role::Text, ages.ago(row.since)),
         Col::Sites => match row.sites {

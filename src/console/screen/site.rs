@@ -9,8 +9,9 @@ use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::console::view::{Ages, mark};
-use crate::fleet::SiteState;
-use crate::verdict::{Reading, SiteRow, State};
+use crate::fleet::Name;
+use crate::verdict::chain::{Age, Way};
+use crate::verdict::{self, SiteRow, State};
 
 /// What has to be read when the page is opened.
 pub fn opened(model: &Model) -> Vec<Effect> {
@@ -112,160 +113,25 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
 
 /// From the visitor to the application, each with a mark, what was found, and its age.
 fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
-    let ascii = model.theme.ascii;
-    let mut link = |role: Role, name: &str, text: String, age: String| {
-        let symbol = match (role, ascii) {
-            (Role::Ok, false) => "●",
-            (Role::Bad, false) => "✖",
-            (Role::Warn, false) => "▲",
-            (_, false) => "◌",
-            (Role::Ok, true) => "o",
-            (Role::Bad, true) => "X",
-            (Role::Warn, true) => "!",
-            (_, true) => "?",
+    let name = row.name.parse::<Name>().ok();
+    let probe = name.and_then(|name| model.probes.get(&name));
+    for link in verdict::chain::chain(&Way { row, probe }) {
+        let (symbol, role) = mark(model, link.state);
+        let age = match link.age {
+            Age::None => String::new(),
+            Age::Read(at) => format!("  {}", ages.read(at)),
+            Age::Since(at) => format!("  {} ago", ages.ago(at)),
+        };
+        let text = match link.state {
+            State::Failing => Role::Bad,
+            _ => Role::Text,
         };
         out.push(vec![
             (role, format!("   {symbol} ")),
-            (Role::Text, format!("{name:<12} ")),
-            (
-                if role == Role::Bad {
-                    Role::Bad
-                } else {
-                    Role::Text
-                },
-                text,
-            ),
-            (
-                Role::Dim,
-                if age.is_empty() {
-                    age
-                } else {
-                    format!("  {age}")
-                },
-            ),
+            (Role::Text, format!("{:<12} ", link.name)),
+            (text, link.what),
+            (Role::Dim, age),
         ]);
-    };
-    let domain = row.domains.first().map_or("no domain", String::as_str);
-    let others = row.domains.len().saturating_sub(1);
-    let and = if others > 0 {
-        format!(" and {others} more")
-    } else {
-        String::new()
-    };
-    let probe = row
-        .name
-        .parse::<crate::fleet::Name>()
-        .ok()
-        .and_then(|n| model.probes.get(&n));
-    match probe.map(|p| (&p.dns, p.at)) {
-        Some((Ok(addresses), at)) => link(
-            Role::Ok,
-            "DNS",
-            format!("{domain}{and} → {}", elide(&addresses.join(" "), 40)),
-            ages.read(at),
-        ),
-        Some((Err(why), at)) => link(
-            Role::Warn,
-            "DNS",
-            format!("{domain}{and}: {}", clean(why)),
-            ages.read(at),
-        ),
-        None => link(
-            Role::Off,
-            "DNS",
-            format!("{domain}{and}, not asked"),
-            String::new(),
-        ),
-    }
-    if row.foreign {
-        link(Role::Off, "router", "not ostler's".into(), String::new());
-    } else {
-        match (row.requests, row.http) {
-            (_, Some(Reading { value, at, source })) => {
-                let role = if value >= 500 { Role::Bad } else { Role::Ok };
-                let text = format!("answers {value} ({})", source.word());
-                link(role, "router", text, ages.read(at));
-            }
-            (Some(requests), None) => link(
-                Role::Ok,
-                "router",
-                format!("routed, {} requests/s", rate(requests.value)),
-                ages.read(requests.at),
-            ),
-            _ if row.wanted == Some(SiteState::Archived) => {
-                link(
-                    Role::Off,
-                    "router",
-                    "no route: archived".into(),
-                    String::new(),
-                );
-            }
-            _ => match probe.map(|p| (&p.http, p.at)) {
-                Some((Err(why), at)) => {
-                    link(Role::Warn, "router", clean(why).into_owned(), ages.read(at));
-                }
-                _ => link(Role::Off, "router", "not known".into(), String::new()),
-            },
-        }
-    }
-    link(
-        Role::Off,
-        "certificate",
-        "plain HTTP; none is kept".into(),
-        String::new(),
-    );
-    let seen = row.seen.map(|at| ages.read(at)).unwrap_or_default();
-    match (&row.container, row.state) {
-        (None, State::Failing) => link(Role::Bad, "container", row.why.clone(), seen),
-        (None, _) if row.recipe == "proxy" => {
-            link(
-                Role::Off,
-                "container",
-                "not ostler's: a proxy site".into(),
-                seen,
-            );
-        }
-        (None, _) => link(Role::Off, "container", "none".into(), seen),
-        (Some(id), state) => {
-            let short = id.get(..12).unwrap_or(id);
-            let role = match state {
-                _ if row.running => Role::Ok,
-                State::Failing | State::Restarting => Role::Bad,
-                _ => Role::Off,
-            };
-            let mut text = format!("{} {short}", row.container_name);
-            if !row.address.is_empty() {
-                text = format!("{text} at {}", row.address);
-            }
-            if !row.running {
-                text = format!("{text}, not running");
-            }
-            if row.restarts > 0 {
-                text = format!("{text}, restarted {}×", row.restarts);
-            }
-            link(role, "container", text, seen);
-        }
-    }
-    match (row.oom, row.errors) {
-        (n, _) if n > 0 => link(
-            Role::Warn,
-            "application",
-            format!("killed for memory {n}×, the last time"),
-            format!("{} ago", ages.ago(row.last_oom)),
-        ),
-        (_, Some(e)) if e.value > 0.0 => link(
-            Role::Warn,
-            "application",
-            format!("{} answers of 5xx a minute", rate(e.value)),
-            ages.read(e.at),
-        ),
-        (_, Some(e)) => link(
-            Role::Ok,
-            "application",
-            "no answer of 5xx".into(),
-            ages.read(e.at),
-        ),
-        _ => link(Role::Off, "application", "not known".into(), String::new()),
     }
 }
 

@@ -286,6 +286,7 @@ mod tests {
             address: None,
             route: None,
             secrets: [("PASSWORD".to_owned(), digest.to_owned())].into(),
+            services: Default::default(),
             state: RecordedState::Wanted(SiteState::Running),
             image_id: None,
             made: None,

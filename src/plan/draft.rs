@@ -7,8 +7,8 @@ use super::operation::{Class, Interruption, Operation, OperationId, OperationKin
 use crate::fleet::Name;
 
 /// Operations, problems and notices of one host.
-pub(crate) struct Draft<'a> {
-    pub host: &'a Name,
+pub(crate) struct Draft {
+    pub host: Name,
     /// Pulls and builds: they come first, whoever asks for them.
     pub images: Vec<Operation>,
     pub operations: Vec<Operation>,
@@ -106,8 +106,8 @@ fn class(kind: &OperationKind) -> Class {
     }
 }
 
-impl<'a> Draft<'a> {
-    pub fn new(host: &'a Name) -> Draft<'a> {
+impl Draft {
+    pub fn new(host: Name) -> Draft {
         Draft {
             host,
             images: Vec::new(),
@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
     /// An operation of the host itself; returns its id.
     pub fn push(&mut self, step: Step, after: &[Option<&OperationId>]) -> OperationId {
         let after = after.iter().flatten().map(|id| (*id).clone()).collect();
-        let operation = step.place(self.host, None, after);
+        let operation = step.place(&self.host, None, after);
         let id = operation.id.clone();
         self.operations.push(operation);
         id
@@ -147,7 +147,7 @@ impl<'a> Draft<'a> {
     /// An operation that brings an image.
     pub fn push_image(&mut self, step: Step, after: &[Option<&OperationId>]) -> OperationId {
         let after = after.iter().flatten().map(|id| (*id).clone()).collect();
-        let operation = step.place(self.host, None, after);
+        let operation = step.place(&self.host, None, after);
         let id = operation.id.clone();
         self.images.push(operation);
         id
@@ -167,15 +167,15 @@ impl<'a> Draft<'a> {
 }
 
 /// The operations of one site: each waits for the one before it, and for what else it needs.
-pub(crate) struct Chain<'a> {
-    host: &'a Name,
-    site: &'a Name,
+pub(crate) struct Chain {
+    host: Name,
+    site: Name,
     pub operations: Vec<Operation>,
     needed: BTreeSet<OperationId>,
 }
 
-impl<'a> Chain<'a> {
-    pub fn new(host: &'a Name, site: &'a Name) -> Chain<'a> {
+impl Chain {
+    pub fn new(host: Name, site: Name) -> Chain {
         Chain {
             host,
             site,
@@ -198,6 +198,6 @@ impl<'a> Chain<'a> {
             }
         }
         self.operations
-            .push(step.place(self.host, Some(self.site), after));
+            .push(step.place(&self.host, Some(&self.site), after));
     }
 }

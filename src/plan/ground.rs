@@ -1,29 +1,29 @@
 //! What sites stand on: the network, the toolbox with the folders it looks after, the router.
 
+pub(crate) mod helper;
 mod router;
 mod toolbox;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use super::address::{Addresses, free_subnet};
 use super::draft::{Draft, Step};
 use super::index::Index;
 use super::operation::{OperationId, OperationKind};
-use super::recipe::Setting;
+use super::place::Place;
+use super::recipe::base::Setting;
 use super::uid::Uids;
 use super::wish::Wish;
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::record::layout::Layout;
 use crate::record::route::RouterConfig;
-use crate::record::{HostState, Labelled, SiteDiffers, labels, names};
+use crate::record::{Labelled, SiteRecord, labels, names};
 
 /// One host, ready to be stood on once the named operations are done.
 pub(crate) struct Ground<'a> {
-    pub wish: &'a Wish<'a>,
-    pub host: &'a Host,
-    pub seen: &'a ObservedHost,
-    pub state: &'a HostState,
-    pub index: Index<'a>,
-    pub layout: Layout,
+    pub place: Place<'a>,
     pub network: String,
     pub subnet: Subnet,
     pub addresses: Addresses,
@@ -34,28 +34,28 @@ pub(crate) struct Ground<'a> {
     pub prepared: Option<OperationId>,
     /// What makes the router answer.
     pub router_ready: Option<OperationId>,
+    /// What makes the helper of a service ready, by the service's name.
+    pub helpers: BTreeMap<&'static str, OperationId>,
+}
+
+impl<'a> Deref for Ground<'a> {
+    type Target = Place<'a>;
+    fn deref(&self) -> &Place<'a> {
+        &self.place
+    }
 }
 
 impl<'a> Ground<'a> {
     /// Plans the ground; `None` when something is in the way, which is then among the problems.
-    pub fn lay(
-        wish: &'a Wish<'a>,
-        host: &'a Host,
-        seen: &'a ObservedHost,
-        state: &'a HostState,
-        index: Index<'a>,
-        draft: &mut Draft,
-    ) -> Option<Ground<'a>> {
-        let layout = Layout::new(&host.root);
-        let network = names::network(&wish.fleet.name);
-        if !toolbox::can_be_read(host, seen, &index, &layout, draft)
-            || !router::can_listen(host, seen, draft)
-        {
+    pub fn lay(place: Place<'a>, draft: &mut Draft) -> Option<Ground<'a>> {
+        let (host, seen) = (place.host, place.seen);
+        let network = names::network(place.fleet());
+        if !toolbox::can_be_read(&place, draft) || !router::can_listen(host, seen, draft) {
             return None;
         }
         // The toolbox of a host whose state could not be read comes back first, alone.
-        if is_blind(seen, &index, &network, &wish.fleet.name) {
-            toolbox::plan(wish, host, seen, state, &index, &layout, true, draft)?;
+        if is_blind(seen, &place.index, &network, place.fleet()) {
+            toolbox::plan(&place, draft)?;
             draft.problem(
                 None,
                 "its toolbox is missing, so what ostler keeps there could not be read",
@@ -63,49 +63,43 @@ impl<'a> Ground<'a> {
             );
             return None;
         }
-        let (subnet, network_exists) = choose_subnet(wish, host, seen, &network, draft)?;
-        let prepared = toolbox::plan(wish, host, seen, state, &index, &layout, false, draft)?;
-        let router = router::plan(
-            wish,
-            host,
-            seen,
-            state,
-            &index,
-            &layout,
-            prepared.as_ref(),
-            draft,
-        )?;
+        let (subnet, network_exists) = choose_subnet(place.wish, host, seen, &network, draft)?;
+        let prepared = toolbox::plan(&place, draft)?;
+        let prepared = toolbox::prepare(&place, prepared, draft);
+        let router = router::plan(&place, prepared.as_ref(), draft)?;
         let prepared = router.checked.or(prepared);
         // After the toolbox: where the network is, there has been one, and with it state.
         let network_ready = (!network_exists).then(|| {
             let kind = OperationKind::CreateNetwork {
                 name: network.clone(),
                 subnet,
-                labels: labels::of_network(&wish.fleet.name),
+                labels: labels::of_network(place.fleet()),
             };
             let step = Step::new("network", kind, &[]).because("the sites' network is missing");
             draft.push(step, &[prepared.as_ref()])
         });
         Some(Ground {
-            addresses: Addresses::of(seen, state, &network, subnet),
-            uids: Uids::of(seen, state),
-            wish,
-            host,
-            seen,
-            state,
-            index,
-            layout,
+            addresses: Addresses::of(seen, place.state, &network, subnet),
+            uids: Uids::of(seen, place.state),
+            place,
             network,
             subnet,
             network_ready,
             prepared,
             router_ready: router.answers,
+            helpers: BTreeMap::new(),
         })
     }
 
-    /// How files of a site on the host differ from what is recorded.
-    pub fn differs(&self, site: &Name) -> Option<&'a SiteDiffers> {
-        self.seen.differs.as_ref()?.sites.get(site)
+    /// The user id of a site: as recorded, else a new one.
+    pub fn uid(&mut self, site: &Name, record: Option<&SiteRecord>) -> u32 {
+        let Place {
+            seen, state, index, ..
+        } = &self.place;
+        match record {
+            Some(record) => record.uid,
+            None => self.uids.take(site, seen, state, index),
+        }
     }
 
     /// What recipes may use.

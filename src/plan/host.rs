@@ -7,15 +7,17 @@ use super::graph::Plan;
 use super::ground::Ground;
 use super::index::Index;
 use super::operation::{OperationId, OperationKind};
+use super::place::Place;
 use super::wish::Wish;
-use super::{basis, lineage, site, unfinished};
+use super::{basis, lineage, service, site, unfinished};
 use crate::fleet::{Host, Name, SiteState};
 use crate::observe::model::{HostObservation, ObservedHost};
+use crate::record::layout::Layout;
 use crate::record::{HostState, StateRead};
 
 /// Adds `host`'s part to `plan`.
 pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {
-    let mut draft = Draft::new(&host.name);
+    let mut draft = Draft::new(host.name.clone());
     match wish.observed.hosts.get(&host.name) {
         Some(HostObservation::Reached(seen)) => {
             let digest = basis::of(seen, wish.fleet, &host.name);
@@ -77,18 +79,30 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
         return;
     }
     lineage::check(&wish.observed.lineage, state, draft);
-    let Some(mut ground) = Ground::lay(wish, host, seen, state, index, draft) else {
+    let place = Place {
+        wish,
+        host,
+        seen,
+        state,
+        index,
+        layout: Layout::new(&host.root),
+    };
+    let Some(mut ground) = Ground::lay(place, draft) else {
         return;
     };
-    let mut ends: Vec<OperationId> = Vec::new();
+    for service in service::ALL {
+        if let Some(ready) = service.host(&mut ground, draft) {
+            ground.helpers.insert(service.name(), ready);
+        }
+    }
     for site in wish.fleet.sites_on(&host.name) {
         if wish.options.selects(site.name.as_str()) {
-            ends.extend(site::plan(&mut ground, draft, site));
+            site::plan(&mut ground, draft, site);
         }
     }
     for name in not_in_file(wish, host, state, &ground.index) {
         if wish.options.selects(name.as_str()) {
-            ends.extend(site::leftover(&mut ground, draft, &name));
+            site::leftover(&mut ground, draft, &name);
         }
     }
     unfinished::settle(wish, &settled, draft);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::draft::{Draft, Step};
 use super::operation::{OperationId, OperationKind};
-use crate::fleet::{Host, Images};
+use super::place::Place;
+use crate::fleet::Images;
 
 /// The image id that `reference` stands for on a host, however it is spelt.
 pub(crate) fn find<'a>(images: &'a BTreeMap<String, String>, reference: &str) -> Option<&'a str> {
@@ -36,55 +37,34 @@ fn normal(reference: &str) -> String {
     }
 }
 
-/// The operation that brings `reference`, planned once per host; `None` when the host has it.
+/// The operation that brings `reference`, planned once per host; `None` when the host has it. The
+/// toolbox's default image is in no registry: it is built on the host.
 pub(crate) fn need(
     draft: &mut Draft,
-    images: &BTreeMap<String, String>,
+    place: &Place,
     reference: &str,
     whom: &str,
 ) -> Option<OperationId> {
-    if find(images, reference).is_some() {
+    if find(&place.seen.images, reference).is_some() {
         return None;
     }
     if let Some(id) = draft.image_ids.get(reference) {
         return Some(id.clone());
     }
-    let step = Step::new(
-        format!("pull/{reference}"),
-        OperationKind::PullImage {
-            image: reference.to_owned(),
-        },
-        &[format!("the host lacks {reference}, which {whom} needs")],
-    );
-    let id = draft.push_image(step, &[]);
+    let image = reference.to_owned();
+    let (id, kind, base) = if image == Images::default().toolbox {
+        let base = place.host.images.toolbox_base.clone();
+        let brought = need(draft, place, &base, &format!("{whom}'s image"));
+        let kind = OperationKind::BuildToolbox { image, base };
+        ("build-toolbox".to_owned(), kind, brought)
+    } else {
+        let kind = OperationKind::PullImage { image };
+        (format!("pull/{reference}"), kind, None)
+    };
+    let cause = format!("the host lacks {reference}, which {whom} needs");
+    let id = draft.push_image(Step::new(id, kind, &[cause]), &[base.as_ref()]);
     draft.image_ids.insert(reference.to_owned(), id.clone());
     Some(id)
-}
-
-/// Like [`need`] for the toolbox: its default image is in no registry, it is built on the host.
-pub(crate) fn need_toolbox(
-    draft: &mut Draft,
-    images: &BTreeMap<String, String>,
-    host: &Host,
-) -> Option<OperationId> {
-    let image = &host.images.toolbox;
-    if find(images, image).is_some() {
-        return None;
-    }
-    if *image != Images::default().toolbox {
-        return need(draft, images, image, "the toolbox");
-    }
-    let base = &host.images.toolbox_base;
-    let base_id = need(draft, images, base, "the toolbox's image");
-    let step = Step::new(
-        "build-toolbox",
-        OperationKind::BuildToolbox {
-            image: image.clone(),
-            base: base.clone(),
-        },
-        &[format!("the host lacks {image}, which the toolbox needs")],
-    );
-    Some(draft.push_image(step, &[base_id.as_ref()]))
 }
 
 #[cfg(test)]

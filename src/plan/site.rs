@@ -3,29 +3,25 @@
 mod halted;
 mod proxy;
 mod running;
-mod step;
+pub(crate) mod stage;
 mod view;
 
 pub(crate) use halted::leftover;
 
-use super::draft::{Chain, Draft};
+use super::draft::Draft;
 use super::ground::Ground;
-use super::operation::OperationId;
 use crate::fleet::{Recipe, Site, SiteState};
-use step::finish;
 use view::View;
 
-/// Plans `site`; returns the last of its operations.
-pub(crate) fn plan(ground: &mut Ground, draft: &mut Draft, site: &Site) -> Option<OperationId> {
+/// Plans `site`.
+pub(crate) fn plan(ground: &mut Ground, draft: &mut Draft, site: &Site) {
     let view = View::of(ground, &site.name);
-    let mut chain = Chain::new(draft.host, &site.name);
     match (site.state, &site.recipe) {
-        (SiteState::Archived, _) => halted::archived(ground, &mut chain, site, &view),
-        (SiteState::Stopped, _) => halted::stopped(ground, &mut chain, site, &view),
+        (SiteState::Archived, _) => halted::archived(ground, draft, site, view),
+        (SiteState::Stopped, _) => halted::stopped(ground, draft, site, view),
         (SiteState::Running, Recipe::Proxy { to }) => {
-            proxy::running(ground, draft, &mut chain, site, to, &view);
+            proxy::running(ground, draft, site, to, view);
         }
-        (SiteState::Running, _) => running::plan(ground, draft, &mut chain, site, &view),
+        (SiteState::Running, _) => running::plan(ground, draft, site, view),
     }
-    finish(draft, chain)
 }

@@ -33,6 +33,10 @@ pub struct SiteRecord {
     pub route: Option<RouteEntry>,
     /// Keyed digests of its secrets, by name.
     pub secrets: BTreeMap<String, String>,
+    /// What its other services have to keep, by the service's name. A version that does not know a
+    /// service reads past it and keeps it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, serde_json::Value>,
     /// State last applied.
     pub state: RecordedState,
     /// Id of the image its container runs, as found when the record was written; apply fills it in

@@ -86,6 +86,7 @@ pub fn record(site: &str) -> SiteRecord {
         },
         route: None,
         secrets: BTreeMap::new(),
+        services: Default::default(),
         state: RecordedState::Wanted(SiteState::Running),
         image_id: None,
         ..blank_record(site)

@@ -9,8 +9,9 @@ use crate::fleet::{Domain, Limits, Recipe, Site, SiteState, value};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::container::{is_active, is_usable, set_restart};
 use crate::plan::ground;
-use crate::plan::recipe::{self, Setting};
-use crate::plan::route;
+use crate::plan::recipe;
+use crate::plan::recipe::base::Setting;
+use crate::plan::{route, service};
 use crate::record::layout::Layout;
 use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
 use crate::record::{Labelled, RecordedState, SiteRecord, names};
@@ -129,11 +130,12 @@ pub(super) fn site(look: &Look, site: &Site) -> Vec<Raw> {
         by_spec(look, &mut found, site, record, Changes::new());
     }
     routes(look, &mut found, site, record);
-    secrets(look, &mut found, site, record);
     if let Some(differs) = look.differs(&site.name) {
         found.differences("", &differs.route);
         found.differences("configuration", &differs.conf);
-        found.differences("secrets", &differs.secrets);
+    }
+    for service in service::ALL {
+        service.differs(look, site, record, &mut found);
     }
     found.0
 }
@@ -395,28 +397,4 @@ fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {
     };
     lines.insert("route".to_owned(), target);
     lines
-}
-
-/// Whether secrets changed at their sources. Their values are in none of the three.
-fn secrets(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
-    if site.state != SiteState::Running || matches!(site.recipe, Recipe::Proxy { .. }) {
-        return;
-    }
-    let known = look.seen.secret_digests.get(&site.name);
-    for name in site.secrets.keys() {
-        let now = known.and_then(|known| known.get(name));
-        let path = format!("secrets.{name}");
-        match (record.secrets.get(name), now) {
-            (None, _) => found.by_file(path, None, Some("new")),
-            (Some(was), Some(now)) if was != now && !now.is_empty() => {
-                found.by_file(path, Some("written"), Some("changed"));
-            }
-            _ => {}
-        }
-    }
-    for name in record.secrets.keys() {
-        if !site.secrets.contains_key(name) {
-            found.by_file(format!("secrets.{name}"), Some("written"), None);
-        }
-    }
 }

@@ -11,7 +11,7 @@ mod edit;
 mod field;
 pub(crate) mod hand;
 mod judge;
-mod raw;
+pub(crate) mod raw;
 mod report;
 mod spec;
 

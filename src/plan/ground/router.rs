@@ -3,19 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{Host, Limits};
-use crate::observe::model::{ObservedHost, RunState};
-use crate::plan::container::{existing, free_name, is_active, planned, set_restart, settle, short};
+use super::helper::{Await, Helper};
+use crate::fleet::Host;
+use crate::observe::model::ObservedHost;
 use crate::plan::draft::{Draft, Step};
-use crate::plan::image;
-use crate::plan::index::Index;
-use crate::plan::operation::{Interruption, OperationId, OperationKind};
-use crate::plan::wish::Wish;
+use crate::plan::operation::{OperationId, OperationKind};
+use crate::plan::place::Place;
 use crate::record::layout::Layout;
 use crate::record::route::{self, RouterConfig};
-use crate::record::spec::{Bind, ContainerSpec, NewContainer, SpecNetwork};
-use crate::record::{HostState, Role};
-use crate::record::{labels::Labels, names};
+use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
+use crate::record::{Role, names};
 
 /// Seconds that running requests have when the router itself is replaced.
 const GRACE: u32 = 30;
@@ -78,209 +75,67 @@ pub(super) struct Ready {
 }
 
 /// Plans the router.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "all of it is known only to the caller"
-)]
 pub(super) fn plan(
-    wish: &Wish,
-    host: &Host,
-    seen: &ObservedHost,
-    state: &HostState,
-    index: &Index,
-    layout: &Layout,
+    place: &Place,
     prepared: Option<&OperationId>,
     draft: &mut Draft,
 ) -> Option<Ready> {
-    let fleet = &wish.fleet.name;
-    let name = names::router(fleet);
+    let host = place.host;
     let config = RouterConfig::new(host.ports);
     let config_hash = config.hash();
-    let mut spec = spec(host, layout, &config_hash);
-    let hash = spec.hash();
-    let (keep, mut others) = settle(&index.routers, &hash, &name);
-    let edited = seen.differs.as_ref().map_or(&[][..], |d| &d.router);
-    // What it reads only at its start it may have read as it was edited: another one, by overlap.
-    let reload = seen.differs.as_ref().is_some_and(|d| d.reload);
-    let keep = match keep {
-        Some(spoiled) if reload => {
-            others.insert(0, spoiled);
-            None
-        }
-        keep => keep,
+    let helper = Helper {
+        word: "router",
+        role: Role::Router,
+        name: names::router(place.fleet()),
+        spec: spec(host, &place.layout, &config_hash),
+        limits: None,
+        root: None,
+        overlap: Some(GRACE),
     };
-    let serving = others.iter().find(|other| other.is_running());
-    let mut last: Option<OperationId> = None;
+    // What it reads only at its start it may have read as it was edited: another one, by overlap.
+    let reload = place.seen.differs.as_ref().is_some_and(|d| d.reload);
+    let mut settled = helper.settle(&place.index.routers, reload);
     let mut checked = None;
-    let (mut removed, mut current) = (None, keep.map(existing));
-
-    let starts = keep.is_none_or(|keep| !is_active(keep));
-    if starts {
+    // While ours listens, it is the one that holds them.
+    if settled.starts() && settled.serving().is_none() {
         let kind = OperationKind::CheckPorts {
             ports: vec![host.ports.http, host.ports.https],
         };
-        // While ours listens, it is the one that holds them.
-        if serving.is_none() {
-            let step = Step::new("check-ports", kind, &[]).because("the router is about to listen");
-            checked = Some(draft.push(step, &[prepared]));
-            last.clone_from(&checked);
-        }
+        let step = Step::new("check-ports", kind, &[]).because("the router is about to listen");
+        checked = Some(draft.push(step, &[prepared]));
     }
-    if state.router.config_hash != config_hash || !edited.is_empty() {
-        let cause = if state.router.config_hash == config_hash {
-            "its files or its routes were changed by hand"
-        } else if state.router.config_hash.is_empty() {
-            "the router has no configuration yet"
-        } else {
-            "the router's ports or its configuration's form changed"
-        };
+    let mut last = checked.clone();
+    if let Some(cause) = rewritten(place, &config_hash) {
         let kind = OperationKind::WriteRouter {
             config,
             hash: config_hash,
         };
         let step = Step::new("router/write", kind, &[]).because(cause);
-        let after = last.as_ref().or(prepared).cloned();
-        last = Some(draft.push(step, &[after.as_ref()]));
+        last = Some(draft.push(step, &[last.as_ref().or(prepared)]));
     }
-    if let Some(keep) = keep {
-        let again = match (keep.run, set_restart(keep, true)) {
-            (RunState::Paused, _) => Some((
-                "router/start",
-                OperationKind::RestartContainer {
-                    container: existing(keep),
-                    grace_s: 1,
-                },
-                "the router is paused".to_owned(),
-            )),
-            _ if starts => Some((
-                "router/start",
-                OperationKind::StartContainer {
-                    container: existing(keep),
-                },
-                "the router does not run".to_owned(),
-            )),
-            (_, Some((kind, cause))) => Some(("router/restarts", kind, cause)),
-            _ => None,
-        };
-        if let Some((id, kind, cause)) = again {
-            let step = Step::new(id, kind, &[]).because(cause);
-            let after = last.as_ref().or(prepared).cloned();
-            last = Some(draft.push(step, &[after.as_ref()]));
-        }
-    } else {
-        let cause = match others.first() {
-            None => "the router is missing".to_owned(),
-            Some(_) if reload => "the router's configuration was edited by hand".to_owned(),
-            Some(other) if other.image != host.images.router => {
-                format!("router image: {} → {}", other.image, host.images.router)
-            }
-            Some(_) => "the router is not as it should be".to_owned(),
-        };
-        let (free, spare) = match free_name(index, fleet, &name, serving.map(|c| c.id.as_str())) {
-            Ok(free) => free,
-            Err(what) => {
-                draft.problem(None, what, "rename or remove that container");
-                return None;
-            }
-        };
-        if let Some(spare) = spare {
-            let kind = OperationKind::RemoveContainer {
-                container: existing(spare),
-                force: true,
-            };
-            let id = format!("router/remove-{}", short(&spare.id));
-            let step = Step::new(id, kind, &[]).because("a router left half-way");
-            let after = last.as_ref().or(prepared).cloned();
-            last = Some(draft.push(step, &[after.as_ref()]));
-            removed = Some(spare.id.as_str());
-        }
-        let image = image::need(draft, &seen.images, &spec.image, "the router");
-        let limits = Limits::default();
-        let container = NewContainer {
-            labels: Labels {
-                fleet,
-                role: Role::Router,
-                site: None,
-                hash: &hash,
-                replaces: !others.is_empty(),
-                address: None,
-                limits: None,
-                uid: None,
-                root: None,
-            }
-            .build(),
-            name: free.clone(),
-            spec: std::mem::take(&mut spec),
-            address: None,
-            limits,
-        };
-        let step = Step::new(
-            "router/create",
-            OperationKind::CreateContainer {
-                container: Box::new(container),
-            },
-            std::slice::from_ref(&cause),
-        )
-        .undone_by(OperationKind::RemoveContainer {
-            container: planned(&free),
-            force: true,
-        });
-        let after = last.as_ref().or(prepared).cloned();
-        let created = draft.push(step, &[after.as_ref(), image.as_ref()]);
-        let kind = OperationKind::StartContainer {
-            container: planned(&free),
-        };
-        let step = Step::new("router/start", kind, &[cause]);
-        last = Some(draft.push(step, &[Some(&created)]));
-        current = Some(planned(&free));
+    settled.why = settled.others.first().and_then(|other| match reload {
+        true => Some("the router's configuration was edited by hand".to_owned()),
+        false => (other.image != host.images.router)
+            .then(|| format!("router image: {} → {}", other.image, host.images.router)),
+    });
+    let port = host.ports.http;
+    let answers = Await {
+        by: &|container| OperationKind::AwaitRouter { container, port },
+        because: "sites are reached through it",
+    };
+    let answers = helper.plan(place, settled, prepared, last, Some(answers), draft)?;
+    Some(Ready { checked, answers })
+}
+
+/// Why its files are written, where they are.
+fn rewritten(place: &Place, config_hash: &str) -> Option<&'static str> {
+    let recorded = &place.state.router.config_hash;
+    let differs = place.seen.differs.as_ref();
+    match recorded == config_hash {
+        true => differs
+            .is_some_and(|differs| !differs.router.is_empty())
+            .then_some("its files or its routes were changed by hand"),
+        false if recorded.is_empty() => Some("the router has no configuration yet"),
+        false => Some("the router's ports or its configuration's form changed"),
     }
-    let others: Vec<_> = others
-        .into_iter()
-        .filter(|other| removed != Some(other.id.as_str()))
-        .collect();
-    if let Some(container) = current.clone()
-        && (starts || others.iter().any(|other| is_active(other)))
-    {
-        let kind = OperationKind::AwaitRouter {
-            container,
-            port: host.ports.http,
-        };
-        let step = Step::new("router/await", kind, &[]).because("sites are reached through it");
-        last = Some(draft.push(step, &[last.as_ref()]));
-    }
-    for other in &others {
-        if is_active(other) {
-            let kind = OperationKind::StopContainer {
-                container: existing(other),
-                grace_s: GRACE,
-            };
-            let step = Step::new(format!("router/stop-{}", short(&other.id)), kind, &[])
-                .because("another router takes its place")
-                .interrupts(Interruption::None)
-                .undone_by(OperationKind::StartContainer {
-                    container: existing(other),
-                });
-            last = Some(draft.push(step, &[last.as_ref()]));
-        }
-        let kind = OperationKind::RemoveContainer {
-            container: existing(other),
-            force: false,
-        };
-        let step = Step::new(format!("router/remove-{}", short(&other.id)), kind, &[])
-            .because("another router takes its place")
-            .no_way_back("the container is gone");
-        last = Some(draft.push(step, &[last.as_ref()]));
-    }
-    if let Some(container) = current.filter(|container| container.name != name) {
-        let kind = OperationKind::RenameContainer {
-            container,
-            to: name,
-        };
-        let step = Step::new("router/rename", kind, &[]).because("the old one is gone");
-        last = Some(draft.push(step, &[last.as_ref()]));
-    }
-    Some(Ready {
-        checked,
-        answers: last,
-    })
 }

@@ -1,14 +1,14 @@
 //! From a site to the container that runs it. One file per recipe.
 
-mod base;
+pub mod base;
 mod image;
 mod php;
 mod static_;
 
-pub use base::{FILES_AT, Setting, Wanted};
+use base::{Setting, Wanted};
 
+use super::service;
 use crate::fleet::{Recipe, Site};
-use crate::record::spec::Bind;
 
 /// The container of `site`; `None` for a recipe that has none.
 pub fn container(site: &Site, uid: u32, setting: &Setting) -> Option<Wanted> {
@@ -24,12 +24,8 @@ pub fn container(site: &Site, uid: u32, setting: &Setting) -> Option<Wanted> {
         } => image::container(site, uid, setting, image, *port, *root, mount.as_deref()),
     };
     wanted.spec.env.extend(site.env.clone());
-    if !site.secrets.is_empty() {
-        wanted.spec.binds.push(Bind {
-            host: setting.layout.secrets(&site.name),
-            inside: "/run/secrets".into(),
-            read_only: true,
-        });
+    for service in service::ALL {
+        service.mounts(site, setting, &mut wanted.spec);
     }
     wanted.spec.health.clone_from(&site.health.command);
     Some(wanted)

@@ -1,23 +1,23 @@
 //! A route to something that ostler does not own.
 
-use super::step::{clean, retire, route, write_record};
+use super::stage::Stage;
 use super::view::View;
 use crate::fleet::{Limits, ProxyTarget, Site, SiteState};
 use crate::plan::cause;
-use crate::plan::draft::{Chain, Draft};
+use crate::plan::draft::Draft;
 use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
 use crate::plan::route as routes;
+use crate::plan::service;
+use crate::record::RecordedState;
 use crate::record::route::RouteTarget;
-use crate::record::{RecordedState, SiteRecord};
 
-pub(super) fn running(
-    ground: &mut Ground,
+pub(super) fn running<'a>(
+    ground: &mut Ground<'a>,
     draft: &mut Draft,
-    chain: &mut Chain,
     site: &Site,
     to: &ProxyTarget,
-    view: &View,
+    view: View<'a>,
 ) {
     let target = match routes::proxy_target(to, &ground.index) {
         Ok(target) => target,
@@ -29,12 +29,6 @@ pub(super) fn running(
             );
             return;
         }
-    };
-    let uid = match view.record {
-        Some(record) => record.uid,
-        None => ground
-            .uids
-            .take(&site.name, ground.seen, ground.state, &ground.index),
     };
     let entry = routes::entry(&ground.wish.claims, site, target);
     let mut causes = cause::of_site(view.record, None);
@@ -50,40 +44,28 @@ pub(super) fn running(
     if causes.is_empty() {
         causes.push("the router does not have its route".into());
     }
-    route(chain, view, &entry, Interruption::None, &causes, ground);
-    for container in &view.containers {
-        retire(chain, view, container, &causes, ground);
+    let mut stage = Stage::of(ground, draft, &site.name, view);
+    if service::before(site, &mut stage).is_err() {
+        return;
     }
-    let had_files = view
-        .record
-        .and_then(|record| record.spec.as_ref())
-        .is_some_and(|spec| !spec.files.is_empty());
-    if had_files {
-        clean(chain, &site.name, None, ground);
+    stage.route(&entry, Interruption::None, &causes);
+    for container in stage.view.containers.clone() {
+        stage.retire(container, &causes);
     }
-    let unchanged = view.record.is_some_and(|record| {
-        record.spec.is_none()
-            && record.route.as_ref() == Some(&entry)
-            && record.state == RecordedState::Wanted(SiteState::Running)
-    });
-    if !unchanged {
-        let record = SiteRecord {
-            schema: 1,
-            site: site.name.clone(),
-            uid,
-            spec: None,
-            hash: None,
-            limits: Limits::default(),
-            address: None,
-            route: Some(entry),
-            secrets: view
-                .record
-                .map(|record| record.secrets.clone())
-                .unwrap_or_default(),
-            state: RecordedState::Wanted(SiteState::Running),
-            image_id: None,
-            made: None,
-        };
-        write_record(chain, record, &causes, ground);
+    service::after(site, &mut stage);
+    let was = stage.view.record.and_then(|record| record.spec.as_ref());
+    if was.is_some_and(|spec| !spec.files.is_empty()) {
+        stage.clean(None);
     }
+    let record = &mut stage.record;
+    record.spec = None;
+    record.hash = None;
+    record.limits = Limits::default();
+    record.address = None;
+    record.route = Some(entry);
+    record.state = RecordedState::Wanted(SiteState::Running);
+    record.image_id = None;
+    record.made = None;
+    stage.write_record(&causes);
+    stage.finish();
 }

@@ -7,48 +7,48 @@
 mod adjust;
 mod create;
 mod life;
-mod secrets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use adjust::{
-    has_edited_files, has_stale_files, is_told_anew, limits_in_the_way, newer_image, set_limits,
+    has_edited_files, has_stale_files, is_made_anew, limits_in_the_way, newer_image, set_limits,
     spoiled, still_made,
 };
 use create::create;
-use life::{await_ready, restart, start};
-use secrets::{remove_secrets, secrets, write_secrets};
+use life::{Answers, await_ready, restart, start};
 
-use super::step::{clean, folders, rename, retire, route, write_record};
+use super::stage::{Refused, Stage};
 use super::view::View;
 use crate::fleet::{Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::container::{existing, set_restart};
-use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::draft::{Draft, Step};
 use crate::plan::drift::hand;
 use crate::plan::ground::Ground;
 use crate::plan::operation::Interruption;
-use crate::plan::recipe::{self, Wanted};
-use crate::plan::{cause, image, limits, route as routes};
-use crate::record::route::RouteTarget;
+use crate::plan::recipe::base::Wanted;
+use crate::plan::{cause, image, limits, recipe, route as routes, service};
+use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::{Labelled, RecordedState, SiteRecord};
 
-pub(super) fn plan<'a>(
-    ground: &mut Ground<'a>,
-    draft: &mut Draft,
-    chain: &mut Chain,
-    site: &Site,
-    view: &View<'a>,
-) {
-    let uid = match view.record {
-        Some(record) => record.uid,
-        None => ground
-            .uids
-            .take(&site.name, ground.seen, ground.state, &ground.index),
-    };
-    let Some(wanted) = recipe::container(site, uid, &ground.setting()) else {
+pub(super) fn plan<'a>(ground: &mut Ground<'a>, draft: &mut Draft, site: &Site, view: View<'a>) {
+    let mut stage = Stage::of(ground, draft, &site.name, view);
+    let Some(wanted) = recipe::container(site, stage.uid, &stage.ground.setting()) else {
         return;
     };
+    let (hash, keep) = choose(&stage, site, &wanted);
+    if build(&mut stage, site, wanted, hash, keep).is_ok() {
+        stage.finish();
+    }
+}
+
+/// The container that is as wanted already, if there is one, and the hash that stands.
+fn choose<'a>(
+    stage: &Stage<'_, 'a>,
+    site: &Site,
+    wanted: &Wanted,
+) -> (String, Option<&'a ObservedContainer>) {
+    let view = &stage.view;
     // The recorded hash stands as long as the spec is the recorded one, also when a later version
     // of this program would compute another hash for the same spec.
     let hash = match view.record {
@@ -65,13 +65,13 @@ pub(super) fn plan<'a>(
     let fits = |container: &ObservedContainer| {
         container.spec_hash() == Some(&hash)
             && in_place(container)
-            && spoiled(ground, view, &site.name, container).is_empty()
+            && spoiled(stage, container).is_empty()
     };
     // What was changed by hand and then written into the file is as wanted.
     let adopted = view.best(|container| {
         in_place(container)
             && !hand::is_unplugged(container, &view.network)
-            && !has_edited_files(ground, view, &site.name, container)
+            && !has_edited_files(stage, container)
             && hand::is_adopted(container, view.record, &wanted.spec)
     });
     let keep = adopted.or_else(|| view.best(fits));
@@ -81,207 +81,172 @@ pub(super) fn plan<'a>(
         // A new container is made by this version's hash.
         (None, None) => wanted.spec.hash(),
     };
-    let secrets = match secrets(ground, draft, site, view) {
-        Ok(secrets) => secrets,
-        Err(()) => return,
-    };
-    let target = Target {
-        site,
-        uid,
-        hash: &hash,
-        keep,
-        secrets,
-    };
-    build(ground, draft, chain, view, wanted, target);
+    (hash, keep)
 }
 
-/// What the site is to become.
-struct Target<'a> {
-    site: &'a Site,
-    uid: u32,
-    hash: &'a str,
-    /// The container that is as wanted already.
-    keep: Option<&'a ObservedContainer>,
-    secrets: BTreeMap<String, String>,
-}
-
+/// Services, container, route; then what the old leaves behind, services again, and the record.
 fn build<'a>(
-    ground: &mut Ground<'a>,
-    draft: &mut Draft,
-    chain: &mut Chain,
-    view: &View<'a>,
+    stage: &mut Stage<'_, 'a>,
+    site: &Site,
     wanted: Wanted,
-    target: Target,
-) {
-    let Target {
+    hash: String,
+    keep: Option<&'a ObservedContainer>,
+) -> Result<(), Refused> {
+    let mut causes = why(stage, site, &wanted, &hash, keep);
+    let others = stage.view.others(keep);
+    let serving = others.iter().copied().find(|c| stage.view.is_routed(c));
+    if stage.view.record.is_none_or(|record| record.spec.is_none()) {
+        stage.folders(wanted.serves_www, &causes);
+    }
+    service::before(site, stage)?;
+
+    let mut removed = None;
+    let (current, address) = match keep {
+        Some(keep) => (existing(keep), stage.view.address(keep)),
+        None => {
+            let created = create(stage, &wanted.spec, site, &hash, &causes, serving)?;
+            removed = created.spare;
+            (created.container, Some(created.address))
+        }
+    };
+    let Some(ip) = address else {
+        return Err(stage.refuse(
+            format!(
+                "the container {} has no address on {}",
+                current.name, stage.ground.network
+            ),
+            "remove it; the next apply makes it anew",
+        ));
+    };
+    let answers = Answers {
         site,
-        uid,
-        hash,
-        keep,
-        secrets,
-    } = target;
-    let port = wanted.port;
+        address: ip,
+        port: wanted.port,
+    };
+    let started = start(stage, keep, &current, &causes);
+    if let Some(keep) = keep {
+        adjust(stage, site, &wanted, keep, started);
+    }
+    let target = RouteTarget::Address {
+        ip,
+        port: wanted.port,
+    };
+    let entry = routes::entry(&stage.ground.wish.claims, site, target);
+    let routed = stage.view.routed;
+    if started || routed.is_none_or(|was| was.target != entry.target) {
+        await_ready(stage, &answers, &current, serving, &causes);
+    }
+    let route_causes = why_route(stage, &entry, &causes);
+    stage.route(&entry, Interruption::None, &route_causes);
+
+    let retired = ["another container serves now".to_owned()];
+    for other in others.iter().filter(|c| removed != Some(c.id.as_str())) {
+        stage.retire(other, &retired);
+    }
+    stage.rename(&current);
+    service::after(site, stage);
+    if has_stale_files(&stage.view, &wanted.spec, &hash, &others) {
+        stage.clean(Some(hash.clone()));
+    }
+    restart(stage, &answers, keep, started);
+
+    let record = &mut stage.record;
+    record.spec = Some(wanted.spec);
+    record.hash = Some(hash);
+    record.limits = site.limits;
+    record.address = address;
+    record.route = Some(entry);
+    record.state = RecordedState::Wanted(SiteState::Running);
+    causes.extend(
+        route_causes
+            .into_iter()
+            .filter(|_| stage.view.record.is_some()),
+    );
+    note(stage, keep, causes);
+    Ok(())
+}
+
+/// Why the site changes; nothing where it does not.
+fn why(
+    stage: &Stage,
+    site: &Site,
+    wanted: &Wanted,
+    hash: &str,
+    keep: Option<&ObservedContainer>,
+) -> Vec<String> {
+    let view = &stage.view;
     let mut causes = cause::of_site(view.record, Some(&wanted.spec));
     if keep.is_none() {
         causes.extend(limits_in_the_way(view, hash, site));
         if let Some(container) = view.best(|_| true) {
-            causes.extend(spoiled(ground, view, &site.name, container));
+            causes.extend(spoiled(stage, container));
         }
         causes.extend(cause::of_missing(&view.containers, &causes));
-    }
-    if wanted.spec.root && keep.is_none() {
-        causes.push("runs as root inside: its image insists on it".into());
-    }
-    let others = view.others(keep);
-    let serving = others.iter().copied().find(|c| view.is_routed(c));
-
-    let needs_folders = view.record.is_none_or(|record| record.spec.is_none());
-    if needs_folders {
-        folders(chain, &site.name, uid, wanted.serves_www, &causes, ground);
-    }
-    write_secrets(chain, view, &site.name, uid, &secrets, ground);
-
-    let mut removed = None;
-    let (current, address) = match keep {
-        Some(keep) => (existing(keep), view.address(keep)),
-        None => {
-            let plan = create(
-                ground,
-                draft,
-                chain,
-                view,
-                wanted.spec.clone(),
-                site,
-                uid,
-                hash,
-                &causes,
-                serving,
-            );
-            match plan {
-                Ok((current, address, spare)) => {
-                    removed = spare;
-                    (current, Some(address))
-                }
-                Err((what, remedy)) => {
-                    // Nothing of this site is begun that could not be finished.
-                    chain.operations.clear();
-                    draft.problem(Some(&site.name), what, remedy);
-                    return;
-                }
-            }
+        if wanted.spec.root {
+            causes.push("runs as root inside: its image insists on it".into());
         }
-    };
-    let Some(address) = address else {
-        chain.operations.clear();
-        draft.problem(
-            Some(&site.name),
-            format!(
-                "the container {} has no address on {}",
-                current.name, ground.network
-            ),
-            "remove it; the next apply makes it anew",
-        );
+    }
+    causes
+}
+
+fn why_route(stage: &Stage, entry: &RouteEntry, causes: &[String]) -> Vec<String> {
+    let mut why = cause::of_route(stage.view.routed, entry);
+    if why.is_empty() {
+        why.extend_from_slice(causes);
+    }
+    if why.is_empty() && stage.view.routed != Some(entry) {
+        why.push("the router does not send its requests there yet".into());
+    }
+    why
+}
+
+/// What is told of a container that stays, and changed on it.
+fn adjust(
+    stage: &mut Stage,
+    site: &Site,
+    wanted: &Wanted,
+    keep: &ObservedContainer,
+    started: bool,
+) {
+    if keep.run == RunState::Restarting {
+        stage.notice("its container keeps exiting and is started again by the engine; see its log");
+    }
+    newer_image(stage, keep, &wanted.spec.image);
+    set_limits(stage, keep, site);
+    let told = started && keep.run != RunState::Paused;
+    if !told && let Some((kind, cause)) = set_restart(keep, true) {
+        stage.push(Step::new("restarts", kind, &[cause]));
+    }
+}
+
+/// Records what was applied, where the record says something else.
+fn note(stage: &mut Stage, keep: Option<&ObservedContainer>, mut causes: Vec<String>) {
+    let view = &stage.view;
+    let is_made_anew = view.record.is_some_and(|record| is_made_anew(record, keep));
+    if !stage.is_told_anew() && !is_made_anew {
         return;
+    }
+    if let Some(record) = view.record {
+        let (was, now) = (&record.limits, &stage.record.limits);
+        causes.extend(cause::of_limits(was, was, now));
+    }
+    if causes.is_empty() && is_made_anew {
+        causes.push("how its container was made is not recorded in this engine's words".into());
+    }
+    if causes.is_empty() {
+        causes.push("what was applied is not recorded as it is".into());
+    }
+    let mut said = BTreeSet::new();
+    causes.retain(|cause| said.insert(cause.clone()));
+    let made = keep.and_then(|keep| still_made(stage, keep));
+    let image_id = match (keep, &stage.record.spec) {
+        (Some(keep), _) => Some(keep.image_id.clone()),
+        (None, Some(spec)) => {
+            image::find(&stage.ground.seen.images, &spec.image).map(str::to_owned)
+        }
+        (None, None) => None,
     };
-
-    let started = start(chain, view, keep, &current, &causes, ground);
-    if let Some(keep) = keep {
-        if keep.run == RunState::Restarting {
-            draft.notice(
-                Some(&site.name),
-                "its container keeps exiting and is started again by the engine; see its log",
-            );
-        }
-        newer_image(draft, ground, site, keep, &wanted.spec.image);
-        set_limits(draft, chain, view, keep, site);
-        let told = started && keep.run != RunState::Paused;
-        if !told && let Some((kind, cause)) = set_restart(keep, true) {
-            chain.push(Step::new("restarts", kind, &[cause]), &[]);
-        }
-    }
-    let entry = routes::entry(
-        &ground.wish.claims,
-        site,
-        RouteTarget::Address { ip: address, port },
-    );
-    let rerouted = view.routed.is_none_or(|was| was.target != entry.target);
-    if started || rerouted {
-        await_ready(
-            chain, view, site, &current, address, port, serving, &causes, ground,
-        );
-    }
-    let mut route_causes = cause::of_route(view.routed, &entry);
-    if route_causes.is_empty() {
-        route_causes.clone_from(&causes);
-    }
-    if route_causes.is_empty() && view.routed != Some(&entry) {
-        route_causes.push("the router does not send its requests there yet".into());
-    }
-    route(
-        chain,
-        view,
-        &entry,
-        Interruption::None,
-        &route_causes,
-        ground,
-    );
-    let retired = ["another container serves now".to_owned()];
-    for other in others
-        .iter()
-        .filter(|other| removed != Some(other.id.as_str()))
-    {
-        retire(chain, view, other, &retired, ground);
-    }
-    rename(chain, view, &current, ground);
-    remove_secrets(chain, view, &site.name, uid, &secrets, ground);
-    if has_stale_files(view, &wanted.spec, hash, &others) {
-        clean(chain, &site.name, Some(hash.to_owned()), ground);
-    }
-    restart(chain, draft, ground, site, keep, started, address, port);
-
-    let image_id = match keep {
-        Some(keep) => Some(keep.image_id.clone()),
-        None => image::find(&ground.seen.images, &wanted.spec.image).map(str::to_owned),
-    };
-    let unchanged = view.record.is_some_and(|record| {
-        record.spec.as_ref() == Some(&wanted.spec)
-            && record.hash.as_deref() == Some(hash)
-            && record.limits == site.limits
-            && record.address == Some(address)
-            && record.route.as_ref() == Some(&entry)
-            && record.secrets == secrets
-            && record.state == RecordedState::Wanted(SiteState::Running)
-            && !is_told_anew(record, keep)
-    });
-    if !unchanged {
-        let made = keep.and_then(|keep| still_made(view, keep, &wanted.spec));
-        causes.extend(route_causes.into_iter().filter(|_| view.record.is_some()));
-        if let Some(record) = view.record {
-            let (was, now) = (&record.limits, &site.limits);
-            causes.extend(cause::of_limits(was, was, now));
-        }
-        if causes.is_empty() && view.record.is_some_and(|r| is_told_anew(r, keep)) {
-            causes.push("how its container was made is not recorded in this engine's words".into());
-        }
-        if causes.is_empty() {
-            causes.push("what was applied is not recorded as it is".into());
-        }
-        let mut said = BTreeSet::new();
-        causes.retain(|cause| said.insert(cause.clone()));
-        let record = SiteRecord {
-            schema: 1,
-            site: site.name.clone(),
-            uid,
-            spec: Some(wanted.spec),
-            hash: Some(hash.to_owned()),
-            limits: site.limits,
-            address: Some(address),
-            route: Some(entry),
-            secrets,
-            state: RecordedState::Wanted(SiteState::Running),
-            image_id,
-            made,
-        };
-        write_record(chain, record, &causes, ground);
-    }
+    stage.record.image_id = image_id;
+    stage.record.made = made;
+    stage.write_record(&causes);
 }

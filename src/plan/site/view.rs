@@ -10,7 +10,7 @@ use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::{Labelled, SiteRecord, names};
 
 /// What is there of one site.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     pub record: Option<&'a SiteRecord>,
     pub containers: Vec<&'a ObservedContainer>,
     pub routed: Option<&'a RouteEntry>,
@@ -75,5 +75,11 @@ impl<'a> View<'a> {
             .copied()
             .filter(|c| keep.is_none_or(|keep| keep.id != c.id))
             .collect()
+    }
+
+    /// Whether a container that is not ours has the site's name.
+    pub fn is_taken(&self, ground: &Ground) -> bool {
+        let taken = ground.index.taken_by_other(&self.name, ground.fleet());
+        taken.is_some()
     }
 }

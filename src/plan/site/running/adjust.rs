@@ -1,48 +1,36 @@
 //! What is looked at, and changed, on a container that stays.
 
+use super::super::stage::Stage;
 use super::super::view::View;
-use crate::fleet::{Limits, Name, Site};
+use crate::fleet::{Limits, Site};
 use crate::observe::made::alike;
 use crate::observe::model::ObservedContainer;
 use crate::plan::container::existing;
-use crate::plan::draft::{Chain, Draft, Step};
+use crate::plan::draft::Step;
 use crate::plan::drift::hand;
-use crate::plan::ground::Ground;
 use crate::plan::operation::OperationKind;
 use crate::plan::{cause, image, limits};
 use crate::record::spec::ContainerSpec;
 use crate::record::{Fields, Labelled, SiteRecord};
 
 /// A newer image under the same tag is told, not followed.
-pub(super) fn newer_image(
-    draft: &mut Draft,
-    ground: &Ground,
-    site: &Site,
-    keep: &ObservedContainer,
-    reference: &str,
-) {
-    if let Some(now) = image::find(&ground.seen.images, reference)
+pub(super) fn newer_image(stage: &mut Stage, keep: &ObservedContainer, reference: &str) {
+    if let Some(now) = image::find(&stage.ground.seen.images, reference)
         && !keep.image_id.is_empty()
         && keep.image_id != now
     {
-        draft.notice(
-            Some(&site.name),
-            format!("{reference} is a newer image by now; the container stays on the one it was made from"),
-        );
+        stage.notice(format!(
+            "{reference} is a newer image by now; the container stays on the one it was made from"
+        ));
     }
 }
 
-pub(super) fn set_limits(
-    draft: &mut Draft,
-    chain: &mut Chain,
-    view: &View,
-    keep: &ObservedContainer,
-    site: &Site,
-) {
-    let Some(was) = limits::of(keep, view.record) else {
+pub(super) fn set_limits(stage: &mut Stage, keep: &ObservedContainer, site: &Site) {
+    let record = stage.view.record;
+    let Some(was) = limits::of(keep, record) else {
         return;
     };
-    let swap = hand::has_swap(keep, view.record);
+    let swap = hand::has_swap(keep, record);
     if was == site.limits && !swap {
         return;
     }
@@ -51,7 +39,7 @@ pub(super) fn set_limits(
         limits,
         was,
     };
-    let recorded = limits::recorded(keep, view.record).unwrap_or(was);
+    let recorded = limits::recorded(keep, record).unwrap_or(was);
     let mut causes = cause::of_limits(&recorded, &was, &site.limits);
     if swap {
         causes.push("swap on top of its memory by hand".into());
@@ -71,12 +59,9 @@ pub(super) fn set_limits(
         step.no_way_back("a limit cannot be taken away in place")
     };
     if was.memory != site.limits.memory && matches!(site.recipe, crate::fleet::Recipe::Php { .. }) {
-        draft.notice(
-            Some(&site.name),
-            "its number of PHP workers follows the memory at the next restart",
-        );
+        stage.notice("its number of PHP workers follows the memory at the next restart");
     }
-    chain.push(step, &[]);
+    stage.push(step);
 }
 
 /// Why the container that is there cannot get its limits in place.
@@ -95,39 +80,37 @@ pub(super) fn limits_in_the_way(view: &View, hash: &str, site: &Site) -> Vec<Str
 
 /// What was changed on a container, or in the files it reads, that only another container in its
 /// place puts right.
-pub(super) fn spoiled(
-    ground: &Ground,
-    view: &View,
-    site: &Name,
-    container: &ObservedContainer,
-) -> Vec<String> {
+pub(super) fn spoiled(stage: &Stage, container: &ObservedContainer) -> Vec<String> {
+    let view = &stage.view;
     let mut causes = hand::spoiled(container, view.record, &view.network);
-    if has_edited_files(ground, view, site, container) {
-        let paths = ground.differs(site).into_iter().flat_map(|d| &d.conf);
+    if has_edited_files(stage, container) {
+        let paths = stage
+            .ground
+            .differs(stage.name)
+            .into_iter()
+            .flat_map(|d| &d.conf);
         causes.extend(paths.map(|one| format!("configuration {} edited by hand", one.path)));
     }
     causes
 }
 
 /// Whether files that a container reads at its start were edited on the host.
-pub(super) fn has_edited_files(
-    ground: &Ground,
-    view: &View,
-    site: &Name,
-    container: &ObservedContainer,
-) -> bool {
-    view.record
+pub(super) fn has_edited_files(stage: &Stage, container: &ObservedContainer) -> bool {
+    stage
+        .view
+        .record
         .is_some_and(|record| hand::is_about(record, container))
-        && ground.differs(site).is_some_and(|d| !d.conf.is_empty())
+        && stage
+            .ground
+            .differs(stage.name)
+            .is_some_and(|d| !d.conf.is_empty())
 }
 
 /// What a record keeps of how its container was made. Of one that stays: what was known of it, and
 /// what the file has come to say; `None`: apply asks the engine.
-pub(super) fn still_made(
-    view: &View,
-    keep: &ObservedContainer,
-    wanted: &ContainerSpec,
-) -> Option<Fields> {
+pub(super) fn still_made(stage: &Stage, keep: &ObservedContainer) -> Option<Fields> {
+    let view = &stage.view;
+    let wanted = stage.record.spec.as_ref()?;
     let live = keep.inspected.as_ref().map(|i| i.made.clone());
     let known = view
         .record
@@ -151,7 +134,7 @@ pub(super) fn still_made(
 
 /// Whether how a container was made is not recorded, or in words that the engine does not use any
 /// more. Not where the container was not looked at closely.
-pub(super) fn is_told_anew(record: &SiteRecord, keep: Option<&ObservedContainer>) -> bool {
+pub(super) fn is_made_anew(record: &SiteRecord, keep: Option<&ObservedContainer>) -> bool {
     let live = keep.and_then(|keep| keep.inspected.as_ref());
     live.is_some_and(|live| {
         let known = record.made.as_ref();

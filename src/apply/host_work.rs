@@ -85,13 +85,7 @@ impl HostWork {
 
     /// Makes sure that the lock is still held, before something is changed.
     pub async fn check_lock(&self, kind: &OperationKind) -> Result<(), Failure> {
-        if matches!(
-            kind,
-            OperationKind::AwaitReady { .. }
-                | OperationKind::AwaitRouter { .. }
-                | OperationKind::Drain { .. }
-                | OperationKind::CheckPorts { .. }
-        ) {
+        if !kind.facts().changes() {
             return Ok(());
         }
         let Some(lock) = self.lock.get() else {

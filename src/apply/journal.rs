@@ -82,7 +82,7 @@ impl Journal {
                     id: o.id.clone(),
                     host: o.host.clone(),
                     site: o.site.clone(),
-                    kind: o.kind.word().to_owned(),
+                    kind: o.kind.facts().word.to_owned(),
                     class: o.class,
                     cause: o.cause.clone(),
                 })

@@ -1,6 +1,6 @@
 //! What is taken back when an operation fails. Pure.
 
-use crate::plan::{Operation, OperationKind, Plan, Undo};
+use crate::plan::{Deed, Operation, OperationKind, Plan, Undo};
 
 /// The operations that take back what was done for the site of `failed`, newest first, each with
 /// the place of the operation it takes back. `order` is the order in which operations were done.
@@ -26,15 +26,15 @@ pub fn after_failure(plan: &Plan, order: &[usize], failed: usize) -> Vec<(usize,
             .filter(|(at, o)| *at != failed && related(o))
     };
     let was_done = order.contains(&failed);
-    let switched = || done().any(|(_, o)| switches(&o.kind));
-    if failure.site.is_some() && (switched() || was_done && switches(&failure.kind)) {
+    let switched = || done().any(|(_, o)| o.kind.facts().switches());
+    if failure.site.is_some() && (switched() || was_done && failure.kind.facts().switches()) {
         return Vec::new();
     }
     let mut undos: Vec<(usize, OperationKind)> =
         done().filter_map(|(at, o)| Some((at, by(o)?))).collect();
     // A create whose answer was lost may have made the container all the same. One that was done
     // counts as such also when it is asked about last, as when a run is cancelled.
-    let itself = matches!(failure.kind, OperationKind::CreateContainer { .. });
+    let itself = failure.kind.facts().deed == Deed::Create;
     if (itself || was_done)
         && let Some(kind) = by(failure)
     {
@@ -49,13 +49,6 @@ fn by(operation: &Operation) -> Option<OperationKind> {
         Undo::By(kind) => Some((**kind).clone()),
         Undo::Nothing | Undo::Impossible(_) => None,
     }
-}
-
-fn switches(kind: &OperationKind) -> bool {
-    matches!(
-        kind,
-        OperationKind::Route { .. } | OperationKind::Unroute { .. }
-    )
 }
 
 /// The container that an operation is about.

@@ -179,7 +179,7 @@ fn operation(operation: &Operation) -> OperationJson<'_> {
         id: &operation.id,
         host: &operation.host,
         site: operation.site.as_ref(),
-        kind: operation.kind.word(),
+        kind: operation.kind.facts().word,
         what: operation.kind.describe(),
         class: operation.class.word(),
         cause: &operation.cause,

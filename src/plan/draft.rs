@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Notice, Plan, Problem};
-use super::operation::{Class, Interruption, Operation, OperationId, OperationKind, Undo};
+use super::operation::{Interruption, Operation, OperationId, OperationKind, Undo};
 use crate::fleet::Name;
 
 /// Operations, problems and notices of one host.
@@ -63,46 +63,13 @@ impl Step {
             id: OperationId(id),
             host: host.clone(),
             site: site.cloned(),
-            class: class(&self.kind),
+            class: self.kind.facts().class,
             kind: self.kind,
             cause: self.cause,
             interrupts: self.interrupts,
             undo: self.undo,
             after,
         }
-    }
-}
-
-/// How dangerous each kind of operation is.
-fn class(kind: &OperationKind) -> Class {
-    use OperationKind as K;
-    match kind {
-        K::CheckPorts { .. } | K::AwaitReady { .. } | K::AwaitRouter { .. } | K::Drain { .. } => {
-            Class::Read
-        }
-        K::Unroute { .. } | K::StopContainer { .. } | K::RemoveContainer { .. } => {
-            Class::Destructive
-        }
-        K::PullImage { .. }
-        | K::BuildToolbox { .. }
-        | K::CreateNetwork { .. }
-        | K::PrepareHost { .. }
-        | K::WriteRouter { .. }
-        | K::CreateFolders { .. }
-        | K::TakeOwnership { .. }
-        | K::WriteConf { .. }
-        | K::CleanConf { .. }
-        | K::WriteSecrets { .. }
-        | K::CreateContainer { .. }
-        | K::StartContainer { .. }
-        | K::Route { .. }
-        | K::RestartContainer { .. }
-        | K::RenameContainer { .. }
-        | K::SetLimits { .. }
-        | K::SetRestart { .. }
-        | K::WriteRecord { .. }
-        | K::SettleRun { .. }
-        | K::RecordFleet { .. } => Class::Write,
     }
 }
 

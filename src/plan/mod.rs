@@ -16,7 +16,6 @@ pub mod unfinished;
 
 mod address;
 mod container;
-mod describe;
 mod draft;
 mod ground;
 mod host;
@@ -34,7 +33,7 @@ mod wish;
 
 pub use graph::{Notice, Plan, Problem};
 pub use operation::{
-    Class, ContainerRef, Interruption, Operation, OperationId, OperationKind, Undo,
+    Class, ContainerRef, Deed, Facts, Interruption, Operation, OperationId, OperationKind, Undo,
 };
 pub use wish::{Intent, PlanOptions};
 

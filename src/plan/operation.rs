@@ -1,15 +1,15 @@
 //! One atomic step on one host, as data: what, why, how dangerous, how it is undone.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+mod facts;
+mod kind;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Limits, Name, Subnet};
-use crate::observe::model::Owner;
-use crate::record::SiteRecord;
-use crate::record::route::{RouteEntry, RouterConfig};
-use crate::record::spec::NewContainer;
+pub use facts::{Class, Deed, Facts};
+pub use kind::{ContainerRef, OperationKind};
+
+use crate::fleet::Name;
 
 /// Names an operation within its plan, such as `web1/alice-blog/create`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,18 +45,6 @@ pub struct Operation {
     pub after: Vec<OperationId>,
 }
 
-/// How dangerous an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Changes nothing.
-    Read,
-    /// Changes something that can be changed back.
-    Write,
-    /// Stops or removes something.
-    Destructive,
-}
-
 /// How long visitors notice an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +57,17 @@ pub enum Interruption {
     Lasting,
 }
 
+impl Interruption {
+    /// In words; empty when nobody notices.
+    pub fn describe(self) -> String {
+        match self {
+            Interruption::None => String::new(),
+            Interruption::Seconds(seconds) => format!("interrupts about {seconds} s"),
+            Interruption::Lasting => "takes it off the net".to_owned(),
+        }
+    }
+}
+
 /// How an operation is taken back when a later one of its site fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,230 +78,4 @@ pub enum Undo {
     By(Box<OperationKind>),
     /// It cannot be taken back; says why.
     Impossible(String),
-}
-
-/// A container that an operation is about. Existing ones are named by id, so that nothing else can
-/// be hit; ones created in the same plan by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerRef {
-    /// Name, for people and for containers this plan creates.
-    pub name: String,
-    /// Id, when it existed when the plan was made.
-    pub id: Option<String>,
-}
-
-impl ContainerRef {
-    /// What the engine knows it by: its id, when it had one when the plan was made.
-    pub fn known_as(&self) -> &str {
-        self.id.as_deref().unwrap_or(&self.name)
-    }
-}
-
-/// What an operation does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "do")]
-pub enum OperationKind {
-    /// Pull an image by reference.
-    PullImage {
-        /// Reference.
-        image: String,
-    },
-    /// Build the toolbox's image from the recipe inside the program.
-    BuildToolbox {
-        /// Tag it gets.
-        image: String,
-        /// What it is built from.
-        base: String,
-    },
-    /// Create the sites' network: IPv4 only, containers cannot reach each other.
-    CreateNetwork {
-        /// Name.
-        name: String,
-        /// Subnet.
-        subnet: Subnet,
-        /// Labels of ours.
-        labels: BTreeMap<String, String>,
-    },
-    /// Make the root folder and its tree, `state/host.json` with a new digest key. Refuses where
-    /// `expect_empty` and state is found: the plan was made without having read it.
-    PrepareHost {
-        /// The toolbox the work is done through.
-        toolbox: String,
-        /// The plan assumed that nothing is there.
-        expect_empty: bool,
-    },
-    /// Check that the router's ports are free of processes outside Docker.
-    CheckPorts {
-        /// Ports.
-        ports: Vec<u16>,
-    },
-    /// Write the router's configuration, pages and default certificate, and the routes as recorded.
-    WriteRouter {
-        /// All that its configuration depends on.
-        config: RouterConfig,
-        /// Hash of it.
-        hash: String,
-    },
-    /// Make the folder of a site: `www` with a placeholder page when new, `logs`, `private`.
-    /// What exists is kept; an existing `www` of another owner is refused.
-    CreateFolders {
-        /// Site.
-        site: Name,
-        /// Owner of what the site writes.
-        uid: u32,
-        /// The page shown until the customer's files are there, when the recipe serves `www`.
-        placeholder: bool,
-    },
-    /// Give everything in an existing `www` to the site's uid.
-    TakeOwnership {
-        /// Site.
-        site: Name,
-        /// Owner found.
-        from: Owner,
-        /// Owner to be.
-        uid: u32,
-    },
-    /// Write the spec's files into `private/conf-<hash>`.
-    WriteConf {
-        /// Site.
-        site: Name,
-        /// Hash of the spec.
-        hash: String,
-        /// Path → content.
-        files: BTreeMap<String, String>,
-    },
-    /// Remove folders `private/conf-*` of a site other than `keep`.
-    CleanConf {
-        /// Site.
-        site: Name,
-        /// Hash still in use; none: remove all.
-        keep: Option<String>,
-    },
-    /// Write secrets into `private/secrets`, each by temporary name and rename; remove others.
-    WriteSecrets {
-        /// Site.
-        site: Name,
-        /// Owner.
-        uid: u32,
-        /// Name → keyed digest of the bytes that apply must find at the source; empty when the
-        /// host has no key yet.
-        digests: BTreeMap<String, String>,
-        /// Names that the file knows no more, and that the container that still serves may read:
-        /// they stay until a second write without them.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        keep: Vec<String>,
-    },
-    /// Create a container.
-    CreateContainer {
-        /// All of it.
-        container: Box<NewContainer>,
-    },
-    /// Start a container.
-    StartContainer {
-        /// Which.
-        container: ContainerRef,
-    },
-    /// Wait until a container answers HTTP.
-    AwaitReady {
-        /// Which.
-        container: ContainerRef,
-        /// Where it listens.
-        address: Ipv4Addr,
-        /// Port.
-        port: u16,
-        /// Path.
-        path: String,
-        /// Host header.
-        domain: String,
-        /// Seconds until it counts as failed.
-        timeout_s: u32,
-        /// Address of the container it replaces: the answer may be no worse.
-        baseline: Option<Ipv4Addr>,
-    },
-    /// Wait until the router answers on its ports.
-    AwaitRouter {
-        /// Which.
-        container: ContainerRef,
-        /// HTTP port.
-        port: u16,
-    },
-    /// Tell the router a site's route: files first, then the running process, then verify.
-    Route {
-        /// The whole of it.
-        entry: RouteEntry,
-    },
-    /// Take a site's routes away.
-    Unroute {
-        /// Site.
-        site: Name,
-    },
-    /// Wait until the router holds no request to this address, or the time is up.
-    Drain {
-        /// Address that is no longer routed.
-        address: Ipv4Addr,
-        /// Seconds.
-        at_most_s: u32,
-    },
-    /// Stop a container with its graceful signal.
-    StopContainer {
-        /// Which.
-        container: ContainerRef,
-        /// Seconds until it is killed.
-        grace_s: u32,
-    },
-    /// Restart a container in place.
-    RestartContainer {
-        /// Which.
-        container: ContainerRef,
-        /// Seconds until it is killed.
-        grace_s: u32,
-    },
-    /// Remove a container that does not run.
-    RemoveContainer {
-        /// Which.
-        container: ContainerRef,
-        /// Kill it first if it runs: only for one that never served.
-        force: bool,
-    },
-    /// Rename a container.
-    RenameContainer {
-        /// Which.
-        container: ContainerRef,
-        /// New name.
-        to: String,
-    },
-    /// Change limits in place. `None` cannot be applied to memory or cpus: it needs a new container.
-    SetLimits {
-        /// Which.
-        container: ContainerRef,
-        /// As they should be.
-        limits: Limits,
-        /// As they were.
-        was: Limits,
-    },
-    /// Tell the engine whether it is to start a container again when it ended. Changes nothing else.
-    SetRestart {
-        /// Which.
-        container: ContainerRef,
-        /// Always, or never.
-        always: bool,
-    },
-    /// Write `state/sites/<site>.json`: the last operation of a site.
-    WriteRecord {
-        /// The record.
-        record: Box<SiteRecord>,
-    },
-    /// Note that an apply that was cut off is dealt with: in its journal, and by taking its note in
-    /// `state/` away.
-    SettleRun {
-        /// Name of that apply.
-        run: String,
-        /// It was taken back, not finished.
-        undone: bool,
-    },
-    /// Keep the fleet file applied, its hash and commit, in `state/`: the last operation of a host.
-    RecordFleet {
-        /// Hash of the file.
-        hash: String,
-    },
 }

@@ -1,10 +1,8 @@
 //! A plan as people read it: by host and site, each with its causes. The command line and the
 //! console show the same groups.
 
-use std::fmt::Write;
-
 use super::graph::Plan;
-use super::operation::{Class, Interruption, Operation, OperationKind, Undo};
+use super::operation::{Class, Deed, Interruption, Operation, OperationKind, Undo};
 use crate::fleet::Name;
 
 /// All that happens to one site, or to a host itself.
@@ -48,7 +46,7 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
         let group = &mut groups[at];
         // What follows from the rest says nothing about why.
         for cause in &operation.cause {
-            if !group.causes.contains(&cause.as_str()) && !is_bookkeeping(&operation.kind) {
+            if !group.causes.contains(&cause.as_str()) && !operation.kind.facts().follows {
                 group.causes.push(cause);
             }
         }
@@ -69,21 +67,6 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
     groups
 }
 
-fn is_bookkeeping(kind: &OperationKind) -> bool {
-    matches!(
-        kind,
-        OperationKind::WriteRecord { .. }
-            | OperationKind::SettleRun { .. }
-            | OperationKind::RecordFleet { .. }
-            | OperationKind::RenameContainer { .. }
-            | OperationKind::CleanConf { .. }
-            | OperationKind::RemoveContainer { .. }
-            | OperationKind::AwaitReady { .. }
-            | OperationKind::AwaitRouter { .. }
-            | OperationKind::Drain { .. }
-    )
-}
-
 fn longer(a: Interruption, b: Interruption) -> Interruption {
     use Interruption as I;
     match (a, b) {
@@ -94,71 +77,28 @@ fn longer(a: Interruption, b: Interruption) -> Interruption {
 }
 
 fn verb(group: &Group) -> &'static str {
-    use OperationKind as K;
-    let has = |test: fn(&OperationKind) -> bool| group.operations.iter().any(|o| test(&o.kind));
-    let creates = has(|kind| matches!(kind, K::CreateContainer { .. }));
-    let removes = has(|kind| matches!(kind, K::RemoveContainer { .. }));
+    let does = |deed: Deed| move |kind: &OperationKind| kind.facts().deed == deed;
+    let has = |deed| group.operations.iter().any(|o| does(deed)(&o.kind));
     if group.site.is_none() {
-        return match has(|kind| !matches!(kind, K::RecordFleet { .. } | K::SettleRun { .. })) {
-            true => "prepare",
-            false => "record",
+        let notes = |o: &&Operation| does(Deed::Note)(&o.kind);
+        return match group.operations.iter().all(notes) {
+            true => "record",
+            false => "prepare",
         };
     }
     // What had no route before is new, also where it has no container of its own.
     let first_route = group.operations.iter().any(|operation| {
-        matches!(operation.kind, K::Route { .. })
-            && matches!(&operation.undo, Undo::By(kind) if matches!(**kind, K::Unroute { .. }))
+        does(Deed::Route)(&operation.kind)
+            && matches!(&operation.undo, Undo::By(kind) if does(Deed::Unroute)(kind))
     });
     match () {
-        () if creates && removes => "replace",
-        () if creates => "create",
-        () if has(|kind| matches!(kind, K::Unroute { .. })) && removes => "remove",
+        () if has(Deed::Create) && has(Deed::Remove) => "replace",
+        () if has(Deed::Create) => "create",
+        () if has(Deed::Unroute) && has(Deed::Remove) => "remove",
         () if group.interrupts == Interruption::Lasting => "stop",
-        () if has(|kind| matches!(kind, K::RestartContainer { .. })) => "restart",
-        () if has(|kind| matches!(kind, K::StartContainer { .. })) => "start",
+        () if has(Deed::Restart) => "restart",
+        () if has(Deed::Start) => "start",
         () if first_route => "create",
         () => "change",
     }
-}
-
-/// The whole plan as text: problems, notices, then each group with its causes and operations.
-pub fn text(plan: &Plan) -> String {
-    let mut out = String::new();
-    let place = |host: &Name, site: Option<&Name>| match site {
-        Some(site) => format!("{site} on {host}"),
-        None => host.to_string(),
-    };
-    // Writing to a String cannot fail.
-    for problem in &plan.problems {
-        let at = place(&problem.host, problem.site.as_ref());
-        let _ = writeln!(out, "✖ {at}: {}", problem.what);
-        let _ = writeln!(out, "    {}", problem.remedy);
-    }
-    for notice in &plan.notices {
-        let at = place(&notice.host, notice.site.as_ref());
-        let _ = writeln!(out, "▲ {at}: {}", notice.text);
-    }
-    for group in groups(plan).iter().filter(|group| group.verb != "record") {
-        let at = place(group.host, group.site);
-        let interrupts = group.interrupts.describe();
-        let sep = if interrupts.is_empty() { "" } else { "  · " };
-        let _ = writeln!(
-            out,
-            "{} {} {at}{sep}{interrupts}",
-            group.class.mark(),
-            group.verb
-        );
-        for cause in &group.causes {
-            let _ = writeln!(out, "    {cause}");
-        }
-        for operation in &group.operations {
-            let _ = writeln!(
-                out,
-                "      {} {}",
-                operation.class.mark(),
-                operation.kind.describe()
-            );
-        }
-    }
-    out
 }

@@ -6,3 +6,4 @@ mod examples;
 mod interpret;
 mod make;
 mod properties;
+mod text;

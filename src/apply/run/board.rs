@@ -155,9 +155,9 @@ impl<'a> Board<'a> {
             return None;
         }
         let fits = |at: &&usize| {
-            let (changing, starting) = weight(&self.operation(**at).kind);
-            (!changing || lane.changing < self.pace.changing)
-                && (!starting || lane.starting < self.pace.starts)
+            let facts = self.operation(**at).kind.facts();
+            (!facts.changes() || lane.changing < self.pace.changing)
+                && (!facts.starts() || lane.starting < self.pace.starts)
         };
         let is_begun = |at: &&usize| {
             let operation = self.operation(**at);
@@ -172,11 +172,11 @@ impl<'a> Board<'a> {
         if let Some(site) = &operation.site {
             self.begun.insert((&operation.host, site));
         }
-        let (changing, starting) = weight(&operation.kind);
+        let facts = operation.kind.facts();
         if let Some(lane) = self.lanes.get_mut(host) {
             lane.ready.remove(&at);
-            lane.changing += usize::from(changing);
-            lane.starting += usize::from(starting);
+            lane.changing += usize::from(facts.changes());
+            lane.starting += usize::from(facts.starts());
         }
         self.status[at] = Status::Running(Instant::now());
         Some(at)
@@ -199,9 +199,9 @@ impl<'a> Board<'a> {
             };
             let took = match self.status[at] {
                 Status::Running(since) => {
-                    let (changing, starting) = weight(&operation.kind);
-                    lane.changing -= usize::from(changing);
-                    lane.starting -= usize::from(starting);
+                    let facts = operation.kind.facts();
+                    lane.changing -= usize::from(facts.changes());
+                    lane.starting -= usize::from(facts.starts());
                     since.elapsed()
                 }
                 Status::Waiting => Duration::ZERO,
@@ -363,20 +363,6 @@ impl<'a> Board<'a> {
 }
 
 const SITE_FAILED: &str = "an earlier operation of the site failed";
-
-/// Whether an operation counts among a host's changing calls, and among its starts.
-fn weight(kind: &OperationKind) -> (bool, bool) {
-    match kind {
-        OperationKind::CheckPorts { .. }
-        | OperationKind::AwaitReady { .. }
-        | OperationKind::AwaitRouter { .. }
-        | OperationKind::Drain { .. } => (false, false),
-        OperationKind::StartContainer { .. } | OperationKind::RestartContainer { .. } => {
-            (true, true)
-        }
-        _ => (true, false),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -166,7 +166,7 @@ pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
 /// An operation as plans make them.
 pub fn operation(host: &str, site: &str, kind: OperationKind, cause: &str) -> Operation {
     Operation {
-        id: OperationId(format!("{host}/{site}/{}", kind.word())),
+        id: OperationId(format!("{host}/{site}/{}", kind.facts().word)),
         host: name(host),
         site: Some(name(site)),
         kind,

@@ -180,7 +180,7 @@ proptest! {
             prop_assert!(found.iter().all(|d| d.by_hand() && d.site.is_some()));
         }
         let plan = planned(&fleet, &world);
-        prop_assert_eq!(plan.operations.is_empty(), found.is_empty(), "{:?}\n{}", found, crate::plan::show::text(&plan));
+        prop_assert_eq!(plan.operations.is_empty(), found.is_empty(), "{:?}\n{}", found, super::text::text(&plan));
         world.run_all(&plan);
         prop_assert_eq!(drifted(&fleet, &world), vec![]);
         prop_assert!(planned(&fleet, &world).is_empty());
@@ -242,7 +242,7 @@ proptest! {
             prop_assert!(
                 matches!(operation.kind, K::WriteRecord { .. } | K::RecordFleet { .. } | K::Route { .. }
                     | K::SetRestart { .. } | K::AwaitReady { .. }),
-                "{path}: {}", crate::plan::show::text(&plan)
+                "{path}: {}", super::text::text(&plan)
             );
         }
         world.run_all(&plan);
@@ -319,7 +319,7 @@ fn values_that_look_like_secrets_are_not_told_and_not_adopted() {
     assert!(adoption.edits.is_empty());
     assert!(adoption.left[0].1.contains("`secrets:`"), "{adoption:?}");
     let plan = planned(&fleet, &world);
-    assert!(!crate::plan::show::text(&plan).contains("hunter2"));
+    assert!(!super::text::text(&plan).contains("hunter2"));
 }
 
 #[test]
@@ -433,7 +433,7 @@ fn a_stopped_site_is_recorded_as_its_container_is() {
         assert_eq!(container(&mut world).id, new, "{after}");
         assert_eq!(drifted(&stopped(after), &world), vec![], "{after}");
         let again = planned(&stopped(after), &world);
-        assert!(again.is_empty(), "{}", crate::plan::show::text(&again));
+        assert!(again.is_empty(), "{}", super::text::text(&again));
         // It is known how it was made: a change by hand is seen.
         let live = container(&mut world).inspected.as_mut().unwrap();
         set(live, "env.MODE".into(), "broken".into());
@@ -453,7 +453,7 @@ fn a_site_that_is_left_over_stays_stopped() {
         let found = plan
             .operations
             .iter()
-            .find(|o| o.kind.word() == "set_restart");
+            .find(|o| o.kind.facts().word == "set_restart");
         found.map(|o| o.cause.clone())
     };
     assert_eq!(restarts(&plan).unwrap(), ["removed from the file"]);

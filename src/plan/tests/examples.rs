@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use super::interpret::World;
 use super::make::{Draw, domain, fleet, host, name, site, world};
+use super::text::text;
 use crate::fleet::*;
 use crate::observe::model::*;
-use crate::plan::show::{groups, text};
+use crate::plan::show::groups;
 use crate::plan::{Intent, OperationKind, Plan, PlanOptions, plan, plan_with};
 use crate::record::names;
 use crate::record::*;
@@ -63,7 +64,10 @@ fn touched(plan: &Plan) -> Vec<&str> {
 }
 
 fn kinds(plan: &Plan) -> Vec<&'static str> {
-    plan.operations.iter().map(|o| o.kind.word()).collect()
+    plan.operations
+        .iter()
+        .map(|o| o.kind.facts().word)
+        .collect()
 }
 
 #[test]

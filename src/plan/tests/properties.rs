@@ -64,7 +64,7 @@ fn settle_after(fleet: &Fleet, world: &mut World, rounds: usize, interrupted: us
         world.run_all(&plan);
     }
     let rest = planned(fleet, world);
-    assert!(rest.is_empty(), "{}", crate::plan::show::text(&rest));
+    assert!(rest.is_empty(), "{}", super::text::text(&rest));
     as_the_file_says(fleet, world, interrupted);
 }
 

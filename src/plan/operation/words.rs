@@ -1,44 +1,11 @@
 //! Operations in words.
 
-use super::cause::{cpus, size};
-use super::operation::{Class, Interruption, OperationKind, Undo};
+use super::kind::OperationKind;
 use crate::fleet::Limits;
+use crate::plan::cause::{cpus, size};
 use crate::record::route::RouteTarget;
 
 impl OperationKind {
-    /// Its name as a word, the same as in a saved plan.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::PullImage { .. } => "pull_image",
-            Self::BuildToolbox { .. } => "build_toolbox",
-            Self::CreateNetwork { .. } => "create_network",
-            Self::PrepareHost { .. } => "prepare_host",
-            Self::CheckPorts { .. } => "check_ports",
-            Self::WriteRouter { .. } => "write_router",
-            Self::CreateFolders { .. } => "create_folders",
-            Self::TakeOwnership { .. } => "take_ownership",
-            Self::WriteConf { .. } => "write_conf",
-            Self::CleanConf { .. } => "clean_conf",
-            Self::WriteSecrets { .. } => "write_secrets",
-            Self::CreateContainer { .. } => "create_container",
-            Self::StartContainer { .. } => "start_container",
-            Self::AwaitReady { .. } => "await_ready",
-            Self::AwaitRouter { .. } => "await_router",
-            Self::Route { .. } => "route",
-            Self::Unroute { .. } => "unroute",
-            Self::Drain { .. } => "drain",
-            Self::StopContainer { .. } => "stop_container",
-            Self::RestartContainer { .. } => "restart_container",
-            Self::RemoveContainer { .. } => "remove_container",
-            Self::RenameContainer { .. } => "rename_container",
-            Self::SetLimits { .. } => "set_limits",
-            Self::SetRestart { .. } => "set_restart",
-            Self::WriteRecord { .. } => "write_record",
-            Self::SettleRun { .. } => "settle_run",
-            Self::RecordFleet { .. } => "record_fleet",
-        }
-    }
-
     /// What it does, in a few words.
     pub fn describe(&self) -> String {
         match self {
@@ -136,45 +103,4 @@ fn limits_change(was: &Limits, now: &Limits) -> String {
 fn list(ports: &[u16]) -> String {
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     ports.join(" and ")
-}
-
-impl Class {
-    /// One character beside an operation; not by colour alone.
-    pub fn mark(self) -> char {
-        match self {
-            Class::Read => '·',
-            Class::Write => '+',
-            Class::Destructive => '!',
-        }
-    }
-    /// The word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Class::Read => "read",
-            Class::Write => "write",
-            Class::Destructive => "destructive",
-        }
-    }
-}
-
-impl Interruption {
-    /// In words; empty when nobody notices.
-    pub fn describe(self) -> String {
-        match self {
-            Interruption::None => String::new(),
-            Interruption::Seconds(seconds) => format!("interrupts about {seconds} s"),
-            Interruption::Lasting => "takes it off the net".to_owned(),
-        }
-    }
-}
-
-impl Undo {
-    /// In words.
-    pub fn describe(&self) -> String {
-        match self {
-            Undo::Nothing => "nothing to take back".to_owned(),
-            Undo::By(kind) => kind.describe(),
-            Undo::Impossible(why) => format!("cannot be taken back: {why}"),
-        }
-    }
 }

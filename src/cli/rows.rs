@@ -8,7 +8,7 @@ use crate::plan::drift::Field;
 use crate::plan::unfinished::told;
 use crate::record::lock::Holder;
 use crate::record::{Applying, Labelled, Role};
-use crate::verdict::evidence::DriftBySite;
+use crate::verdict::due::DriftBySite;
 use crate::verdict::site::rows_of_fleet;
 use crate::verdict::{HostData, Link, SiteRow};
 

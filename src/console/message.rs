@@ -13,7 +13,7 @@ use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
 use crate::record::Machine;
-use crate::verdict::evidence::{DriftBySite, drift_of};
+use crate::verdict::due::{DriftBySite, drift_of};
 use crate::verdict::{Link, Probe, Pulse, Traffic, Usage};
 use crate::walk::history::Past;
 

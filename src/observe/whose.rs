@@ -8,13 +8,40 @@ use crate::fleet::Name;
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::{HostState, Labelled, Role, names};
 
-/// The site of this fleet whose container it is, or whose next one.
-pub fn site_of<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<&'a str> {
-    if !container.is(fleet, Role::Site) {
+/// What a container is to a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// It serves this site, or is to.
+    Site(&'a str),
+    /// It is the host's router, or its next one.
+    Router,
+    /// It is the host's toolbox, or its next one.
+    Toolbox,
+}
+
+/// What it is to this fleet; `None`: nothing that lasts, or a copy.
+pub fn whose<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<Whose<'a>> {
+    if !container.is_of(fleet) {
         return None;
     }
-    let site = container.site()?;
-    names::is_site(fleet, site, &container.name).then_some(site)
+    let called = |name: String| container.name == name || container.name == names::next(&name);
+    match container.role()? {
+        Role::Site => {
+            let site = container.site()?;
+            names::is_site(fleet, site, &container.name).then_some(Whose::Site(site))
+        }
+        Role::Router => called(names::router(fleet)).then_some(Whose::Router),
+        Role::Toolbox => called(names::toolbox(fleet)).then_some(Whose::Toolbox),
+        Role::Lock | Role::Helper => None,
+    }
+}
+
+/// The site of this fleet whose container it is, or whose next one.
+pub fn site_of<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<&'a str> {
+    match whose(container, fleet)? {
+        Whose::Site(site) => Some(site),
+        Whose::Router | Whose::Toolbox => None,
+    }
 }
 
 /// The address a container of ours was given, running or not.
@@ -23,7 +50,15 @@ pub fn address(container: &ObservedContainer, network: &str) -> Option<Ipv4Addr>
     container.asked_address().or_else(there)
 }
 
-/// Whether it can still do anything.
+/// Whether the router sends requests to it.
+pub fn is_routed(container: &ObservedContainer, network: &str, route: Option<&RouteEntry>) -> bool {
+    match route.map(|entry| &entry.target) {
+        Some(RouteTarget::Address { ip, .. }) => address(container, network) == Some(*ip),
+        _ => false,
+    }
+}
+
+/// Not one that the engine gave up on or is removing.
 pub fn is_usable(container: &ObservedContainer) -> bool {
     !matches!(container.run, RunState::Dead | RunState::Removing)
 }
@@ -36,13 +71,9 @@ pub fn rank<'a>(
     network: &str,
     route: Option<&RouteEntry>,
 ) -> impl Ord + use<'a> {
-    let is_routed = match route.map(|entry| &entry.target) {
-        Some(RouteTarget::Address { ip, .. }) => address(container, network) == Some(*ip),
-        _ => false,
-    };
     (
         !is_usable(container),
-        !is_routed,
+        !is_routed(container, network, route),
         container.name != name,
         !container.is_running(),
         container.id.as_str(),

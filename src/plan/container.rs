@@ -5,6 +5,7 @@ use super::index::Index;
 use super::operation::{ContainerRef, OperationKind};
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, RunState};
+use crate::observe::whose::is_usable;
 use crate::record::{Labelled, names};
 
 /// Among containers of one role: the one that is as wanted, and the others.
@@ -25,11 +26,6 @@ pub(crate) fn settle<'a>(
         .collect();
     others.sort_by(|a, b| a.id.cmp(&b.id));
     (keep, others)
-}
-
-/// Not one that the engine gave up on or is removing.
-pub(crate) fn is_usable(container: &ObservedContainer) -> bool {
-    !matches!(container.run, RunState::Dead | RunState::Removing)
 }
 
 /// Not one that has ended: its process is there, even if paused or between two attempts.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, ObservedHost};
-use crate::record::{Labelled, Role, names};
+use crate::observe::whose::{self, Whose};
+use crate::record::Labelled;
 
 /// Ours by role and site; all by name.
 #[derive(Default)]
@@ -20,22 +21,11 @@ impl<'a> Index<'a> {
         let mut index = Index::default();
         for container in &host.containers {
             index.by_name.insert(&container.name, container);
-            if !container.is_of(fleet) {
-                continue;
-            }
-            // A copy made by hand inherits labels from its image: the name tells the two apart.
-            if !has_our_name(container, fleet) {
-                continue;
-            }
-            match container.role() {
-                Some(Role::Toolbox) => index.toolboxes.push(container),
-                Some(Role::Router) => index.routers.push(container),
-                Some(Role::Site) => {
-                    if let Some(site) = container.site() {
-                        index.sites.entry(site).or_default().push(container);
-                    }
-                }
-                _ => {}
+            match whose::whose(container, fleet) {
+                Some(Whose::Toolbox) => index.toolboxes.push(container),
+                Some(Whose::Router) => index.routers.push(container),
+                Some(Whose::Site(site)) => index.sites.entry(site).or_default().push(container),
+                None => {}
             }
         }
         index
@@ -51,15 +41,4 @@ impl<'a> Index<'a> {
         let container = self.by_name.get(name)?;
         (!container.is_of(fleet)).then_some(container)
     }
-}
-
-/// Whether a container is called what ostler calls one of its role and site.
-fn has_our_name(container: &ObservedContainer, fleet: &Name) -> bool {
-    let name = match (container.role(), container.site()) {
-        (Some(Role::Toolbox), _) => names::toolbox(fleet),
-        (Some(Role::Router), _) => names::router(fleet),
-        (Some(Role::Site), Some(site)) => names::site(fleet, site),
-        _ => return false,
-    };
-    container.name == name || container.name == names::next(&name)
 }

@@ -1,11 +1,23 @@
-//! What is to be applied, by site.
+//! What differs on a host, and what is to be applied, by site.
 
 use std::collections::HashMap;
 
-use super::evidence::DriftBySite;
-use crate::fleet::Name;
-use crate::plan::drift::Field;
+use crate::fleet::{Fleet, Name};
+use crate::observe::model::ObservedHost;
+use crate::plan::drift::{self, Field};
 use crate::plan::{Operation, Plan};
+
+/// What differs, by site; under `None` of what is the host's own.
+pub type DriftBySite = HashMap<Option<Name>, Vec<Field>>;
+
+/// What differs on a host; without a fleet nothing does.
+pub fn drift_of(fleet: Option<&Fleet>, name: &Name, seen: &ObservedHost) -> DriftBySite {
+    let Some((fleet, host)) = fleet.and_then(|fleet| Some((fleet, fleet.hosts.get(name)?))) else {
+        return DriftBySite::new();
+    };
+    let found = drift::of_host(fleet, host, seen).into_iter();
+    found.map(|d| (d.site, d.fields)).collect()
+}
 
 /// What planning found for each site: the causes of its operations.
 #[derive(Debug, Clone, Default)]

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::due::Due;
+use super::due::{DriftBySite, Due};
 use super::link::{Link, LinkChange, Pulse};
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::{HostObservation, ObservedHost};
-use crate::plan::drift::{self, Field};
 use crate::record::Machine;
 
 /// Everything the rows of one fleet are made from.
@@ -249,15 +248,3 @@ pub struct Probe {
 
 /// Data of all hosts.
 pub type Hosts = BTreeMap<Name, HostData>;
-
-/// What differs, by site; under `None` of what is the host's own.
-pub type DriftBySite = HashMap<Option<Name>, Vec<Field>>;
-
-/// What differs on a host; without a fleet nothing does.
-pub fn drift_of(fleet: Option<&Fleet>, name: &Name, seen: &ObservedHost) -> DriftBySite {
-    let Some((fleet, host)) = fleet.and_then(|fleet| Some((fleet, fleet.hosts.get(name)?))) else {
-        return DriftBySite::new();
-    };
-    let found = drift::of_host(fleet, host, seen).into_iter();
-    found.map(|d| (d.site, d.fields)).collect()
-}

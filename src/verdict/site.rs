@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::container::describe;
-use super::due::Due;
-use super::evidence::{Facts, HostData, Reading, Source, drift_of};
+use super::due::{Due, drift_of};
+use super::evidence::{Facts, HostData, Reading, Source};
 use super::foreign;
 use super::judge::{Case, joined};
 use super::life::Life;
@@ -224,3 +224,6 @@ fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &
     };
     row
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::container::ago_in_status;
-use super::evidence::drift_of;
+use super::due::drift_of;
 use super::site::rows_of_host;
 use super::*;
 use crate::observe::model::{Inspected, ObservedContainer, ObservedHost, RunState};

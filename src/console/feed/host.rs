@@ -23,7 +23,7 @@ use crate::host::{Toolbox, machine, router};
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, find_toolbox, scan_in_time};
 use crate::record::{Labelled, Layout, Role};
-use crate::verdict::evidence::drift_of;
+use crate::verdict::due::drift_of;
 use crate::verdict::{Link, Pulse, Usage};
 
 /// Waits between attempts, seconds: doubled from the first to the last.

@@ -3,7 +3,7 @@
 use super::hand;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::{ObservedContainer, ObservedHost};
-use crate::plan::container::is_usable;
+use crate::observe::whose;
 use crate::plan::index::Index;
 use crate::plan::route::Claims;
 use crate::record::{Different, HostState, SiteDiffers, SiteRecord};
@@ -115,16 +115,16 @@ impl<'a> Look<'a> {
         self.seen.differs.as_ref()?.sites.get(site)
     }
 
-    /// The container that a record is about; else the one that does the site's work.
+    /// The container that a record is about; else the one that serves.
     pub fn container(&self, record: &SiteRecord) -> Option<&'a ObservedContainer> {
         let all = self.index.sites.get(record.site.as_str())?;
-        all.iter().copied().min_by_key(|c| {
-            (
-                !hand::is_about(record, c),
-                !is_usable(c),
-                !c.is_running(),
-                &c.id,
-            )
-        })
+        let about: Vec<&ObservedContainer> = all
+            .iter()
+            .copied()
+            .filter(|c| hand::is_about(record, c))
+            .collect();
+        let these = if about.is_empty() { all } else { &about };
+        let (fleet, site) = (self.fleet_name(), record.site.as_str());
+        whose::serving(these, fleet, site, Some(self.state))
     }
 }

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 
 use crate::fleet::Name;
 use crate::observe::model::ObservedContainer;
-use crate::plan::container::is_usable;
+use crate::observe::whose::{self, is_usable};
 use crate::plan::ground::Ground;
-use crate::record::route::{RouteEntry, RouteTarget};
-use crate::record::{Labelled, SiteRecord, names};
+use crate::record::SiteRecord;
+use crate::record::names;
+use crate::record::route::RouteEntry;
 
 /// What is there of one site.
 pub(crate) struct View<'a> {
@@ -39,34 +40,21 @@ impl<'a> View<'a> {
 
     /// The address a container was given, running or not.
     pub fn address(&self, container: &ObservedContainer) -> Option<Ipv4Addr> {
-        container
-            .asked_address()
-            .or_else(|| container.addresses.get(&self.network).copied())
+        whose::address(container, &self.network)
     }
 
     /// Whether the router sends requests to it.
     pub fn is_routed(&self, container: &ObservedContainer) -> bool {
-        match self.routed.map(|entry| &entry.target) {
-            Some(RouteTarget::Address { ip, .. }) => self.address(container) == Some(*ip),
-            _ => false,
-        }
+        whose::is_routed(container, &self.network, self.routed)
     }
 
-    /// Of those that `fits`, the one to keep: the routed one first, then the one that has the final
-    /// name, then one that runs.
+    /// Of those that `fits`, the one to keep.
     pub fn best(&self, fits: impl Fn(&ObservedContainer) -> bool) -> Option<&'a ObservedContainer> {
         self.containers
             .iter()
             .copied()
             .filter(|c| is_usable(c) && fits(c))
-            .min_by_key(|c| {
-                (
-                    !self.is_routed(c),
-                    c.name != self.name,
-                    !c.is_running(),
-                    &c.id,
-                )
-            })
+            .min_by_key(|c| whose::rank(c, &self.name, &self.network, self.routed))
     }
 
     pub fn others(&self, keep: Option<&ObservedContainer>) -> Vec<&'a ObservedContainer> {

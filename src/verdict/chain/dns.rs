@@ -1,7 +1,7 @@
 //! DNS: whether the first domain leads anywhere.
 
 use super::link::{ChainLink, Way};
-use crate::console::text::{clean, elide};
+use crate::console::text::clean;
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {
@@ -18,11 +18,22 @@ pub(super) fn link(way: &Way) -> ChainLink {
         return of(State::Unknown, format!("{domain}, not asked"));
     };
     let link = match &probe.dns {
-        Ok(addresses) => {
-            let addresses = addresses.join(" ");
-            of(State::Ok, format!("{domain} → {}", elide(&addresses, 40)))
-        }
+        Ok(addresses) => of(State::Ok, format!("{domain} → {}", short(addresses))),
         Err(why) => of(State::Warning, format!("{domain}: {}", clean(why))),
     };
     link.read(probe.at)
+}
+
+/// Characters of addresses that are shown.
+const ROOM: usize = 40;
+
+/// As many whole addresses as there is room for.
+fn short(addresses: &[String]) -> String {
+    let all = addresses.join(" ");
+    if all.len() <= ROOM {
+        return all;
+    }
+    let ends = all.match_indices(' ').map(|(end, _)| end);
+    let end = ends.take_while(|end| *end < ROOM).last().unwrap_or(0);
+    format!("{}…", &all[..end])
 }

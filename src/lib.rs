@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod cli;
 pub mod console;
+pub mod doctor;
 pub mod engine;
 pub mod fleet;
 pub mod host;

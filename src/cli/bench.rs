@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{BenchArgs, BenchWhat, EngineArg};
 use super::context::Context;
-use super::out::Style;
+use super::style::Style;
 use super::table::Table;
 use super::{Exit, Failure};
 use stage::Stage;

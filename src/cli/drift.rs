@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::context::{Context, Look, Seen};
-use super::out::Style;
+use super::style::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
 use super::{Exit, Failure};

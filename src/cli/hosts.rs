@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::args::EngineArg;
 use super::context::{Context, Look};
-use super::out::Style;
 use super::rows::{self, HostTold};
+use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure, sites, text};
 use crate::fleet::Name;

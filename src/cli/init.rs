@@ -7,7 +7,8 @@ use super::args::InitArgs;
 use super::context::Context;
 use super::engine::Found;
 use super::out::Out;
-use super::{Exit, Failure, doctor, text};
+use super::{Exit, Failure, text};
+use crate::doctor::look;
 use crate::engine::{Client, Gate};
 use crate::fleet::{self, EngineAddress, Name, Ports};
 
@@ -22,7 +23,7 @@ pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     let found = super::engine::here(&args.engine)?;
     let engine = found.address.clone();
     let client = Client::connect_by(&context.network, &engine, Gate::on_call()).await?;
-    let taken = doctor::taken_ports(&client, &engine).await?;
+    let taken = look::taken_ports(&client, &engine).await?;
     let holder = |port: u16| taken.iter().find(|(p, _)| *p == port);
     let held = holder(80).or_else(|| holder(443));
     let ports = match held {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::args::JournalArgs;
 use super::context::Context;
-use super::out::Style;
+
+use super::style::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
 use super::{Exit, Failure, config};

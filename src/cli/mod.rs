@@ -5,6 +5,7 @@ mod args;
 pub mod config;
 pub mod exit;
 pub mod out;
+pub mod style;
 pub mod table;
 pub mod text;
 pub mod walk;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::out::Style;
+use super::style::Style;
 use super::text::{self, count};
 use crate::fleet::Name;
 use crate::plan::show::{self, Group};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use super::out::{Out, Style};
+use super::out::Out;
 use super::planned::place;
+use super::style::Style;
 use super::text::{self, count};
 use crate::apply::{HostProgress, OperationOutcome, Outcome, Progress};
 use crate::plan::{Operation, OperationId, Plan};

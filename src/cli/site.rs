@@ -11,7 +11,8 @@ use super::apply::{self, How};
 use super::args::SiteCommand;
 use super::confirm::confirm;
 use super::context::Context;
-use super::out::Style;
+
+use super::style::Style;
 use super::walk::{self, Wish};
 use super::{Exit, Failure, planned, text};
 use crate::fleet::{DiffLine, Edit, EditError, Selection, SiteState, apply_edits, diff};

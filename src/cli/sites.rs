@@ -1,8 +1,8 @@
 //! `ostler sites`
 
 use super::context::{Context, Look};
-use super::out::Style;
 use super::rows::{self, SiteTold};
+use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::fleet::value;

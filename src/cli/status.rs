@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::args::EngineArg;
 use super::context::{Context, Look};
-use super::out::Style;
 use super::rows::{self, HostTold, SiteTold};
+use super::style::Style;
 use super::table::Table;
 use super::text::{self, count};
 use super::{Exit, Failure, hosts, sites};

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::out::Style;
+use super::style::Style;
 use super::text;
 
 /// A cell: text that may come from anywhere, and how it is shown.

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::cli::context::Seen;
-use crate::cli::out::Style;
+use crate::cli::style::Style;
 use crate::cli::table::Cell;
 use crate::console::screen::host::{percent, round_trip};
 use crate::engine::{Client, Mode};

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use bollard::models::{Network, SystemInfo};
 use serde::Serialize;
 
-use super::local::{HostRoute, Listening, Space};
-use crate::cli::text::count;
-use crate::engine::{Certificates, EngineVersion, ListedContainer};
-use crate::fleet::{Ports, Subnet};
+use super::facts::{Facts, Unseen, Witness};
+use super::local::Space;
+use crate::engine::{EngineVersion, ListedContainer};
+use crate::fleet::Subnet;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,69 +35,6 @@ pub struct Finding {
     pub text: String,
     /// What would mend it.
     pub remedy: Option<String>,
-}
-
-/// All that was found out about a host.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// What the engine says of itself.
-    pub version: EngineVersion,
-    /// What it says of its machine.
-    pub info: SystemInfo,
-    /// All containers.
-    pub containers: Vec<ListedContainer>,
-    /// All networks.
-    pub networks: Vec<Network>,
-    /// What the machine says of itself; else why that cannot be known.
-    pub local: Result<Local, Unseen>,
-    /// The engine's clock minus ours, seconds.
-    pub skew: Option<i64>,
-    /// Our clock, unix seconds.
-    pub now: i64,
-    /// It is spoken to over TCP without TLS.
-    pub plain: bool,
-    /// When the certificates of the connection end.
-    pub certificates: Option<Certificates>,
-    /// The fleet it is a host of; `None`: any fleet's router may be there.
-    pub fleet: Option<String>,
-    /// Ports the router is to have.
-    pub ports: Ports,
-    /// The sites' network, where the fleet file sets it.
-    pub subnet: Option<Subnet>,
-}
-
-/// Who told what the machine says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Witness {
-    /// This machine is the host.
-    #[default]
-    Here,
-    /// The toolbox, which runs on the host's network and sees no processes.
-    Toolbox,
-}
-
-/// Why the machine itself could not be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unseen {
-    /// In words that follow `cannot be known: `.
-    pub why: String,
-    /// What would make it known.
-    pub remedy: String,
-}
-
-/// What only the machine itself can say.
-#[derive(Debug, Clone, Default)]
-pub struct Local {
-    /// Sockets that listen.
-    pub listening: Vec<Listening>,
-    /// Routes.
-    pub routes: Vec<HostRoute>,
-    /// Folders that will be written to, and the space below them.
-    pub space: Vec<(String, Space)>,
-    /// Whether packets between containers of one network pass the firewall.
-    pub bridged_packets_filtered: Option<bool>,
-    /// Who tells all this.
-    pub by: Witness,
 }
 
 /// Where the search for a free network begins, unless the fleet file says otherwise.
@@ -526,7 +463,11 @@ fn encryption(facts: &Facts) -> Vec<Finding> {
         if until < facts.now {
             line(name, Mark::Fail, format!("{whose} certificate has expired")).remedy(remedy)
         } else if days < SOON {
-            let days = count(days.unsigned_abs() as usize, "day");
+            let days = if days == 1 {
+                "1 day".into()
+            } else {
+                format!("{days} days")
+            };
             line(
                 name,
                 Mark::Warn,
@@ -562,3 +503,7 @@ pub fn open_key(key: &std::path::Path) -> Finding {
     )
     .remedy(format!("chmod 600 {key}"))
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -3,8 +3,7 @@
 
 use bollard::models::SystemInfo;
 
-use super::Patient;
-use super::check::{Local, Unseen, Witness};
+use super::facts::{Local, Patient, Unseen, Witness};
 use super::local::{self, Listening, Space};
 use crate::engine::{Client, ListedContainer, Mode};
 use crate::host::script::{DISK, PORTS, ROUTING, Script};

@@ -2,8 +2,9 @@ use std::net::Ipv4Addr;
 
 use bollard::models::{Ipam, IpamConfig, Network, SystemInfo};
 
-use super::check::{Facts, Finding, Local, Mark, Unseen, Witness, all};
-use super::local::{HostRoute, Listening, Space};
+use super::{Finding, Mark, all};
+use crate::doctor::facts::{Facts, Local, Unseen, Witness};
+use crate::doctor::local::{HostRoute, Listening, Space};
 use crate::engine::{Certificates, EngineVersion, ListedContainer, ListedPort};
 use crate::fleet::Ports;
 

@@ -160,9 +160,6 @@ pub enum Command {
     Man,
     /// Write the keys of the console
     Keys,
-    /// Measure what the program costs, against what the same work costs otherwise
-    #[command(hide = true)]
-    Bench(BenchArgs),
 }
 
 /// For commands whose answer programs read too.
@@ -392,48 +389,6 @@ pub struct LogArgs {
     /// Write the bytes as they are, escape sequences included
     #[arg(long)]
     pub raw: bool,
-}
-
-/// Arguments of `bench`.
-#[derive(Debug, Clone, Args)]
-pub struct BenchArgs {
-    /// Which benchmark [default: all]
-    pub what: Option<BenchWhat>,
-    /// How many sites, services or containers, instead of what the goals are about
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=9999))]
-    pub sites: Option<u32>,
-    /// The engine.
-    #[command(flatten)]
-    pub engine: EngineArg,
-    /// Answer in JSON.
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// The benchmarks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum BenchWhat {
-    /// A plan for unchanged sites against one raw list of the engine.
-    Plan,
-    /// A plan for unchanged sites against docker compose.
-    Compose,
-    /// The console over idle containers: memory, processor, requests.
-    Console,
-    /// A list over SSH against the unix socket and against docker over SSH.
-    Ssh,
-    /// Drawing the Sites screen.
-    Frame,
-    /// Taking log lines in.
-    Logs,
-    /// Reading and editing a large fleet file.
-    FleetFile,
-    /// Fifty simulated hosts a network away: first frame, all rows, memory, keys.
-    Hosts,
-    /// The simulated hosts of `hosts`, which starts this by itself.
-    #[value(hide = true)]
-    Far,
-    /// All of them.
-    All,
 }
 
 /// A time in the past.

@@ -13,7 +13,6 @@ pub mod walk;
 mod adopt;
 mod apply;
 mod ask;
-pub mod bench;
 mod check;
 mod completions;
 mod confirm;
@@ -120,10 +119,6 @@ fn run(cli: Cli, out: &Out) -> Result<Exit, Failure> {
         }
         Some(Command::Completions { shell }) => completions::run(out, shell),
         Some(Command::Keys) => keys::run(out),
-        Some(Command::Bench(args)) => {
-            let engine = args.engine.clone().or(above);
-            block_on(bench::run(&context, &engine, &args))?
-        }
         Some(Command::Man) => man::run(out),
         Some(Command::Demo(args)) => block_on(demo::run(&context, &args))?,
         None => block_on(console::run(&context, &above))?,

@@ -1,4 +1,4 @@
-//! Fleets on simulated hosts: for the demo and for benchmarks.
+//! Fleets on simulated hosts, for the demo.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -6,59 +6,86 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::widgets::{Row as Line, StatefulWidget, Table, TableState};
 
-use super::{Row, median, sample};
-use crate::cli::Failure;
-use crate::console::keymap::Keymap;
-use crate::console::message::{HostNews, Message, Seen};
-use crate::console::model::{Model, Start};
-use crate::console::theme::Theme;
-use crate::console::{update, view};
-use crate::fleet::{self, Name};
-use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
-use crate::verdict::{Link, Traffic};
+use super::Extent;
+use super::row::{Row, median, sample};
+use ostler::cli::Failure;
+use ostler::console::keymap::Keymap;
+use ostler::console::message::{HostNews, Message, Seen};
+use ostler::console::model::{Model, Start};
+use ostler::console::theme::Theme;
+use ostler::console::{update, view};
+use ostler::fleet::{self, Name};
+use ostler::observe::model::{ObservedContainer, ObservedHost, RunState};
+use ostler::verdict::{Link, Traffic};
 
 /// Hosts of the fleet.
-pub const HOSTS: usize = 20;
+const HOSTS: usize = 20;
 /// Sites on each.
-pub const PER_HOST: usize = 500;
+const PER_HOST: usize = 500;
 /// Columns and rows.
-pub const SIZE: (u16, u16) = (200, 50);
+const SIZE: (u16, u16) = (200, 50);
 /// Unix seconds.
-pub const NOW: i64 = 1_795_230_000;
+const NOW: i64 = 1_795_230_000;
 const GOAL: Duration = Duration::from_millis(2);
 
-/// Measures a frame, against ratatui's own table over all rows.
-pub fn measure() -> Result<Vec<Row>, Failure> {
-    let model = model()?;
+/// Measures frames, against ratatui's own table over all rows.
+pub fn measure(extent: Extent) -> Result<Vec<Row>, Failure> {
+    let [hosts, per_host] = extent.pick([HOSTS, PER_HOST], [4, 10]);
+    let mut model = model(hosts, per_host)?;
     let area = Rect::new(0, 0, SIZE.0, SIZE.1);
     let mut cells = Buffer::empty(area);
-    let mut ours = sample(200, || {
-        cells.reset();
-        view::draw(&model, &mut cells, area);
-    });
-    let mut theirs = sample(20, || {
+    let (rounds, few) = extent.pick((200, 20), (1, 1));
+    let mut theirs = sample(few, || {
         cells.reset();
         whole_table(&model, &mut cells, area);
     });
-    let took = median(&mut ours);
-    let what = format!(
-        "a frame of {} sites, {}×{}",
-        model.view.sites.len(),
-        SIZE.0,
-        SIZE.1
-    );
-    let against = "ratatui's Table over all rows";
+    let mut drawn = sample(rounds, || {
+        cells.reset();
+        view::draw(&model, &mut cells, area);
+    });
+    let mut down = false;
+    let mut stepped = sample(rounds, || {
+        down = !down;
+        let key = KeyCode::Char(if down { 'G' } else { 'g' });
+        let key = Message::Key(KeyEvent::new(key, KeyModifiers::NONE));
+        update::update(&mut model, key);
+        update::before_frame(&mut model);
+        cells.reset();
+        view::draw(&model, &mut cells, area);
+    });
+    let mut requests = 0.0;
+    let mut fresh = sample(few, || {
+        requests += 1.0;
+        let news = HostNews::Traffic(traffic(3, per_host, requests));
+        update::update(&mut model, Message::Host(host_name(3), news));
+        update::before_frame(&mut model);
+        cells.reset();
+        view::draw(&model, &mut cells, area);
+    });
+    let sites = model.view.sites.len();
+    let what = format!("a frame of {sites} sites, {}×{}", SIZE.0, SIZE.1);
+    let (took, theirs) = (median(&mut drawn), median(&mut theirs));
+    let row = |what: String, took| Row::times(what, took, "ratatui's Table over all rows", theirs);
     Ok(vec![
-        Row::times(what, took, against, median(&mut theirs)).goal("2 ms", took <= GOAL),
+        row(what, took).goal("2 ms", took <= GOAL),
+        row(
+            "  a key to the last or the first row, then a frame".into(),
+            median(&mut stepped),
+        ),
+        row(
+            format!("  new numbers of one host's {per_host} sites, then a frame"),
+            median(&mut fresh),
+        ),
     ])
 }
 
 /// What drawing all rows costs.
-pub fn whole_table(model: &Model, cells: &mut Buffer, area: Rect) {
+fn whole_table(model: &Model, cells: &mut Buffer, area: Rect) {
     let widths = [28, 12, 8, 12, 6, 6, 8, 30, 18, 40].map(Constraint::Length);
     let rows = model.view.sites.iter().map(|site| {
         Line::new([
@@ -83,9 +110,9 @@ pub fn whole_table(model: &Model, cells: &mut Buffer, area: Rect) {
 }
 
 /// A fleet whose sites all run, one in a hundred of them failing.
-pub fn model() -> Result<Model, Failure> {
+fn model(hosts: usize, per_host: usize) -> Result<Model, Failure> {
     let mut file = String::from("fleet: bench\nhosts:\n");
-    for host in 0..HOSTS {
+    for host in 0..hosts {
         // Writing to a string cannot fail.
         let _ = writeln!(
             file,
@@ -93,8 +120,8 @@ pub fn model() -> Result<Model, Failure> {
         );
     }
     file.push_str("accounts:\n  alice: {}\nsites:\n");
-    for host in 0..HOSTS {
-        for site in 0..PER_HOST {
+    for host in 0..hosts {
+        for site in 0..per_host {
             let name = site_name(host, site);
             let _ = writeln!(
                 file,
@@ -118,20 +145,20 @@ pub fn model() -> Result<Model, Failure> {
         on_call: false,
         demo: false,
     });
-    for host in 0..HOSTS {
+    for host in 0..hosts {
         let link = HostNews::Link {
             link: Link::Ready,
             why: String::new(),
             retry_at: None,
         };
         let observed = ObservedHost {
-            containers: (0..PER_HOST).map(|site| container(host, site)).collect(),
+            containers: (0..per_host).map(|site| container(host, site)).collect(),
             ..ObservedHost::default()
         };
         for news in [
             link,
             HostNews::Observed(Seen::of(None, &host_name(host), Arc::new(observed))),
-            HostNews::Traffic(traffic(host, 1.0)),
+            HostNews::Traffic(traffic(host, per_host, 1.0)),
         ] {
             update::update(&mut model, Message::Host(host_name(host), news));
         }
@@ -161,8 +188,8 @@ fn container(host: usize, site: usize) -> ObservedContainer {
 }
 
 /// What one host's router counted.
-pub fn traffic(host: usize, requests: f64) -> Vec<(Name, Traffic)> {
-    let sites = (0..PER_HOST).filter_map(|site| Some((site, site_name(host, site).parse().ok()?)));
+fn traffic(host: usize, per_host: usize, requests: f64) -> Vec<(Name, Traffic)> {
+    let sites = (0..per_host).filter_map(|site| Some((site, site_name(host, site).parse().ok()?)));
     sites
         .map(|(site, name)| {
             let failing = site % 100 == 7;
@@ -183,7 +210,7 @@ fn site_name(host: usize, site: usize) -> String {
 }
 
 /// A host of it.
-pub fn host_name(host: usize) -> Name {
+fn host_name(host: usize) -> Name {
     // Letters and digits are a name.
     format!("web{host}")
         .parse()

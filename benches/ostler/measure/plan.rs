@@ -2,22 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use super::Extent;
 use super::fill::{fill, look, planned};
+use super::program::say;
+use super::row::{Row, median, ms};
 use super::stage::Stage;
-use super::{Row, median, ms};
-use crate::cli::Failure;
-use crate::host::{Toolbox, state};
-use crate::record::{Layout, names};
+use ostler::cli::Failure;
+use ostler::host::{Toolbox, state};
+use ostler::record::{Layout, names};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 21;
 /// How often a whole process is.
 const PROCESSES: usize = 11;
 
-/// Measures, after having brought that many sites there.
-pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
+/// Measures, after having brought the sites there.
+pub async fn measure(stage: &Stage, extent: Extent) -> Result<Vec<Row>, Failure> {
+    let sites = extent.sites(1000);
     let filled = fill(stage, sites).await?;
-    stage.out.say("measuring");
+    say("measuring");
     let toolbox = Toolbox {
         client: stage.client.clone(),
         id: names::toolbox(&filled.fleet.name),
@@ -25,7 +28,7 @@ pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
     };
     let mut times: [Vec<Duration>; 5] = Default::default();
     let mut bytes = 0;
-    for _ in 0..ROUNDS {
+    for _ in 0..extent.pick(ROUNDS, 1) {
         let start = Instant::now();
         bytes = stage.client.containers_raw().await?.len();
         times[0].push(start.elapsed());
@@ -50,7 +53,7 @@ pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
         times[4].push(start.elapsed());
     }
     let mut process = Vec::new();
-    for _ in 0..PROCESSES {
+    for _ in 0..extent.pick(PROCESSES, 1) {
         process.push(stage.ostler(&["plan"]).await?);
     }
     let [raw, whole, pure, list, records] = times.map(|mut t| median(&mut t));

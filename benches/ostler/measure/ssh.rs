@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use bollard::models::ContainerCreateBody;
 use tokio::process::{Child, Command};
 
-use super::stage::{LABEL, Stage, check, free_port};
-use super::{Row, median, ms};
-use crate::cli::Failure;
-use crate::engine::transport::ssh::SshOptions;
-use crate::engine::{Client, Gate, Network};
-use crate::fleet::EngineAddress;
+use super::Extent;
+use super::program::{self, check, say};
+use super::row::{Row, median, ms};
+use super::stage::{LABEL, Stage, free_port};
+use ostler::cli::Failure;
+use ostler::engine::transport::ssh::SshOptions;
+use ostler::engine::{Client, Gate, Network};
+use ostler::fleet::EngineAddress;
 
 const IMAGE: &str = "debian:trixie-slim";
 /// Lists over each connection; the two take turns, so that the machine's load meets both.
@@ -26,12 +28,13 @@ const DOCKER_ROUNDS: usize = 5;
 /// What a list may take longer over SSH on loopback.
 const MORE: Duration = Duration::from_millis(3);
 
-/// Creates that many containers and lists them.
-pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
+/// Creates containers and lists them.
+pub async fn measure(stage: &Stage, extent: Extent) -> Result<Vec<Row>, Failure> {
     let EngineAddress::Unix { path: socket } = &stage.address else {
         return Err(Failure::new("SSH is measured against a unix socket only"));
     };
-    stage.out.say(&format!("creating {count} containers"));
+    let count = extent.sites(300);
+    say(&format!("creating {count} containers"));
     let body = ContainerCreateBody {
         image: Some(IMAGE.into()),
         cmd: Some(vec!["true".into()]),
@@ -54,13 +57,13 @@ pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
     let first = begun.elapsed();
     let near = &stage.client;
     let (mut over_ssh, mut over_unix) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..extent.pick(ROUNDS, 1) {
         over_unix.push(list(near).await?);
         over_ssh.push(list(&far).await?);
     }
     let (over_ssh, over_unix) = (median(&mut over_ssh), median(&mut over_unix));
     let mut docker = Vec::new();
-    for _ in 0..DOCKER_ROUNDS {
+    for _ in 0..extent.pick(DOCKER_ROUNDS, 1) {
         docker.push(server.docker(stage, socket).await?);
     }
     let docker = median(&mut docker);
@@ -107,7 +110,7 @@ impl Server {
             keygen
                 .args(["-q", "-t", "ed25519", "-N", "", "-f"])
                 .arg(at(key));
-            let (_, output) = stage.command(keygen).await?;
+            let (_, output) = program::run(&stage.folder, keygen).await?;
             check("ssh-keygen", &output)?;
         }
         let port = free_port()?;
@@ -186,7 +189,7 @@ impl Server {
             .env("BENCH_SSH_CONFIG", &self.config)
             .env_remove("DOCKER_HOST")
             .env_remove("DOCKER_CONTEXT");
-        let (took, output) = stage.command(command).await?;
+        let (took, output) = program::run(&stage.folder, command).await?;
         check("docker ps -a", &output)?;
         Ok(took)
     }

@@ -4,21 +4,23 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
 
-use super::{Row, median, sample};
-use crate::cli::Failure;
-use crate::fleet::{self, Edit};
+use super::Extent;
+use super::row::{Row, median, sample};
+use ostler::cli::Failure;
+use ostler::fleet::{self, Edit};
 
 const ROUNDS: usize = 9;
 
-/// Measures with that many sites, against a YAML reader that keeps no places and checks nothing.
-pub fn measure(sites: usize) -> Result<Vec<Row>, Failure> {
+/// Measures against a YAML reader that keeps no places and checks nothing.
+pub fn measure(extent: Extent) -> Result<Vec<Row>, Failure> {
+    let (sites, rounds) = (extent.sites(5000), extent.pick(ROUNDS, 1));
     let text = text(sites);
     let path = Path::new("fleet.yml");
     fleet::load(&text, path).map_err(|_| Failure::new("the fleet of this benchmark is wrong"))?;
-    let mut plain = sample(ROUNDS, || {
+    let mut plain = sample(rounds, || {
         let _ = black_box(serde_yaml::from_str::<serde_yaml::Value>(&text));
     });
-    let mut load = sample(ROUNDS, || {
+    let mut load = sample(rounds, || {
         let _ = black_box(fleet::load(&text, path));
     });
     let edits = [Edit::AddDomain {
@@ -26,7 +28,7 @@ pub fn measure(sites: usize) -> Result<Vec<Row>, Failure> {
         domain: "added.example".into(),
     }];
     fleet::apply_edits(&text, path, &edits).map_err(|e| Failure::of(&e))?;
-    let mut edit = sample(ROUNDS, || {
+    let mut edit = sample(rounds, || {
         let _ = black_box(fleet::apply_edits(&text, path, &edits));
     });
     let plain = median(&mut plain);

@@ -2,18 +2,20 @@
 //! are, and only what a plan looks at is made. The first site is applied for real; the others are
 //! stopped ones, whose containers were never started.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::program::say;
 use super::stage::Stage;
-use crate::apply::body;
-use crate::cli::Failure;
-use crate::fleet::{self, Fleet, Host, file_hash};
-use crate::host::archive::Entry;
-use crate::host::{Toolbox, state};
-use crate::observe::model::{HostObservation, Observed, ObservedHost};
-use crate::observe::scan::{Inspect, scan};
-use crate::plan::{self, OperationKind, Plan};
-use crate::record::{Layout, SiteRecord, names};
+use ostler::apply::body;
+use ostler::cli::Failure;
+use ostler::fleet::{self, Fleet, Host, Name, file_hash};
+use ostler::host::archive::Entry;
+use ostler::host::{Toolbox, state};
+use ostler::observe::model::{HostObservation, Observed, ObservedHost};
+use ostler::observe::scan::{Inspect, scan};
+use ostler::plan::{self, OperationKind, Plan};
+use ostler::record::{Layout, SiteRecord, names};
 
 /// A fleet that was applied.
 pub struct Filled {
@@ -33,7 +35,6 @@ impl Filled {
 
 /// Brings that many sites to the engine. The plan is empty afterwards.
 pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
-    let say = |text: &str| stage.out.say(text);
     say("applying one site: toolbox, router, network");
     stage.write(1, "running")?;
     stage.ostler(&["apply", "--yes"]).await?;
@@ -45,13 +46,23 @@ pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
     let found = look(stage, &running).await?;
     let images = found.images.clone();
     let wanted = planned(&running, found)?;
-    let (mut containers, mut records) = (Vec::new(), Vec::new());
+    let (mut containers, mut records, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for operation in wanted.operations {
         match operation.kind {
             OperationKind::CreateContainer { container } => {
                 let body = body::create(&container, &layout);
                 let body = body.map_err(|failure| Failure::new(failure.to_string()))?;
                 containers.push((container.name, body));
+            }
+            OperationKind::CreateFolders { site, uid, .. } => {
+                files.extend(folders(&layout, &site, uid));
+            }
+            OperationKind::WriteConf {
+                site,
+                hash,
+                files: conf,
+            } => {
+                files.extend(configuration(&layout, &site, &hash, &conf));
             }
             OperationKind::WriteRecord { mut record } => {
                 let image = record.spec.as_ref().and_then(|s| images.get(&s.image));
@@ -67,7 +78,8 @@ pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
         id: names::toolbox(&running.fleet.name),
         layout,
     };
-    put(&toolbox, &records).await?;
+    put(&toolbox, &files).await?;
+    put(&toolbox, &written(&toolbox.layout, &records)?).await?;
 
     // They never ran: what is left of stopping them is what is written down about it.
     let stopped = read(stage, stage.write(sites, "stopped")?)?;
@@ -92,7 +104,7 @@ pub async fn fill(stage: &Stage, sites: usize) -> Result<Filled, Failure> {
             }
         }
     }
-    put(&toolbox, &records).await?;
+    put(&toolbox, &written(&toolbox.layout, &records)?).await?;
     state::write_router(&toolbox, &router)
         .await
         .map_err(|e| Failure::of(&e))?;
@@ -151,19 +163,51 @@ pub fn planned(filled: &Filled, found: ObservedHost) -> Result<Plan, Failure> {
     }
 }
 
-/// Writes records, all in one archive.
-async fn put(toolbox: &Toolbox, records: &[SiteRecord]) -> Result<(), Failure> {
-    let mut entries = Vec::new();
-    for record in records {
-        let path = toolbox.layout.site_record(&record.site);
-        let path = toolbox.layout.relative(&path).unwrap_or_default();
+/// A site's folders, as an apply makes them.
+fn folders(layout: &Layout, site: &Name, uid: u32) -> Vec<Entry> {
+    let entry = |path: String, mode, owner| Entry::folder(below(layout, &path), mode, owner);
+    vec![
+        entry(layout.site(site), 0o711, 0),
+        entry(layout.logs(site), 0o750, uid),
+        entry(layout.private(site), 0o711, 0),
+        entry(layout.secrets(site), 0o700, uid),
+        entry(layout.www(site), 0o755, uid),
+    ]
+}
+
+/// The files of a site's spec, all in the folder that is named by the spec's hash.
+fn configuration(
+    layout: &Layout,
+    site: &Name,
+    hash: &str,
+    files: &BTreeMap<String, String>,
+) -> Vec<Entry> {
+    let conf = below(layout, &layout.conf(site, hash)).to_owned();
+    let file = |(path, text): (&String, &String)| {
+        Entry::file(&format!("{conf}/{path}"), 0o644, 0, text.as_bytes())
+    };
+    let folder = Entry::folder(&conf, 0o755, 0);
+    std::iter::once(folder)
+        .chain(files.iter().map(file))
+        .collect()
+}
+
+fn written(layout: &Layout, records: &[SiteRecord]) -> Result<Vec<Entry>, Failure> {
+    let entry = |record: &SiteRecord| {
+        let path = layout.site_record(&record.site);
         let bytes = serde_json::to_vec_pretty(record)
             .map_err(|e| Failure::caused("a record cannot be written", &e))?;
-        entries.push(Entry::file(path, 0o600, 0, bytes));
-    }
-    let root = toolbox.layout.root().to_owned();
-    toolbox
-        .put(&root, &entries)
-        .await
-        .map_err(|e| Failure::of(&e))
+        Ok(Entry::file(below(layout, &path), 0o600, 0, bytes))
+    };
+    records.iter().map(entry).collect()
+}
+
+fn below<'a>(layout: &Layout, path: &'a str) -> &'a str {
+    layout.relative(path).unwrap_or_default()
+}
+
+/// Writes all of it in one archive.
+async fn put(toolbox: &Toolbox, entries: &[Entry]) -> Result<(), Failure> {
+    let put = toolbox.put(toolbox.layout.root(), entries).await;
+    put.map_err(|e| Failure::of(&e))
 }

@@ -7,25 +7,28 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::Extent;
 use super::fill::fill;
-use super::stage::{LABEL, Stage, check};
-use super::{Row, median};
-use crate::cli::Failure;
-use crate::fleet::EngineAddress;
+use super::program::{self, check, say};
+use super::row::{Row, median};
+use super::stage::{LABEL, Stage};
+use ostler::cli::Failure;
+use ostler::fleet::EngineAddress;
 
 const ROUNDS: usize = 7;
 
-/// Measures, after having brought that many sites and services there.
-pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
+/// Measures, after having brought the sites and as many services there.
+pub async fn measure(stage: &Stage, extent: Extent) -> Result<Vec<Row>, Failure> {
     let Some((words, version)) = compose().await else {
-        stage.out.say("no docker compose here: left out");
+        say("no docker compose here: left out");
         return Ok(Vec::new());
     };
+    let (sites, rounds) = (extent.sites(200), extent.pick(ROUNDS, 1));
     let filled = fill(stage, sites).await?;
     // Each by itself: we list every container of the engine, compose has the engine sort out others.
-    stage.out.say("measuring ostler");
+    say("measuring ostler");
     let (mut plan, mut apply) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         plan.push(stage.ostler(&["plan"]).await?);
         apply.push(stage.ostler(&["apply", "--yes"]).await?);
     }
@@ -43,17 +46,15 @@ pub async fn measure(stage: &Stage, sites: usize) -> Result<Vec<Row>, Failure> {
         if let EngineAddress::Unix { path } = &stage.address {
             command.env("DOCKER_HOST", format!("unix://{path}"));
         }
-        let (took, output) = stage.command(command).await?;
+        let (took, output) = program::run(&stage.folder, command).await?;
         check(&words.join(" "), &output)?;
         Ok(took)
     };
-    stage
-        .out
-        .say(&format!("creating {sites} services with {version}"));
+    say(&format!("creating {sites} services with {version}"));
     up(&["up", "--no-start"]).await?;
-    stage.out.say("measuring docker compose");
+    say("measuring docker compose");
     let mut theirs = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         theirs.push(up(&["up", "--no-start"]).await?);
     }
     let theirs = median(&mut theirs);

@@ -10,27 +10,29 @@ use futures_util::stream::{self, StreamExt};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use super::Row;
+use super::Extent;
+use super::program::{OSTLER, say};
 use super::proxy::Proxy;
+use super::row::Row;
 use super::stage::{AT_ONCE, LABEL, Stage};
-use crate::cli::Failure;
-use crate::fleet::EngineAddress;
+use ostler::cli::Failure;
+use ostler::fleet::EngineAddress;
 
 const IMAGE: &str = "debian:trixie-slim";
 /// No request for so long: the console has seen everything.
 const QUIET: Duration = Duration::from_secs(5);
 /// How long that is waited for: on an engine where others work it never comes.
 const SETTLE: Duration = Duration::from_secs(60);
-/// How long it is watched.
-const WINDOW: Duration = Duration::from_secs(30);
+/// Seconds for which it is watched.
+const WINDOW_S: u64 = 30;
 /// Columns and rows. At the wider one the memory column is on screen, and is kept current.
 const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 /// What runs in the terminal; all data comes from the environment.
 const SCRIPT: &str = "stty cols \"$BENCH_COLS\" rows \"$BENCH_ROWS\" && echo $$ >\"$BENCH_PID\" && \
     exec \"$BENCH_PROGRAM\" --host \"$BENCH_ENGINE\"";
 
-/// Starts that many containers and opens the console over them.
-pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
+/// Starts containers and opens the console over them.
+pub async fn measure(stage: &Stage, extent: Extent) -> Result<Vec<Row>, Failure> {
     let EngineAddress::Unix { path: engine } = &stage.address else {
         return Err(Failure::new(
             "the console is measured over a unix socket only",
@@ -41,7 +43,8 @@ pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
             "`docker pull {IMAGE}` brings what the idle containers are"
         ))
     })?;
-    stage.out.say(&format!("starting {count} idle containers"));
+    let count = extent.sites(300);
+    say(&format!("starting {count} idle containers"));
     let body = idle(&stage.fleet);
     let containers = (0..count)
         .map(|n| (format!("{}-{n:03}", stage.fleet), body.clone()))
@@ -56,7 +59,7 @@ pub async fn measure(stage: &Stage, count: usize) -> Result<Vec<Row>, Failure> {
 
     let mut rows = Vec::new();
     for size in SIZES {
-        rows.extend(watch(stage, engine, count, size).await?);
+        rows.extend(watch(stage, engine, extent, size).await?);
     }
     Ok(rows)
 }
@@ -78,21 +81,21 @@ fn idle(fleet: &str) -> ContainerCreateBody {
 async fn watch(
     stage: &Stage,
     engine: &str,
-    count: usize,
+    extent: Extent,
     size: (u16, u16),
 ) -> Result<Vec<Row>, Failure> {
+    let count = extent.sites(300);
+    let window = extent.pick(WINDOW_S, 1);
     let socket = stage.folder.join(format!("engine-{}.sock", size.0));
     let proxy = Proxy::new(&socket, engine)?;
     let file = stage.folder.join(format!("pid-{}", size.0));
     let mut terminal = open(stage, &socket, &file, size)?;
     let pid = pid(&file, &mut terminal).await?;
-    settle(&proxy).await?;
+    settle(&proxy, extent).await?;
     let asked = proxy.count();
     let before = Process::read(pid)?;
-    stage
-        .out
-        .say(&format!("watching for {} s", WINDOW.as_secs()));
-    sleep(WINDOW).await;
+    say(&format!("watching for {window} s"));
+    sleep(Duration::from_secs(window)).await;
     let after = Process::read(pid)?;
     // Pings are how a daemon that hangs is noticed.
     let mut requests = proxy.after(asked);
@@ -101,11 +104,11 @@ async fn watch(
     let _ = terminal.kill().await;
     let wide = size.0 >= 120;
     let at = format!("console, {count} idle containers, {}×{}", size.0, size.1);
-    let cpu = (after.ticks - before.ticks) as f64 / WINDOW.as_secs_f64();
+    let cpu = (after.ticks - before.ticks) as f64 / window as f64;
     let memory = after.memory_kb as f64 / 1024.0;
     let peak = after.peak_kb as f64 / 1024.0;
     let mut asked = Row::new(
-        format!("{at}: requests in {} s, pings apart", WINDOW.as_secs()),
+        format!("{at}: requests in {window} s, pings apart"),
         requests.len().to_string(),
     );
     asked.against = match requests.first() {
@@ -136,8 +139,6 @@ fn short(request: &str) -> String {
 
 /// The real program in a terminal of its own, made by `script`.
 fn open(stage: &Stage, socket: &Path, pid: &Path, size: (u16, u16)) -> Result<Child, Failure> {
-    let program =
-        std::env::current_exe().map_err(|e| Failure::caused("cannot find this program", &e))?;
     Command::new("script")
         .args(["-qefc", SCRIPT, "/dev/null"])
         .env("SHELL", "/bin/sh")
@@ -145,7 +146,7 @@ fn open(stage: &Stage, socket: &Path, pid: &Path, size: (u16, u16)) -> Result<Ch
         .env("BENCH_COLS", size.0.to_string())
         .env("BENCH_ROWS", size.1.to_string())
         .env("BENCH_PID", pid)
-        .env("BENCH_PROGRAM", program)
+        .env("BENCH_PROGRAM", OSTLER)
         .env("BENCH_ENGINE", format!("unix://{}", socket.display()))
         .env("XDG_CONFIG_HOME", &stage.folder)
         .env("XDG_STATE_HOME", &stage.folder)
@@ -174,16 +175,17 @@ async fn pid(file: &Path, terminal: &mut Child) -> Result<u32, Failure> {
 }
 
 /// Waits until the console has asked what it has to ask.
-async fn settle(proxy: &Proxy) -> Result<(), Failure> {
+async fn settle(proxy: &Proxy, extent: Extent) -> Result<(), Failure> {
+    let [quiet, settled] = extent.pick([QUIET, SETTLE], [Duration::from_secs(1), QUIET * 2]);
     let start = Instant::now();
     let (mut seen, mut since) = (0, Instant::now());
-    while start.elapsed() < SETTLE {
+    while start.elapsed() < settled {
         sleep(Duration::from_millis(200)).await;
         let now = proxy.count();
         if now != seen {
             (seen, since) = (now, Instant::now());
         }
-        if seen > 0 && since.elapsed() >= QUIET {
+        if seen > 0 && since.elapsed() >= quiet {
             return Ok(());
         }
     }

@@ -3,18 +3,15 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use futures_util::stream::{self, StreamExt};
-use tokio::process::Command;
+use ostler::cli::Failure;
+use ostler::engine::{Client, Gate};
+use ostler::fleet::EngineAddress;
 
-use crate::cli::Failure;
-use crate::cli::context::Context;
-use crate::cli::out::Out;
-use crate::engine::{Client, Gate};
-use crate::fleet::EngineAddress;
+use super::program::{self, say};
 
 /// The label that everything carries that is no site's; its value is the fleet's name.
 pub const LABEL: &str = "ostler.bench";
@@ -33,15 +30,13 @@ pub struct Stage {
     pub fleet: String,
     /// The folder on this machine, with the fleet file.
     pub folder: PathBuf,
-    /// Where to say what goes on.
-    pub out: Out,
     ports: (u16, u16),
 }
 
 impl Stage {
     /// Chooses names and ports; puts nothing on the engine yet.
-    pub async fn new(context: &Context, address: &EngineAddress) -> Result<Stage, Failure> {
-        let client = Client::connect_by(&context.network, address, Gate::full()).await?;
+    pub async fn new(address: &EngineAddress) -> Result<Stage, Failure> {
+        let client = Client::connect(address, Gate::full()).await?;
         let mut bytes = [0u8; 4];
         getrandom::fill(&mut bytes)
             .map_err(|e| Failure::new(format!("there is no randomness: {e}")))?;
@@ -54,7 +49,6 @@ impl Stage {
             address: address.clone(),
             fleet,
             folder,
-            out: context.out,
             ports: (free_port()?, free_port()?),
         })
     }
@@ -74,9 +68,8 @@ impl Stage {
         use std::fmt::Write;
         let (fleet, root, (http, https)) = (&self.fleet, self.root(), self.ports);
         let mut text = format!(
-            "fleet: {fleet}\ndefaults:\n  memory: 64M\nhosts:\n  here:\n    engine: \"{}\"{}\n    root: {root}\n    ports: {{ http: {http}, https: {https} }}\nsites:\n",
-            self.address,
-            beside(&self.address)
+            "fleet: {fleet}\ndefaults:\n  memory: 64M\nhosts:\n  here:\n    engine: \"{}\"\n    root: {root}\n    ports: {{ http: {http}, https: {https} }}\nsites:\n",
+            self.address
         );
         for site in 0..sites {
             let state = if site == 0 { "running" } else { state };
@@ -91,34 +84,9 @@ impl Stage {
         Ok(text)
     }
 
-    /// Runs this program as a process of its own; how long that took.
+    /// Runs the program on the stage's fleet file; how long that took.
     pub async fn ostler(&self, arguments: &[&str]) -> Result<Duration, Failure> {
-        let program =
-            std::env::current_exe().map_err(|e| Failure::caused("cannot find this program", &e))?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .arg("--fleet")
-            .arg(self.file())
-            .env("XDG_CONFIG_HOME", &self.folder)
-            .env("XDG_STATE_HOME", &self.folder)
-            .env_remove("OSTLER_READ_ONLY");
-        let (took, output) = self.command(command).await?;
-        check(&format!("ostler {}", arguments.join(" ")), &output)?;
-        Ok(took)
-    }
-
-    /// Runs a command in the stage's folder. It does not outlive the stage.
-    pub async fn command(&self, mut command: Command) -> Result<(Duration, Output), Failure> {
-        let program = command.as_std().get_program().display().to_string();
-        command
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        let start = Instant::now();
-        let output = command.output().await;
-        let output = output.map_err(|e| Failure::caused(format!("cannot run {program}"), &e))?;
-        Ok((start.elapsed(), output))
+        program::ostler(&self.folder, arguments).await
     }
 
     /// Creates containers, a few at a time.
@@ -139,7 +107,7 @@ impl Stage {
 
     /// Removes everything, on the engine and here.
     pub async fn clear(self) -> Result<(), Failure> {
-        self.out.say("removing everything again");
+        say("removing everything again");
         let cleared = self.clear_engine().await;
         let _ = std::fs::remove_dir_all(&self.folder);
         cleared.map_err(|failure| {
@@ -229,35 +197,10 @@ impl Stage {
     }
 }
 
-/// Whether a command ended well; with its own words where it did not.
-pub fn check(what: &str, output: &Output) -> Result<(), Failure> {
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let last = words.lines().rev().find(|l| !l.trim().is_empty());
-    Err(Failure::new(format!(
-        "`{what}` failed ({}): {}",
-        output.status,
-        last.unwrap_or("it said nothing")
-    )))
-}
-
 /// A TCP port that nobody listens on.
 pub fn free_port() -> Result<u16, Failure> {
     let bound = TcpListener::bind("0.0.0.0:0").and_then(|listener| listener.local_addr());
     bound
         .map(|address| address.port())
         .map_err(|e| Failure::caused("there is no free port", &e))
-}
-
-/// What a fleet file says beside an engine's address.
-fn beside(address: &EngineAddress) -> String {
-    match address {
-        EngineAddress::Tcp {
-            tls: Some(folder), ..
-        } => format!("\n    tls: {}", serde_json::Value::String(folder.clone())),
-        EngineAddress::Tcp { insecure: true, .. } => "\n    insecure: true".into(),
-        _ => String::new(),
-    }
 }

@@ -1,6 +1,7 @@
 //! Simulated hosts in a process of their own, each at a socket, a network away: what the measured
 //! process holds and does is then its own alone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,18 +10,23 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::cli::simulated::{self, Hosts};
-use crate::cli::{Exit, Failure};
-use crate::fleet::Name;
-use crate::sim::{Fault, Pace, Sim, When, clock::Clock};
-use crate::walk::FleetFile;
+use ostler::cli::Failure;
+use ostler::sim::{Fault, Pace, Sim, When, clock::Clock};
+use ostler::walk::FleetFile;
+
+use super::program::ostler;
 
 /// How long each request takes.
 pub const TRIP: Duration = Duration::from_millis(100);
+/// Hosts by name.
+pub type Hosts = BTreeMap<String, Sim>;
+
+/// The argument with which what measures becomes that process.
+pub const WORD: &str = "far";
 /// What the process says when its hosts are there.
-const READY: &str = "ready";
+pub const READY: &str = "ready";
 /// What it is told, followed by a host's name: it answers nothing from now on.
-const HANG: &str = "hang";
+pub const HANG: &str = "hang";
 /// The same: it answers again.
 const MEND: &str = "mend";
 
@@ -38,12 +44,13 @@ pub struct Far {
 
 impl Far {
     /// Starts it for the fleet file in a folder; returns when all of the fleet is applied there.
+    /// The program that measures is started once more; it must know [`WORD`].
     pub async fn start(folder: &Path) -> Result<Far, Failure> {
         let cannot = |e: &std::io::Error| Failure::caused("cannot start the simulated hosts", e);
         let program =
             std::env::current_exe().map_err(|e| Failure::caused("cannot find this program", &e))?;
         let mut child = Command::new(program)
-            .args(["bench", "far"])
+            .arg(WORD)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -88,39 +95,22 @@ impl Far {
     }
 }
 
-/// The process itself: brings the fleet of `fleet.yml` here to simulated hosts and serves them,
-/// until its standard input ends.
-pub async fn serve() -> Result<Exit, Failure> {
-    let folder = std::env::current_dir().map_err(|e| Failure::caused("there is no folder", &e))?;
-    let hosts = build(&folder).await?;
-    listen(&folder, &hosts)?;
-    println!("{READY}");
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(order)) = orders.next_line().await {
-        let (what, host) = order.split_once(' ').unwrap_or_default();
-        let name: Option<Name> = host.parse().ok();
-        let sim = name.and_then(|name| hosts.get(&name));
-        let sim = sim.ok_or_else(|| Failure::new(format!("there is no host {host}")))?;
-        match what {
-            HANG => sim.faults().at(When::Every("", "/".into()), Fault::Hang),
-            _ => sim.faults().clear(),
-        }
-        println!("{READY}");
-    }
-    Ok(Exit::Done)
+/// From now on a host accepts, and never answers.
+pub fn hang(sim: &Sim) {
+    sim.faults().at(When::Every("", "/".into()), Fault::Hang);
 }
 
-/// Applies the fleet of a folder to simulated hosts; afterwards each call takes its time.
+/// Serves the hosts of a folder's fleet, each at its socket, for as long as the runtime lives, and
+/// applies the fleet to them; afterwards each call takes its time.
 pub async fn build(folder: &Path) -> Result<Hosts, Failure> {
-    let path = folder.join("fleet.yml");
-    let (file, _) = FleetFile::load(&path)?;
+    let (file, _) = FleetFile::load(&folder.join("fleet.yml"))?;
     let mut hosts = Hosts::new();
     for (seed, name) in file.fleet.hosts.keys().enumerate() {
         let sim = Sim::named(name.as_str(), seed as u64 + 1, Clock::real());
-        hosts.insert(name.clone(), sim);
+        listen(&socket(folder, name.as_str()), sim.clone())?;
+        hosts.insert(name.to_string(), sim);
     }
-    let now = chrono::Utc::now().timestamp();
-    simulated::apply(&file, folder, &hosts, now).await?;
+    ostler(folder, &["apply", "--yes"]).await?;
     for sim in hosts.values() {
         sim.set_pace(Pace {
             call: TRIP,
@@ -130,23 +120,18 @@ pub async fn build(folder: &Path) -> Result<Hosts, Failure> {
     Ok(hosts)
 }
 
-/// Serves each host at its socket for as long as the runtime lives.
-pub fn listen(folder: &Path, hosts: &Hosts) -> Result<(), Failure> {
-    for (name, sim) in hosts {
-        let path = socket(folder, name.as_str());
-        let listener = UnixListener::bind(&path)
-            .map_err(|e| Failure::caused(format!("cannot listen at {}", path.display()), &e))?;
-        let sim = sim.clone();
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                // A host that is down refuses.
-                if let Ok(mut far) = sim.open() {
-                    tokio::spawn(async move {
-                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-                    });
-                }
+fn listen(path: &Path, sim: Sim) -> Result<(), Failure> {
+    let listener = UnixListener::bind(path)
+        .map_err(|e| Failure::caused(format!("cannot listen at {}", path.display()), &e))?;
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            // A host that is down refuses.
+            if let Ok(mut far) = sim.open() {
+                tokio::spawn(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
             }
-        });
-    }
+        }
+    });
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-use crate::cli::Failure;
+use ostler::cli::Failure;
 
 /// The first lines of the requests seen.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -82,22 +82,10 @@ async fn pass(client: UnixStream, engine: PathBuf, seen: Seen) {
 }
 
 /// A client writes the head of a request at once, at the start of what it sends.
-fn request_line(bytes: &[u8]) -> Option<String> {
+pub fn request_line(bytes: &[u8]) -> Option<String> {
     let line = bytes.split(|b| *b == b'\r').next()?;
     let line = std::str::from_utf8(line).ok()?;
     let method = line.split(' ').next()?;
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE"].contains(&method);
     (known && line.ends_with(" HTTP/1.1")).then(|| line.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_are_told_from_what_follows_them() {
-        let line = request_line(b"GET /v1.41/info HTTP/1.1\r\nhost: docker\r\n\r\n");
-        assert_eq!(line.as_deref(), Some("GET /v1.41/info HTTP/1.1"));
-        assert_eq!(request_line(b"some bytes of a body"), None);
-    }
 }

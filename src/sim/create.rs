@@ -32,6 +32,88 @@ fn texts(value: Option<&Value>) -> BTreeMap<String, String> {
     object.into_iter().flatten().filter_map(text).collect()
 }
 
+/// What a container's process is started with.
+struct CommandLine {
+    entrypoint: Vec<String>,
+    cmd: Vec<String>,
+    argv: Vec<String>,
+}
+
+impl CommandLine {
+    /// What was asked for comes before what the image has; an entrypoint that was asked for leaves
+    /// the image's command out.
+    fn of(image: &Image, config: &Map<String, Value>) -> Result<CommandLine, Refusal> {
+        let own_entrypoint = words(config.get("Entrypoint"));
+        let own_cmd = words(config.get("Cmd"));
+        let cmd = match (own_cmd, &own_entrypoint) {
+            (Some(cmd), _) => cmd,
+            (None, Some(_)) => Vec::new(),
+            (None, None) => image.cmd.clone(),
+        };
+        let entrypoint = own_entrypoint.unwrap_or_else(|| image.entrypoint.clone());
+        let argv: Vec<String> = entrypoint
+            .iter()
+            .chain(&cmd)
+            .filter(|word| !word.is_empty())
+            .cloned()
+            .collect();
+        if argv.is_empty() {
+            return refuse(400, "No command specified");
+        }
+        Ok(CommandLine {
+            entrypoint,
+            cmd,
+            argv,
+        })
+    }
+}
+
+/// The image's environment and what was asked for, which counts more.
+fn environment(image: &Image, config: &Map<String, Value>) -> Vec<String> {
+    let mut env = image.env.clone();
+    for line in words(config.get("Env")).unwrap_or_default() {
+        let name = line.split('=').next().unwrap_or_default().to_owned();
+        env.retain(|old| old.split('=').next() != Some(&name));
+        env.push(line);
+    }
+    env
+}
+
+/// Puts into a configuration what the image adds to it, as an inspect shows it.
+fn complete(
+    config: &mut Map<String, Value>,
+    reference: &str,
+    image: &Image,
+    entrypoint: &[String],
+    cmd: &[String],
+    env: &[String],
+) {
+    let entrypoint = match entrypoint {
+        [] => Value::Null,
+        words => json!(words),
+    };
+    for (key, value) in [
+        ("Env", json!(env)),
+        ("Cmd", json!(cmd)),
+        ("Entrypoint", entrypoint),
+        ("Image", json!(reference)),
+    ] {
+        config.insert(key.to_owned(), value);
+    }
+    for (key, default) in [
+        ("StopSignal", image.stop_signal.clone()),
+        ("User", Some(image.user.clone())),
+    ] {
+        let missing = config
+            .get(key)
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty);
+        if let (true, Some(default)) = (missing, default) {
+            config.insert(key.to_owned(), json!(default));
+        }
+    }
+}
+
 /// What a command line runs in a container of that image.
 fn program(image: &Image, argv: &[String]) -> Program {
     // The router's own start script carries its configuration's path.
@@ -92,54 +174,15 @@ impl World {
         let mut config = body.as_object().cloned().unwrap_or_default();
         config.remove("HostConfig");
         config.remove("NetworkingConfig");
-        let own_entrypoint = words(config.get("Entrypoint"));
-        let own_cmd = words(config.get("Cmd"));
-        let cmd = match (&own_cmd, &own_entrypoint) {
-            (Some(cmd), _) => cmd.clone(),
-            (None, Some(_)) => Vec::new(),
-            (None, None) => image.cmd.clone(),
-        };
-        let entrypoint = own_entrypoint.unwrap_or_else(|| image.entrypoint.clone());
-        let argv: Vec<String> = entrypoint
-            .iter()
-            .chain(&cmd)
-            .filter(|word| !word.is_empty())
-            .cloned()
-            .collect();
-        if argv.is_empty() {
-            return refuse(400, "No command specified");
-        }
-        let mut env = image.env.clone();
-        for line in words(config.get("Env")).unwrap_or_default() {
-            let name = line.split('=').next().unwrap_or_default().to_owned();
-            env.retain(|old| old.split('=').next() != Some(&name));
-            env.push(line);
-        }
+        let CommandLine {
+            entrypoint,
+            cmd,
+            argv,
+        } = CommandLine::of(&image, &config)?;
+        let env = environment(&image, &config);
         let mut labels = image.labels.clone();
         labels.extend(texts(config.get("Labels")));
-        config.insert("Env".to_owned(), json!(env));
-        config.insert("Cmd".to_owned(), json!(cmd));
-        config.insert(
-            "Entrypoint".to_owned(),
-            if entrypoint.is_empty() {
-                Value::Null
-            } else {
-                json!(entrypoint)
-            },
-        );
-        config.insert("Image".to_owned(), json!(reference));
-        for (key, default) in [
-            ("StopSignal", image.stop_signal.clone()),
-            ("User", Some(image.user.clone())),
-        ] {
-            let missing = config
-                .get(key)
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty);
-            if let (true, Some(default)) = (missing, default) {
-                config.insert(key.to_owned(), json!(default));
-            }
-        }
+        complete(&mut config, reference, &image, &entrypoint, &cmd, &env);
         let mounts = self.mounts(now, &host_config)?;
         let endpoints = self.endpoints(body, &mut host_config);
         let mut behaviour = Behaviour::default();

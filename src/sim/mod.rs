@@ -15,6 +15,7 @@ pub mod container;
 mod create;
 mod fault;
 mod files;
+pub mod haproxy;
 pub mod image;
 mod life;
 mod log;

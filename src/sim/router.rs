@@ -1,5 +1,4 @@
-//! A simulated HAProxy: maps that are read from files at its start and changed through its socket,
-//! and what it answers to requests.
+//! What reaches a simulated HAProxy: its start, its runtime socket, and requests.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,27 +8,10 @@ use std::time::Duration;
 use super::behaviour::Answer;
 use super::clock::SECOND;
 use super::container::Container;
+use super::haproxy::{Router, read_map};
 use super::program::{Program, Server};
 use super::visits::Crowd;
 use super::world::World;
-
-/// A map's entries, in their order; a key may be there twice.
-type Map = Vec<(String, String)>;
-
-/// One running HAProxy.
-#[derive(Debug, Clone)]
-pub struct Router {
-    /// Unix nanoseconds.
-    started: i64,
-    /// Ports for plain HTTP and TLS, as its configuration names them.
-    ports: Vec<u16>,
-    /// Path of its runtime socket on the host.
-    socket: String,
-    /// Maps by their file.
-    maps: BTreeMap<String, Map>,
-    /// Requests asked of it on purpose.
-    requests: u64,
-}
 
 /// What the router answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +97,7 @@ impl World {
                     })?;
                     router
                         .maps
-                        .insert(file.to_owned(), map(&String::from_utf8_lossy(&bytes)));
+                        .insert(file.to_owned(), read_map(&String::from_utf8_lossy(&bytes)));
                 }
             }
         }
@@ -195,7 +177,6 @@ impl World {
     }
 
     fn command(&mut self, now: i64, socket: &str, words: &[&str]) -> String {
-        const UNKNOWN: &str = "Unknown map identifier. Please use #<id> or <file>.\n";
         if let ["show", "table", "traffic", ..] = words {
             return self.traffic(now, socket);
         }
@@ -203,59 +184,6 @@ impl World {
             return String::new();
         };
         match words {
-            ["show", "map", file] => match router.maps.get(*file) {
-                Some(map) => {
-                    map.iter()
-                        .enumerate()
-                        .fold(String::new(), |mut all, (at, (key, value))| {
-                            // Writing to a string cannot fail.
-                            let _ = writeln!(all, "0x{:x} {key} {value}", 0x7f00_0000 + at * 64);
-                            all
-                        })
-                }
-                None => UNKNOWN.to_owned(),
-            },
-            ["add", "map", file, key, value] => match router.maps.get_mut(*file) {
-                Some(map) => {
-                    map.push(((*key).to_owned(), (*value).to_owned()));
-                    String::new()
-                }
-                None => UNKNOWN.to_owned(),
-            },
-            ["set", "map", file, key, value] => match router.maps.get_mut(*file) {
-                Some(map) => {
-                    let mut found = false;
-                    for entry in map.iter_mut().filter(|entry| entry.0 == *key) {
-                        entry.1 = (*value).to_owned();
-                        found = true;
-                    }
-                    if found {
-                        String::new()
-                    } else {
-                        "entry not found.\n".to_owned()
-                    }
-                }
-                None => UNKNOWN.to_owned(),
-            },
-            ["del", "map", file, key] => match router.maps.get_mut(*file) {
-                Some(map) => {
-                    let before = map.len();
-                    map.retain(|entry| entry.0 != *key);
-                    if map.len() < before {
-                        String::new()
-                    } else {
-                        "Key not found.\n".to_owned()
-                    }
-                }
-                None => UNKNOWN.to_owned(),
-            },
-            ["clear", "map", file] => match router.maps.get_mut(*file) {
-                Some(map) => {
-                    map.clear();
-                    String::new()
-                }
-                None => UNKNOWN.to_owned(),
-            },
             ["show", "table", "addresses", ..] => {
                 "# table: addresses, type: string, size:20480, used:0\n".to_owned()
             }
@@ -266,8 +194,10 @@ impl World {
                     "Name: HAProxy\nVersion: 3.0.11\nRelease_date: 2025/06/03\nNbthread: 2\nPid: 8\nUptime_sec: {up}\nStart_time_sec: {started}\nMaxconn: 24960\nCurrConns: 1\nCumConns: {requests}\nCumReq: {requests}\nStopping: 0\n"
                 )
             }
-            _ => "Unknown command, but maybe one of the following ones is a better match:\n"
-                .to_owned(),
+            words => router.map_command(words).unwrap_or_else(|| {
+                "Unknown command, but maybe one of the following ones is a better match:\n"
+                    .to_owned()
+            }),
         }
     }
 
@@ -461,40 +391,6 @@ impl World {
             _ => said(503, "stopped"),
         }
     }
-}
-
-impl Router {
-    fn map(&self, name: &str) -> &[(String, String)] {
-        let end = format!("/{name}.map");
-        self.maps
-            .iter()
-            .find(|(file, _)| file.ends_with(&end))
-            .map_or(&[], |(_, map)| map)
-    }
-
-    /// The ports that it holds.
-    pub fn listens(&self) -> impl Iterator<Item = u16> {
-        self.ports.iter().copied()
-    }
-
-    fn find(&self, name: &str, key: &str) -> Option<&str> {
-        self.map(name)
-            .iter()
-            .find(|entry| entry.0 == key)
-            .map(|entry| entry.1.as_str())
-    }
-}
-
-/// A map's file.
-fn map(text: &str) -> Map {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| {
-            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            (key.to_owned(), value.trim().to_owned())
-        })
-        .collect()
 }
 
 /// The words of a command, backslashes taken off.

@@ -6,10 +6,10 @@ use serde_json::Map;
 
 use super::clock::SECOND;
 use super::container::Container;
+use super::haproxy::Router;
 use super::image::{self, Image};
 use super::network::{Network, Subnet};
 use super::random;
-use super::router::Router;
 use super::tree::Tree;
 
 /// Events that are remembered.

@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use ostler::engine::transport::ask::{Answer, Ask, Headless, Question};
-use ostler::engine::transport::ssh::{Answered, Hop, SshOptions, Trouble, config, login, openssh};
+use ostler::engine::transport::ssh::config::hop::Hop;
+use ostler::engine::transport::ssh::trouble::Trouble;
+use ostler::engine::transport::ssh::{Answered, SshOptions, config, login, openssh};
 use ostler::engine::{Client, Gate};
 
 #[path = "ssh/stage.rs"]

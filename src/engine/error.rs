@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::transport::ssh::Trouble;
+use super::transport::ssh::trouble::Trouble;
 
 mod tls;
 

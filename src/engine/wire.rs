@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::error::{Error, Result};
 use super::gate::Gate;
-use super::transport::{Connector, DIALLING, Failure, Shown};
+use super::transport::certificate::Shown;
+use super::transport::connector::{Connector, DIALLING, Failure};
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use ostler::engine::Error;
 use ostler::engine::transport::ask::{Answer, Ask, Question};
-use ostler::engine::transport::ssh::{Answered, Hop, SshOptions, Trouble, config, login};
+use ostler::engine::transport::ssh::config::hop::Hop;
+use ostler::engine::transport::ssh::trouble::Trouble;
+use ostler::engine::transport::ssh::{Answered, SshOptions, config, login};
 
 /// One sshd, and the folder with all that belongs to it.
 pub struct Sshd {

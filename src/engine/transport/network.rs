@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::ask::{Ask, Headless};
-use super::ssh::{Answered, Ssh, SshOptions};
-use super::tcp::Target;
-use super::{Connector, ssh, tls};
+use super::connector::Connector;
+use super::ssh::{Answered, Ssh, SshOptions, openssh};
+use super::tcp::{self, Target};
+use super::tls;
 use crate::engine::error::{Error, Result, TlsProblem};
 use crate::fleet::{EngineAddress, Via, is_private};
 
@@ -130,10 +131,10 @@ impl Network {
                     port: *port,
                 };
                 return match tls {
-                    Some(folder) => Ok(Connector::tls(target, self.path(folder))),
+                    Some(folder) => Ok(tls::connector(target, self.path(folder))),
                     None if !insecure => Err(target.problem(TlsProblem::NotSaid)),
                     None if !is_private(host) => Err(target.problem(TlsProblem::Exposed)),
-                    None => Ok(Connector::plain(target)),
+                    None => Ok(tcp::connector(target)),
                 };
             }
             EngineAddress::Ssh {
@@ -146,7 +147,7 @@ impl Network {
                 let (user, socket) = (user.as_deref(), socket.as_deref());
                 return Ok(match via {
                     Via::Native => self.ssh.connector(user, host, *port, socket),
-                    Via::OpenSsh => ssh::openssh::connector(self.ssh(), user, host, *port, socket),
+                    Via::OpenSsh => openssh::connector(self.ssh(), user, host, *port, socket),
                 });
             }
             EngineAddress::Sim { .. } => "simulated hosts exist only in `ostler demo`",

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::Failure;
+use super::connector::{Connector, Failure};
 use crate::engine::error::{Error, Result, TlsProblem};
 
 /// Finding the address and connecting to it, together.
@@ -51,8 +51,14 @@ impl Target {
     }
 }
 
+/// Connections to a TCP port without TLS.
+pub(super) fn connector(target: Target) -> Connector {
+    let target = Arc::new(target);
+    Connector::new(move || plain(target.clone()))
+}
+
 /// Opens one connection without TLS.
-pub(super) async fn plain(target: Arc<Target>) -> Result<Plain> {
+async fn plain(target: Arc<Target>) -> Result<Plain> {
     let stream = connect(&target).await?;
     Ok(Plain { stream, target })
 }

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, HandshakeKind};
+use rustls::{CertificateError, HandshakeKind};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::certificate::{Certificates, Shown};
+use super::connector::Connector;
 use super::tcp::{self, Sniffed, Target};
 use super::x509;
 use crate::engine::error::{Error, Result, TlsProblem};
@@ -23,13 +24,20 @@ mod files;
 mod stream;
 
 use files::Identity;
-use stream::{Encrypted, Told};
+use stream::{Encrypted, Told, refusal};
 
 /// How long a handshake may take, once connected.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Connections by mutual TLS, with the files in a folder.
+pub(super) fn connector(target: Target, folder: PathBuf) -> Connector {
+    let shown = Shown::default();
+    let tls = Arc::new(Tls::new(target, folder, shown.clone()));
+    Connector::new(move || tls.clone().dial()).showing(shown)
+}
+
 /// One engine behind TLS.
-pub(super) struct Tls {
+struct Tls {
     target: Arc<Target>,
     folder: PathBuf,
     /// As the files were when they were last read.
@@ -50,7 +58,7 @@ fn now() -> i64 {
 }
 
 impl Tls {
-    pub(super) fn new(target: Target, folder: PathBuf, shown: Shown) -> Self {
+    fn new(target: Target, folder: PathBuf, shown: Shown) -> Self {
         Tls {
             target: Arc::new(target),
             folder,
@@ -60,7 +68,7 @@ impl Tls {
     }
 
     /// Opens one connection.
-    pub(super) async fn dial(self: Arc<Self>) -> Result<Encrypted> {
+    async fn dial(self: Arc<Self>) -> Result<Encrypted> {
         self.shown.forgive();
         let target = self.target.clone();
         let identity = self.clone().identity().await?;
@@ -202,28 +210,5 @@ impl Tls {
                 },
             },
         }
-    }
-}
-
-/// What an engine means by an alert.
-fn refusal(alert: AlertDescription, certificate: &Path) -> TlsProblem {
-    use AlertDescription::*;
-    let why = match alert {
-        UnknownCA => "it does not know the CA that signed it",
-        CertificateExpired => "it is over by the host's clock",
-        CertificateRevoked => "it was revoked",
-        CertificateRequired | NoCertificate => "it was not shown",
-        BadCertificate | CertificateUnknown | UnsupportedCertificate | AccessDenied => {
-            "it does not say why; most often another CA signed it"
-        }
-        other => {
-            return TlsProblem::Handshake {
-                why: format!("the engine ended it with the alert {other:?}"),
-            };
-        }
-    };
-    TlsProblem::ClientRefused {
-        why: why.to_owned(),
-        path: certificate.to_owned(),
     }
 }

@@ -6,10 +6,19 @@ use std::sync::Arc;
 
 use tokio::net::UnixStream;
 
+use super::connector::Connector;
 use crate::engine::error::{Error, Result};
 
+impl Connector {
+    /// Connections to a Unix socket on this machine.
+    pub fn unix(path: &str) -> Self {
+        let path: Arc<str> = path.into();
+        Self::new(move || dial(path.clone()))
+    }
+}
+
 /// Opens one connection.
-pub(super) async fn dial(path: Arc<str>) -> Result<UnixStream> {
+async fn dial(path: Arc<str>) -> Result<UnixStream> {
     UnixStream::connect(&*path)
         .await
         .map_err(|error| explain(&path, &error))

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::joint::Joint;
-use super::jump::plainly;
-use super::lane::Lane;
 use super::look::{self, Found};
-use super::owner::Goal;
+use super::order::Goal;
+use super::passage::Passage;
 use super::remote::Remote;
+use super::trouble::plainly;
 use crate::engine::error::{Error, Result};
-use crate::engine::transport::Failure;
+use crate::engine::transport::connector::Failure;
 
 /// How long a look at the host, or the first sign of life of a command there, may take: a
 /// login shell's start-up files may do much first.
@@ -41,7 +41,7 @@ pub(super) struct Door {
     finding: Joint<Way>,
     looking: Joint<Option<Error>>,
     /// The channel by which the way was found, for the first who needs one.
-    spare: Mutex<Option<Lane>>,
+    spare: Mutex<Option<Passage>>,
 }
 
 impl Door {
@@ -75,17 +75,17 @@ impl Door {
             if way == Way::Command {
                 let command = look::dial_stdio(&self.path)?;
                 return match self.remote.run(&command).await? {
-                    Ok(lane) => Ok(self.enter(lane, way)),
+                    Ok(passage) => Ok(self.enter(passage, way)),
                     Err(words) => Err(self.no_command(&words)),
                 };
             }
             let spare = self.lock_spare().take();
             // It may have lain there since a session that is dead by now.
-            if let Some(lane) = spare.filter(Lane::is_live) {
-                return Ok(self.enter(lane, way));
+            if let Some(passage) = spare.filter(Passage::is_live) {
+                return Ok(self.enter(passage, way));
             }
-            if let Ok(lane) = self.remote.open(Goal::Socket(self.path.clone())).await? {
-                return Ok(self.enter(lane, way));
+            if let Ok(passage) = self.remote.open(Goal::Socket(self.path.clone())).await? {
+                return Ok(self.enter(passage, way));
             }
             match self.clone().why_not().await? {
                 Some(error) => return Err(error),
@@ -101,9 +101,9 @@ impl Door {
         }
     }
 
-    fn enter(self: &Arc<Self>, lane: Lane, way: Way) -> Entered {
+    fn enter(self: &Arc<Self>, passage: Passage, way: Way) -> Entered {
         Entered {
-            lane,
+            passage,
             command: (way == Way::Command).then(|| self.clone()),
             silent: true,
         }
@@ -117,8 +117,8 @@ impl Door {
             return Ok(way);
         }
         let way = match self.remote.open(Goal::Socket(self.path.clone())).await? {
-            Ok(lane) => {
-                *self.lock_spare() = Some(lane);
+            Ok(passage) => {
+                *self.lock_spare() = Some(passage);
                 Way::Straight
             }
             Err(words) => {
@@ -148,11 +148,11 @@ impl Door {
     /// Whether the command leads to an engine.
     async fn knock(self: &Arc<Self>) -> Result<()> {
         let command = look::dial_stdio(&self.path)?;
-        let lane = match self.remote.run(&command).await? {
-            Ok(lane) => lane,
+        let passage = match self.remote.run(&command).await? {
+            Ok(passage) => passage,
             Err(words) => return Err(self.no_command(&words)),
         };
-        let mut stream = self.enter(lane, Way::Command);
+        let mut stream = self.enter(passage, Way::Command);
         let asking = async {
             stream.write_all(PING).await?;
             let mut answer = [0; 7];
@@ -187,15 +187,15 @@ impl Door {
     /// What can be seen of the socket on the host.
     async fn look(&self) -> Result<Found> {
         let script = look::script(&self.path)?;
-        let mut lane = match self.remote.run(&script).await? {
-            Ok(lane) => lane,
+        let mut passage = match self.remote.run(&script).await? {
+            Ok(passage) => passage,
             // It runs no commands: nothing can be seen.
             Err(_) => return Ok(Found::default()),
         };
         let reading = async {
             let mut said = Vec::new();
-            lane.shutdown().await?;
-            (&mut lane).take(8 * 1024).read_to_end(&mut said).await?;
+            passage.shutdown().await?;
+            (&mut passage).take(8 * 1024).read_to_end(&mut said).await?;
             io::Result::Ok(said)
         };
         match tokio::time::timeout(LOOK, reading).await {
@@ -234,14 +234,14 @@ impl Door {
         self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_spare(&self) -> std::sync::MutexGuard<'_, Option<Lane>> {
+    fn lock_spare(&self) -> std::sync::MutexGuard<'_, Option<Passage>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A stream to the engine.
 pub(super) struct Entered {
-    lane: Lane,
+    passage: Passage,
     /// It goes through a command, whose own words say why it ended without any answer.
     command: Option<Arc<Door>>,
     silent: bool,
@@ -254,11 +254,11 @@ impl AsyncRead for Entered {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.lane).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.passage).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             self.silent = false;
         } else if self.silent
-            && let (Some(door), Some(ending)) = (&self.command, self.lane.ending())
+            && let (Some(door), Some(ending)) = (&self.command, self.passage.ending())
         {
             let error = look::explain_ending(ending, door.remote.host(), &door.path);
             return Poll::Ready(Err(io::Error::new(ErrorKind::NotConnected, Failure(error))));
@@ -273,14 +273,14 @@ impl AsyncWrite for Entered {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.lane).poll_write(cx, buf)
+        Pin::new(&mut self.passage).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.lane).poll_flush(cx)
+        Pin::new(&mut self.passage).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.lane).poll_shutdown(cx)
+        Pin::new(&mut self.passage).poll_shutdown(cx)
     }
 }

@@ -10,20 +10,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::Interest;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::config::{Family, Hop};
+use super::answered::Answered;
+use super::config::hop::{Family, Hop};
 use super::joint::Joint;
-use super::owner::{Goal, Refusal};
+use super::options::SshOptions;
+use super::order::{Goal, Refusal};
 use super::session::{Login, Session};
 use super::socket::Stream;
-use super::{Ssh, Trouble};
+use super::trouble::{Trouble, plainly};
 use crate::engine::error::{Error, Result};
+use crate::engine::transport::ask::Ask;
 use crate::engine::transport::tcp;
 
 /// How long a TCP connection may take to be made, its name looked up included, where ssh_config has
 /// no ConnectTimeout.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Logins to one address that may be under way at once: sshd drops some from the eleventh on.
+const LOGINS: usize = 4;
 
 /// An open that takes longer keeps its session to itself: libssh2 opens one channel at a time, and
 /// a bastion tries for two minutes to reach a host that does not answer.
@@ -37,7 +44,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A bastion, for everything behind it.
 #[derive(Default)]
-pub(super) struct Bastion {
+struct Bastion {
     inner: Mutex<Sessions>,
     beginning: Joint<Session>,
     /// Held by whoever opens a channel, until it is open or known to be slow.
@@ -85,10 +92,67 @@ impl Bastion {
 
 type Reaching = Pin<Box<dyn Future<Output = Result<Session>> + Send>>;
 
-impl Ssh {
+/// All ways of a run. Cheap to clone; clones share what was logged in to and answered.
+#[derive(Clone)]
+pub(super) struct Ways {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: SshOptions,
+    ask: Arc<dyn Ask>,
+    answered: Arc<Answered>,
+    /// By the way there, each hop in full.
+    bastions: Mutex<HashMap<String, Arc<Bastion>>>,
+    /// By the place of a host.
+    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Ways {
+    pub(super) fn new(options: SshOptions, ask: Arc<dyn Ask>, answered: Arc<Answered>) -> Self {
+        Ways {
+            inner: Arc::new(Inner {
+                options,
+                ask,
+                answered,
+                bastions: Mutex::default(),
+                gates: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(super) fn options(&self) -> &SshOptions {
+        &self.inner.options
+    }
+
+    pub(super) fn ask(&self) -> &Arc<dyn Ask> {
+        &self.inner.ask
+    }
+
+    pub(super) fn answered(&self) -> &Arc<Answered> {
+        &self.inner.answered
+    }
+
+    fn bastion_at(&self, hops: &[Hop]) -> Arc<Bastion> {
+        let hop = |hop: &Hop| format!("{} {}@{}:{}", hop.name, hop.user, hop.host, hop.port);
+        let way = hops.iter().map(hop).collect::<Vec<_>>().join("\n");
+        let bastions = &self.inner.bastions;
+        let mut bastions = bastions.lock().unwrap_or_else(PoisonError::into_inner);
+        bastions.entry(way).or_default().clone()
+    }
+
+    fn gate(&self, hop: &Hop) -> Arc<Semaphore> {
+        let gates = &self.inner.gates;
+        let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates
+            .entry(hop.place())
+            .or_insert_with(|| Arc::new(Semaphore::new(LOGINS)))
+            .clone()
+    }
+
     /// A session on the last of `hops`, through all before it.
     pub(super) fn reach(&self, hops: &[Hop]) -> Reaching {
-        let (ssh, hops) = (self.clone(), hops.to_vec());
+        let (ways, hops) = (self.clone(), hops.to_vec());
         Box::pin(async move {
             let Some((hop, before)) = hops.split_last() else {
                 return Err(unreachable(
@@ -98,12 +162,12 @@ impl Ssh {
             };
             // sshd drops logins when too many are under way (MaxStartups), and those that take long
             // from their connection on.
-            let gate = ssh.gate(hop);
+            let gate = ways.gate(hop);
             let _turn = gate.acquire().await;
-            match ssh.enter(before, hop).await {
+            match ways.enter(before, hop).await {
                 // The answer that took too long is remembered.
                 Err(Error::Ssh { trouble, .. }) if *trouble == Trouble::Late => {
-                    ssh.enter(before, hop).await
+                    ways.enter(before, hop).await
                 }
                 entered => entered,
             }
@@ -132,7 +196,7 @@ impl Ssh {
         let within = hop.connect_timeout.unwrap_or(CONNECT);
         let refused = |why: &str| unreachable(&hop.name, why);
         let mut again = true;
-        let mut lane = loop {
+        let mut passage = loop {
             let bastion = self.bastion_at(bastions);
             let turn = bastion.turn.lock().await;
             if bastion.waits_for(&address) {
@@ -152,7 +216,7 @@ impl Ssh {
                 }
             }
             match opened {
-                Ok(Ok(Ok(lane))) => break lane,
+                Ok(Ok(Ok(passage))) => break passage,
                 Ok(Ok(Err(Refusal::Refused(words)))) => {
                     let why = format!("from {last} to {address}: {}", plainly(&words));
                     return Err(refused(&why));
@@ -190,7 +254,7 @@ impl Ssh {
                 tokio::time::sleep(GOODBYE).await;
             };
             tokio::select! {
-                _ = tokio::io::copy_bidirectional(&mut lane, &mut far) => {}
+                _ = tokio::io::copy_bidirectional(&mut passage, &mut far) => {}
                 () = left => {}
             }
         });
@@ -259,12 +323,6 @@ async fn connect(hop: &Hop) -> Result<(Stream, String)> {
     });
     let stream = ready.map_err(|error| unreachable(&hop.name, &error.to_string()))?;
     Ok((Stream::Tcp(stream), address.to_string()))
-}
-
-/// libssh2's words about a channel that was not opened, without its own jargon.
-pub(super) fn plainly(words: &str) -> &str {
-    let reason = words.rsplit_once('(').map_or(words, |(_, reason)| reason);
-    reason.trim_end_matches(')')
 }
 
 fn unreachable(name: &str, why: &str) -> Error {

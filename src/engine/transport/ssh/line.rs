@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
-use super::Trouble;
+use super::trouble::Trouble;
 
 const EAGAIN: i32 = -37;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ssh2::{MethodType, Session};
 
 use super::answered::{Answered, KeyAnswer};
-use super::config::{Hop, Strict};
+use super::config::hop::{Hop, Strict};
 use super::known_hosts::{self, KnownHosts, RevokedError, Verdict};
 use super::line::{Line, Stop, one_line};
 use super::trouble::{ANSWERS, ChangedKey, Trouble};

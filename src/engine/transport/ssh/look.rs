@@ -1,6 +1,6 @@
 //! Looking at a socket on a host with one command, and the commands that are run there.
 
-use super::lane::Ending;
+use super::passage::Ending;
 use crate::engine::error::{Error, Result};
 
 /// What stands at the place of the socket.

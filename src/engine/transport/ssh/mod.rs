@@ -9,85 +9,57 @@
 //! [`openssh`] leaves all of that to the system's `ssh`, for what libssh2 cannot do.
 //!
 //! `door` finds out how a socket is come by. `remote` has the sessions of a host, `jump` the way there,
-//! `session` is a handle on one, `owner` makes all calls of libssh2 for it, and a `lane` is one
-//! channel as a stream of bytes.
+//! `session` is a handle on one, `owner` makes all calls of libssh2 for it, in whose `strand` a channel
+//! is what its user has as a `passage`, a stream of bytes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod agent;
 pub mod answered;
-mod channel;
 pub mod config;
 mod door;
+mod fault;
 mod joint;
 mod jump;
 pub mod key_file;
 pub mod known_hosts;
-mod lane;
 mod line;
 pub mod login;
 mod look;
 pub mod openssh;
+pub mod options;
+mod order;
 mod owner;
+mod passage;
 mod remote;
 mod session;
 mod socket;
-mod trouble;
+mod strand;
+pub mod trouble;
 
 pub use answered::Answered;
-pub use config::{Hop, SshOptions};
-pub use trouble::{ChangedKey, Trouble};
+pub use options::SshOptions;
 
-use super::Connector;
 use super::ask::Ask;
+use super::connector::Connector;
 use door::Door;
-use jump::Bastion;
+use jump::Ways;
 use remote::{Remote, Target};
 
-/// Logins to one address that may be under way at once: sshd drops some from the eleventh on.
-const LOGINS: usize = 4;
-
-/// All SSH sessions of a run. Cheap to clone; clones share them.
+/// All SSH sessions of a run. Cheap to clone; clones share them, and they live as long as one of
+/// these or of their connectors.
 #[derive(Clone)]
 pub(super) struct Ssh {
-    inner: Arc<Inner>,
-}
-
-/// The same, for what it keeps itself.
-#[derive(Clone)]
-struct WeakSsh(Weak<Inner>);
-
-impl WeakSsh {
-    fn find(&self) -> Option<Ssh> {
-        self.0.upgrade().map(|inner| Ssh { inner })
-    }
-}
-
-struct Inner {
-    options: SshOptions,
-    ask: Arc<dyn Ask>,
-    answered: Arc<Answered>,
-    remotes: Mutex<HashMap<Target, Remote>>,
-    /// By the way there, each hop in full.
-    bastions: Mutex<HashMap<String, Arc<Bastion>>>,
-    /// By the place of a host.
-    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    ways: Ways,
+    remotes: Arc<Mutex<HashMap<Target, Remote>>>,
 }
 
 impl Ssh {
     pub(super) fn new(options: SshOptions, ask: Arc<dyn Ask>, answered: Arc<Answered>) -> Self {
         Ssh {
-            inner: Arc::new(Inner {
-                options,
-                ask,
-                answered,
-                remotes: Mutex::default(),
-                bastions: Mutex::default(),
-                gates: Mutex::default(),
-            }),
+            ways: Ways::new(options, ask, answered),
+            remotes: Arc::default(),
         }
     }
 
@@ -107,53 +79,34 @@ impl Ssh {
         let remote = self.remote(target);
         let door = Arc::new(Door::new(remote, socket.unwrap_or(openssh::SOCKET)));
         // The sessions live as long as the network or any of its connectors.
-        let ssh = self.clone();
+        let remotes = self.remotes.clone();
         Connector::new(move || {
-            let (door, ssh) = (door.clone(), ssh.clone());
+            let (door, remotes) = (door.clone(), remotes.clone());
             async move {
                 let entered = door.dial().await;
-                drop(ssh);
+                drop(remotes);
                 entered
             }
         })
     }
 
     fn remote(&self, target: Target) -> Remote {
-        let remotes = &self.inner.remotes;
-        let mut remotes = remotes.lock().unwrap_or_else(PoisonError::into_inner);
-        let weak = WeakSsh(Arc::downgrade(&self.inner));
+        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
         remotes
             .entry(target.clone())
-            .or_insert_with(|| Remote::new(weak, target))
+            .or_insert_with(|| Remote::new(self.ways.clone(), target))
             .clone()
     }
 
     pub(super) fn options(&self) -> &SshOptions {
-        &self.inner.options
+        self.ways.options()
     }
 
     pub(super) fn ask(&self) -> &Arc<dyn Ask> {
-        &self.inner.ask
+        self.ways.ask()
     }
 
     pub(super) fn answered(&self) -> &Arc<Answered> {
-        &self.inner.answered
-    }
-
-    fn bastion_at(&self, hops: &[Hop]) -> Arc<Bastion> {
-        let hop = |hop: &Hop| format!("{} {}@{}:{}", hop.name, hop.user, hop.host, hop.port);
-        let way = hops.iter().map(hop).collect::<Vec<_>>().join("\n");
-        let bastions = &self.inner.bastions;
-        let mut bastions = bastions.lock().unwrap_or_else(PoisonError::into_inner);
-        bastions.entry(way).or_default().clone()
-    }
-
-    fn gate(&self, hop: &Hop) -> Arc<Semaphore> {
-        let gates = &self.inner.gates;
-        let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates
-            .entry(hop.place())
-            .or_insert_with(|| Arc::new(Semaphore::new(LOGINS)))
-            .clone()
+        self.ways.answered()
     }
 }

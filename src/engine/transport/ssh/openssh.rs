@@ -16,9 +16,10 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::joint::Joint;
-use super::{SshOptions, Trouble};
+use super::options::SshOptions;
+use super::trouble::Trouble;
 use crate::engine::error::{Error, Result};
-use crate::engine::transport::{Connector, Failure};
+use crate::engine::transport::connector::{Connector, Failure};
 
 mod process;
 

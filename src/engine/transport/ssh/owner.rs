@@ -16,18 +16,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ssh2::{BlockDirections, Channel, ErrorCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use ssh2::BlockDirections;
+use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, Sleep};
 
-use super::channel::{Line, PIECE};
-use super::lane::{Fate, Lane};
+use super::fault::End;
+use super::order::{Opening, Pending};
+use super::passage::Fate;
 use super::socket::Socket;
+use super::strand::{PIECE, Strand};
+
+mod perform;
 
 /// Pieces that one channel reads before others have their turn.
 const PIECES: u32 = 4;
@@ -52,49 +55,6 @@ impl Default for Patience {
             every: Duration::from_secs(10),
             misses: 3,
         }
-    }
-}
-
-/// What a channel leads to.
-#[derive(Debug, Clone)]
-pub(super) enum Goal {
-    /// A Unix socket on the host.
-    Socket(String),
-    /// A TCP connection from the host.
-    Tcp(String, u16),
-    /// A command on the host, as its login shell reads it.
-    Command(String),
-}
-
-/// Why there is no lane.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The host refused this one channel, in libssh2's words.
-    Refused(String),
-    /// The session is over, see its fate.
-    Dead,
-}
-
-/// One channel that someone wants.
-pub(super) struct Opening {
-    pub(super) goal: Goal,
-    /// Given back when the lane is dropped.
-    pub(super) permits: Vec<OwnedSemaphorePermit>,
-    pub(super) reply: oneshot::Sender<Result<Lane, Refusal>>,
-}
-
-/// The channel that is being opened.
-struct Pending {
-    /// `None`: only to hear from the host.
-    order: Option<Opening>,
-    /// Open, and the command is being started in it.
-    channel: Option<Channel>,
-}
-
-impl Pending {
-    fn is_to_another_host(&self) -> bool {
-        let goal = self.order.as_ref().map(|order| &order.goal);
-        matches!(goal, Some(Goal::Tcp(..)))
     }
 }
 
@@ -126,7 +86,7 @@ pub(super) struct Owner {
     orders: mpsc::Receiver<Opening>,
     fate: Fate,
     pending: Option<Pending>,
-    lines: BTreeMap<u64, Line>,
+    strands: BTreeMap<u64, Strand>,
     next: u64,
     turn: VecDeque<Call>,
     /// Pieces read by the channel whose turn it is.
@@ -148,15 +108,6 @@ pub(super) struct Owner {
     buffer: Box<[u8]>,
 }
 
-/// How a session ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// Nobody needs it any more.
-    Unneeded,
-    /// It broke, and how.
-    Broken(String),
-}
-
 impl Owner {
     /// Must be called inside the runtime of the thread that will poll it. The session must not
     /// block.
@@ -176,7 +127,7 @@ impl Owner {
             orders,
             fate,
             pending: None,
-            lines: BTreeMap::new(),
+            strands: BTreeMap::new(),
             next: 0,
             turn: VecDeque::new(),
             pieces: 0,
@@ -205,12 +156,12 @@ impl Owner {
                 Ok(moved) => moved,
                 Err(end) => return Poll::Ready(end),
             };
-            if self.alone && self.pending.is_none() && self.lines.is_empty() {
+            if self.alone && self.pending.is_none() && self.strands.is_empty() {
                 return Poll::Ready(End::Unneeded);
             }
             if moved {
                 self.naps = 0;
-            } else if !self.lines.values().any(Line::is_overlooked) {
+            } else if !self.strands.values().any(Strand::is_overlooked) {
                 match self.sleep(cx) {
                     Ok(true) => {}
                     Ok(false) => return Poll::Pending,
@@ -280,10 +231,10 @@ impl Owner {
     /// A packet is half sent: by the call that would block, or by the reading in whatever call.
     fn plan_mending(&mut self, holder: Option<Call>) {
         self.turn.extend(holder);
-        match self.any_line() {
+        match self.any_strand() {
             Some(id) => self.turn.push_back(Call::Drain(id)),
             None => {
-                let closing = self.lines.iter().filter(|(_, line)| line.close_sent);
+                let closing = self.strands.iter().filter(|(_, strand)| strand.close_sent);
                 self.turn.extend(closing.map(|(&id, _)| Call::Close(id)));
                 self.turn.push_back(Call::Open);
             }
@@ -293,30 +244,30 @@ impl Owner {
     /// What there is to do.
     fn plan(&mut self) {
         self.pieces = 0;
-        for (&id, line) in &self.lines {
-            if line.closing {
+        for (&id, strand) in &self.strands {
+            if strand.closing {
                 self.turn.push_back(Call::Close(id));
                 continue;
             }
             self.turn.push_back(Call::Read(id));
-            if line.command {
+            if strand.command {
                 self.turn.push_back(Call::Complaint(id));
             }
             self.turn.push_back(Call::Over(id));
             self.turn.push_back(Call::Write(id));
             self.turn.push_back(Call::Eof(id));
         }
-        // When all lanes are full: what lies in the socket may be the leave to write.
-        self.turn.extend(self.any_line().map(Call::Drain));
+        // When all passages are full: what lies in the socket may be the leave to write.
+        self.turn.extend(self.any_strand().map(Call::Drain));
         // Last, for no other call to read the answer after it looked.
         self.turn.push_back(Call::Open);
     }
 
     /// A channel through which the socket can be read.
-    fn any_line(&self) -> Option<u64> {
-        let mut lines = self.lines.iter();
-        lines
-            .find(|(_, line)| !line.over && !line.closing)
+    fn any_strand(&self) -> Option<u64> {
+        let mut strands = self.strands.iter();
+        strands
+            .find(|(_, strand)| !strand.over && !strand.closing)
             .map(|(&id, _)| id)
     }
 
@@ -332,31 +283,31 @@ impl Owner {
             | Call::Close(id)
             | Call::Drain(id) => id,
         };
-        let Some(line) = self.lines.get_mut(&id) else {
+        let Some(strand) = self.strands.get_mut(&id) else {
             return false;
         };
         match call {
             Call::Close(_) => {
-                let ready = line.close_sent || self.socket.has_room();
+                let ready = strand.close_sent || self.socket.has_room();
                 self.wants_room |= !ready;
                 ready
             }
-            _ if line.closing => false,
+            _ if strand.closing => false,
             Call::Read(_) => {
-                if line.dropped(cx) {
-                    line.closing = true;
+                if strand.dropped(cx) {
+                    strand.closing = true;
                     self.turn.push_back(Call::Close(id));
                     return false;
                 }
-                line.pour(cx) && !line.eof
+                strand.pour(cx) && !strand.eof
             }
-            Call::Complaint(_) => !line.eof,
-            Call::Over(_) => line.eof && !line.over,
+            Call::Complaint(_) => !strand.eof,
+            Call::Over(_) => strand.eof && !strand.over,
             // Without a window the call would claim to wait for reading, whatever else is so.
-            Call::Write(_) => line.draw(cx) && line.channel.write_window().remaining > 0,
+            Call::Write(_) => strand.draw(cx) && strand.channel.write_window().remaining > 0,
             Call::Eof(_) => {
-                let ready = line.ends() && self.socket.has_room();
-                self.wants_room |= line.ends() && !ready;
+                let ready = strand.ends() && self.socket.has_room();
+                self.wants_room |= strand.ends() && !ready;
                 ready
             }
             _ => !self.drained || self.half_sent(),
@@ -368,16 +319,16 @@ impl Owner {
         let (Call::Read(id) | Call::Over(id)) = call else {
             return;
         };
-        let Some(line) = self.lines.get_mut(&id) else {
+        let Some(strand) = self.strands.get_mut(&id) else {
             return;
         };
-        if line.eof && line.pour(cx) {
-            line.finish_reading(cx);
+        if strand.eof && strand.pour(cx) {
+            strand.finish_reading(cx);
         }
-        if line.over {
-            line.closing = true;
+        if strand.over {
+            strand.closing = true;
             self.turn.push_back(Call::Close(id));
-        } else if matches!(call, Call::Read(_)) && line.pour(cx) && !line.eof {
+        } else if matches!(call, Call::Read(_)) && strand.pour(cx) && !strand.eof {
             self.pieces += 1;
             match self.pieces < PIECES {
                 true => self.turn.push_front(call),
@@ -403,232 +354,6 @@ impl Owner {
             }
         }
         self.pending.is_some()
-    }
-
-    /// Makes a call: the one place where anything is sent or received. `Ok(false)`: it would block.
-    #[inline(never)]
-    fn perform(&mut self, call: Call) -> Result<bool, End> {
-        match call {
-            Call::Open => self.open(),
-            Call::Read(id) => {
-                let Some(line) = self.lines.get_mut(&id) else {
-                    return Ok(false);
-                };
-                self.drained = true;
-                match std::io::Read::read(&mut line.channel, &mut self.buffer) {
-                    Ok(0) => line.eof = line.channel.eof(),
-                    Ok(n) => {
-                        line.take(&self.buffer[..n]);
-                        self.heard = true;
-                        return Ok(true);
-                    }
-                    Err(error) => return self.judge_io(id, &error),
-                }
-                Ok(self.lines.get(&id).is_some_and(|line| line.eof))
-            }
-            Call::Complaint(id) => {
-                let Some(line) = self.lines.get_mut(&id) else {
-                    return Ok(false);
-                };
-                match std::io::Read::read(&mut line.channel.stderr(), &mut self.buffer) {
-                    Ok(0) => Ok(false),
-                    Ok(n) => {
-                        line.complain(&self.buffer[..n]);
-                        self.heard = true;
-                        Ok(true)
-                    }
-                    Err(error) => self.judge_io(id, &error),
-                }
-            }
-            Call::Write(id) => {
-                let Some(line) = self.lines.get_mut(&id) else {
-                    return Ok(false);
-                };
-                match std::io::Write::write(&mut line.channel.stream(0), line.unsent()) {
-                    Ok(0) => Ok(false),
-                    Ok(n) => {
-                        line.sent(n);
-                        Ok(true)
-                    }
-                    Err(error) => self.judge_io(id, &error),
-                }
-            }
-            Call::Over(id) => {
-                let result = match self.lines.get_mut(&id) {
-                    Some(line) => line.channel.wait_close(),
-                    None => return Ok(false),
-                };
-                let went = self.judge(id, result)?;
-                if let (true, Some(line)) = (went, self.lines.get_mut(&id)) {
-                    line.over = true;
-                }
-                Ok(went)
-            }
-            Call::Eof(id) => {
-                let result = match self.lines.get_mut(&id) {
-                    Some(line) => line.channel.send_eof(),
-                    None => return Ok(false),
-                };
-                let went = self.judge(id, result)?;
-                if let (true, Some(line)) = (went, self.lines.get_mut(&id)) {
-                    line.eof_sent = true;
-                }
-                Ok(went)
-            }
-            Call::Close(id) => {
-                let Some(line) = self.lines.get_mut(&id) else {
-                    return Ok(false);
-                };
-                line.close_sent = true;
-                self.drained = true;
-                match line.channel.close() {
-                    Err(error) if blocks(&error) => Ok(false),
-                    Err(error) if ends_session(&error) => Err(broken(&error)),
-                    // Closed to the end, or it cannot be closed any better.
-                    _ => {
-                        self.heard = true;
-                        self.lines.remove(&id);
-                        Ok(true)
-                    }
-                }
-            }
-            Call::Drain(id) => {
-                let Some(line) = self.lines.get_mut(&id) else {
-                    return Ok(false);
-                };
-                self.drained = true;
-                let result = match line.eof {
-                    true => line.channel.wait_close(),
-                    false => line.channel.wait_eof(),
-                };
-                // Only what it did on its way counts.
-                match result {
-                    Err(error) if ends_session(&error) => Err(broken(&error)),
-                    _ => Ok(false),
-                }
-            }
-        }
-    }
-
-    /// Goes on with the channel that is being opened.
-    fn open(&mut self) -> Result<bool, End> {
-        let Some(pending) = &mut self.pending else {
-            return Ok(false);
-        };
-        let goal = pending.order.as_ref().map(|order| &order.goal);
-        let opened = match (&mut pending.channel, goal) {
-            (Some(channel), Some(Goal::Command(command))) => channel.exec(command).map(|()| None),
-            (_, Some(Goal::Command(_))) => self.session.channel_session().map(Some),
-            (_, Some(Goal::Socket(path))) => {
-                let opened = self.session.channel_direct_streamlocal(path, None);
-                opened.map(Some)
-            }
-            (_, Some(Goal::Tcp(host, port))) => {
-                let opened = self.session.channel_direct_tcpip(host, *port, None);
-                opened.map(Some)
-            }
-            // Every server must refuse a kind that it does not know.
-            (_, None) => {
-                let opened =
-                    self.session
-                        .channel_open("alive@ostler", PIECE as u32, PIECE as u32, None);
-                opened.map(Some)
-            }
-        };
-        let command = matches!(goal, Some(Goal::Command(_)));
-        // The host still tries to reach another one, for longer than libssh2 waits. Should it get
-        // there after all, its answer names a channel that libssh2 no longer knows: numbers are
-        // not given twice, so it is taken for no other.
-        let unreached = pending.is_to_another_host();
-        match opened {
-            Err(error) if blocks(&error) => return Ok(false),
-            Err(error) if timed_out(&error) && unreached => {
-                self.refuse("no connection was made in time");
-            }
-            Err(error) if ends_session(&error) => return Err(broken(&error)),
-            Err(error) => {
-                self.heard = true;
-                self.refuse(error.message());
-            }
-            Ok(Some(channel)) if command && pending.channel.is_none() => {
-                self.heard = true;
-                pending.channel = Some(channel);
-            }
-            Ok(opened) => {
-                self.heard = true;
-                let Some(pending) = self.pending.take() else {
-                    return Ok(true);
-                };
-                match (opened.or(pending.channel), pending.order) {
-                    (Some(channel), Some(order)) => self.carry(channel, order, command),
-                    (Some(channel), None) => self.abandon(channel),
-                    (None, _) => {}
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Tells whoever wanted the channel that is being opened that there is none.
-    fn refuse(&mut self, words: &str) {
-        let Some(Pending { order, channel }) = self.pending.take() else {
-            return;
-        };
-        if let Some(channel) = channel {
-            self.abandon(channel);
-        }
-        if let Some(Opening { permits, reply, .. }) = order {
-            // Before the answer: who hears it may count what is free.
-            drop(permits);
-            let _ = reply.send(Err(Refusal::Refused(words.to_owned())));
-        }
-    }
-
-    /// Hands a new lane to whoever wanted it.
-    fn carry(&mut self, channel: Channel, order: Opening, command: bool) {
-        let (lane, far) = Lane::new(self.fate.clone(), order.permits);
-        self.lines
-            .insert(self.next, Line::new(channel, far, command));
-        self.next += 1;
-        // If nobody wants it any more, it is dropped here and closed in the next turn.
-        let _ = order.reply.send(Ok(lane));
-    }
-
-    /// A channel that nobody has.
-    fn abandon(&mut self, channel: Channel) {
-        let (_, far) = Lane::new(self.fate.clone(), Vec::new());
-        let mut line = Line::new(channel, far, false);
-        line.closing = true;
-        self.lines.insert(self.next, line);
-        self.next += 1;
-    }
-
-    fn judge(&mut self, id: u64, result: Result<(), ssh2::Error>) -> Result<bool, End> {
-        match result {
-            Ok(()) => Ok(true),
-            Err(error) if blocks(&error) => Ok(false),
-            Err(error) if ends_session(&error) => Err(broken(&error)),
-            Err(_) => Ok(self.give_up(id)),
-        }
-    }
-
-    /// As [`Owner::judge`]: the error of a read or a write keeps its words and loses its code.
-    fn judge_io(&mut self, id: u64, error: &std::io::Error) -> Result<bool, End> {
-        if error.kind() == ErrorKind::WouldBlock {
-            return Ok(false);
-        }
-        match ssh2::Error::last_session_error(&self.session) {
-            Some(error) if ends_session(&error) => Err(broken(&error)),
-            _ => Ok(self.give_up(id)),
-        }
-    }
-
-    /// One channel failed; the others go on.
-    fn give_up(&mut self, id: u64) -> bool {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.closing = true;
-        }
-        true
     }
 
     /// Whether libssh2 holds a packet that is half sent.
@@ -682,7 +407,7 @@ impl Owner {
                 return Ok(false);
             }
         }
-        let idle = self.lines.is_empty() && self.pending.is_none();
+        let idle = self.strands.is_empty() && self.pending.is_none();
         if (self.drained || self.pending.is_some() || idle)
             && let Poll::Ready(bytes) = self.socket.poll_readable(cx)
         {
@@ -693,11 +418,11 @@ impl Owner {
             }
             return Ok(true);
         }
-        let waits = self.lines.values().any(Line::waits_for_close);
+        let waits = self.strands.values().any(Strand::waits_for_close);
         Ok(waits && self.take_nap(cx))
     }
 
-    /// Lets go of everything. The fate must be set before, for lanes to see it.
+    /// Lets go of everything. The fate must be set before, for passages to see it.
     pub(super) fn finish(self, end: &End) {
         if *end == End::Unneeded && !self.half_sent() && self.socket.has_room() {
             let _ = self.session.disconnect(None, "done", None);
@@ -705,38 +430,4 @@ impl Owner {
         // Without a socket nothing that is freed tries to say goodbye.
         self.socket.cut();
     }
-}
-
-fn code(error: &ssh2::Error) -> i32 {
-    match error.code() {
-        ErrorCode::Session(code) | ErrorCode::SFTP(code) => code,
-    }
-}
-
-/// LIBSSH2_ERROR_EAGAIN.
-fn blocks(error: &ssh2::Error) -> bool {
-    code(error) == -37
-}
-
-/// LIBSSH2_ERROR_TIMEOUT: no answer for a minute, which cannot be set.
-fn timed_out(error: &ssh2::Error) -> bool {
-    code(error) == -9
-}
-
-/// Errors after which no channel of the session can go on: of the socket (-7, -9, -13, -30, -43,
-/// -45), of the protocol and its ciphers (-4, -5, -8, -12, -14, -29, -40, -41, -44, -49, -52 … -54),
-/// of memory (-6).
-fn ends_session(error: &ssh2::Error) -> bool {
-    matches!(
-        -code(error),
-        4..=9 | 12 | 13 | 14 | 29 | 30 | 40 | 41 | 43 | 44 | 45 | 49 | 52..=54
-    )
-}
-
-fn broken(error: &ssh2::Error) -> End {
-    End::Broken(match code(error) {
-        -43 | -13 => "the host closed it".to_owned(),
-        -7 => "nothing can be sent to the host any more".to_owned(),
-        _ => error.message().to_owned(),
-    })
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::config;
 use super::joint::Joint;
-use super::lane::Lane;
-use super::owner::{Goal, Refusal};
+use super::jump::Ways;
+use super::order::{Goal, Refusal};
+use super::passage::Passage;
 use super::session::{COMMANDS, Session};
-use super::{WeakSsh, config};
 use crate::engine::error::{Error, Result};
 
-/// Connections to one host at most, where every lane is a command.
+/// Connections to one host at most, where every passage is a command.
 const CONNECTIONS: usize = 12;
 
 /// How long opening a channel may take on a session that is there.
@@ -34,8 +35,7 @@ pub(super) struct Remote {
 }
 
 struct Inner {
-    /// What keeps this host, too.
-    ssh: WeakSsh,
+    ways: Ways,
     target: Target,
     /// The first is the one for everything; further ones carry commands.
     live: Mutex<Vec<Session>>,
@@ -46,10 +46,10 @@ struct Inner {
 }
 
 impl Remote {
-    pub(super) fn new(ssh: WeakSsh, target: Target) -> Self {
+    pub(super) fn new(ways: Ways, target: Target) -> Self {
         Remote {
             inner: Arc::new(Inner {
-                ssh,
+                ways,
                 target,
                 live: Mutex::default(),
                 beginning: Joint::default(),
@@ -93,13 +93,13 @@ impl Remote {
     /// # Errors
     /// Those of [`Remote::session`], or the host does not answer. A refusal by the host is not one:
     /// it comes back in libssh2's words.
-    pub(super) async fn open(&self, goal: Goal) -> Result<std::result::Result<Lane, String>> {
+    pub(super) async fn open(&self, goal: Goal) -> Result<std::result::Result<Passage, String>> {
         let mut again = true;
         loop {
             let session = self.session().await?;
             let opening = session.open(goal.clone());
             match self.in_time(opening).await? {
-                Ok(lane) => return Ok(Ok(lane)),
+                Ok(passage) => return Ok(Ok(passage)),
                 Err(Refusal::Refused(words)) => return Ok(Err(words)),
                 Err(Refusal::Dead) if again => again = false,
                 Err(Refusal::Dead) => return Err(self.ended(&session)),
@@ -112,7 +112,7 @@ impl Remote {
     ///
     /// # Errors
     /// As [`Remote::open`].
-    pub(super) async fn run(&self, command: &str) -> Result<std::result::Result<Lane, String>> {
+    pub(super) async fn run(&self, command: &str) -> Result<std::result::Result<Passage, String>> {
         let mut deaths = 0;
         loop {
             let waiting = self.inner.commands.clone().acquire_owned();
@@ -126,7 +126,7 @@ impl Remote {
             };
             let running = session.run(command.to_owned(), vec![whole, room]);
             match self.in_time(running).await? {
-                Ok(lane) => return Ok(Ok(lane)),
+                Ok(passage) => return Ok(Ok(passage)),
                 Err(Refusal::Refused(words)) if !session.is_full() => return Ok(Err(words)),
                 Err(Refusal::Refused(_)) => {}
                 Err(Refusal::Dead) if deaths < 2 => deaths += 1,
@@ -191,10 +191,7 @@ impl Remote {
 
     async fn log_in(&self) -> Result<Session> {
         let Target { user, host, port } = self.inner.target.clone();
-        let Some(ssh) = self.inner.ssh.find() else {
-            return Err(self.lost("nobody needs it any more"));
-        };
-        let options = ssh.options().clone();
+        let options = self.inner.ways.options().clone();
         let resolving = tokio::task::spawn_blocking(move || {
             config::resolve(&options, user.as_deref(), &host, port)
         });
@@ -202,7 +199,7 @@ impl Remote {
             Ok(hops) => hops?,
             Err(error) => return Err(self.lost(&error.to_string())),
         };
-        ssh.reach(&hops).await
+        self.inner.ways.reach(&hops).await
     }
 
     fn ended(&self, session: &Session) -> Error {

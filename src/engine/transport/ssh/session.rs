@@ -1,5 +1,5 @@
 //! A handle on a session: whoever has one can open channels; when the last is gone, and the last
-//! lane, the session ends.
+//! passage, the session ends.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,30 +9,32 @@ use std::thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::answered::Answered;
-use super::config::Hop;
-use super::lane::{Fate, Lane};
+use super::config::hop::Hop;
+use super::fault::End;
 use super::login::log_in;
-use super::owner::{End, Goal, Opening, Owner, Patience, Refusal};
+use super::order::{Goal, Opening, Refusal};
+use super::owner::{Owner, Patience};
+use super::passage::{Fate, Passage};
 use super::socket::{Socket, Stream};
 use crate::engine::error::{Error, Result};
 use crate::engine::transport::ask::Ask;
 
 /// Channels open at once. Streams that are followed count; a host with more of them than this
 /// makes the next one wait until its caller's deadline.
-const LANES: usize = 256;
+const PASSAGES: usize = 256;
 /// Commands running at once: sshd takes ten sessions on a connection (MaxSessions), and a person's
 /// own may be among them when connections are shared.
 pub(super) const COMMANDS: usize = 8;
 
-/// A lane, or why there is none.
-type Opened = std::result::Result<Lane, Refusal>;
+/// A passage, or why there is none.
+type Opened = std::result::Result<Passage, Refusal>;
 
 /// A logged-in connection.
 #[derive(Clone)]
 pub(super) struct Session {
     orders: mpsc::Sender<Opening>,
     fate: Fate,
-    lanes: Arc<Semaphore>,
+    passages: Arc<Semaphore>,
     commands: Arc<Semaphore>,
     /// Commands that the host is known to allow at once.
     allowed: Arc<AtomicUsize>,
@@ -73,7 +75,7 @@ impl Session {
 
     /// Opens a channel. Waits while too many are open.
     pub(super) async fn open(&self, goal: Goal) -> Opened {
-        let permit = self.lanes.clone().acquire_owned().await;
+        let permit = self.passages.clone().acquire_owned().await;
         self.order(goal, Vec::from_iter(permit.ok())).await
     }
 
@@ -140,11 +142,11 @@ fn live(stream: Stream, login: &Login, tell: oneshot::Sender<Result<Session>>) {
     session.set_blocking(false);
     let fate: Fate = Arc::new(OnceLock::new());
     // One at a time is opened; the queue is where the rest wait.
-    let (orders, queue) = mpsc::channel(LANES);
+    let (orders, queue) = mpsc::channel(PASSAGES);
     let handle = Session {
         orders,
         fate: fate.clone(),
-        lanes: Arc::new(Semaphore::new(LANES)),
+        passages: Arc::new(Semaphore::new(PASSAGES)),
         commands: Arc::new(Semaphore::new(COMMANDS)),
         allowed: Arc::new(AtomicUsize::new(COMMANDS)),
     };

@@ -250,6 +250,12 @@ fn refused(host: &str, user: &str, methods: &[String]) -> String {
     )
 }
 
+/// libssh2's words about a channel that was not opened, without its own jargon.
+pub(super) fn plainly(words: &str) -> &str {
+    let reason = words.rsplit_once('(').map_or(words, |(_, reason)| reason);
+    reason.trim_end_matches(')')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,18 +2,19 @@
 //! when the handshake is over for us: its alert is the first thing we read.
 
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::super::Failure;
 use super::super::certificate::Shown;
+use super::super::connector::Failure;
 use super::super::tcp::{Sniffed, Target};
-use super::refusal;
-use crate::engine::error::Error;
+use crate::engine::error::{Error, TlsProblem};
 
 pub(in crate::engine::transport) struct Encrypted {
     stream: TlsStream<Sniffed>,
@@ -109,5 +110,28 @@ impl AsyncWrite for Encrypted {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.reason(cx, error))),
             polled => polled,
         }
+    }
+}
+
+/// What an engine means by an alert.
+pub(super) fn refusal(alert: AlertDescription, certificate: &Path) -> TlsProblem {
+    use AlertDescription::*;
+    let why = match alert {
+        UnknownCA => "it does not know the CA that signed it",
+        CertificateExpired => "it is over by the host's clock",
+        CertificateRevoked => "it was revoked",
+        CertificateRequired | NoCertificate => "it was not shown",
+        BadCertificate | CertificateUnknown | UnsupportedCertificate | AccessDenied => {
+            "it does not say why; most often another CA signed it"
+        }
+        other => {
+            return TlsProblem::Handshake {
+                why: format!("the engine ended it with the alert {other:?}"),
+            };
+        }
+    };
+    TlsProblem::ClientRefused {
+        why: why.to_owned(),
+        path: certificate.to_owned(),
     }
 }

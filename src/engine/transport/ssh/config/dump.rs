@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::{SshOptions, Trouble};
 use crate::engine::transport::ssh::line::one_line;
+use crate::engine::transport::ssh::options::SshOptions;
+use crate::engine::transport::ssh::trouble::Trouble;
 
 /// Longest time that `ssh -G` may take: a Match may run programs, a canonical name ask the DNS.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);

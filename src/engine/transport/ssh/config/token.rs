@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 
-use super::Hop;
+use super::hop::Hop;
 
 /// A variable of the environment that says something.
 pub(super) fn variable(name: &str) -> Option<String> {

@@ -6,28 +6,28 @@ use std::task::{Context, Poll};
 use ssh2::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::lane::{Ending, FarEnd};
+use super::passage::{Ending, FarEnd};
 
 /// Bytes that one call moves.
 pub(super) const PIECE: usize = 32 * 1024;
 /// Of what a command says on its error output, this much is kept.
 const COMPLAINT: usize = 4 * 1024;
 
-/// A channel and the far end of its lane.
-pub(super) struct Line {
+/// A channel and the far end of its passage.
+pub(super) struct Strand {
     pub(super) channel: Channel,
     far: FarEnd,
     /// It carries a command's output, and its end is told with its exit code.
     pub(super) command: bool,
-    /// Read from the channel, not yet taken by the lane.
+    /// Read from the channel, not yet taken by the passage.
     inbound: Vec<u8>,
     inbound_at: usize,
-    /// Taken from the lane, not yet by the channel. Never changed while some of it is left: a
+    /// Taken from the passage, not yet by the channel. Never changed while some of it is left: a
     /// write that would block must be repeated with the same bytes.
     outbound: Vec<u8>,
     outbound_at: usize,
     complaint: Vec<u8>,
-    /// The lane was shut down for writing; the host is told once all is written.
+    /// The passage was shut down for writing; the host is told once all is written.
     shut: bool,
     /// The host was told.
     pub(super) eof_sent: bool,
@@ -41,9 +41,9 @@ pub(super) struct Line {
     pub(super) close_sent: bool,
 }
 
-impl Line {
+impl Strand {
     pub(super) fn new(channel: Channel, far: FarEnd, command: bool) -> Self {
-        Line {
+        Strand {
             channel,
             far,
             command,
@@ -61,7 +61,7 @@ impl Line {
         }
     }
 
-    /// Whether something for the lane waits in libssh2, read there with something else.
+    /// Whether something for the passage waits in libssh2, read there with something else.
     pub(super) fn is_overlooked(&self) -> bool {
         !self.closing
             && !self.eof
@@ -74,7 +74,7 @@ impl Line {
         self.close_sent || (self.eof && !self.over)
     }
 
-    /// Whether the lane was dropped.
+    /// Whether the passage was dropped.
     pub(super) fn dropped(&mut self, cx: &mut Context<'_>) -> bool {
         Pin::new(&mut self.far.alive).poll(cx).is_ready()
     }
@@ -88,14 +88,14 @@ impl Line {
         self.complaint.extend(bytes.iter().take(room));
     }
 
-    /// Passes on what was read. Whether all of it went; the lane is woken when more fits.
+    /// Passes on what was read. Whether all of it went; the passage is woken when more fits.
     pub(super) fn pour(&mut self, cx: &mut Context<'_>) -> bool {
         while self.inbound_at < self.inbound.len() {
             let rest = &self.inbound[self.inbound_at..];
             match Pin::new(&mut self.far.pipe).poll_write(cx, rest) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(n)) if n > 0 => self.inbound_at += n,
-                // Nobody will read it; that the lane is dropped is seen elsewhere.
+                // Nobody will read it; that the passage is dropped is seen elsewhere.
                 Poll::Ready(_) => self.inbound_at = self.inbound.len(),
             }
         }
@@ -104,7 +104,7 @@ impl Line {
         true
     }
 
-    /// Takes what the lane's user wrote. Whether there is something to send.
+    /// Takes what the passage's user wrote. Whether there is something to send.
     pub(super) fn draw(&mut self, cx: &mut Context<'_>) -> bool {
         if self.outbound_at == self.outbound.len() && !self.shut {
             self.outbound.resize(PIECE, 0);
@@ -136,7 +136,7 @@ impl Line {
         self.shut && !self.eof_sent && self.unsent().is_empty()
     }
 
-    /// The host will send no more: so the lane's user reads an end. A command's end is told with
+    /// The host will send no more: so the passage's user reads an end. A command's end is told with
     /// its exit code, which may come later.
     pub(super) fn finish_reading(&mut self, cx: &mut Context<'_>) {
         if self.command && !self.over {

@@ -10,15 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::engine::error::Error;
-use crate::engine::transport::Failure;
+use crate::engine::transport::connector::Failure;
 
-/// Bytes that wait between the owner and a lane's user, each way.
+/// Bytes that wait between the owner and a passage's user, each way.
 pub(super) const PIPE: usize = 64 * 1024;
 
-/// Why a session ended; empty while it lives. Set before its lanes are cut.
+/// Why a session ended; empty while it lives. Set before its passages are cut.
 pub(super) type Fate = Arc<OnceLock<Error>>;
 
-/// How a command on the host ended. Set before its lane ends.
+/// How a command on the host ended. Set before its passage ends.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
     /// Its exit code; 0 also when a signal ended it.
@@ -29,7 +29,7 @@ pub(super) struct Ending {
 
 /// A channel. Shutting it down for writing is a half-close, as on any socket; dropping it closes the
 /// channel on the host.
-pub(super) struct Lane {
+pub(super) struct Passage {
     /// Dropped first. A dropped pipe alone looks like a half-close to the owner, and whoever follows
     /// a log would be followed for ever.
     _alive: oneshot::Sender<Infallible>,
@@ -39,16 +39,16 @@ pub(super) struct Lane {
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// What the owner keeps of a lane.
+/// What the owner keeps of a passage.
 pub(super) struct FarEnd {
     pub(super) alive: oneshot::Receiver<Infallible>,
     pub(super) pipe: DuplexStream,
     pub(super) ending: Arc<OnceLock<Ending>>,
 }
 
-impl Lane {
-    /// A lane and its far end. What is in `permits` is given back when the lane is dropped.
-    pub(super) fn new(fate: Fate, permits: Vec<OwnedSemaphorePermit>) -> (Lane, FarEnd) {
+impl Passage {
+    /// A passage and its far end. What is in `permits` is given back when the passage is dropped.
+    pub(super) fn new(fate: Fate, permits: Vec<OwnedSemaphorePermit>) -> (Passage, FarEnd) {
         let (near, far) = tokio::io::duplex(PIPE);
         let (alive, watch) = oneshot::channel();
         let ending = Arc::new(OnceLock::new());
@@ -57,14 +57,14 @@ impl Lane {
             pipe: far,
             ending: ending.clone(),
         };
-        let lane = Lane {
+        let passage = Passage {
             _alive: alive,
             pipe: near,
             fate,
             ending,
             _permits: permits,
         };
-        (lane, far)
+        (passage, far)
     }
 
     /// How its command ended, once it has.
@@ -83,7 +83,7 @@ impl Lane {
     }
 }
 
-impl AsyncRead for Lane {
+impl AsyncRead for Passage {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -102,7 +102,7 @@ impl AsyncRead for Lane {
     }
 }
 
-impl AsyncWrite for Lane {
+impl AsyncWrite for Passage {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

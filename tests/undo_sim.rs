@@ -14,8 +14,9 @@ use ostler::observe::scan::{Inspect, scan};
 use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
 use ostler::record::names;
 use ostler::sim::{Fault, Sim, When};
-use ostler::walk::back::{BackError, Search, Way};
+use ostler::walk::back::{BackError, Way};
 use ostler::walk::lineage;
+use ostler::walk::search::Search;
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;

@@ -35,13 +35,14 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     };
     // What a login asks is asked in the console, not on the terminal under it.
     let desk = Arc::new(Desk::of(context.network.answered().clone()));
-    let network = context.network.clone().asked_by(desk.clone());
+    let asked = Context {
+        network: context.network.clone().asked_by(desk.clone()),
+        mode,
+        ..context.clone()
+    };
     let options = ConsoleOptions {
         subject,
-        connect: Arc::new(move |host| {
-            let (network, engine) = (network.clone(), host.engine.clone());
-            Box::pin(async move { Client::connect_by(&network, &engine, Gate::new(mode)).await })
-        }),
+        connect: asked.connect(),
         desk,
         on_call: mode == Mode::OnCall,
         demo: false,

@@ -1,7 +1,6 @@
 //! The walk that every command and the console take: find the fleet file, load it, look at the
 //! hosts, plan.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,11 +12,9 @@ use super::out::Out;
 use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Name, Ports, Selection};
-use crate::host::secret::SecretSource;
-use crate::observe::model::Observed;
-use crate::observe::scan::{Inspect, scan_fleet};
 use crate::walk::fleet_file::folder_of;
-use crate::walk::{FleetFile, FleetFileError};
+use crate::walk::look::{Connect, Look, Reach, Seen, Sites, look};
+use crate::walk::{FleetFile, FleetFileError, Ground};
 
 /// What one run of the program was told, on the command line, in the environment and in the
 /// configuration.
@@ -147,6 +144,24 @@ impl Context {
         })
     }
 
+    /// How hosts are connected to.
+    pub fn connect(&self) -> Connect {
+        let (network, mode) = (self.network.clone(), self.mode);
+        Arc::new(move |host| {
+            let (network, engine) = (network.clone(), host.engine.clone());
+            Box::pin(async move { Client::connect_by(&network, &engine, Gate::new(mode)).await })
+        })
+    }
+
+    /// From where a walk begins that connects to hosts as it goes.
+    pub fn ground(&self, file: &FleetFile) -> Ground {
+        Ground {
+            file: file.clone(),
+            state: config::state_directory(),
+            reach: Reach::Anew(self.connect()),
+        }
+    }
+
     /// Looks at the hosts that a selection is about, all at once. A host that does not answer is
     /// part of what was found.
     ///
@@ -156,101 +171,12 @@ impl Context {
         &self,
         file: &FleetFile,
         selection: &Selection,
-        look: Look<'_>,
+        closely: Look<'_>,
     ) -> Result<Seen, Failure> {
-        let mut fleet = Fleet::clone(&file.fleet);
-        // A name that the file does not know may be a leftover's, on any host.
-        let all = selection.check(&file.fleet, &[]).is_err();
-        fleet
-            .hosts
-            .retain(|name, _| all || selection.reaches_host(&file.fleet, name.as_str()));
-        let mode = self.mode;
-        let connect = |host: &Host| {
-            let engine = host.engine.clone();
-            let network = self.network.clone();
-            async move { Client::connect_by(&network, &engine, Gate::new(mode)).await }
-        };
-        let (observed, clients) = scan_fleet(&fleet, connect, look.secrets, look.inspect).await;
-        let hosts = fleet.hosts.into_keys().collect();
-        let seen = Seen {
-            sites: None,
-            hosts,
-            observed,
-            clients,
-        };
-        seen.settle(file, selection)
-    }
-}
-
-/// How closely hosts are looked at.
-#[derive(Clone, Copy)]
-pub struct Look<'a> {
-    /// Which containers are inspected.
-    pub inspect: &'a Inspect,
-    /// Where the bytes of secrets come from; `None`: they are taken to be unchanged.
-    pub secrets: Option<&'a dyn SecretSource>,
-}
-
-impl<'a> Look<'a> {
-    /// Without asking for secrets.
-    pub fn at(inspect: &'a Inspect) -> Self {
-        Look {
-            inspect,
-            secrets: None,
-        }
-    }
-}
-
-/// What was found on the hosts, and the connections to them.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// The sites it is about, leftovers included; `None`: all.
-    pub sites: Option<BTreeSet<Name>>,
-    /// The hosts that were looked at, reached or not.
-    pub hosts: BTreeSet<Name>,
-    /// What was found.
-    pub observed: Observed,
-    /// Connections to the hosts that answered.
-    pub clients: BTreeMap<Name, Client>,
-}
-
-impl Seen {
-    /// Whether a site is meant.
-    pub fn takes(&self, site: &Name) -> bool {
-        self.sites.as_ref().is_none_or(|sites| sites.contains(site))
-    }
-
-    fn settle(mut self, file: &FleetFile, selection: &Selection) -> Result<Seen, Failure> {
-        if selection.is_all() {
-            return Ok(self);
-        }
-        let reached = self
-            .observed
-            .hosts
-            .iter()
-            .filter_map(|(n, h)| Some((n, h.reached()?)));
-        let states = reached.filter_map(|(name, host)| Some((name, host.state.read()?)));
-        let leftovers: Vec<(&Name, &Name)> = states
-            .flat_map(|(host, state)| state.sites.keys().map(move |site| (host, site)))
-            .filter(|(_, site)| !file.fleet.sites.contains_key(*site))
-            .collect();
-        let names: Vec<&str> = leftovers.iter().map(|(_, site)| site.as_str()).collect();
-        selection
-            .check(&file.fleet, &names)
-            .map_err(|invalid| Failure::new(invalid.to_string()))?;
-        let known = file
-            .fleet
-            .sites
-            .values()
-            .filter(|s| selection.matches(s))
-            .map(|s| &s.name);
-        let left = leftovers
-            .iter()
-            .filter(|(host, site)| selection.matches_names(site.as_str(), host.as_str(), None))
-            .map(|(_, site)| *site);
-        let sites: BTreeSet<Name> = known.chain(left).cloned().collect();
-        self.sites = Some(sites);
-        Ok(self)
+        let sites = Sites::Selected(selection.clone());
+        let reach = Reach::Anew(self.connect());
+        let looking = look(&file.fleet, &sites, None, closely, reach);
+        looking.await.map_err(|invalid| Failure::of(&invalid))
     }
 }
 

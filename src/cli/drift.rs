@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::context::{Context, Look, Seen};
+use super::context::Context;
 use super::style::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
@@ -10,9 +10,9 @@ use super::{Exit, Failure};
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::HostObservation;
-use crate::observe::scan::Inspect;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
+use crate::walk::look::{Look, Seen};
 
 /// A host, as `drift --json` tells it.
 #[derive(Debug, Serialize)]
@@ -44,10 +44,7 @@ struct DriftJson<'a> {
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
     let sources = file.secrets();
-    let look = Look {
-        inspect: &Inspect::Ours,
-        secrets: Some(&*sources),
-    };
+    let look = Look::to_plan(&*sources);
     let seen = context.look(&file, &context.select()?, look).await?;
     let found = of(&file.fleet, &seen);
     let hosts = hosts(&seen);

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::args::EngineArg;
-use super::context::{Context, Look};
+use super::context::Context;
 use super::rows::{self, HostTold};
 use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure, sites, text};
 use crate::fleet::Name;
 use crate::observe::scan::Inspect;
+use crate::walk::look::Look;
 
 mod measured;
 

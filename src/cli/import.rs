@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::args::ImportArgs;
 use super::confirm::{Ask, confirm};
-use super::context::{Context, Look};
-use super::{Exit, Failure, site, text};
+use super::context::Context;
+use super::{Exit, Failure, text, walk};
 use crate::fleet::{Edit, Name, Selection, apply_edits, diff, nearest, site_block, site_fields};
 use crate::observe::import::{Found, Imported, import};
 use crate::observe::model::ObservedHost;
@@ -16,6 +16,7 @@ use crate::observe::scan::Inspect;
 use crate::record::Labelled;
 use crate::walk::FleetFile;
 use crate::walk::fleet_file;
+use crate::walk::look::Look;
 
 /// Prints what was found as YAML, or adds it to the fleet file.
 pub async fn run(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -163,9 +164,9 @@ async fn write(
         })
         .collect();
     let edited = apply_edits(&file.source, &file.path, &edits)
-        .map_err(|error| site::refused(context, file, &error))?;
+        .map_err(|error| walk::refused(context, file, &error))?;
     let path = file.path.display();
-    let lines = site::render_diff(&diff(&file.source, &edited.text), context.out.colour);
+    let lines = walk::render_diff(&diff(&file.source, &edited.text), context.out.colour);
     context.out.text(&format!("{path}:\n{lines}\n"))?;
     for found in &imported.sites {
         for note in &found.notes {
@@ -176,8 +177,7 @@ async fn write(
     if !confirm(&context.out, "Add this to the fleet file?", Ask::Yes, yes).await? {
         return Ok(Exit::Error);
     }
-    fleet_file::write(&file.path, file.source.as_bytes(), edited.text.as_bytes())
-        .map_err(|error| Failure::of(&error))?;
+    fleet_file::write(&file.path, file.source.as_bytes(), edited.text.as_bytes())?;
     context.out.say(&format!(
         "written: {path}; no host was changed: `ostler plan` shows what `ostler apply` would do"
     ));

@@ -1,9 +1,7 @@
 //! `ostler journal`: what was applied, from the operator's own journals and the hosts'.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::args::JournalArgs;
@@ -12,21 +10,14 @@ use super::context::Context;
 use super::style::Style;
 use super::table::{Cell, Table};
 use super::text::{self, count};
-use super::{Exit, Failure, config};
-use crate::apply::journal::{self, Entry};
-use crate::apply::lock;
-use crate::engine::{Client, Gate};
-use crate::fleet::{Host, Name, Selection};
-use crate::host::Toolbox;
-use crate::record::{Layout, names};
-use crate::walk::FleetFile;
-use crate::walk::history::{self, Past, State};
+use super::{Exit, Failure};
+use crate::fleet::{Name, Selection};
+use crate::walk::history::{Past, State};
+use crate::walk::past::{self, Told};
+use crate::walk::{FleetFile, Ground};
 
 /// How many applies are listed for people.
 const LISTED: usize = 30;
-/// How long one host may take to be read, once there is a connection to it.
-const HOST_DEADLINE: Duration = Duration::from_secs(25);
-
 /// The answer for programs. Fields are only ever added.
 #[derive(Serialize)]
 struct Journal<'a> {
@@ -94,42 +85,18 @@ pub async fn run(context: &Context, args: &JournalArgs) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// What could be read.
-struct Read {
-    applies: Vec<Past>,
-    unanswered: BTreeMap<Name, String>,
-}
-
-/// Reads the operator's own journals and those of all hosts, at once. A host that does not answer
-/// is said to.
-async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Result<Read, Failure> {
+/// Reads the operator's own journals and those of all hosts; leaves out what is not selected.
+async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Result<Told, Failure> {
     let fleet = &file.fleet;
-    let own = match config::state_directory() {
-        Some(state) => journal::read_folder(&state.join("journal"), &fleet.name)
-            .map_err(|e| Failure::new(format!("cannot read your own journals: {e}")))?,
-        None => Vec::new(),
-    };
-    let asking = fleet.hosts.values().map(|host| async move {
-        let answer = of_host(context, host, &fleet.name).await;
-        (host.name.clone(), answer)
-    });
-    let mut hosts = Vec::new();
-    let mut running = std::collections::BTreeSet::new();
-    let mut unanswered = BTreeMap::new();
-    for (host, answer) in join_all(asking).await {
-        match answer {
-            Ok((entries, held)) => {
-                running.extend(held);
-                hosts.push((host, entries));
-            }
-            Err(why) => {
-                unanswered.insert(host, why);
-            }
-        }
+    let Ground { state, reach, .. } = context.ground(file);
+    let mut told = past::read(fleet, state.as_deref(), &reach).await;
+    if let Some(why) = &told.own {
+        return Err(Failure::new(format!(
+            "cannot read your own journals: {why}"
+        )));
     }
-    let mut applies = history::merge(own, hosts, &running);
     if !selection.is_all() {
-        applies.retain(|past| {
+        told.applies.retain(|past| {
             past.operations.iter().any(|operation| {
                 let named = &operation.named;
                 let site = named.site.as_ref().map_or("", |site| site.as_str());
@@ -139,40 +106,7 @@ async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Res
             })
         });
     }
-    Ok(Read {
-        applies,
-        unanswered,
-    })
-}
-
-/// A host's journals, and the apply that holds its lock now.
-async fn of_host(
-    context: &Context,
-    host: &Host,
-    fleet: &Name,
-) -> Result<(Vec<Entry>, Option<String>), String> {
-    let gate = Gate::new(context.mode);
-    let client = Client::connect_by(&context.network, &host.engine, gate)
-        .await
-        .map_err(|e| e.to_string())?;
-    let toolbox = Toolbox {
-        client: client.clone(),
-        id: names::toolbox(fleet),
-        layout: Layout::new(&host.root),
-    };
-    // Connecting has its own deadlines, and none while the operator is asked.
-    let reading = async {
-        let reading =
-            futures_util::join!(journal::read_host(&toolbox), lock::holder(&client, fleet));
-        Ok(reading)
-    };
-    let read = client
-        .within(HOST_DEADLINE, "read its journals", Box::pin(reading))
-        .await;
-    let (entries, held) = read.map_err(|e| e.to_string())?;
-    let held = held.map_err(|e| e.to_string())?;
-    let held = held.filter(|h| !h.is_stale()).map(|h| h.run);
-    Ok((entries.map_err(|e| e.to_string())?, held))
+    Ok(told)
 }
 
 fn say_unanswered(context: &Context, unanswered: &BTreeMap<Name, String>) {

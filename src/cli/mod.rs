@@ -34,6 +34,7 @@ mod planned;
 mod progress;
 pub mod rows;
 mod schema;
+mod signals;
 mod simulated;
 mod site;
 mod sites;

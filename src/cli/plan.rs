@@ -4,27 +4,31 @@ use std::path::Path;
 
 use super::args::PlanArgs;
 use super::context::Context;
-use super::walk::{self, Planned, Wish};
+use super::walk;
 use super::{Exit, Failure, planned};
+use crate::plan::Plan;
+use crate::walk::Wish;
+use crate::walk::look::Sites;
 use crate::walk::saved::{MadeFrom, Saved};
 
 /// Shows what apply would do. Changes nothing.
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let file = context.load()?;
     let wish = Wish {
-        selection: context.select()?,
+        sites: Sites::Selected(context.select()?),
         stop_unknown: args.stop_unknown,
         ..Wish::default()
     };
-    let made = walk::plan(context, &file, &wish).await?;
-    if let Some(warning) = &made.uncommitted {
+    let proposal = walk::propose(context, &file, wish).await?;
+    let plan = proposal.plan();
+    if let Some(warning) = &proposal.uncommitted {
         context.out.warn(warning);
     }
     if let Some(path) = &args.out {
-        let from = MadeFrom::of(&file.fleet, &made.seen.observed);
+        let from = MadeFrom::of(&file.fleet, &proposal.observed);
         let saved = Saved {
             stop_unknown: args.stop_unknown,
-            ..Saved::new(made.plan.clone(), from, context.global.only.clone(), now())
+            ..Saved::new(Plan::clone(&plan), from, context.global.only.clone(), now())
         };
         save(&saved, path)?;
         context.out.say(&format!(
@@ -33,21 +37,18 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         ));
     }
     match args.json.json {
-        true => context.out.json(&planned::json(&made.plan))?,
+        true => context.out.json(&planned::json(&plan))?,
         false => context
             .out
-            .text(&planned::render(&made.plan, context.out.colour))?,
+            .text(&planned::render(&plan, context.out.colour))?,
     }
-    Ok(exit(&made))
+    Ok(exit(&plan))
 }
 
 /// 2 when there is something to do; 1 when nothing is known to be to do, but not all could be
 /// planned.
-fn exit(made: &Planned) -> Exit {
-    match (
-        made.plan.operations.is_empty(),
-        made.plan.problems.is_empty(),
-    ) {
+fn exit(plan: &Plan) -> Exit {
+    match (plan.operations.is_empty(), plan.problems.is_empty()) {
         (false, _) => Exit::Changes,
         (true, false) => Exit::Error,
         (true, true) => Exit::Done,

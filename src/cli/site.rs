@@ -2,145 +2,85 @@
 //! then written and applied.
 
 mod create;
-mod restart;
-mod state;
 
-use std::sync::Arc;
-
-use super::apply::{self, How};
-use super::args::SiteCommand;
-use super::confirm::confirm;
+use super::args::{SiteArgs, SiteCommand};
+use super::confirm;
 use super::context::Context;
+use super::walk::{self, How};
+use super::{Exit, Failure};
+use crate::fleet::{Name, SiteState};
+use crate::walk::look::Sites;
+use crate::walk::{Ask, FleetFile, Wish};
 
-use super::style::Style;
-use super::walk::{self, Wish};
-use super::{Exit, Failure, planned, text};
-use crate::fleet::{DiffLine, Edit, EditError, Selection, SiteState, apply_edits, diff};
-use crate::walk::{FleetFile, FleetFileError};
-use crate::walk::{commit, fleet_file};
+/// What is asked before the fleet file is changed.
+pub const QUESTION: &str = "Do this?";
 
 /// Runs one of the commands.
 pub async fn run(context: &Context, command: &SiteCommand) -> Result<Exit, Failure> {
     context.may_change("changing a site")?;
     match command {
         SiteCommand::Create(args) => create::run(context, args).await,
-        SiteCommand::Archive(args) => state::run(context, args, SiteState::Archived).await,
-        SiteCommand::Start(args) => state::run(context, args, SiteState::Running).await,
-        SiteCommand::Stop(args) => state::run(context, args, SiteState::Stopped).await,
-        SiteCommand::Restart(args) => restart::run(context, args).await,
+        SiteCommand::Archive(args) => set(context, args, SiteState::Archived).await,
+        SiteCommand::Start(args) => set(context, args, SiteState::Running).await,
+        SiteCommand::Stop(args) => set(context, args, SiteState::Stopped).await,
+        SiteCommand::Restart(args) => restart(context, args).await,
     }
 }
 
-/// Shows an edit of one site and its plan, asks, writes the file, applies. If apply then fails the
-/// file stays, for it is the wish.
-pub(super) async fn change(
-    context: &Context,
-    file: &FleetFile,
-    site: &str,
-    edits: &[Edit],
-    how: &How<'_>,
-    commits: bool,
-) -> Result<Exit, Failure> {
-    let edited = apply_edits(&file.source, &file.path, edits)
-        .map_err(|error| refused(context, file, &error))?;
-    let after = FleetFile {
-        path: file.path.clone(),
-        source: edited.text,
-        fleet: Arc::new(edited.fleet),
+/// Sets `state:` of a site. What takes it off the net asks for its name.
+async fn set(context: &Context, args: &SiteArgs, state: SiteState) -> Result<Exit, Failure> {
+    let file = context.load()?;
+    let name = known(&file, &args.site)?;
+    let wish = wish(&args.site, Ask::state([&name], state));
+    let how = How {
+        question: QUESTION,
+        yes: args.yes,
+        json: args.json.json,
+        ask: match state {
+            SiteState::Running => confirm::Ask::Yes,
+            SiteState::Stopped | SiteState::Archived => confirm::Ask::Name(&args.site),
+        },
+        commit: args.commit,
     };
-    let wish = Wish {
-        selection: Selection::site(site),
+    let proposal = walk::propose(context, &file, wish).await?;
+    walk::go(context, &proposal, &how).await
+}
+
+/// Restarts a site's container in place: an intent, which leaves no trace in the fleet file.
+async fn restart(context: &Context, args: &SiteArgs) -> Result<Exit, Failure> {
+    if args.commit {
+        return Err(Failure::new(
+            "a restart leaves no trace in the fleet file: there is nothing to commit",
+        ));
+    }
+    let file = context.load()?;
+    let name = known(&file, &args.site)?;
+    let wish = wish(&args.site, Ask::Restart(vec![name]));
+    let how = How {
+        question: "Apply this?",
+        yes: args.yes,
+        json: args.json.json,
+        ask: confirm::Ask::Yes,
+        commit: false,
+    };
+    let proposal = walk::propose(context, &file, wish).await?;
+    walk::go(context, &proposal, &how).await
+}
+
+/// What is asked of one site.
+pub(super) fn wish(site: &str, ask: Ask) -> Wish {
+    Wish {
+        title: format!("site {site}"),
+        ask,
+        sites: Sites::one(site),
         ..Wish::default()
-    };
-    let made = walk::plan(context, &after, &wish).await?;
-    let changed = after.source != file.source;
-    if changed && let Some(warning) = &made.uncommitted {
-        context.out.warn(warning);
-    }
-    let mut shown = String::new();
-    if changed {
-        let lines = diff(&file.source, &after.source);
-        let lines = render_diff(&lines, context.out.colour);
-        shown.push_str(&format!("{}:\n{lines}\n", file.path.display()));
-    }
-    shown.push_str(&planned::render(&made.plan, context.out.colour));
-    match how.json {
-        true => context.out.say(&shown),
-        false => context.out.text(&shown)?,
-    }
-    let idle = made.plan.operations.is_empty();
-    let unplanned = |otherwise| match made.plan.problems.is_empty() {
-        true => Exit::Done,
-        false => otherwise,
-    };
-    if !changed && idle {
-        return Ok(unplanned(Exit::Error));
-    }
-    if !confirm(&context.out, "Do this?", how.ask, how.yes).await? {
-        return Ok(Exit::Error);
-    }
-    if changed {
-        let (before, after) = (file.source.as_bytes(), after.source.as_bytes());
-        fleet_file::write(&file.path, before, after).map_err(|error| Failure::of(&error))?;
-        let path = file.path.display();
-        context.out.say(&format!("written: {path}"));
-    }
-    // Committed before it is applied: then the hosts know the commit of what they were applied
-    // from. The file is the wish, and stays when it cannot be fulfilled.
-    if changed && commits {
-        let message = commit::message(&made.plan, &format!("site {site}"));
-        match commit::commit(&file.path, &message).await {
-            Ok((name, _)) => context.out.say(&format!("committed: {name}")),
-            Err(error) => context.out.warn(&error.to_string()),
-        }
-    }
-    if idle {
-        return Ok(unplanned(Exit::Partial));
-    }
-    let exit = apply::execute(context, &after, &made, how.json).await;
-    if changed && !matches!(exit, Ok(Exit::Done)) {
-        context
-            .out
-            .say("the fleet file keeps the change: it says what should be");
-    }
-    exit
-}
-
-/// Why an edit was not made, with the place in the file where that helps.
-pub(super) fn refused(context: &Context, file: &FleetFile, error: &EditError) -> Failure {
-    match error {
-        EditError::Invalid { findings, text } => {
-            context.show_findings(findings, text, &file.path);
-            Failure::new("the fleet file would have errors; nothing was written")
-        }
-        EditError::Broken(findings) => context.unusable(FleetFileError::Broken {
-            path: file.path.clone(),
-            text: file.source.clone(),
-            findings: findings.clone(),
-        }),
-        error => Failure::of(error).help("nothing was written"),
     }
 }
 
-pub(super) fn render_diff(lines: &[DiffLine], colour: bool) -> String {
-    let mut shown = String::new();
-    for line in lines {
-        let style = match line {
-            DiffLine::Added(_) => Style::Good,
-            DiffLine::Removed(_) => Style::Bad,
-            DiffLine::Context(_) => Style::Plain,
-            DiffLine::Skipped(_) => Style::Dim,
-        };
-        let line = style.paint(&text::line(&line.to_string()), colour);
-        shown.push_str(&format!("  {line}\n"));
-    }
-    shown
-}
-
-/// The site must be in the file.
-pub(super) fn known(file: &FleetFile, site: &str) -> Result<(), Failure> {
-    if file.fleet.sites.contains_key(site) {
-        return Ok(());
+/// The name of a site, which must be in the file.
+pub(super) fn known(file: &FleetFile, site: &str) -> Result<Name, Failure> {
+    if let Some((name, _)) = file.fleet.sites.get_key_value(site) {
+        return Ok(name.clone());
     }
     let near = crate::fleet::nearest(site, file.fleet.sites.keys().map(|n| n.as_str()));
     let failure = Failure::new(format!("no site {site} in {}", file.path.display()));

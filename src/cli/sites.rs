@@ -1,6 +1,6 @@
 //! `ostler sites`
 
-use super::context::{Context, Look};
+use super::context::Context;
 use super::rows::{self, SiteTold};
 use super::style::Style;
 use super::table::{Cell, Table};
@@ -8,6 +8,7 @@ use super::{Exit, Failure};
 use crate::fleet::value;
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
+use crate::walk::look::Look;
 
 /// Lists the sites: what should be and what is.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ mod engine;
 use serde::Serialize;
 
 use super::args::EngineArg;
-use super::context::{Context, Look};
+use super::context::Context;
 use super::rows::{self, HostTold, SiteTold};
 use super::style::Style;
 use super::table::Table;
@@ -13,6 +13,7 @@ use super::text::{self, count};
 use super::{Exit, Failure, hosts, sites};
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
+use crate::walk::look::Look;
 
 #[derive(Serialize)]
 struct Status<'a> {

@@ -1,19 +1,19 @@
 //! `ostler undo`: takes back an apply that was cut off.
 
-use std::sync::Arc;
-
 use super::args::UndoArgs;
 use super::confirm::{Ask, confirm};
-use super::context::{Context, Look};
+use super::context::Context;
 use super::text::count;
-use super::walk::Planned;
-use super::{Exit, Failure, apply, planned, progress};
-use crate::fleet::{Name, Selection};
+use super::walk::{self, How};
+use super::{Exit, Failure, planned};
+use crate::fleet::Selection;
+use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::Inspect;
 use crate::record::Applying;
 use crate::record::text::printable;
-use crate::walk::FleetFile;
-use crate::walk::back::{self, CutOff, Search};
+use crate::walk::back::{self, CutOff};
+use crate::walk::look::{Look, Reach};
+use crate::walk::{self as walking, Ground, Wish};
 
 /// Shows the way back, asks, and goes it.
 pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
@@ -30,102 +30,56 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         .look(&file, &all, Look::at(&Inspect::Needed))
         .await?;
     let (run, notes) = choose(context, &seen.observed, args.run.as_deref())?;
-    let sources = file.secrets();
-    let state = super::config::state_directory();
-    let search = Search {
-        path: &file.path,
-        fleet: &file.fleet,
-        observed: &seen.observed,
-        clients: &seen.clients,
-        secrets: &*sources,
-        state: state.as_deref(),
-    };
-    let ways = search
-        .ways(&run)
-        .await
-        .map_err(|error| Failure::of(&error).help(error.help()))?;
     let mut shown = format!("{}\n", title(&run, &notes));
-    for way in &ways {
-        let back = match way.source.as_str() {
-            "" => "nothing was applied before it".to_owned(),
-            _ => format!("back to the fleet file {}", way.plan.fleet_hash),
-        };
-        shown.push_str(&format!("{back}:\n\n"));
-        shown.push_str(&planned::render(&way.plan, context.out.colour));
+    let wish = Wish {
+        ask: walking::Ask::Undo(run),
+        ..Wish::default()
+    };
+    let ground = Ground {
+        reach: Reach::Known(seen.known(&file.fleet)),
+        ..context.ground(&file)
+    };
+    let proposal = walk::proposed(context, ground, wish).await?;
+    for part in &proposal.parts {
+        shown.push_str(&format!("{}:\n\n", part.goes_back_to()));
+        shown.push_str(&planned::render(&part.plan, context.out.colour));
     }
-    match args.json.json {
-        true => context.out.say(&shown),
-        false => context.out.text(&shown)?,
-    }
-    if ways.iter().all(|way| way.plan.operations.is_empty()) {
+    let json = args.json.json;
+    walk::show(context, json, &shown)?;
+    if proposal.is_idle() {
         return Ok(Exit::Error);
     }
-    if !confirm(&context.out, "Take it back?", Ask::Yes, args.yes).await? {
+    let how = How {
+        question: "Take it back?",
+        yes: args.yes,
+        ask: Ask::Yes,
+        json,
+        commit: false,
+    };
+    if !confirm(&context.out, how.question, how.ask, how.yes).await? {
         return Ok(Exit::Error);
     }
-    let mut outcomes = Vec::new();
-    let mut exits = Vec::new();
-    for way in ways {
-        let waits: Vec<&Exit> = way.after.iter().filter_map(|n| exits.get(*n)).collect();
-        if waits.iter().any(|exit| **exit != Exit::Done) {
-            let hosts: Vec<&str> = way.fleet.hosts.keys().map(Name::as_str).collect();
-            context.out.warn(&format!(
-                "{}: left as it is: what was moved there is not back where it was; `ostler undo` again goes on",
-                hosts.join(", ")
-            ));
-            exits.push(Exit::Error);
-            continue;
-        }
-        let before = FleetFile {
-            path: file.path.clone(),
-            source: way.source,
-            fleet: Arc::new(way.fleet),
-        };
-        let made = Planned {
-            seen: super::context::Seen {
-                clients: seen.clients.clone(),
-                ..Default::default()
-            },
-            plan: way.plan,
-            uncommitted: None,
-        };
-        // It is not remembered as applied: the operator's own file need not descend from it.
-        let outcome = apply::watch(context, &before, &made).await?;
-        if !args.json.json {
-            let told = progress::summary(&made.plan, &outcome, context.out.colour);
-            context.out.text(&told)?;
-        }
-        exits.push(match (outcome.exit_code(), made.plan.problems.is_empty()) {
-            (0, true) => Exit::Done,
-            (1, _) => Exit::Error,
-            _ => Exit::Partial,
-        });
-        outcomes.push(outcome);
-    }
-    if args.json.json {
+    let carried = walk::carry_out(context, &proposal, &how).await?;
+    if json {
+        let outcomes: Vec<_> = carried.outcomes.iter().flatten().collect();
         context.out.json(&outcomes)?;
     }
-    let all = |wanted: Exit| exits.iter().all(|exit| *exit == wanted);
-    Ok(match () {
-        () if all(Exit::Done) => {
-            context.out.say(
-                "the fleet file was not touched: it still says what was to be applied, and `ostler apply` applies it",
-            );
-            Exit::Done
-        }
-        () if all(Exit::Error) => Exit::Error,
-        () => Exit::Partial,
-    })
+    if carried.exit == 0 {
+        context.out.say(
+            "the fleet file was not touched: it still says what was to be applied, and `ostler apply` applies it",
+        );
+    }
+    Ok(walk::exit(&carried))
 }
 
 /// The apply that is meant.
 fn choose(
     context: &Context,
-    observed: &crate::observe::model::Observed,
+    observed: &Observed,
     wanted: Option<&str>,
 ) -> Result<(String, CutOff), Failure> {
     for (host, found) in &observed.hosts {
-        if let crate::observe::model::HostObservation::Unreachable { why } = found {
+        if let HostObservation::Unreachable { why } = found {
             context.out.warn(&format!(
                 "{host} does not answer; what was cut off there is not known: {why}"
             ));

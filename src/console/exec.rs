@@ -2,7 +2,6 @@
 //! with messages.
 
 mod carry;
-mod journal;
 mod prepare;
 mod read;
 
@@ -15,20 +14,19 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Outcome, Step};
+use super::activity::{Commit, Outcome, Step};
 use super::effect::{Effect, Followed, Request};
-use super::feed::{Connect, Feed};
+use super::feed::Feed;
 use super::message::{LogNews, Message};
-use super::planned::Planned;
 use super::probe;
 use super::question::Desk;
-use crate::fleet::{self, Fleet, Name};
-use crate::host::secret::SecretSource;
+use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
-use crate::plan::plan;
-use crate::walk::{FleetFile, lineage};
+use crate::plan::PlanOptions;
+use crate::walk::look::{Connect, Known, Reach};
+use crate::walk::{FleetFile, Proposal, commit, past, propose};
 use carry::{Run, carry};
-use prepare::{Prepared, Work};
+use prepare::{Work, planned};
 use read::{follow_one, last_lines, watch_file};
 
 /// Plans are made at most this often.
@@ -42,11 +40,10 @@ pub struct Exec {
     /// Lines of logs: bounded, so that a flood waits at its source.
     log: Sender<Message>,
     source: Option<Arc<Mutex<FleetFile>>>,
-    secrets: Arc<dyn SecretSource>,
     state: Option<PathBuf>,
     on_call: bool,
     demo: bool,
-    prepared: Arc<Mutex<HashMap<u64, Prepared>>>,
+    prepared: Arc<Mutex<HashMap<u64, Proposal>>>,
     followed: HashMap<u64, Vec<AbortHandle>>,
     proposing: HashMap<u64, AbortHandle>,
     applying: Option<(JoinHandle<()>, CancellationToken)>,
@@ -79,11 +76,6 @@ impl Exec {
             parts.desk.clone(),
             parts.messages.clone(),
         );
-        let secrets = parts
-            .source
-            .as_ref()
-            .map(FleetFile::secrets)
-            .unwrap_or_default();
         let source = parts.source.map(|s| Arc::new(Mutex::new(s)));
         let file_watch = source
             .clone()
@@ -94,7 +86,6 @@ impl Exec {
             messages: parts.messages,
             log: parts.log,
             source,
-            secrets,
             state: parts.state,
             on_call: parts.on_call,
             demo: parts.demo,
@@ -185,6 +176,15 @@ impl Exec {
         Some(lock(self.source.as_ref()?).clone())
     }
 
+    /// How hosts are reached; what was found on them is not among it yet.
+    fn known(&self) -> Known {
+        Known {
+            observed: Observed::default(),
+            clients: self.feed.clients(),
+            hosts: self.feed.hosts(),
+        }
+    }
+
     fn plan(&self) {
         let Some(source) = self.source() else { return };
         let observing = self.feed.observing();
@@ -192,41 +192,26 @@ impl Exec {
         let messages = self.messages.clone();
         tokio::spawn(async move {
             tokio::time::sleep(PLAN_PAUSE).await;
-            let Ok(mut observed) = tokio::task::spawn_blocking(observing).await else {
+            let Ok(observed) = tokio::task::spawn_blocking(observing).await else {
                 return;
             };
-            let bytes = source.source.as_bytes();
-            observed.lineage = lineage::find(
-                &source.path,
-                bytes,
-                &source.fleet,
-                &observed,
-                state.as_deref(),
-            )
-            .await;
-            let hash = fleet::file_hash(bytes);
-            let now = chrono::Utc::now().timestamp();
-            let fleet = source.fleet;
-            let work = move || Planned::of(plan(&fleet, &hash, &observed, &[], now));
-            let made = tokio::task::spawn_blocking(work)
-                .await
-                .map(Arc::new)
-                .map_err(|_| "planning failed; `ostler plan` says more".to_owned());
+            let options = PlanOptions::default();
+            let state = state.as_deref();
+            let made = match propose::plan(&source, observed, Vec::new(), options, state).await {
+                Ok((plan, _)) => planned(Arc::new(plan)).await,
+                Err(error) => Err(error.to_string()),
+            };
             let _ = messages.send(Message::Planned(made));
         });
     }
 
     fn journal(&self) {
         let Some(source) = self.source() else { return };
-        let observing = self.feed.observing();
-        let (clients, state) = (self.feed.clients(), self.state.clone());
+        let (reach, state) = (Reach::Known(self.known()), self.state.clone());
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            let Ok(observed) = tokio::task::spawn_blocking(observing).await else {
-                return;
-            };
-            let reading = journal::read(source.fleet, observed, clients, state);
-            let _ = messages.send(Message::Journal(Arc::new(reading.await)));
+            let told = past::read(&source.fleet, state.as_deref(), &reach).await;
+            let _ = messages.send(Message::Journal(Arc::new(told)));
         });
     }
 
@@ -234,7 +219,10 @@ impl Exec {
         let Some(source) = self.source() else { return };
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            let commit = journal::commit_file(&source.path, &message).await;
+            let commit = match commit::commit(&source.path, &message).await {
+                Ok((name, _)) => Commit::Done(name),
+                Err(error) => Commit::Failed(error.to_string()),
+            };
             let _ = messages.send(Message::Step(id, Step::Commit(commit)));
         });
     }
@@ -243,11 +231,8 @@ impl Exec {
         let Some(source) = self.source() else { return };
         let observing = self.feed.observing();
         let mut work = Work {
-            source,
-            observed: Observed::default(),
-            clients: self.feed.clients(),
-            hosts: self.feed.hosts(),
-            secrets: self.secrets.clone(),
+            path: source.path,
+            known: self.known(),
             state: self.state.clone(),
         };
         let messages = self.messages.clone();
@@ -255,7 +240,7 @@ impl Exec {
         self.proposing.retain(|_, task| !task.is_finished());
         let task = tokio::spawn(async move {
             if let Ok(observed) = tokio::task::spawn_blocking(observing).await {
-                work.observed = observed;
+                work.known.observed = observed;
             }
             let result = match work.prepare(request).await {
                 Ok((proposal, ready)) => {
@@ -296,8 +281,6 @@ impl Exec {
         let run = Run {
             id,
             source,
-            secrets: self.secrets.clone(),
-            state: self.state.clone(),
             messages: self.messages.clone(),
             cancel: cancel.clone(),
         };

@@ -15,7 +15,7 @@ use crate::observe::model::ObservedHost;
 use crate::record::Machine;
 use crate::verdict::due::{DriftBySite, drift_of};
 use crate::verdict::{Link, Probe, Pulse, Traffic, Usage};
-use crate::walk::history::Past;
+use crate::walk::past::Told;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -54,15 +54,6 @@ pub enum Message {
     Note(Tone, String),
     /// Asked to end by a signal.
     Terminate,
-}
-
-/// What the journals told when they were last read.
-#[derive(Debug, Clone, Default)]
-pub struct Told {
-    /// Applies, newest first.
-    pub applies: Vec<Past>,
-    /// Hosts whose journals could not be read, and why.
-    pub unanswered: Vec<(String, String)>,
 }
 
 /// Something of a followed log. The first number says which of the containers asked for.

@@ -10,7 +10,7 @@ use super::fleet_view::FleetView;
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::log::{LogScreen, SourceId};
-use super::message::{ContainerEvent, Told, Tone};
+use super::message::{ContainerEvent, Tone};
 use super::order::Sort;
 use super::palette::Palette;
 use super::planned::Planned;
@@ -25,6 +25,7 @@ use crate::record::Applying;
 use crate::record::lock::Holder;
 use crate::verdict::site::FRESH_S;
 use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
+use crate::walk::past::Told;
 
 use super::action::Place;
 

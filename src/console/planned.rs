@@ -20,8 +20,8 @@ pub struct Planned {
 
 impl Planned {
     /// Makes all of it.
-    pub fn of(plan: Plan) -> Planned {
-        let plan = Arc::new(plan);
+    pub fn of(plan: impl Into<Arc<Plan>>) -> Planned {
+        let plan = plan.into();
         Planned {
             due: Due::of(&plan),
             lines: PlanLines::of(&plan),

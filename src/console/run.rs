@@ -17,7 +17,6 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel}
 use super::config::Config;
 use super::effect::Effect;
 use super::exec::{Exec, Parts};
-use super::feed::Connect;
 use super::keymap::Keymap;
 use super::message::Message;
 use super::model::{Model, Start};
@@ -29,6 +28,7 @@ use super::update::{after_frame, before_frame, update};
 use super::view;
 use crate::fleet::{Fleet, Host};
 use crate::walk::FleetFile;
+use crate::walk::look::Connect;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_micros(16_667);

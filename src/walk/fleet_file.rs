@@ -35,7 +35,7 @@ pub enum FleetFileError {
         findings: Vec<Finding>,
     },
     /// Somebody changed it since it was read.
-    #[error("{path} was changed by someone else meanwhile; nothing was written")]
+    #[error("{path} was changed by someone else meanwhile; nothing was done")]
     Moved {
         /// The file.
         path: String,
@@ -66,6 +66,7 @@ impl FleetFileError {
                 "`ostler init` writes one; --fleet FILE names one; `ostler --host ADDRESS` looks at one engine without",
             ),
             FleetFileError::NotText { .. } => Some("a fleet file is text in UTF-8"),
+            FleetFileError::Moved { .. } => Some("look at the file, then try again"),
             FleetFileError::Io {
                 what: "read",
                 source,
@@ -183,6 +184,22 @@ pub fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Makes sure that the content of `path` still is `before`. A pipe cannot be read twice: it is taken
+/// to be.
+///
+/// # Errors
+/// It is not, or it cannot be read any more.
+pub fn unchanged(path: &Path, before: &[u8]) -> Result<(), FleetFileError> {
+    let io = || FleetFileError::io("read", path);
+    let is_file = fs::metadata(path).map_err(io())?.is_file();
+    if is_file && fs::read(path).map_err(io())? != before {
+        return Err(FleetFileError::Moved {
+            path: path.display().to_string(),
+        });
+    }
+    Ok(())
 }
 
 /// Replaces the content of `path` by `after`, when it still is `before`. Mode and, where allowed,

@@ -3,11 +3,20 @@
 //! command line and the console only ask and show; nothing here prints.
 
 pub mod back;
+pub mod carry;
 pub mod commit;
 pub mod fleet_file;
 pub mod history;
 pub mod lineage;
+pub mod look;
+pub mod outcome;
+pub mod past;
+pub mod propose;
 pub mod saved;
+pub mod search;
 pub mod secret;
+pub mod wish;
 
 pub use fleet_file::{FleetFile, FleetFileError};
+pub use propose::{Ground, Proposal, Refusal};
+pub use wish::{Ask, Wish};

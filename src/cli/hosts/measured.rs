@@ -6,7 +6,6 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::cli::context::Seen;
 use crate::cli::style::Style;
 use crate::cli::table::Cell;
 use crate::console::screen::host::{percent, round_trip};
@@ -17,6 +16,7 @@ use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
 use crate::record::{Layout, Machine};
 use crate::verdict::Pulse;
+use crate::walk::look::Seen;
 
 /// What was measured on one host.
 #[derive(Debug, Clone, Default, Serialize)]

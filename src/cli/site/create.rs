@@ -1,12 +1,12 @@
 //! `ostler site create`
 
-use super::super::apply::How;
 use super::super::args::CreateArgs;
-use super::super::confirm::Ask;
+use super::super::confirm;
 use super::super::context::Context;
+use super::super::walk::{self, How};
 use super::super::{Exit, Failure};
 use crate::fleet::{Edit, Value};
-use crate::walk::FleetFile;
+use crate::walk::{Ask, FleetFile};
 
 /// Adds a site to the fleet file and brings it up.
 pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {
@@ -15,13 +15,16 @@ pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> 
         name: args.site.clone(),
         fields: fields(args, &file)?,
     };
+    let wish = super::wish(&args.site, Ask::Edit(vec![edit]));
     let how = How {
+        question: super::QUESTION,
         yes: args.yes,
         json: args.json.json,
-        ask: Ask::Yes,
+        ask: confirm::Ask::Yes,
+        commit: args.commit,
     };
-    let edits = [edit];
-    super::change(context, &file, &args.site, &edits, &how, args.commit).await
+    let proposal = walk::propose(context, &file, wish).await?;
+    walk::go(context, &proposal, &how).await
 }
 
 /// The keys of the new entry, in the order of the reference.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::args::EngineArg;
-use super::super::context::{Context, Look};
+use super::super::context::Context;
 use super::super::hosts;
 use super::super::rows::{self, HostTold};
 use super::super::style::Style;
@@ -12,6 +12,7 @@ use super::super::{Exit, Failure};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::scan::Inspect;
+use crate::walk::look::Look;
 
 #[derive(Serialize)]
 struct Engine {

@@ -11,8 +11,7 @@ use crate::console::effect::Followed;
 use crate::console::log::Stream;
 use crate::console::message::{LogNews, Message};
 use crate::engine::{Client, LogOptions, Out};
-use crate::fleet;
-use crate::walk::FleetFile;
+use crate::walk::{FleetFile, FleetFileError};
 
 /// Lines of a log that are read before it is followed.
 const LOG_TAIL: u32 = 5_000;
@@ -95,20 +94,20 @@ pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: Unbounde
         if text == known && !broken {
             continue;
         }
-        match fleet::load(&text, &path) {
-            Ok(loaded) => {
+        match FleetFile::of(&path, text) {
+            Ok((file, _)) => {
                 broken = false;
-                let fleet = Arc::new(loaded.fleet);
-                {
-                    let mut source = lock(&source);
-                    source.source = text;
-                    source.fleet = fleet.clone();
-                }
+                let fleet = file.fleet.clone();
+                *lock(&source) = file;
                 let _ = messages.send(Message::Fleet(fleet));
             }
-            Err(findings) => {
+            Err(error) => {
                 broken = true;
-                let why = format!("{} errors; `ostler check` shows them", findings.len());
+                let findings = match &error {
+                    FleetFileError::Broken { findings, .. } => findings.len(),
+                    _ => 1,
+                };
+                let why = format!("{findings} errors; `ostler check` shows them");
                 let _ = messages.send(Message::FleetBroken(why));
             }
         }

@@ -10,7 +10,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -18,13 +17,10 @@ use tokio::task::AbortHandle;
 use super::effect::Watch;
 use super::message::{HostNews, Message};
 use super::question::Desk;
-use crate::engine::{self, Client};
+use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::{HostObservation, Observed};
-
-/// How a host is connected to; the real one, or a simulated one.
-pub type Connect =
-    Arc<dyn Fn(&Host) -> BoxFuture<'static, Result<Client, engine::Error>> + Send + Sync>;
+use crate::walk::look::Connect;
 
 /// What workers share.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use super::{Field, Form, Value};
 use crate::console::widget::input::Input;
 use crate::fleet::value::{parse_domain, parse_image, parse_memory, parse_php};
-use crate::fleet::{Domain, Fleet, Name, ProxyTarget};
+use crate::fleet::{Domain, Edit, Fleet, Name, ProxyTarget, Value as Given};
 
 /// The fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,26 @@ pub struct NewSite {
     pub domains: Vec<Domain>,
     /// Memory as the file writes it; none: the fleet's default.
     pub memory: Option<String>,
+}
+
+impl NewSite {
+    /// The edit that adds it to the fleet file.
+    pub fn edit(&self) -> Edit {
+        let text = |key: &str, value: &str| (key.to_owned(), value.into());
+        let account = self.account.iter();
+        let mut fields: Vec<(String, Given)> = account
+            .map(|account| text("account", account.as_str()))
+            .collect();
+        fields.push(text("host", self.host.as_str()));
+        fields.extend(self.recipe.iter().map(|(key, value)| text(key, value)));
+        let domains: Vec<&str> = self.domains.iter().map(|domain| domain.as_str()).collect();
+        fields.push(("domains".to_owned(), domains.into()));
+        fields.extend(self.memory.iter().map(|memory| text("memory", memory)));
+        Edit::CreateSite {
+            name: self.name.to_string(),
+            fields,
+        }
+    }
 }
 
 /// Recipes offered.

@@ -115,8 +115,10 @@ pub fn lines(
         places.push(out.all());
         out.push(|| entry(model, past, at == Some(number), room, ages));
     }
-    let unanswered = model.journal.iter().flat_map(|told| &told.unanswered);
-    for (host, why) in unanswered {
+    let told = || model.journal.iter();
+    let own = told().filter_map(|told| Some(("this machine", told.own.as_ref()?)));
+    let hosts = told().flat_map(|told| &told.unanswered);
+    for (host, why) in own.chain(hosts.map(|(host, why)| (host.as_str(), why))) {
         let text = || format!("   {host}: what only it knows is missing: {}", clean(why));
         out.push(|| vec![(Role::Dim, elide(&text(), room).into_owned())]);
     }

@@ -8,7 +8,7 @@ use crate::apply::journal::Named;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
 use crate::console::harness::{App, NOW, Setup};
-use crate::console::message::{HostNews, Message, Seen, Told};
+use crate::console::message::{HostNews, Message, Seen};
 use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::observe::model::ObservedHost;
@@ -17,6 +17,7 @@ use crate::record::lock::Holder;
 use crate::record::{Applying, StateRead};
 use crate::verdict::Pulse;
 use crate::walk::history::{Past, PastOperation, State};
+use crate::walk::past::Told;
 
 fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
     let at = chrono::DateTime::from_timestamp(NOW - ago, 0).unwrap();
@@ -63,7 +64,8 @@ fn told(app: &mut App) {
             past("20261121T010000Z-a", 7200, "alice-blog", State::Partial),
             past("20261120T010000Z-b", 93_600, "carol", State::Done),
         ],
-        unanswered: vec![("web3".into(), "it does not answer".into())],
+        unanswered: [(name("web3"), "it does not answer".into())].into(),
+        own: None,
     };
     app.send(Message::Journal(Arc::new(told)));
 }

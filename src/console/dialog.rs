@@ -2,32 +2,35 @@
 //! being typed elsewhere is not meant for it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
-use super::model::{Asked, Model};
-use super::pen::{Pen, Spans, frame};
-use super::question::is_about;
-use super::text::{clean, wrap};
-use super::theme::Role;
 use super::widget::input::Input;
 use crate::engine::{Answer, Question};
 
 /// Longer secrets are pasted by mistake.
 const MOST: usize = 1024;
 
+/// A login's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What the answer is sent under.
+    pub id: u64,
+    /// What is asked.
+    pub question: Question,
+}
+
 /// A question that is being answered.
 #[derive(Debug)]
 pub struct Dialog {
     /// It.
     pub asked: Asked,
-    typed: Typed,
+    /// The answer so far.
+    pub typed: Typed,
     /// What was typed is no answer.
-    hint: bool,
+    pub hint: bool,
 }
 
 /// What is typed.
-enum Typed {
+pub enum Typed {
     /// Seen.
     Plain(Box<Input>),
     /// Not seen, not even how long it is in a picture.
@@ -130,159 +133,6 @@ impl Dialog {
             }
         }
     }
-}
-
-/// Who asks what, in one line.
-pub fn banner(model: &Model) -> Option<Spans> {
-    let asked = model.questions.front()?;
-    let what = match &asked.question {
-        Question::HostKey { kind, .. } => format!("shows an unknown {} key", clean(kind)),
-        Question::Text { prompt, again, .. } => {
-            let again = if *again { "again, " } else { "" };
-            format!("asks {again}for {}", clean(prompt))
-        }
-    };
-    let more = match model.questions.len() {
-        1 => String::new(),
-        n => format!(" ({} more wait)", n - 1),
-    };
-    let how = match (
-        &model.overlay,
-        model.keymap.key(super::action::Action::Answer),
-    ) {
-        (Some(_), _) | (_, None) => "; :answer answers".to_owned(),
-        (None, Some(key)) => format!("; {key} answers"),
-    };
-    let text = format!(" {} {what}{more}", who(model, &asked.question));
-    Some(vec![(Role::Warn, text), (Role::Key, how)])
-}
-
-/// The host that asks, by its name in the fleet file where that is known.
-fn who(model: &Model, question: &Question) -> String {
-    let asked = clean(question.host());
-    match model.hosts.iter().find(|h| is_about(question.host(), h)) {
-        Some(host) if host.name.as_str() != asked => format!("{} ({asked})", host.name),
-        _ => asked.into_owned(),
-    }
-}
-
-/// Draws the dialog over the screen.
-pub fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, area: Rect) {
-    let theme = &model.theme;
-    let room = usize::from(area.width.saturating_sub(6)).min(90);
-    let lines = lines(model, dialog, room);
-    let height = (lines.len() as u16 + 2).min(area.height);
-    let width = (room as u16 + 4).min(area.width);
-    let place = Rect::new(
-        area.x + (area.width - width) / 2,
-        area.y + (area.height - height) / 2,
-        width,
-        height,
-    );
-    let inside = frame(buf, theme, place, &who(model, &dialog.asked.question));
-    for (at, line) in lines.iter().enumerate() {
-        let mut pen = Pen::on(buf, theme, inside, at as u16);
-        match line {
-            Line::Text(spans) => {
-                pen.spans(spans);
-            }
-            Line::Field => {
-                pen.put(Role::Key, "> ");
-                let room = pen.room();
-                match &dialog.typed {
-                    Typed::Plain(input) => input.draw(&mut pen, theme, room, true),
-                    Typed::Hidden(text) => {
-                        let word = match text.is_empty() {
-                            true => "nothing typed yet",
-                            false => "typed, and not shown",
-                        };
-                        pen.put(Role::Input, word);
-                    }
-                }
-            }
-        }
-    }
-}
-
-enum Line {
-    Text(Spans),
-    Field,
-}
-
-fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
-    let mut out = Vec::new();
-    let mut say = |role: Role, text: &str| {
-        for line in wrap(text, room) {
-            out.push(Line::Text(vec![(role, line)]));
-        }
-    };
-    let question = &dialog.asked.question;
-    match question {
-        Question::HostKey {
-            address,
-            kind,
-            fingerprint,
-            file,
-            ..
-        } => {
-            say(
-                Role::Text,
-                &format!("{} is not known yet. It shows this key:", clean(address)),
-            );
-            say(Role::Text, "");
-            say(Role::Dim, &clean(kind));
-            say(Role::Strong, &clean(fingerprint));
-            say(Role::Text, "");
-            say(
-                Role::Text,
-                "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_…_key.pub` prints on that \
-                 machine. Yes writes it to this file on your side:",
-            );
-            say(Role::Dim, &clean(&file.display().to_string()));
-            if model.view.on_call {
-                say(Role::Dim, "On-call mode allows it: no host is changed.");
-            }
-            say(Role::Text, "");
-        }
-        Question::Text {
-            prompt,
-            again,
-            visible,
-            ..
-        } => {
-            if *again {
-                say(Role::Bad, "That was not it.");
-            }
-            say(Role::Text, &clean(prompt));
-            if !visible {
-                say(
-                    Role::Dim,
-                    "It is kept in memory until ostler ends, and nowhere else.",
-                );
-            }
-            say(Role::Text, "");
-        }
-    }
-    out.push(Line::Field);
-    let key = |key: &str| (Role::Key, key.to_owned());
-    let dim = |text: &str| (Role::Dim, text.to_owned());
-    let last = match question {
-        Question::HostKey { .. } => vec![
-            key("yes⏎"),
-            dim(" it is the right one   "),
-            key("n esc"),
-            dim(" refuse"),
-        ],
-        Question::Text { .. } => vec![key("⏎"), dim(" answer   "), key("esc"), dim(" refuse")],
-    };
-    if dialog.hint {
-        out.push(Line::Text(vec![(
-            Role::Warn,
-            "type yes in full, or no".to_owned(),
-        )]));
-    }
-    out.push(Line::Text(last));
-    out
 }
 
 #[cfg(test)]

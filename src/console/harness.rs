@@ -15,7 +15,7 @@ use super::keymap::{Key, Keymap};
 use super::message::Message;
 use super::model::{Model, Start};
 use super::theme::Theme;
-use super::update::{after_frame, before_frame, update};
+use super::update::{after_frame, before_frame, open, update};
 use super::view;
 use crate::fleet::{Fleet, Host};
 
@@ -64,7 +64,7 @@ impl App {
             .filter_map(Theme::built_in)
             .collect();
         let theme = Theme::built_in(setup.theme).unwrap();
-        let model = Model::new(Start {
+        let model = open(Start {
             now_ms: NOW * 1000,
             size: setup.size,
             keymap,

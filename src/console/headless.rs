@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::effect::Effect;
 use super::message::Message;
-use super::run::{Assembled, ConsoleOptions, assembled};
+use super::options::ConsoleOptions;
+use super::run::{Assembled, assembled};
 use super::update::{after_frame, before_frame, update};
 use super::view;
 

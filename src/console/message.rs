@@ -9,6 +9,7 @@ use super::activity::Step;
 use super::log::Stream;
 use super::planned::Planned;
 use super::proposal::Proposal;
+use super::tone::Tone;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
@@ -63,17 +64,6 @@ pub enum LogNews {
     Bytes(usize, Stream, Bytes),
     /// It ended, or was lost, in a few words.
     Ended(usize, String),
-}
-
-/// How a note is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// It worked.
-    Good,
-    /// For information.
-    Plain,
-    /// It did not work.
-    Bad,
 }
 
 /// Something about a host.

@@ -3,11 +3,13 @@
 
 pub mod action;
 pub mod activity;
+pub mod ages;
 pub mod config;
 pub mod dialog;
 pub mod effect;
 pub mod exec;
 pub mod feed;
+pub mod filter;
 pub mod fleet_view;
 pub mod form;
 #[cfg(test)]
@@ -15,12 +17,15 @@ pub mod harness;
 pub mod headless;
 pub mod keymap;
 pub mod log;
+pub mod mark;
 pub mod message;
 pub mod model;
+pub mod options;
 pub mod order;
 pub mod palette;
 pub mod pen;
 pub mod picture;
+pub mod plan_lines;
 pub mod planned;
 pub mod probe;
 pub mod proposal;
@@ -29,9 +34,11 @@ pub mod rehearsal;
 mod run;
 pub mod screen;
 pub mod settle;
+pub mod sites_list;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod tone;
 pub mod update;
 pub mod view;
 pub mod widget;
@@ -40,7 +47,8 @@ pub mod words;
 pub use effect::Effect;
 pub use message::Message;
 pub use model::Model;
-pub use run::{ConsoleError, ConsoleOptions, Subject, run, still};
+pub use options::{ConsoleOptions, Subject};
+pub use run::{ConsoleError, run, still};
 
 #[cfg(test)]
 mod tests;

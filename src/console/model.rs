@@ -1,34 +1,35 @@
 //! Everything the console knows and shows. Only `update` changes it; drawing reads it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::activity::Run;
-use super::dialog;
+use super::dialog::{Asked, Dialog};
 use super::effect::{Effect, Request, Watch};
 use super::fleet_view::FleetView;
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::log::{LogScreen, SourceId};
-use super::message::{ContainerEvent, Tone};
-use super::order::Sort;
+use super::message::ContainerEvent;
 use super::palette::Palette;
+use super::plan_lines::PlanScreen;
 use super::planned::Planned;
 use super::proposal::Open;
-use super::text;
+use super::sites_list::{Block, SitesList};
 use super::theme::Theme;
+use super::tone::Tone;
 use super::widget::input::Input;
 use super::widget::list::List;
-use crate::engine::Question;
 use crate::fleet::{Fleet, Host, Name};
 use crate::record::Applying;
 use crate::record::lock::Holder;
-use crate::verdict::site::FRESH_S;
 use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
 use crate::walk::past::Told;
 
 use super::action::Place;
 
+/// Smallest terminal that the screens are made for.
+pub const SMALLEST: (u16, u16) = (40, 10);
 /// Rows do not move until no key came for this long.
 pub const QUIET_MS: i64 = 2_000;
 /// A note stays this long.
@@ -204,17 +205,6 @@ impl Origin {
     }
 }
 
-/// How the plan is looked at.
-#[derive(Debug, Clone, Default)]
-pub struct PlanScreen {
-    /// Only this site.
-    pub only: Option<String>,
-    /// Words.
-    pub filter: String,
-    /// First line.
-    pub top: usize,
-}
-
 /// What is open above the screen and takes all keys.
 #[derive(Debug)]
 pub enum Overlay {
@@ -231,78 +221,7 @@ pub enum Overlay {
     /// Something is being applied: leave all the same?
     Leave,
     /// A login asks, and is being answered.
-    Question(Box<dialog::Dialog>),
-}
-
-/// The list of sites: which rows, in which order.
-#[derive(Debug, Clone)]
-pub struct SitesList {
-    /// Cursor and order.
-    pub list: List,
-    /// Keys of marked rows.
-    pub marks: HashSet<Arc<str>>,
-    /// Words that every shown row contains.
-    pub filter: String,
-    /// Only what is not well.
-    pub broken: bool,
-    /// Containers that are not ostler's are shown.
-    pub foreign: bool,
-    /// Order.
-    pub sort: Sort,
-    /// The longest name, for the column's width.
-    pub name_width: u16,
-    /// The longest host's name.
-    pub host_width: u16,
-    /// Whether any row has a project, and any a domain.
-    pub has: (bool, bool),
-}
-
-/// The rows of one host among all rows.
-#[derive(Debug, Clone)]
-pub struct Block {
-    /// The host.
-    pub host: Name,
-    /// How many rows.
-    pub len: usize,
-    /// The longest name of a row.
-    pub name_width: u16,
-    /// The width of the host's own name.
-    pub host_width: u16,
-    /// Whether any row has a project.
-    pub projects: bool,
-    /// Whether any row has a domain.
-    pub domains: bool,
-    /// When the first of the router's numbers in them is too old to be shown, unix seconds.
-    pub old_at: Option<i64>,
-}
-
-impl Block {
-    /// What a host's rows come to.
-    pub fn of(host: Name, rows: &[SiteRow]) -> Block {
-        let names = rows.iter().map(|r| text::width(&r.name));
-        Block {
-            len: rows.len(),
-            name_width: names.max().unwrap_or(0) as u16,
-            host_width: text::width(host.as_str()) as u16,
-            projects: rows.iter().any(|r| !r.project.is_empty()),
-            domains: rows.iter().any(|r| !r.domains.is_empty()),
-            old_at: rows
-                .iter()
-                .filter(|r| !r.stale)
-                .filter_map(|r| Some(r.requests?.at + FRESH_S))
-                .min(),
-            host,
-        }
-    }
-}
-
-/// A login's question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// What the answer is sent under.
-    pub id: u64,
-    /// What is asked.
-    pub question: Question,
+    Question(Box<Dialog>),
 }
 
 impl Model {
@@ -351,11 +270,11 @@ impl Model {
             overlay: None,
             sites: SitesList {
                 list: List::default(),
-                marks: HashSet::new(),
+                marks: Default::default(),
                 filter: String::new(),
                 broken: false,
                 foreign: start.fleet.is_none(),
-                sort: Sort::default(),
+                sort: Default::default(),
                 name_width: 4,
                 host_width: 4,
                 has: (false, false),
@@ -385,7 +304,6 @@ impl Model {
             // What is wrong with the configuration stays until a key is pressed.
             model.note = Some((Tone::Bad, start.complaints.join(" · "), i64::MAX));
         }
-        super::settle::settle(&mut model);
         model
     }
 
@@ -417,7 +335,7 @@ impl Model {
 
     /// Whether the terminal is so small that nothing is drawn.
     pub fn is_too_small(&self) -> bool {
-        let (columns, lines) = super::view::SMALLEST;
+        let (columns, lines) = SMALLEST;
         self.size.0 < columns || self.size.1 < lines
     }
 

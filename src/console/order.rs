@@ -2,82 +2,9 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::model::SitesList;
-use crate::verdict::{HostRow, Link, Reading, SiteRow, State};
-
-/// An order of the list of sites.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// Severity, then newest, then name.
-    #[default]
-    Severity,
-    /// Name.
-    Name,
-    /// Host, then name.
-    Host,
-    /// Requests per second, most first.
-    Traffic,
-    /// Memory in use, most first.
-    Memory,
-}
-
-impl Sort {
-    /// The next one.
-    pub fn next(self) -> Sort {
-        match self {
-            Sort::Severity => Sort::Name,
-            Sort::Name => Sort::Host,
-            Sort::Host => Sort::Traffic,
-            Sort::Traffic => Sort::Memory,
-            Sort::Memory => Sort::Severity,
-        }
-    }
-    /// In a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Sort::Severity => "severity",
-            Sort::Name => "name",
-            Sort::Host => "host",
-            Sort::Traffic => "traffic",
-            Sort::Memory => "memory",
-        }
-    }
-
-    fn compare(self, a: &SiteRow, b: &SiteRow) -> Ordering {
-        let names = || {
-            // Foreign containers stand together by compose project.
-            (&a.project, &a.name, &a.host).cmp(&(&b.project, &b.name, &b.host))
-        };
-        let number = |r: &Option<Reading<f64>>| r.map_or(-1.0, |r| r.value);
-        match self {
-            Sort::Severity => {
-                // Among what is well nothing is more urgent: names keep still.
-                let newest = |r: &SiteRow| (!r.state.is_well()).then_some(Reverse(r.since));
-                // What a lost host's sites were doing is not known: they stand below all that is
-                // known to be broken, and the host itself is a line of its own.
-                let severity = |r: &SiteRow| match r.stale {
-                    true => State::Unknown.severity(),
-                    false => r.state.severity(),
-                };
-                let was = |r: &SiteRow| (r.stale, r.state.severity());
-                (severity(a), was(a), newest(a))
-                    .cmp(&(severity(b), was(b), newest(b)))
-                    .then_with(names)
-            }
-            Sort::Name => (&a.name, &a.host).cmp(&(&b.name, &b.host)),
-            Sort::Host => (&a.host, !a.is_host)
-                .cmp(&(&b.host, !b.is_host))
-                .then_with(names),
-            Sort::Traffic => number(&b.requests)
-                .total_cmp(&number(&a.requests))
-                .then_with(names),
-            Sort::Memory => {
-                let used = |r: &SiteRow| r.memory_used.map(|m| m.value);
-                used(b).cmp(&used(a)).then_with(names)
-            }
-        }
-    }
-}
+use super::filter::{contains, words};
+use super::sites_list::SitesList;
+use crate::verdict::{HostRow, Link, SiteRow};
 
 /// Whether a row is shown.
 pub fn shown(list: &SitesList, words: &[String], row: &SiteRow) -> bool {
@@ -95,11 +22,6 @@ pub fn shown(list: &SitesList, words: &[String], row: &SiteRow) -> bool {
 pub fn moves(list: &SitesList, words: &[String], was: &SiteRow, is: &SiteRow) -> bool {
     list.sort.compare(was, is) != Ordering::Equal
         || shown(list, words, was) != shown(list, words, is)
-}
-
-/// The words of a filter, in lower case.
-pub fn words(filter: &str) -> Vec<String> {
-    filter.split_whitespace().map(str::to_lowercase).collect()
 }
 
 fn matches(row: &SiteRow, word: &str) -> bool {
@@ -132,19 +54,6 @@ pub fn order_hosts(hosts: &[HostRow]) -> Vec<u32> {
         (link(host), Reverse(pressure(host)), *i)
     });
     order
-}
-
-/// Whether a text contains a lower-case word, whatever its own case.
-pub fn contains(text: &str, word: &str) -> bool {
-    if text.is_ascii() {
-        let (text, word) = (text.as_bytes(), word.as_bytes());
-        return text.len() >= word.len()
-            && (word.is_empty()
-                || text
-                    .windows(word.len())
-                    .any(|part| part.eq_ignore_ascii_case(word)));
-    }
-    text.to_lowercase().contains(word)
 }
 
 /// The shown rows in order. `before`: an earlier order, which makes it quick when little moved.

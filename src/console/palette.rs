@@ -4,6 +4,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::action::{Action, Class, Entry, Place, TABLE};
+use super::filter::{contains, words};
 use super::widget::input::Input;
 use crate::verdict::SiteRow;
 
@@ -104,9 +105,9 @@ pub fn actions(text: &str, place: Option<Place>) -> Vec<&'static Entry> {
         .filter_map(|entry| {
             let name = pattern.score(Utf32Str::new(entry.name, &mut scratch), &mut matcher);
             // The description counts when its words are there as typed.
-            let what = super::order::words(text)
+            let what = words(text)
                 .iter()
-                .all(|w| super::order::contains(entry.what, w))
+                .all(|w| contains(entry.what, w))
                 .then_some(1);
             let exact = if entry.name == text { 10_000 } else { 0 };
             let begins = if entry.name.starts_with(text) {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::screen::plan::PlanLines;
+use super::plan_lines::PlanLines;
 use crate::plan::Plan;
 use crate::verdict::Due;
 

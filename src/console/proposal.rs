@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::effect::Request;
+use super::plan_lines::summary;
 use super::planned::Planned;
-use super::screen::plan::summary;
 use super::widget::input::Input;
 use crate::plan::{Class, Plan};
 

@@ -14,7 +14,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::effect::Effect;
 use super::keymap::Key;
 use super::model::Model;
-use super::run::{Console, ConsoleError, ConsoleOptions, Drawn, Face, assembled};
+use super::options::ConsoleOptions;
+use super::run::{Console, ConsoleError, Drawn, Face, assembled};
 use super::view;
 use crate::verdict::tally::tally;
 

@@ -2,7 +2,6 @@
 //! while nothing changes.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,15 +19,13 @@ use super::exec::{Exec, Parts};
 use super::keymap::Keymap;
 use super::message::Message;
 use super::model::{Model, Start};
-use super::question::Desk;
+use super::options::{ConsoleOptions, Subject};
 use super::settle::due_ms;
 use super::terminal::Guard;
 use super::theme::Theme;
-use super::update::{after_frame, before_frame, update};
+use super::update::{after_frame, before_frame, open, update};
 use super::view;
-use crate::fleet::{Fleet, Host};
-use crate::walk::FleetFile;
-use crate::walk::look::Connect;
+use crate::fleet::Fleet;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_micros(16_667);
@@ -38,35 +35,6 @@ const BATCH: usize = 4096;
 const TURN: Duration = Duration::from_millis(8);
 /// Pieces of logs that wait to be taken.
 const LOG_QUEUE: usize = 64;
-
-/// What the console looks at.
-#[derive(Debug, Clone)]
-pub enum Subject {
-    /// A fleet file.
-    Fleet(FleetFile),
-    /// One host, without a file: everything on it, read-only.
-    Host(Box<Host>),
-}
-
-/// How the console is opened.
-pub struct ConsoleOptions {
-    /// What it looks at.
-    pub subject: Subject,
-    /// How hosts are connected to. In on-call mode its clients' gates let only reading pass.
-    pub connect: Connect,
-    /// Where logins ask the operator: what `connect` connects by asks there.
-    pub desk: Arc<Desk>,
-    /// Read-only; a host without a file always is.
-    pub on_call: bool,
-    /// A simulated fleet.
-    pub demo: bool,
-    /// No colours, whatever the terminal can do.
-    pub no_color: bool,
-    /// The configuration directory.
-    pub config: Option<PathBuf>,
-    /// Where the operator's own records are kept.
-    pub state: Option<PathBuf>,
-}
 
 /// Why the console could not be opened, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -205,7 +173,7 @@ fn assemble(options: ConsoleOptions, look: Looks) -> Assembled {
         }
     };
     let on_call = options.on_call || source.is_none();
-    let model = Model::new(Start {
+    let model = open(Start {
         now_ms: now_ms(),
         size: look.size,
         keymap: look.keymap,

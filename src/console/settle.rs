@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::action::Place;
 use super::effect::{Effect, Watch};
+use super::filter::words;
 use super::log::LogMessage;
-use super::model::{Block, Model, Overlay, QUIET_MS, Screen};
+use super::model::{Model, Overlay, QUIET_MS, Screen};
 use super::proposal::UNREAD_MS;
+use super::sites_list::Block;
 use super::widget::list::List;
 use super::{order, screen};
 use crate::fleet::Name;
@@ -137,7 +139,7 @@ fn rebuild(model: &mut Model) {
         probes: &model.probes,
         now: model.now_ms.div_euclid(1000),
     };
-    let words = order::words(&model.sites.filter);
+    let words = words(&model.sites.filter);
     // The rows on screen, by key: taken down before the first of them moves.
     let keys = |list: &List, sites: &[SiteRow]| -> Vec<Arc<str>> {
         let rows = list.order.iter().filter_map(|i| sites.get(*i as usize));

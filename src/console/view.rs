@@ -1,91 +1,21 @@
 //! `view`: the model as a frame. Reads only; what of it will look different later without any
 //! message (ages) it tells by [`Ages`].
 
-use std::cell::Cell;
-
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Place, TABLE};
-use super::message::Tone;
-use super::model::{Model, Overlay, Screen};
+use super::ages::Ages;
+use super::mark::{link_mark, mark};
+use super::model::{Model, Overlay, SMALLEST, Screen};
 use super::pen::{Pen, Spans, clear, fill, spans_width};
 use super::screen;
-use super::text::{age, age_changes_in, count, width};
+use super::text::{count, width};
 use super::theme::Role;
+use super::tone::Tone;
 use crate::verdict::tally::tally;
 use crate::verdict::{Link, State};
-
-/// Turns moments into ages, and remembers when the first of them reads differently.
-#[derive(Debug)]
-pub struct Ages {
-    now: i64,
-    next: Cell<Option<i64>>,
-}
-
-impl Ages {
-    /// At unix second `now`.
-    pub fn new(now: i64) -> Ages {
-        Ages {
-            now,
-            next: Cell::new(None),
-        }
-    }
-
-    /// How long ago.
-    pub fn ago(&self, at: i64) -> String {
-        let seconds = (self.now - at).max(0);
-        self.within(age_changes_in(seconds));
-        age(seconds)
-    }
-
-    /// How long ago a number was read, as coarse as it matters: what is fresh keeps still.
-    pub fn read(&self, at: i64) -> String {
-        let seconds = (self.now - at).max(0);
-        if seconds < 60 {
-            self.within(60 - seconds);
-            return "now".into();
-        }
-        format!("{} ago", self.ago(at))
-    }
-
-    /// An age in brackets, of a number that is not fresh any more.
-    pub fn unless_fresh(&self, at: i64) -> String {
-        match self.read(at).as_str() {
-            "now" => String::new(),
-            old => format!(" ({old})"),
-        }
-    }
-
-    /// How long until.
-    pub fn until(&self, at: i64) -> String {
-        let seconds = (at - self.now).max(0);
-        if seconds > 0 {
-            self.within(1);
-        }
-        age(seconds)
-    }
-
-    /// Whether a moment is still to come.
-    pub fn is_ahead(&self, at: i64) -> bool {
-        at > self.now
-    }
-
-    fn within(&self, seconds: i64) {
-        let next = self.now + seconds;
-        self.next
-            .set(Some(self.next.get().map_or(next, |n| n.min(next))));
-    }
-
-    /// The unix second at which something on screen reads differently.
-    pub fn next(&self) -> Option<i64> {
-        self.next.get()
-    }
-}
-
-/// Smallest terminal that the screens are made for.
-pub const SMALLEST: (u16, u16) = (40, 10);
 
 /// Draws the model. Returns the unix second at which what was drawn gets old by itself.
 pub fn view(model: &Model, frame: &mut Frame) -> Option<i64> {
@@ -142,7 +72,7 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
     {
         line = banner;
     }
-    if let Some(asks) = super::dialog::banner(model) {
+    if let Some(asks) = screen::question::banner(model) {
         line = asks;
     } else if let Some((tone, text, _)) = &model.note {
         let role = match tone {
@@ -167,27 +97,6 @@ fn more(lines: usize, top: usize, height: usize) -> Spans {
         Role::Dim,
         format!(" {} below", count(below, "line", "lines")),
     )]
-}
-
-/// A state's mark and role.
-pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
-    let role = match state {
-        State::Lost | State::Failing | State::Restarting => Role::Bad,
-        State::Degraded | State::Warning => Role::Warn,
-        State::Drift => Role::Drift,
-        State::Pending | State::Starting => Role::Busy,
-        State::Ok | State::Running => Role::Ok,
-        State::Unknown | State::Leftover | State::Stopped | State::Archived => Role::Off,
-    };
-    match model.theme.ascii {
-        true => (state.letter(), role),
-        false => (state.mark(), role),
-    }
-}
-
-/// A host's mark and role.
-pub fn link_mark(model: &Model, link: Link) -> (&'static str, Role) {
-    mark(model, link.state())
 }
 
 /// Fleet, hosts, how many sites are in which trouble, and the mode.
@@ -434,7 +343,7 @@ fn overlay(model: &Model, buf: &mut Buffer, body: Rect, detail: Rect, foot: Rect
         Some(Overlay::Question(dialog)) => {
             clear(buf, theme, detail);
             clear(buf, theme, foot);
-            super::dialog::draw(model, dialog, buf, body);
+            screen::question::draw(model, dialog, buf, body);
         }
         Some(Overlay::Leave) => {
             clear(buf, theme, detail);

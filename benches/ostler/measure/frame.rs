@@ -133,7 +133,7 @@ fn model(hosts: usize, per_host: usize) -> Result<Model, Failure> {
         .map_err(|_| Failure::new("the fleet of this benchmark is wrong"))?
         .fleet;
     let (keymap, complaints) = Keymap::new(&BTreeMap::new());
-    let mut model = Model::new(Start {
+    let mut model = update::open(Start {
         now_ms: NOW * 1000,
         size: SIZE,
         keymap,

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::heard::Heard;
-use super::{Shared, numbers};
+use super::numbers;
+use super::shared::Shared;
 use crate::console::message::{ContainerEvent, HostNews, Seen};
 use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::{EngineAddress, Fleet, Host};

@@ -4,11 +4,12 @@
 mod heard;
 mod host;
 pub mod numbers;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -17,55 +18,12 @@ use tokio::task::AbortHandle;
 use super::effect::Watch;
 use super::message::{HostNews, Message};
 use super::question::Desk;
+use shared::{Shared, lock};
+
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::{HostObservation, Observed};
 use crate::walk::look::Connect;
-
-/// What workers share.
-#[derive(Clone)]
-struct Shared {
-    connect: Connect,
-    messages: UnboundedSender<Message>,
-    fleet: watch::Receiver<Arc<Fleet>>,
-    watch: watch::Receiver<Watch>,
-    /// Counts how often the operator wanted hosts to be looked at again at once. A worker that is
-    /// busy meanwhile finds it counted.
-    refresh: watch::Receiver<u64>,
-    known: Arc<Mutex<Known>>,
-    /// Which worker this is.
-    number: u64,
-    /// Where logins ask the operator.
-    desk: Arc<Desk>,
-    /// There is no fleet file: every container matters, and is inspected.
-    lone: bool,
-    on_call: bool,
-}
-
-/// What was last found, for plans and applies.
-#[derive(Default)]
-struct Known {
-    observed: Observed,
-    clients: BTreeMap<Name, Client>,
-    /// Whose word counts: a worker that was replaced may not have stopped yet.
-    workers: BTreeMap<Name, u64>,
-}
-
-impl Shared {
-    /// What is known, for the worker of a host to add to; none once it was replaced.
-    fn known(&self, host: &Name) -> Option<MutexGuard<'_, Known>> {
-        let known = lock(&self.known);
-        (known.workers.get(host) == Some(&self.number)).then_some(known)
-    }
-
-    /// Tells the console, unless another worker does by now.
-    fn send(&self, host: &Name, news: HostNews) {
-        if let Some(_known) = self.known(host) {
-            // The console has ended when nobody listens.
-            let _ = self.messages.send(Message::Host(host.clone(), news));
-        }
-    }
-}
 
 /// The workers.
 pub struct Feed {
@@ -207,9 +165,4 @@ impl Drop for Feed {
             worker.abort();
         }
     }
-}
-
-fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    // What was found stays right when a holder panicked.
-    known.lock().unwrap_or_else(PoisonError::into_inner)
 }

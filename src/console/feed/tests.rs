@@ -1,5 +1,6 @@
 //! A host's life, on a simulated host and a clock that waits for nobody.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

@@ -1,14 +1,7 @@
 //! Where on the log one is: the cursor, the first row on screen, and how both move.
 
-use super::row::{Manner, ready, rows};
+use super::row::{Manner, Spot, ready, rows};
 use super::screen::LogScreen;
-
-/// A place: a line, and a row of it where it is wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Spot {
-    pub line: u64,
-    pub row: usize,
-}
 
 impl LogScreen {
     /// The line under the cursor: the newest one while following.

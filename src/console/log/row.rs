@@ -10,6 +10,13 @@ use super::level::{Level, level};
 use super::pattern::Pattern;
 use super::pretty::{Piece, Tone, pretty};
 
+/// A place: a line, and a row of it where it is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Spot {
+    pub line: u64,
+    pub row: usize,
+}
+
 /// How a piece of a line looks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Look {

@@ -8,8 +8,8 @@ use super::action::LogAction;
 use super::buffer::{Filter, LogBuffer, SourceId, Stream};
 use super::clean::plain;
 use super::pattern::{Pattern, Reading};
-use super::place::Spot;
 use super::prompt::{Asked, Prompt, Typed};
+use super::row::Spot;
 
 /// What happens to the Logs screen.
 #[derive(Debug)]

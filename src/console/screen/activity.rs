@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use crate::console::action::Action;
 use crate::console::activity::{Commit, End, Line, Outcome, Progress, Run};
+use crate::console::ages::Ages;
 use crate::console::model::Model;
 use crate::console::pen::Spans;
 use crate::console::text::{clean, elide, width, wrap};
 use crate::console::theme::Role;
-use crate::console::view::Ages;
 use crate::fleet::Name;
 use crate::plan::unfinished::by;
 use crate::record::Applying;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::console::ages::Ages;
+use crate::console::filter::{contains, words};
 use crate::console::message::ContainerEvent;
 use crate::console::model::Model;
-use crate::console::order::{contains, words};
 use crate::console::pen::Spans;
 use crate::console::text::clean;
 use crate::console::theme::Role;
-use crate::console::view::Ages;
 
 /// The same event several times in a row is one line.
 struct Shown<'a> {

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::action::{Class, Entry, TABLE};
+use crate::console::filter::{contains, words};
 use crate::console::model::{Model, Screen};
-use crate::console::order::{contains, words};
 use crate::console::palette::{Goal, Palette, SHOWN};
 use crate::console::pen::{Pen, clear, fill};
 use crate::console::text::width;

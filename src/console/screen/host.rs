@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::console::action::Action;
+use crate::console::ages::Ages;
+use crate::console::mark::{link_mark, mark};
 use crate::console::model::Model;
 use crate::console::pen::Spans;
 use crate::console::text::{age, clean, count, rate, size, wrap};
 use crate::console::theme::Role;
-use crate::console::view::{Ages, link_mark, mark};
 use crate::fleet::{EngineAddress, Host, Name};
 use crate::observe::model::ObservedContainer;
 use crate::record::{self, Labelled, labels};

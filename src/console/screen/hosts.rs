@@ -4,11 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured};
+use crate::console::ages::Ages;
+use crate::console::mark::link_mark;
 use crate::console::model::Model;
 use crate::console::pen::{Pen, Spans};
 use crate::console::text::{rate, size};
 use crate::console::theme::Role;
-use crate::console::view::{Ages, link_mark};
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
 use crate::verdict::{HostRow, Link};

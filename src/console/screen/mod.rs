@@ -9,12 +9,13 @@ pub mod logs;
 pub mod past;
 pub mod plan;
 pub mod proposal;
+pub mod question;
 pub mod site;
 pub mod sites;
 
+use super::ages::Ages;
 use super::model::{Model, Screen};
 use super::pen::Spans;
-use super::view::Ages;
 
 /// The lines of a screen made of text.
 pub fn lines(model: &Model, width: usize, ages: &Ages) -> Vec<Spans> {

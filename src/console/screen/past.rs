@@ -1,11 +1,11 @@
 //! One apply in full, as the journals tell it.
 
 use super::activity::{begun, mark, took_ms, version};
+use crate::console::ages::Ages;
 use crate::console::model::Model;
 use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, wrap};
 use crate::console::theme::Role;
-use crate::console::view::Ages;
 
 /// The lines.
 pub fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {

@@ -3,12 +3,13 @@
 
 use crate::console::action::Action;
 use crate::console::activity::{End, Progress};
+use crate::console::ages::Ages;
 use crate::console::effect::Effect;
+use crate::console::mark::mark;
 use crate::console::model::{Model, Screen};
 use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
-use crate::console::view::{Ages, mark};
 use crate::fleet::Name;
 use crate::verdict::chain::{Age, Way};
 use crate::verdict::{self, SiteRow, State};

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::ages::Ages;
+use crate::console::mark::mark;
 use crate::console::model::Model;
-use crate::console::order::Sort;
 use crate::console::pen::{Pen, Spans};
+use crate::console::sites_list::Sort;
 use crate::console::text::{count, rate, size};
 use crate::console::theme::Role;
-use crate::console::view::{Ages, mark};
 use crate::console::widget::table::{Cell, Column, Table, fit};
 use crate::verdict::{Link, Reading, SiteRow, State};
 

@@ -1,8 +1,8 @@
 //! A host in trouble is one line among the sites.
 
 use super::fixture;
-use crate::console::model::SitesList;
 use crate::console::order;
+use crate::console::sites_list::{SitesList, Sort};
 use crate::fleet::Name;
 use crate::verdict::host::{alert, host_line};
 use crate::verdict::tally::tally;
@@ -108,7 +108,7 @@ fn the_sites_of_a_lost_host_are_below_all_that_is_known_to_be_broken() {
     assert_eq!(all[42], "blog");
     list.broken = true;
     assert_eq!(shown(&list), ["shop", "web3"]);
-    list.sort = order::Sort::Host;
+    list.sort = Sort::Host;
     list.broken = false;
     assert_eq!(shown(&list)[2..4], ["web3", "site-00"]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::keys::{filter, forbidden, leave};
+use super::allowed::{filter, forbidden, leave};
 use super::move_cursor::{Motion, go};
 use crate::console::action::Action;
 use crate::console::activity::Commit;
@@ -11,10 +11,11 @@ use crate::console::dialog::Dialog;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::form::site;
 use crate::console::log::{LogEffect, LogMessage};
-use crate::console::message::Tone;
-use crate::console::model::{Model, Overlay, PlanScreen, Screen};
+use crate::console::model::{Model, Overlay, Screen};
 use crate::console::palette::Palette;
+use crate::console::plan_lines::PlanScreen;
 use crate::console::text::count;
+use crate::console::tone::Tone;
 use crate::console::widget::input::Input;
 use crate::console::{screen, settle};
 use crate::fleet::{Name, SiteState};

@@ -2,18 +2,17 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::act::{perform, propose};
-use crate::console::action::Action;
+use super::act::{open_row, perform, propose};
 use crate::console::dialog::Done;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::form::{Next, site};
 use crate::console::keymap::Key;
 use crate::console::log::LogMessage;
-use crate::console::message::Tone;
 use crate::console::model::{Model, Overlay, RUNS_KEPT, Screen};
 use crate::console::palette::Goal;
 use crate::console::proposal::Confirm;
 use crate::console::text::clean;
+use crate::console::tone::Tone;
 use crate::console::{screen, settle};
 use crate::engine::Answer;
 
@@ -130,7 +129,7 @@ fn in_overlay(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
             if event.code == KeyCode::Enter {
                 let effects = match palette.chosen().cloned() {
                     Some(Goal::Do(action)) => perform(model, action),
-                    Some(Goal::Go(key, _)) => super::act::open_row(model, &key),
+                    Some(Goal::Go(key, _)) => open_row(model, &key),
                     None => Vec::new(),
                 };
                 return (None, effects);
@@ -295,38 +294,4 @@ pub(super) fn set_filter(model: &mut Model, words: &str) {
         }
         _ => {}
     }
-}
-
-/// The words filtered by on the screen shown.
-pub(super) fn filter(model: &Model) -> &str {
-    match model.screen() {
-        Screen::Sites => &model.sites.filter,
-        Screen::Plan(plan) => &plan.filter,
-        Screen::Events { filter, .. } | Screen::Help { filter, .. } => filter,
-        _ => "",
-    }
-}
-
-/// Leaves the program, or asks while something is being applied.
-pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
-    if model.is_applying() {
-        model.overlay = Some(Overlay::Leave);
-        return Vec::new();
-    }
-    vec![Effect::Quit]
-}
-
-/// Whether an action may be done at all where we are; else why not.
-pub(super) fn forbidden(model: &Model, action: Action) -> Option<String> {
-    let entry = action.entry();
-    if entry.changes() && model.view.on_call {
-        return Some(format!("{}: not in on-call mode", entry.name));
-    }
-    if entry.changes() && model.is_too_small() {
-        return Some(format!("{}: the terminal is too small", entry.name));
-    }
-    if entry.changes() && model.fleet.is_none() {
-        return Some(format!("{}: there is no fleet file to change", entry.name));
-    }
-    None
 }

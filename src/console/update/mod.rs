@@ -1,14 +1,17 @@
 //! `update`: one message in, the model changed, wishes out. No I/O, no clock.
 
 mod act;
+mod allowed;
 mod keys;
 mod move_cursor;
 mod news;
 
+use super::dialog::Asked;
 use super::effect::Effect;
-use super::message::{Message, Tone};
-use super::model::{Asked, Model, Overlay};
+use super::message::Message;
+use super::model::{Model, Overlay, Start};
 use super::proposal::Open;
+use super::tone::Tone;
 use super::{screen, settle};
 
 pub use act::perform;
@@ -131,6 +134,14 @@ fn proposed(
             Vec::new()
         }
     }
+}
+
+/// A console that knows nothing yet.
+pub fn open(start: Start) -> Model {
+    let mut model = Model::new(start);
+    // Nothing can be wished for before anything is known.
+    settle::settle(&mut model);
+    model
 }
 
 /// What has to happen before a frame is drawn.

@@ -64,7 +64,7 @@ pub(super) fn go(model: &mut Model, motion: Motion) {
                 Screen::Site(_, top)
                 | Screen::Host(_, top)
                 | Screen::Past(_, top)
-                | Screen::Plan(crate::console::model::PlanScreen { top, .. })
+                | Screen::Plan(crate::console::plan_lines::PlanScreen { top, .. })
                 | Screen::Activity { top, .. }
                 | Screen::Events { top, .. },
             ) = model.stack.last_mut()
@@ -83,7 +83,7 @@ fn step(model: &mut Model, up: bool) {
         return;
     };
     let (at, top) = (*at, *top);
-    let ages = crate::console::view::Ages::new(model.now());
+    let ages = crate::console::ages::Ages::new(model.now());
     let width = usize::from(model.size.0);
     let (window, places) = screen::activity::lines(model, only.as_deref(), at, width, &ages, 0..0);
     let last = window.all().saturating_sub(height);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::console::activity::{Run, Step};
 use crate::console::effect::Effect;
-use crate::console::message::{ContainerEvent, HostNews, Tone};
+use crate::console::message::{ContainerEvent, HostNews};
 use crate::console::model::{EVENTS_KEPT, Model};
 use crate::console::planned::Planned;
+use crate::console::tone::Tone;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
 use crate::verdict::HostData;

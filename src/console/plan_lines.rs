@@ -1,0 +1,276 @@
+//! A plan as lines, grouped by site: what, why, how long it interrupts, how dangerous, how it is
+//! undone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::filter::{contains, words};
+use super::pen::Spans;
+use super::text::{clean, count, elide, width};
+use super::theme::{Role, Theme};
+use super::words as say;
+use crate::fleet::Name;
+use crate::plan::show;
+use crate::plan::{Class, Interruption, Operation, Plan, Undo};
+
+/// How the plan is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct PlanScreen {
+    /// Only this site.
+    pub only: Option<String>,
+    /// Words.
+    pub filter: String,
+    /// First line.
+    pub top: usize,
+}
+
+/// A plan as lines, made once per plan; each is built only when it is drawn.
+#[derive(Debug)]
+pub struct PlanLines {
+    plan: Arc<Plan>,
+    lines: Vec<(usize, Line)>,
+    /// What each group is about: its site or host, lower case, to filter by.
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    host: Name,
+    site: Option<Name>,
+    operations: Vec<usize>,
+    causes: Vec<String>,
+    verb: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Line {
+    Blank,
+    Problem(usize),
+    Notice(usize),
+    Head,
+    Cause(usize),
+    Operation(usize),
+}
+
+impl PlanLines {
+    /// The lines of a plan.
+    pub fn of(plan: &Arc<Plan>) -> PlanLines {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut places = HashMap::new();
+        for shown in show::groups(plan) {
+            let group = group_of(&mut groups, &mut places, shown.host, shown.site);
+            group.causes = shown.causes.iter().map(|c| clean(c).into_owned()).collect();
+            group.verb = shown.verb;
+        }
+        for (at, operation) in plan.operations.iter().enumerate() {
+            let site = operation.site.as_ref();
+            group_of(&mut groups, &mut places, &operation.host, site)
+                .operations
+                .push(at);
+        }
+        let mut lines = Vec::new();
+        for (at, problem) in plan.problems.iter().enumerate() {
+            group_of(
+                &mut groups,
+                &mut places,
+                &problem.host,
+                problem.site.as_ref(),
+            );
+            let key = (problem.host.clone(), problem.site.clone());
+            lines.push((places[&key], Line::Problem(at)));
+        }
+        for (group, it) in groups.iter().enumerate() {
+            if it.operations.is_empty() {
+                continue;
+            }
+            if !lines.is_empty() {
+                lines.push((group, Line::Blank));
+            }
+            lines.push((group, Line::Head));
+            lines.extend((0..it.causes.len()).map(|c| (group, Line::Cause(c))));
+            lines.extend(it.operations.iter().map(|o| (group, Line::Operation(*o))));
+        }
+        for (at, notice) in plan.notices.iter().enumerate() {
+            group_of(&mut groups, &mut places, &notice.host, notice.site.as_ref());
+            let key = (notice.host.clone(), notice.site.clone());
+            if at == 0 && !lines.is_empty() {
+                lines.push((places[&key], Line::Blank));
+            }
+            lines.push((places[&key], Line::Notice(at)));
+        }
+        PlanLines {
+            plan: plan.clone(),
+            lines,
+            groups,
+        }
+    }
+
+    /// Which lines are shown.
+    pub fn shown(&self, screen: &PlanScreen) -> Vec<usize> {
+        let words = words(&screen.filter);
+        let fits: Vec<bool> = self
+            .groups
+            .iter()
+            .map(|group| {
+                let site = group.site.as_ref().map_or("", |s| s.as_str());
+                let only = screen.only.as_deref().is_none_or(|o| o == site);
+                only && words.iter().all(|w| {
+                    contains(site, w)
+                        || contains(group.host.as_str(), w)
+                        || group.causes.iter().any(|c| contains(c, w))
+                })
+            })
+            .collect();
+        (0..self.lines.len())
+            .filter(|i| fits[self.lines[*i].0])
+            .collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// One of them.
+    pub fn spans(&self, at: usize, room: usize, theme: &Theme) -> Spans {
+        let plan = &self.plan;
+        let (group, line) = self.lines[at];
+        let group = &self.groups[group];
+        let bad = if theme.ascii { "X" } else { "✖" };
+        match line {
+            Line::Blank => Vec::new(),
+            Line::Problem(at) => {
+                let p = &plan.problems[at];
+                vec![
+                    (
+                        Role::Bad,
+                        format!(" {bad} {}: ", title(&p.host, p.site.as_ref())),
+                    ),
+                    (Role::Text, clean(&p.what).into_owned()),
+                    (Role::Dim, format!("; {}", clean(&p.remedy))),
+                ]
+            }
+            Line::Notice(at) => {
+                let n = &plan.notices[at];
+                vec![
+                    (
+                        Role::Dim,
+                        format!(" · {}: ", title(&n.host, n.site.as_ref())),
+                    ),
+                    (Role::Dim, clean(&n.text).into_owned()),
+                ]
+            }
+            Line::Head => {
+                let n = group.operations.len();
+                vec![
+                    (Role::Accent, format!(" {} ", group.verb)),
+                    (Role::Strong, title(&group.host, group.site.as_ref())),
+                    (
+                        Role::Dim,
+                        format!("  {}", count(n, "operation", "operations")),
+                    ),
+                ]
+            }
+            Line::Cause(at) => vec![
+                (Role::Dim, "   because ".into()),
+                (Role::Drift, group.causes[at].clone()),
+            ],
+            Line::Operation(at) => operation(&plan.operations[at], room),
+        }
+    }
+}
+
+fn group_of<'a>(
+    groups: &'a mut Vec<Group>,
+    places: &mut HashMap<(Name, Option<Name>), usize>,
+    host: &Name,
+    site: Option<&Name>,
+) -> &'a mut Group {
+    let at = *places
+        .entry((host.clone(), site.cloned()))
+        .or_insert_with(|| {
+            groups.push(Group {
+                host: host.clone(),
+                site: site.cloned(),
+                operations: Vec::new(),
+                causes: Vec::new(),
+                verb: "",
+            });
+            groups.len() - 1
+        });
+    &mut groups[at]
+}
+
+fn title(host: &Name, site: Option<&Name>) -> String {
+    match site {
+        Some(site) => format!("{site} on {host}"),
+        None => format!("host {host}"),
+    }
+}
+
+/// What, how dangerous, how long it interrupts, how it is undone; what does not fit is left out.
+fn operation(operation: &Operation, room: usize) -> Spans {
+    let what = say::what(&operation.kind);
+    let wide = if room >= 110 { 50 } else { 38 };
+    let what = elide(&what, wide).into_owned();
+    let gap = " ".repeat(wide.saturating_sub(width(&what)) + 1);
+    let role = match operation.class {
+        Class::Read => Role::Dim,
+        Class::Write => Role::Text,
+        Class::Destructive => Role::Warn,
+    };
+    let (interrupts, tone) = match operation.interrupts {
+        Interruption::None => ("no pause".into(), Role::Dim),
+        Interruption::Lasting => ("lasting".into(), Role::Bad),
+        seconds => (format!("pause {}", say::interruption(seconds)), Role::Warn),
+    };
+    let undo = match &operation.undo {
+        // What reads, or only records, has nothing to be taken back.
+        Undo::Nothing => String::new(),
+        other => say::undo(other),
+    };
+    vec![
+        (Role::Text, format!("   {what}{gap}")),
+        (role, format!("{:<12}", say::class(operation.class))),
+        (tone, format!("{interrupts:<11}")),
+        (Role::Dim, undo),
+    ]
+}
+
+/// One line about a whole plan.
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() && !plan.unknown.is_empty() {
+        return "nothing to do on the hosts that answer: they match the file".into();
+    }
+    if plan.is_empty() {
+        return "nothing to do: the hosts match the file".into();
+    }
+    let mut sites: Vec<&Name> = plan
+        .operations
+        .iter()
+        .filter_map(|o| o.site.as_ref())
+        .collect();
+    sites.sort();
+    sites.dedup();
+    let mut parts = vec![count(plan.operations.len(), "operation", "operations")];
+    if !sites.is_empty() {
+        parts.push(count(sites.len(), "site", "sites"));
+    }
+    let destructive = plan
+        .operations
+        .iter()
+        .filter(|o| o.class == Class::Destructive)
+        .count();
+    if destructive > 0 {
+        parts.push(format!("{destructive} destructive"));
+    }
+    if !plan.problems.is_empty() {
+        parts.push(count(plan.problems.len(), "problem", "problems"));
+    }
+    parts.join(" · ")
+}

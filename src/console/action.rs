@@ -1,8 +1,14 @@
 //! The one table of actions. Footer, help, palette, key bindings and KEYS.md are made from it.
 
-/// A screen, as far as actions care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+macro_rules! places {
+    ($($(#[$doc:meta])* $place:ident,)*) => {
+        /// A screen, as far as actions care.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Place { $($(#[$doc])* $place),* }
+        const ANY: &[Place] = &[$(Place::$place),*];
+    };
+}
+places! {
     /// The list of sites.
     Sites,
     /// The list of hosts.
@@ -56,17 +62,6 @@ pub struct Entry {
 use Class::{Change, Danger, Look};
 use Place as P;
 
-const ANY: &[Place] = &[
-    P::Sites,
-    P::Hosts,
-    P::Host,
-    P::Site,
-    P::Logs,
-    P::Plan,
-    P::Activity,
-    P::Events,
-    P::Help,
-];
 const LISTS: &[Place] = &[P::Sites, P::Hosts, P::Host];
 const OPENS: &[Place] = &[P::Sites, P::Hosts, P::Host, P::Activity];
 const ACTIVITY: &[Place] = &[P::Activity];
@@ -77,8 +72,131 @@ const SEEKING: &[Place] = &[P::Sites, P::Logs];
 const ON_SITE: &[Place] = &[P::Sites, P::Site, P::Logs, P::Plan, P::Events];
 const SITES: &[Place] = &[P::Sites];
 
+/// Hands the table to a macro. Of each action: its name, its keys, its class, where it can be used,
+/// its word in the footer, what it does (a function; only `act` reads that column), and what it does
+/// in words.
 macro_rules! actions {
-    ($($action:ident, $name:literal, [$($key:literal),*], $class:ident, $places:ident, $footer:literal, $what:literal;)*) => {
+    ($then:ident) => { $then! {
+        Open, "why", ["enter"], Look, OPENS, "why", open,
+            "open it: what is the matter, or all that an apply did";
+        Logs, "logs", ["l"], Look, NO_LOG, "logs", show::logs,
+            "follow the log of the site, or of all that are marked";
+        Diff, "diff", ["d"], Look, ON_SITE, "diff", show::diff,
+            "what differs: last applied, live, the file; and what apply would do";
+        Filter, "filter", ["/"], Look, FILTERED, "filter", show::filter,
+            "show only lines that contain the words typed";
+        Broken, "broken", ["!"], Look, SITES, "broken", list::broken,
+            "show only what is not well";
+        Palette, "command", [":"], Look, ANY, "command", show::palette,
+            "do anything by its name";
+        Help, "help", ["?"], Look, ANY, "help", show::help,
+            "this list";
+        Back, "back", ["q", "esc"], Look, ANY, "back", leave::back,
+            "one screen back; from the first screen, leave";
+        Down, "down", ["j", "down"], Look, ANY, "", |m| go(m, By(1)),
+            "one line down";
+        Up, "up", ["k", "up"], Look, ANY, "", |m| go(m, By(-1)),
+            "one line up";
+        Top, "top", ["g", "home"], Look, ANY, "", |m| go(m, Top),
+            "to the first line";
+        Bottom, "bottom", ["G", "end"], Look, ANY, "", |m| go(m, Bottom),
+            "to the last line";
+        PageDown, "page-down", ["ctrl-d", "pagedown"], Look, ANY, "", |m| go(m, Page(1)),
+            "half a page down";
+        PageUp, "page-up", ["ctrl-u", "pageup"], Look, ANY, "", |m| go(m, Page(-1)),
+            "half a page up";
+        Next, "next", ["n"], Look, SEEKING, "", |m| go(m, Next(1)),
+            "next that is not well; in a log, next match";
+        Previous, "previous", ["N"], Look, SEEKING, "", |m| go(m, Next(-1)),
+            "previous that is not well; in a log, previous match";
+        Mark, "mark", ["space"], Look, SITES, "", list::mark,
+            "mark the site, to act on several at once";
+        Unmark, "unmark", [], Look, SITES, "", list::unmark,
+            "take all marks away";
+        Sort, "sort", ["s"], Look, SITES, "", list::sort,
+            "next order: severity, name, host, traffic, memory";
+        Foreign, "foreign", ["f"], Look, SITES, "", list::foreign,
+            "show or hide containers that are not ostler's";
+        Events, "events", ["e"], Look, ON_SITE, "", show::events,
+            "what its container did";
+        Changes, "changes", ["c"], Look, ON_SITE, "", show::changes,
+            "what was applied to it, and by whom";
+        Host, "host", ["h"], Look, ON_SITE, "", show::host,
+            "the host it runs on";
+        Plan, "plan", ["p"], Look, ANY, "plan", show::plan,
+            "what apply would do";
+        Activity, "activity", ["a"], Look, ANY, "", show::activity,
+            "what is being applied, and was, by whom";
+        Sites, "sites", ["1"], Look, ANY, "", show::sites,
+            "all sites";
+        Hosts, "hosts", ["2"], Look, ANY, "", show::hosts,
+            "all hosts";
+        Copy, "copy", ["y"], Look, ON_SITE, "", show::copy,
+            "copy the site's first domain, or a log's line, to the clipboard";
+        Search, "search", ["/"], Look, LOGS, "search", |m| log(m, LogAction::Search),
+            "find lines of the log; n and N go on";
+        Pause, "pause", ["space"], Look, LOGS, "pause", |m| log(m, LogAction::Pause),
+            "stay at this place of the log, or follow again";
+        Follow, "follow", ["f"], Look, LOGS, "", |m| log(m, LogAction::Follow),
+            "to the newest line of the log, and stay there";
+        FilterIn, "only", ["i", "&"], Look, LOGS, "only", |m| log(m, LogAction::FilterIn),
+            "show only lines of the log that contain something";
+        FilterOut, "without", ["o", "!"], Look, LOGS, "without", |m| log(m, LogAction::FilterOut),
+            "leave lines of the log out that contain something";
+        ShowAll, "show-all", ["u"], Look, LOGS, "", |m| log(m, LogAction::Reset),
+            "no search, no filters";
+        Wrap, "wrap", ["w"], Look, LOGS, "wrap", |m| log(m, LogAction::Wrap),
+            "long lines on several rows, or cut at the edge";
+        Times, "times", ["t"], Look, LOGS, "times", |m| log(m, LogAction::Times),
+            "show or hide timestamps";
+        Raw, "raw", ["v"], Look, LOGS, "", |m| log(m, LogAction::Raw),
+            "access lines as they came, or in short";
+        Right, "right", ["right"], Look, LOGS, "", |m| log(m, LogAction::Right),
+            "further right in long lines";
+        Left, "left", ["left"], Look, LOGS, "", |m| log(m, LogAction::Left),
+            "further left";
+        Forget, "forget", [], Look, LOGS, "", |m| log(m, LogAction::Clear),
+            "forget the lines of the log read so far";
+        Answer, "answer", ["tab"], Look, ANY, "", show::answer,
+            "answer what the login of a host asks: a passphrase, or whether a key is right";
+        Refresh, "refresh", ["r"], Look, ANY, "", show::refresh,
+            "read the hosts again now; retry those that are away";
+        Theme, "theme", [], Look, ANY, "", show::theme,
+            "next theme";
+        Redraw, "redraw", ["ctrl-l"], Look, ANY, "", |_| vec![Effect::Redraw],
+            "draw the screen afresh";
+        Suspend, "suspend", ["ctrl-z"], Look, ANY, "", |_| vec![Effect::Suspend],
+            "back to the shell; `fg` returns";
+        Quit, "quit", ["ctrl-c"], Look, ANY, "", leave::quit,
+            "leave; asks while something is being applied";
+        Restart, "restart", ["R"], Change, ON_SITE, "Restart", |m| change::sites(m, "restart", Wish::Restart),
+            "restart the site's container";
+        Apply, "apply", ["A"], Change, ON_SITE, "Apply", |m| change::sites(m, "apply", Wish::Apply),
+            "make the site, or all that are marked, match the file";
+        ApplyAll, "apply-all", [], Change, ANY, "", change::apply_all,
+            "make the whole fleet match the file";
+        Create, "create", ["C"], Change, LISTS, "Create", change::create,
+            "create a site";
+        Finish, "finish", ["F"], Change, ANY, "", change::finish,
+            "finish an apply that was cut off";
+        Undo, "undo", ["U"], Change, ANY, "", change::undo,
+            "take an apply back that was cut off";
+        Commit, "commit", ["K"], Change, ACTIVITY, "", change::commit,
+            "commit the fleet file to git, with what changed as the message";
+        Adopt, "adopt", ["D"], Change, ON_SITE, "", |m| change::sites(m, "adopt", Wish::Adopt),
+            "write what was changed by hand on the site into the file";
+        Start, "start", ["S"], Change, ON_SITE, "", |m| change::sites(m, "start", Wish::State(SiteState::Running)),
+            "start the site: `state: running`";
+        Stop, "stop", [], Danger, ON_SITE, "", |m| change::sites(m, "stop", Wish::State(SiteState::Stopped)),
+            "stop the site: `state: stopped`";
+        Archive, "archive", [], Danger, ON_SITE, "", |m| change::sites(m, "archive", Wish::State(SiteState::Archived)),
+            "archive the site: route and container go, files stay";
+    } };
+}
+pub(super) use actions;
+
+macro_rules! table {
+    ($($action:ident, $name:literal, [$($key:literal),*], $class:ident, $places:ident, $footer:literal, $does:expr, $what:literal;)*) => {
         /// Everything that can be asked of the console.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $(#[doc = $what] $action),* }
@@ -89,65 +207,7 @@ macro_rules! actions {
         }),*];
     };
 }
-actions! {
-    Open, "why", ["enter"], Look, OPENS, "why", "open it: what is the matter, or all that an apply did";
-    Logs, "logs", ["l"], Look, NO_LOG, "logs", "follow the log of the site, or of all that are marked";
-    Diff, "diff", ["d"], Look, ON_SITE, "diff", "what differs: last applied, live, the file; and what apply would do";
-    Filter, "filter", ["/"], Look, FILTERED, "filter", "show only lines that contain the words typed";
-    Broken, "broken", ["!"], Look, SITES, "broken", "show only what is not well";
-    Palette, "command", [":"], Look, ANY, "command", "do anything by its name";
-    Help, "help", ["?"], Look, ANY, "help", "this list";
-    Back, "back", ["q", "esc"], Look, ANY, "back", "one screen back; from the first screen, leave";
-    Down, "down", ["j", "down"], Look, ANY, "", "one line down";
-    Up, "up", ["k", "up"], Look, ANY, "", "one line up";
-    Top, "top", ["g", "home"], Look, ANY, "", "to the first line";
-    Bottom, "bottom", ["G", "end"], Look, ANY, "", "to the last line";
-    PageDown, "page-down", ["ctrl-d", "pagedown"], Look, ANY, "", "half a page down";
-    PageUp, "page-up", ["ctrl-u", "pageup"], Look, ANY, "", "half a page up";
-    Next, "next", ["n"], Look, SEEKING, "", "next that is not well; in a log, next match";
-    Previous, "previous", ["N"], Look, SEEKING, "", "previous that is not well; in a log, previous match";
-    Mark, "mark", ["space"], Look, SITES, "", "mark the site, to act on several at once";
-    Unmark, "unmark", [], Look, SITES, "", "take all marks away";
-    Sort, "sort", ["s"], Look, SITES, "", "next order: severity, name, host, traffic, memory";
-    Foreign, "foreign", ["f"], Look, SITES, "", "show or hide containers that are not ostler's";
-    Events, "events", ["e"], Look, ON_SITE, "", "what its container did";
-    Changes, "changes", ["c"], Look, ON_SITE, "", "what was applied to it, and by whom";
-    Host, "host", ["h"], Look, ON_SITE, "", "the host it runs on";
-    Plan, "plan", ["p"], Look, ANY, "plan", "what apply would do";
-    Activity, "activity", ["a"], Look, ANY, "", "what is being applied, and was, by whom";
-    Sites, "sites", ["1"], Look, ANY, "", "all sites";
-    Hosts, "hosts", ["2"], Look, ANY, "", "all hosts";
-    Copy, "copy", ["y"], Look, ON_SITE, "", "copy the site's first domain, or a log's line, to the clipboard";
-    Search, "search", ["/"], Look, LOGS, "search", "find lines of the log; n and N go on";
-    Pause, "pause", ["space"], Look, LOGS, "pause", "stay at this place of the log, or follow again";
-    Follow, "follow", ["f"], Look, LOGS, "", "to the newest line of the log, and stay there";
-    FilterIn, "only", ["i", "&"], Look, LOGS, "only", "show only lines of the log that contain something";
-    FilterOut, "without", ["o", "!"], Look, LOGS, "without", "leave lines of the log out that contain something";
-    ShowAll, "show-all", ["u"], Look, LOGS, "", "no search, no filters";
-    Wrap, "wrap", ["w"], Look, LOGS, "wrap", "long lines on several rows, or cut at the edge";
-    Times, "times", ["t"], Look, LOGS, "times", "show or hide timestamps";
-    Raw, "raw", ["v"], Look, LOGS, "", "access lines as they came, or in short";
-    Right, "right", ["right"], Look, LOGS, "", "further right in long lines";
-    Left, "left", ["left"], Look, LOGS, "", "further left";
-    Forget, "forget", [], Look, LOGS, "", "forget the lines of the log read so far";
-    Answer, "answer", ["tab"], Look, ANY, "", "answer what the login of a host asks: a passphrase, or whether a key is right";
-    Refresh, "refresh", ["r"], Look, ANY, "", "read the hosts again now; retry those that are away";
-    Theme, "theme", [], Look, ANY, "", "next theme";
-    Redraw, "redraw", ["ctrl-l"], Look, ANY, "", "draw the screen afresh";
-    Suspend, "suspend", ["ctrl-z"], Look, ANY, "", "back to the shell; `fg` returns";
-    Quit, "quit", ["ctrl-c"], Look, ANY, "", "leave; asks while something is being applied";
-    Restart, "restart", ["R"], Change, ON_SITE, "Restart", "restart the site's container";
-    Apply, "apply", ["A"], Change, ON_SITE, "Apply", "make the site, or all that are marked, match the file";
-    ApplyAll, "apply-all", [], Change, ANY, "", "make the whole fleet match the file";
-    Create, "create", ["C"], Change, LISTS, "Create", "create a site";
-    Finish, "finish", ["F"], Change, ANY, "", "finish an apply that was cut off";
-    Undo, "undo", ["U"], Change, ANY, "", "take an apply back that was cut off";
-    Commit, "commit", ["K"], Change, ACTIVITY, "", "commit the fleet file to git, with what changed as the message";
-    Adopt, "adopt", ["D"], Change, ON_SITE, "", "write what was changed by hand on the site into the file";
-    Start, "start", ["S"], Change, ON_SITE, "", "start the site: `state: running`";
-    Stop, "stop", [], Danger, ON_SITE, "", "stop the site: `state: stopped`";
-    Archive, "archive", [], Danger, ON_SITE, "", "archive the site: route and container go, files stay";
-}
+actions!(table);
 
 impl Action {
     /// Its line in the table.

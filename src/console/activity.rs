@@ -75,7 +75,7 @@ pub enum Progress {
 
 /// One operation of an apply.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct OperationLine {
     /// Host.
     pub host: String,
     /// Site; empty: the host itself.
@@ -100,7 +100,7 @@ pub struct Run {
     /// What was asked.
     pub title: String,
     /// Its operations, in the plan's order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OperationLine>,
     by_id: HashMap<String, usize>,
     /// Notes.
     pub notes: Vec<String>,
@@ -124,7 +124,7 @@ impl Run {
         for operation in &plan.operations {
             let OperationId(name) = &operation.id;
             by_id.insert(name.clone(), lines.len());
-            lines.push(Line {
+            lines.push(OperationLine {
                 host: operation.host.to_string(),
                 site: operation
                     .site
@@ -185,14 +185,14 @@ impl Run {
         }
     }
 
-    fn line(&mut self, id: &str) -> Option<&mut Line> {
+    fn line(&mut self, id: &str) -> Option<&mut OperationLine> {
         let at = *self.by_id.get(id)?;
         self.lines.get_mut(at)
     }
 
     /// Operations ended and all.
     pub fn done(&self) -> (usize, usize) {
-        let ended = |l: &&Line| matches!(l.progress, Progress::Ended(_));
+        let ended = |l: &&OperationLine| matches!(l.progress, Progress::Ended(_));
         (self.lines.iter().filter(ended).count(), self.lines.len())
     }
 

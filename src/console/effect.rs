@@ -6,6 +6,7 @@ use crate::engine::Answer;
 use crate::fleet::{Name, SiteState};
 
 use super::form::site::NewSite;
+use crate::verdict::SiteRow;
 
 /// One wish to the outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +81,21 @@ pub struct Watch {
     pub traffic: Vec<String>,
     /// Hosts whose machine's numbers are shown: disk, memory, load.
     pub machines: Vec<String>,
+}
+
+impl Watch {
+    /// Adds what a row shows; what its container uses too, if that is on screen.
+    pub fn row(&mut self, row: &SiteRow, usage: bool) {
+        if row.stale {
+            return;
+        }
+        if usage && let Some(container) = &row.container {
+            self.usage.push((row.host.clone(), container.clone()));
+        }
+        if row.in_file && !self.traffic.contains(&row.host) {
+            self.traffic.push(row.host.clone());
+        }
+    }
 }
 
 /// A change to be worked out.

@@ -1,6 +1,7 @@
 //! The terminal interface. `update` takes a message and changes the model, `view` draws the model,
 //! workers send messages; nothing else.
 
+pub mod act;
 pub mod action;
 pub mod activity;
 pub mod ages;
@@ -11,6 +12,7 @@ pub mod exec;
 pub mod feed;
 pub mod filter;
 pub mod fleet_view;
+pub mod following;
 pub mod form;
 #[cfg(test)]
 pub mod harness;
@@ -20,8 +22,10 @@ pub mod log;
 pub mod mark;
 pub mod message;
 pub mod model;
+pub mod motion;
 pub mod options;
 pub mod order;
+pub mod overlay;
 pub mod palette;
 pub mod pen;
 pub mod picture;

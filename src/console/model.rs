@@ -1,18 +1,27 @@
 //! Everything the console knows and shows. Only `update` changes it; drawing reads it.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt::Debug;
 use std::sync::Arc;
 
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Place};
 use super::activity::Run;
+use super::ages::Ages;
 use super::dialog::{Asked, Dialog};
 use super::effect::{Effect, Request, Watch};
 use super::fleet_view::FleetView;
+use super::following::Following;
 use super::form::{Form, site};
 use super::keymap::Keymap;
-use super::log::{LogScreen, SourceId};
 use super::message::ContainerEvent;
+use super::motion::Motion;
 use super::palette::Palette;
-use super::plan_lines::PlanScreen;
+use super::pen::Spans;
 use super::planned::Planned;
 use super::proposal::Open;
 use super::sites_list::{Block, SitesList};
@@ -25,8 +34,6 @@ use crate::record::Applying;
 use crate::record::lock::Holder;
 use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
 use crate::walk::past::Told;
-
-use super::action::Place;
 
 /// Smallest terminal that the screens are made for.
 pub const SMALLEST: (u16, u16) = (40, 10);
@@ -76,8 +83,8 @@ pub struct Model {
     /// What the lists show.
     pub view: FleetView,
 
-    /// Screens, the first one lowest. Never empty.
-    pub stack: Vec<Screen>,
+    /// Screens, the first one lowest; empty only before the first is opened.
+    pub stack: Vec<Box<dyn Screen>>,
     /// What is open above the screen.
     pub overlay: Option<Overlay>,
     /// The list of sites.
@@ -116,93 +123,89 @@ pub struct Model {
     /// What was last asked to be read.
     pub watched: Watch,
     /// Logs that are followed.
-    pub following: Option<u64>,
+    pub following: Option<Box<Following>>,
     /// Numbers given to proposals and followed logs.
     pub next_id: u64,
     /// Effects that came up outside of a message.
     pub pending: Vec<Effect>,
 }
 
-/// A screen.
-#[derive(Debug)]
-pub enum Screen {
-    /// The list of sites.
-    Sites,
-    /// The list of hosts.
-    Hosts,
-    /// A host's page, and its first line on screen.
-    Host(Name, usize),
-    /// A site's page, by the row's key.
-    Site(Arc<str>, usize),
-    /// The plan; only one site's part, where named.
-    Plan(PlanScreen),
-    /// The log of one or several containers.
-    Logs(Box<Logs>),
-    /// What is being applied, and was; one site's part, where named.
-    Activity {
-        /// Only this site's.
-        only: Option<String>,
-        /// First line.
-        top: usize,
-        /// Which of the applies that the journals tell of is under the cursor.
-        at: Option<usize>,
-    },
-    /// One apply in full, by its name in the journals.
-    Past(String, usize),
-    /// What containers did; one site's, where named.
-    Events {
-        /// Only this row's container.
-        only: Option<(Arc<str>, String)>,
-        /// Words.
-        filter: String,
-        /// First line.
-        top: usize,
-    },
-    /// The list of actions.
-    Help {
-        /// Words.
-        filter: String,
-        /// Line under the cursor.
-        cursor: usize,
-        /// The screen it was opened on.
-        from: Place,
-    },
-}
+/// A screen: its own state, what is done with it, and how it is drawn. Each is a file in `screen/`.
+/// What outlives a screen (the lists, the followed log, the applies) is in the model.
+pub trait Screen: Debug + Any {
+    /// Which of the places that actions know it is.
+    fn place(&self) -> Place;
 
-/// Logs being followed.
-#[derive(Debug)]
-pub struct Logs {
-    /// The number they are followed under.
-    pub id: u64,
-    /// Key of the row, where it is one only.
-    pub key: Option<Arc<str>>,
-    /// The screen itself.
-    pub screen: LogScreen,
-    /// Its origins: each container that was asked for.
-    pub origins: Vec<Origin>,
-}
+    /// Draws it. Returns what there is to say below it.
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans;
 
-/// A container whose log is, or was, followed.
-#[derive(Debug)]
-pub struct Origin {
-    /// Key of its row.
-    pub key: Arc<str>,
-    /// The container's id.
-    pub container: String,
-    /// The log screen's name for it.
-    pub source: SourceId,
-    /// When its stream ended, milliseconds.
-    pub ended: Option<i64>,
-    /// How often it was followed again since it last said something.
-    pub tries: u32,
-}
+    /// Moves its cursor, or scrolls it.
+    fn go(&mut self, model: &mut Model, motion: Motion);
 
-impl Origin {
-    /// How long after its end it is left alone, milliseconds. Each attempt that brings nothing
-    /// doubles it.
-    pub fn wait_ms(&self) -> i64 {
-        1000 << self.tries.min(6)
+    /// What opening the line under its cursor leads to.
+    fn open(&self, _model: &Model) -> Opens {
+        Opens::Nothing
     }
+
+    /// The row that actions on it are about.
+    fn subject<'a>(&self, _model: &'a Model) -> Option<&'a SiteRow> {
+        None
+    }
+
+    /// The host that it is about; else the one under the cursor of the list of hosts.
+    fn host<'a>(&self, model: &'a Model) -> Option<&'a HostRow> {
+        model.view.hosts.get(model.host_list.here()?)
+    }
+
+    /// The words that it is filtered by.
+    fn filter<'a>(&'a self, _model: &'a Model) -> &'a str {
+        ""
+    }
+
+    /// Takes other words to filter by.
+    fn set_filter(&mut self, _model: &mut Model, _words: &str) {}
+
+    /// Takes a key before actions do, where something is typed into it. Whether it took it.
+    fn key(&mut self, _model: &mut Model, _event: KeyEvent) -> bool {
+        false
+    }
+
+    /// Takes pasted text.
+    fn paste(&mut self, _model: &mut Model, _text: &str) {}
+
+    /// What has to be read when it is opened.
+    fn opened(&self, _model: &Model) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// What it asks for while it is shown.
+    fn asks(&self, _model: &mut Model) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Adds the numbers that it shows to those that are read.
+    fn watch(&self, _model: &Model, _watch: &mut Watch) {}
+
+    /// Whether it shows what journals tell.
+    fn shows_journal(&self) -> bool {
+        false
+    }
+}
+
+/// What opening the line under the cursor leads to.
+#[derive(Debug, Default)]
+pub enum Opens {
+    /// Nothing is under it.
+    #[default]
+    Nothing,
+    /// Another screen.
+    Screen(Box<dyn Screen>),
+    /// The list of sites, filtered by these words.
+    Sites(String),
+    /// The screen goes, and an action is done on the one below, which is this place.
+    Action(Action, Place),
+    /// There is only something to say.
+    Words(&'static str),
 }
 
 /// What is open above the screen and takes all keys.
@@ -266,7 +269,7 @@ impl Model {
                 hosts: Vec::new(),
                 sites: Vec::new(),
             },
-            stack: vec![Screen::Sites],
+            stack: Vec::new(),
             overlay: None,
             sites: SitesList {
                 list: List::default(),
@@ -313,30 +316,57 @@ impl Model {
     }
 
     /// The screen shown.
-    pub fn screen(&self) -> &Screen {
-        // `stack` is never emptied: `back` keeps the first screen.
-        self.stack.last().unwrap_or(&Screen::Sites)
+    pub fn screen(&self) -> Option<&dyn Screen> {
+        self.stack.last().map(|screen| &**screen)
     }
 
     /// The screen shown, as actions see it.
     pub fn place(&self) -> Place {
-        match self.screen() {
-            Screen::Sites => Place::Sites,
-            Screen::Hosts => Place::Hosts,
-            Screen::Host(..) => Place::Host,
-            Screen::Site(..) => Place::Site,
-            Screen::Plan(_) => Place::Plan,
-            Screen::Logs(_) => Place::Logs,
-            Screen::Activity { .. } | Screen::Past(..) => Place::Activity,
-            Screen::Events { .. } => Place::Events,
-            Screen::Help { .. } => Place::Help,
-        }
+        self.screen().map_or(Place::Sites, Screen::place)
+    }
+
+    /// Whether the screen shown is one of these.
+    pub fn shows<S: Screen>(&self) -> bool {
+        self.stack.last().is_some_and(|screen| {
+            let screen: &dyn Any = &**screen;
+            screen.is::<S>()
+        })
+    }
+
+    /// Opens a screen above the one shown. Returns what has to be read for it.
+    pub fn show(&mut self, screen: Box<dyn Screen>) -> Vec<Effect> {
+        let effects = screen.opened(self);
+        self.stack.push(screen);
+        effects
+    }
+
+    /// Has the screen shown do something with the model, out of which it is taken meanwhile.
+    pub fn on_screen<T: Default>(
+        &mut self,
+        act: impl FnOnce(&mut dyn Screen, &mut Model) -> T,
+    ) -> T {
+        let Some(mut screen) = self.stack.pop() else {
+            return T::default();
+        };
+        let came = act(&mut *screen, self);
+        self.stack.push(screen);
+        came
+    }
+
+    /// Moves the cursor of the screen shown, or scrolls it.
+    pub fn go(&mut self, motion: Motion) {
+        self.on_screen(|screen, model| screen.go(model, motion));
     }
 
     /// Whether the terminal is so small that nothing is drawn.
     pub fn is_too_small(&self) -> bool {
         let (columns, lines) = SMALLEST;
         self.size.0 < columns || self.size.1 < lines
+    }
+
+    /// Lines of half a page.
+    pub fn half_page(&self) -> usize {
+        (self.body_lines() / 2).max(1)
     }
 
     /// Lines between header and footer.
@@ -349,34 +379,30 @@ impl Model {
         self.view.sites.iter().find(|r| &*r.key == key)
     }
 
+    /// The row of a site by the site's name.
+    pub fn site(&self, name: &str) -> Option<&SiteRow> {
+        let mut rows = self.view.sites.iter();
+        rows.find(|r| r.name == name && !r.foreign && !r.is_host)
+    }
+
     /// The row that an action on the screen shown is about.
     pub fn subject(&self) -> Option<&SiteRow> {
-        let named = |name: &str| {
-            self.view
-                .sites
-                .iter()
-                .find(|r| r.name == name && !r.foreign && !r.is_host)
-        };
-        match self.screen() {
-            Screen::Sites => {
-                let at = self.sites.list.here()?;
-                self.view.sites.get(at)
-            }
-            Screen::Site(key, _) => self.row(key),
-            Screen::Plan(plan) => named(plan.only.as_deref()?),
-            Screen::Logs(logs) => self.row(logs.key.as_deref()?),
-            Screen::Activity { only, .. } => named(only.as_deref()?),
-            Screen::Events { only, .. } => self.row(&only.as_ref()?.0),
-            Screen::Hosts | Screen::Host(..) | Screen::Help { .. } | Screen::Past(..) => None,
+        self.screen()?.subject(self)
+    }
+
+    /// The rows that an action is about: those that are marked, else the one on screen.
+    pub fn chosen(&self) -> Vec<&SiteRow> {
+        let marks = &self.sites.marks;
+        if self.place() == Place::Sites && !marks.is_empty() {
+            let rows = self.view.sites.iter();
+            return rows.filter(|r| marks.contains(&r.key)).collect();
         }
+        self.subject().into_iter().collect()
     }
 
     /// The host that the screen shown is about, or the one under the cursor of the list of hosts.
     pub fn host_here(&self) -> Option<&HostRow> {
-        match self.screen() {
-            Screen::Host(name, _) => self.host(name.as_str()),
-            _ => self.view.hosts.get(self.host_list.here()?),
-        }
+        self.screen()?.host(self)
     }
 
     /// A host by its name.

@@ -76,6 +76,11 @@ impl Palette {
         }
     }
 
+    /// So many lines down, round the end.
+    pub fn step(&mut self, by: usize) {
+        self.cursor = (self.cursor + by) % self.hits.len().max(1);
+    }
+
     /// What is under the cursor.
     pub fn chosen(&self) -> Option<&Goal> {
         self.hits.get(self.cursor)

@@ -13,22 +13,11 @@ use crate::fleet::Name;
 use crate::plan::show;
 use crate::plan::{Class, Interruption, Operation, Plan, Undo};
 
-/// How the plan is looked at.
-#[derive(Debug, Clone, Default)]
-pub struct PlanScreen {
-    /// Only this site.
-    pub only: Option<String>,
-    /// Words.
-    pub filter: String,
-    /// First line.
-    pub top: usize,
-}
-
 /// A plan as lines, made once per plan; each is built only when it is drawn.
 #[derive(Debug)]
 pub struct PlanLines {
     plan: Arc<Plan>,
-    lines: Vec<(usize, Line)>,
+    lines: Vec<(usize, PlanLine)>,
     /// What each group is about: its site or host, lower case, to filter by.
     groups: Vec<Group>,
 }
@@ -43,7 +32,7 @@ struct Group {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Line {
+enum PlanLine {
     Blank,
     Problem(usize),
     Notice(usize),
@@ -77,26 +66,30 @@ impl PlanLines {
                 problem.site.as_ref(),
             );
             let key = (problem.host.clone(), problem.site.clone());
-            lines.push((places[&key], Line::Problem(at)));
+            lines.push((places[&key], PlanLine::Problem(at)));
         }
         for (group, it) in groups.iter().enumerate() {
             if it.operations.is_empty() {
                 continue;
             }
             if !lines.is_empty() {
-                lines.push((group, Line::Blank));
+                lines.push((group, PlanLine::Blank));
             }
-            lines.push((group, Line::Head));
-            lines.extend((0..it.causes.len()).map(|c| (group, Line::Cause(c))));
-            lines.extend(it.operations.iter().map(|o| (group, Line::Operation(*o))));
+            lines.push((group, PlanLine::Head));
+            lines.extend((0..it.causes.len()).map(|c| (group, PlanLine::Cause(c))));
+            lines.extend(
+                it.operations
+                    .iter()
+                    .map(|o| (group, PlanLine::Operation(*o))),
+            );
         }
         for (at, notice) in plan.notices.iter().enumerate() {
             group_of(&mut groups, &mut places, &notice.host, notice.site.as_ref());
             let key = (notice.host.clone(), notice.site.clone());
             if at == 0 && !lines.is_empty() {
-                lines.push((places[&key], Line::Blank));
+                lines.push((places[&key], PlanLine::Blank));
             }
-            lines.push((places[&key], Line::Notice(at)));
+            lines.push((places[&key], PlanLine::Notice(at)));
         }
         PlanLines {
             plan: plan.clone(),
@@ -105,15 +98,15 @@ impl PlanLines {
         }
     }
 
-    /// Which lines are shown.
-    pub fn shown(&self, screen: &PlanScreen) -> Vec<usize> {
-        let words = words(&screen.filter);
+    /// Which lines are shown: those of one site only, and those that contain the words.
+    pub fn shown(&self, only: Option<&str>, filter: &str) -> Vec<usize> {
+        let words = words(filter);
         let fits: Vec<bool> = self
             .groups
             .iter()
             .map(|group| {
                 let site = group.site.as_ref().map_or("", |s| s.as_str());
-                let only = screen.only.as_deref().is_none_or(|o| o == site);
+                let only = only.is_none_or(|o| o == site);
                 only && words.iter().all(|w| {
                     contains(site, w)
                         || contains(group.host.as_str(), w)
@@ -143,8 +136,8 @@ impl PlanLines {
         let group = &self.groups[group];
         let bad = if theme.ascii { "X" } else { "✖" };
         match line {
-            Line::Blank => Vec::new(),
-            Line::Problem(at) => {
+            PlanLine::Blank => Vec::new(),
+            PlanLine::Problem(at) => {
                 let p = &plan.problems[at];
                 vec![
                     (
@@ -155,7 +148,7 @@ impl PlanLines {
                     (Role::Dim, format!("; {}", clean(&p.remedy))),
                 ]
             }
-            Line::Notice(at) => {
+            PlanLine::Notice(at) => {
                 let n = &plan.notices[at];
                 vec![
                     (
@@ -165,7 +158,7 @@ impl PlanLines {
                     (Role::Dim, clean(&n.text).into_owned()),
                 ]
             }
-            Line::Head => {
+            PlanLine::Head => {
                 let n = group.operations.len();
                 vec![
                     (Role::Accent, format!(" {} ", group.verb)),
@@ -176,11 +169,11 @@ impl PlanLines {
                     ),
                 ]
             }
-            Line::Cause(at) => vec![
+            PlanLine::Cause(at) => vec![
                 (Role::Dim, "   because ".into()),
                 (Role::Drift, group.causes[at].clone()),
             ],
-            Line::Operation(at) => operation(&plan.operations[at], room),
+            PlanLine::Operation(at) => operation(&plan.operations[at], room),
         }
     }
 }

@@ -4,15 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::action::Place;
 use super::effect::{Effect, Watch};
 use super::filter::words;
-use super::log::LogMessage;
 use super::model::{Model, Overlay, QUIET_MS, Screen};
+use super::order;
 use super::proposal::UNREAD_MS;
+use super::screen::logs;
 use super::sites_list::Block;
 use super::widget::list::List;
-use super::{order, screen};
 use crate::fleet::Name;
 use crate::verdict::host::{alert, host_row};
 use crate::verdict::site::rows_of_host;
@@ -52,30 +51,18 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
         model.note = None;
     }
     let mut effects = std::mem::take(&mut model.pending);
-    let mut followed = false;
-    for shown in &mut model.stack {
-        if let Screen::Logs(logs) = shown {
-            followed = true;
-            if logs.screen.is_busy() {
-                logs.screen.update(LogMessage::Tick);
-            }
-        }
+    effects.extend(logs::settle(model));
+    effects.extend(model.on_screen(|screen, model| screen.asks(model)));
+    let mut watch = Watch::default();
+    if let Some(screen) = model.screen() {
+        screen.watch(model, &mut watch);
     }
-    if !followed && let Some(id) = model.following.take() {
-        effects.push(Effect::Unfollow(id));
-    }
-    effects.extend(screen::logs::go_on(model));
-    effects.extend(probes(model));
-    let watch = watch(model);
     if watch != model.watched {
         model.watched = watch.clone();
         effects.push(Effect::Watch(watch));
     }
     // Journals are read while they are looked at, and again when somebody applied.
-    let shows_journal = matches!(
-        model.screen(),
-        Screen::Activity { .. } | Screen::Past(..) | Screen::Site(..)
-    );
+    let shows_journal = model.screen().is_some_and(Screen::shows_journal);
     if shows_journal && model.journal_old && !model.journal_asked && model.fleet.is_some() {
         model.journal_old = false;
         model.journal_asked = true;
@@ -99,9 +86,7 @@ fn current(model: &Model) -> Vec<(Name, i64)> {
 
 /// When settling again would change something though no message came, in milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
-    let busy = |s: &Screen| matches!(s, Screen::Logs(logs) if logs.screen.is_busy());
-    let busy = model.stack.iter().any(busy) || !model.stale_hosts.is_empty();
-    let work = busy.then_some(model.now_ms);
+    let work = (!model.stale_hosts.is_empty()).then_some(model.now_ms);
     let unordered = model.order_old || model.hosts_old;
     let reorder = unordered.then_some(model.last_key_ms + QUIET_MS);
     let note = model
@@ -109,7 +94,7 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         .as_ref()
         .map(|n| n.2)
         .filter(|until| *until != i64::MAX);
-    let again = screen::logs::due_ms(model);
+    let again = logs::due_ms(model);
     let aged = model.blocks.iter().filter_map(|b| b.old_at).min();
     let aged = aged.map(|at| at * 1000);
     let listens = match &model.overlay {
@@ -290,96 +275,4 @@ fn reorder_hosts(model: &mut Model) {
         model.host_list.go_to(0, |i| &hosts[i as usize].key);
     }
     model.hosts_old = false;
-}
-
-/// What is on screen and has to be read for it.
-fn watch(model: &Model) -> Watch {
-    let mut watch = Watch::default();
-    let mut add = |row: &SiteRow, usage: bool| {
-        if row.stale {
-            return;
-        }
-        if usage && let Some(container) = &row.container {
-            watch.usage.push((row.host.clone(), container.clone()));
-        }
-        if row.in_file && !watch.traffic.contains(&row.host) {
-            watch.traffic.push(row.host.clone());
-        }
-    };
-    match (model.place(), model.screen()) {
-        (Place::Sites, _) => {
-            let usage = screen::sites::shows_usage(model);
-            let list = &model.sites.list;
-            let rows = model.body_lines().saturating_sub(1);
-            for at in list.order.iter().skip(list.offset).take(rows) {
-                if let Some(row) = model.view.sites.get(*at as usize) {
-                    add(row, usage);
-                }
-            }
-        }
-        (_, Screen::Host(name, _)) => {
-            watch.traffic.push(name.to_string());
-            watch.machines.push(name.to_string());
-        }
-        (_, Screen::Site(key, _)) => {
-            if let Some(row) = model.row(key) {
-                add(row, true);
-            }
-        }
-        (Place::Hosts, _) => {
-            for host in &model.view.hosts {
-                watch.traffic.push(host.name.clone());
-                watch.machines.push(host.name.clone());
-            }
-        }
-        _ => {}
-    }
-    watch
-}
-
-/// How long a bad answer stands before the site is asked again: it may be well, and unvisited.
-const ASK_AGAIN_S: i64 = 60;
-
-/// Requests to sites on screen that no other source tells the HTTP status of: once per life of a
-/// container; and to those whose last answer was bad, as long as it is.
-fn probes(model: &mut Model) -> Vec<Effect> {
-    if model.place() != Place::Sites {
-        return Vec::new();
-    }
-    let now = model.now();
-    let list = &model.sites.list;
-    let rows = model.body_lines().saturating_sub(1);
-    let silent: Vec<(Arc<str>, String)> = list
-        .order
-        .iter()
-        .skip(list.offset)
-        .take(rows)
-        .filter_map(|at| model.view.sites.get(*at as usize))
-        .filter(|row| {
-            let answers = row.wanted == Some(crate::fleet::SiteState::Running);
-            row.in_file && answers && !row.stale
-        })
-        .filter_map(|row| {
-            let container = row.container.clone().unwrap_or_default();
-            let life = match row.http {
-                None => format!("{container} {}", row.since?),
-                Some(http) if http.value >= 500 && now - http.at >= ASK_AGAIN_S => {
-                    format!("{container} again {}", now.div_euclid(ASK_AGAIN_S))
-                }
-                Some(_) => return None,
-            };
-            Some((row.key.clone(), life))
-        })
-        .collect();
-    let mut effects = Vec::new();
-    for (key, life) in silent {
-        // What was probed in this life of its container is not probed again by itself.
-        if model.probed.get(&key) == Some(&life) {
-            continue;
-        }
-        model.probed.insert(key.clone(), life);
-        let name = model.row(&key).and_then(|r| r.name.parse().ok());
-        effects.extend(name.map(Effect::Probe));
-    }
-    effects
 }

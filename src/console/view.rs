@@ -8,9 +8,10 @@ use ratatui::layout::Rect;
 use super::action::{Action, Place, TABLE};
 use super::ages::Ages;
 use super::mark::{link_mark, mark};
-use super::model::{Model, Overlay, SMALLEST, Screen};
+use super::model::{Model, SMALLEST};
+use super::overlay;
+use super::overlay::lines::Lines;
 use super::pen::{Pen, Spans, clear, fill, spans_width};
-use super::screen;
 use super::text::{count, width};
 use super::theme::Role;
 use super::tone::Tone;
@@ -36,43 +37,14 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
     let body = Rect::new(area.x, area.y + 1, area.width, area.height - 3);
     let detail = Rect::new(area.x, area.bottom() - 2, area.width, 1);
     let foot = Rect::new(area.x, area.bottom() - 1, area.width, 1);
-    let mut line: Spans = Vec::new();
-    match model.screen() {
-        Screen::Sites => line = screen::sites::draw(model, buf, body, &ages),
-        Screen::Hosts => line = screen::hosts::draw(model, buf, body, &ages),
-        Screen::Help { .. } => screen::help::draw(model, buf, body),
-        Screen::Plan(plan) => screen::plan::draw(model, plan, buf, body),
-        Screen::Logs(logs) => {
-            let place = Rect {
-                height: body.height + 1,
-                ..body
-            };
-            logs.screen
-                .view(place, buf, &screen::logs::styles(&model.theme));
-        }
-        Screen::Activity { only, at, top } => {
-            let (room, height) = (usize::from(body.width), usize::from(body.height));
-            let shown = *top..*top + height;
-            let only = only.as_deref();
-            let (window, _) = screen::activity::lines(model, only, *at, room, &ages, shown);
-            super::pen::lines(buf, &model.theme, body, window.lines(), 0);
-            line = more(window.all(), *top, height);
-        }
-        Screen::Site(_, top)
-        | Screen::Host(_, top)
-        | Screen::Past(_, top)
-        | Screen::Events { top, .. } => {
-            let lines = screen::lines(model, usize::from(body.width), &ages);
-            super::pen::lines(buf, &model.theme, body, &lines, *top);
-            line = more(lines.len(), *top, usize::from(body.height));
-        }
-    }
-    if matches!(model.screen(), Screen::Sites | Screen::Hosts)
+    let screen = model.screen();
+    let mut line = screen.map_or_else(Vec::new, |s| s.draw(model, buf, body, &ages));
+    if matches!(model.place(), Place::Sites | Place::Hosts)
         && let Some(banner) = banner(model)
     {
         line = banner;
     }
-    if let Some(asks) = screen::question::banner(model) {
+    if let Some(asks) = overlay::question::banner(model) {
         line = asks;
     } else if let Some((tone, text, _)) = &model.note {
         let role = match tone {
@@ -84,19 +56,11 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
     }
     Pen::on(buf, &model.theme, detail, 0).spans(&line);
     footer(model, buf, foot);
-    overlay(model, buf, body, detail, foot);
-    ages.next()
-}
-
-fn more(lines: usize, top: usize, height: usize) -> Spans {
-    let below = lines.saturating_sub(top + height);
-    if below == 0 {
-        return Vec::new();
+    if let Some(open) = &model.overlay {
+        let lines = Lines { body, detail, foot };
+        overlay::draw(model, open, buf, lines);
     }
-    vec![(
-        Role::Dim,
-        format!(" {} below", count(below, "line", "lines")),
-    )]
+    ages.next()
 }
 
 /// Fleet, hosts, how many sites are in which trouble, and the mode.
@@ -300,63 +264,5 @@ fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
             continue;
         }
         pen.put(Role::Key, &text.1).put(Role::Dim, &text.2);
-    }
-}
-
-fn overlay(model: &Model, buf: &mut Buffer, body: Rect, detail: Rect, foot: Rect) {
-    let theme = &model.theme;
-    match &model.overlay {
-        None => {}
-        Some(Overlay::Filter(input)) => {
-            clear(buf, theme, foot);
-            let mut pen = Pen::on(buf, theme, foot, 0);
-            pen.put(Role::Key, " /");
-            let room = pen.room().saturating_sub(34);
-            input.draw(&mut pen, theme, room, true);
-            pen.put(Role::Key, "  ⏎")
-                .put(Role::Dim, " keep  ")
-                .put(Role::Key, "esc")
-                .put(Role::Dim, " show all");
-        }
-        Some(Overlay::Palette(palette)) => {
-            screen::help::draw_palette(model, palette, buf, body, foot);
-        }
-        Some(Overlay::Form(form)) => {
-            clear(buf, theme, foot);
-            super::form::draw::form(buf, theme, body, form);
-        }
-        Some(Overlay::Working(_, request)) => {
-            clear(buf, theme, detail);
-            clear(buf, theme, foot);
-            Pen::on(buf, theme, detail, 0).put(
-                Role::Busy,
-                &format!(" {}: working out what it would do …", request.title),
-            );
-            Pen::on(buf, theme, foot, 0)
-                .put(Role::Key, " esc")
-                .put(Role::Dim, " leave");
-        }
-        Some(Overlay::Proposal(open)) => {
-            let whole = Rect::new(body.x, body.y, body.width, body.height + 2);
-            screen::proposal::draw(model, open, buf, whole);
-        }
-        Some(Overlay::Question(dialog)) => {
-            clear(buf, theme, detail);
-            clear(buf, theme, foot);
-            screen::question::draw(model, dialog, buf, body);
-        }
-        Some(Overlay::Leave) => {
-            clear(buf, theme, detail);
-            clear(buf, theme, foot);
-            Pen::on(buf, theme, detail, 0).put(
-                Role::Warn,
-                " something is being applied; leaving stops it between two operations",
-            );
-            Pen::on(buf, theme, foot, 0)
-                .put(Role::Key, " Q")
-                .put(Role::Dim, " leave all the same   ")
-                .put(Role::Key, "any other key")
-                .put(Role::Dim, " stay");
-        }
     }
 }

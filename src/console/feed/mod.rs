@@ -3,10 +3,12 @@
 
 mod heard;
 mod host;
+mod measure;
 pub mod numbers;
 pub mod shared;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

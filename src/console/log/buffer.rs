@@ -6,9 +6,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::clean::{plain, strip};
+use super::clean::plain;
+use super::intake::{Intake, Source, kept, split, stamp};
+use super::judge::{Filter, Judge};
 use super::pattern::Pattern;
-use super::ring::{LINE_MOST, RawLine, Ring, flag};
+use super::ring::{RawLine, Ring, flag};
 
 /// What one view of logs may take unless told otherwise, in bytes.
 pub const DEFAULT_MEMORY: usize = 8 << 20;
@@ -26,31 +28,6 @@ pub struct SourceId(pub(super) u16);
 pub enum Stream {
     Stdout,
     Stderr,
-}
-
-#[derive(Debug)]
-struct Source {
-    name: String,
-    stamped: bool,
-    /// The unfinished lines of standard output and standard error.
-    open: [Open; 2],
-    /// Lines up to this time were taken in before and come again.
-    again: Vec<u8>,
-}
-
-/// A line whose end has not come yet.
-#[derive(Debug, Default)]
-struct Open {
-    bytes: Vec<u8>,
-}
-
-/// One filter: lines that hold the pattern are kept, or left out.
-#[derive(Debug, Clone)]
-pub struct Filter {
-    /// What to look for.
-    pub pattern: Pattern,
-    /// Whether lines that hold it are left out.
-    pub out: bool,
 }
 
 /// A line to be drawn.
@@ -488,144 +465,6 @@ impl LogBuffer {
     fn forget_chunks(&mut self, gone: usize) {
         self.unfiltered = self.unfiltered.saturating_sub(gone);
         self.unsearched = self.unsearched.saturating_sub(gone);
-    }
-}
-
-/// Splits off the first line. Slices are readers, and theirs is the fastest search for one byte
-/// that the standard library has.
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    use std::io::BufRead;
-    let mut rest = bytes;
-    let len = rest.skip_until(b'\n').ok()?; // reading from a slice does not fail
-    let line = bytes[..len].strip_suffix(b"\n")?;
-    Some((line, rest))
-}
-
-/// What is kept of a line, and whether that is not all of it.
-fn kept(line: &[u8]) -> (&[u8], bool) {
-    let line = match line.strip_suffix(b"\r") {
-        Some(line) if line.len() <= LINE_MOST => line,
-        _ => line,
-    };
-    (&line[..line.len().min(LINE_MOST)], line.len() > LINE_MOST)
-}
-
-impl Open {
-    fn add(&mut self, bytes: &[u8]) {
-        // Two bytes more than a line may have: one for a final CR, one that says it was too long.
-        let room = (LINE_MOST + 2).saturating_sub(self.bytes.len());
-        self.bytes
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    fn finish(&mut self, intake: &mut Intake<'_>) {
-        // If more came than is kept, the byte that makes it so is there.
-        let (line, cut) = kept(&self.bytes);
-        intake.line(line, line.contains(&0x1b), cut);
-        self.bytes.clear();
-        if self.bytes.capacity() > LINE_MOST / 4 {
-            self.bytes = Vec::new(); // long lines are rare; many sources would hoard
-        }
-    }
-}
-
-/// Where finished lines of one stream go.
-struct Intake<'a> {
-    ring: &'a mut Ring,
-    judge: &'a Judge,
-    source: u16,
-    flags: u8,
-    stamped: bool,
-    again: &'a mut Vec<u8>,
-    /// Chunks that had to go.
-    gone: usize,
-}
-
-impl Intake<'_> {
-    #[inline]
-    fn line(&mut self, line: &[u8], escapes: bool, cut: bool) {
-        let mut flags = self.flags;
-        if cut {
-            flags |= flag::CUT;
-        }
-        if escapes && line.contains(&0x1b) {
-            flags |= flag::ESCAPES;
-        }
-        let stamp = if self.stamped { stamp(line) } else { 0 };
-        if !self.again.is_empty() {
-            if stamp > 0 && line[..usize::from(stamp)].trim_ascii_end() <= &self.again[..] {
-                return;
-            }
-            self.again.clear();
-        }
-        if self.judge.active() {
-            let text = &line[usize::from(stamp)..];
-            let text = self.judge.readable(text, flags & flag::ESCAPES != 0);
-            flags |= self.judge.hidden(&text) | self.judge.hit(&text);
-        }
-        self.gone += usize::from(self.ring.push(line, self.source, stamp, flags));
-    }
-}
-
-/// Length of the timestamp (and its space) in front of a line; 0 if there is none.
-fn stamp(line: &[u8]) -> u8 {
-    // The engine's own form has a fixed length: 2026-11-21T21:51:45.123456789Z and a space.
-    const FIXED: usize = 30;
-    if line.len() > 10 && line[4] == b'-' && line[10] == b'T' {
-        if line.get(FIXED) == Some(&b' ') {
-            return FIXED as u8 + 1;
-        }
-        if let Some(space) = line.iter().take(40).position(|&b| b == b' ') {
-            return space as u8 + 1;
-        }
-    }
-    0
-}
-
-/// What decides whether a line is shown and found.
-#[derive(Debug, Default)]
-struct Judge {
-    filters: Vec<Filter>,
-    search: Option<Pattern>,
-}
-
-impl Judge {
-    fn active(&self) -> bool {
-        !self.filters.is_empty() || self.search.is_some()
-    }
-
-    /// The text as it is read on screen: colours in the middle of a word do not hide it.
-    fn readable<'a>(&self, text: &'a [u8], escapes: bool) -> std::borrow::Cow<'a, [u8]> {
-        if escapes {
-            strip(text).text
-        } else {
-            text.into()
-        }
-    }
-
-    /// A line is shown if it holds one of the "in" patterns (where there are any) and none of the
-    /// "out" ones.
-    fn hidden(&self, text: &[u8]) -> u8 {
-        let mut wanted = true;
-        let mut found = false;
-        for filter in &self.filters {
-            if filter.out {
-                if filter.pattern.matches(text) {
-                    return flag::HIDDEN;
-                }
-            } else {
-                wanted = false;
-                found = found || filter.pattern.matches(text);
-            }
-        }
-        if wanted || found { 0 } else { flag::HIDDEN }
-    }
-
-    fn hit(&self, text: &[u8]) -> u8 {
-        match &self.search {
-            Some(pattern) if pattern.matches(text) => flag::HIT,
-            _ => 0,
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use crossterm::event::KeyEvent;
 
 use super::action::LogAction;
-use super::buffer::{Filter, LogBuffer, SourceId, Stream};
+use super::buffer::{LogBuffer, SourceId, Stream};
 use super::clean::plain;
+use super::judge::Filter;
 use super::pattern::{Pattern, Reading};
 use super::prompt::{Asked, Prompt, Typed};
 use super::row::Spot;

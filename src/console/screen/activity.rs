@@ -2,20 +2,124 @@
 
 use std::ops::Range;
 
-use crate::console::action::Action;
-use crate::console::activity::{Commit, End, Line, Outcome, Progress, Run};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::page;
+use super::past;
+use super::told::{begun, mark, took, took_ms};
+use crate::console::action::{Action, Place};
+use crate::console::activity::{Commit, End, OperationLine, Outcome, Progress, Run};
 use crate::console::ages::Ages;
-use crate::console::model::Model;
-use crate::console::pen::Spans;
+use crate::console::model::{Model, Opens, Screen};
+use crate::console::motion::Motion;
+use crate::console::pen::{self, Spans};
 use crate::console::text::{clean, elide, width, wrap};
 use crate::console::theme::Role;
 use crate::fleet::Name;
 use crate::plan::unfinished::by;
 use crate::record::Applying;
+use crate::verdict::SiteRow;
 use crate::walk::history::{Past, State};
 
+/// What is being applied, and was; one site's part, where named.
+#[derive(Debug)]
+pub struct Activity {
+    /// Only this site's.
+    only: Option<String>,
+    /// First line.
+    top: usize,
+    /// Which of the applies that the journals tell of is under the cursor.
+    at: Option<usize>,
+}
+
+impl Activity {
+    /// All of it, or one site's part.
+    pub fn of(only: Option<String>) -> Activity {
+        Activity {
+            only,
+            top: 0,
+            at: None,
+        }
+    }
+
+    fn lines(
+        &self,
+        model: &Model,
+        room: usize,
+        ages: &Ages,
+        shown: Range<usize>,
+    ) -> (Window, Vec<usize>) {
+        lines(model, self.only.as_deref(), self.at, room, ages, shown)
+    }
+
+    /// One step: to the next apply that can be opened, or, while that is not on screen, one line on.
+    fn step(&mut self, model: &Model, up: bool) {
+        let height = model.body_lines();
+        let (at, top) = (self.at, self.top);
+        let ages = Ages::new(model.now());
+        let (window, places) = self.lines(model, usize::from(model.size.0), &ages, 0..0);
+        let last = window.all().saturating_sub(height);
+        let next = match (at, up) {
+            (None, false) => Some(0),
+            (Some(n), false) => Some(n + 1),
+            (Some(n), true) => n.checked_sub(1),
+            (None, true) => None,
+        };
+        let place = next.and_then(|n| places.get(n).copied());
+        let seen = |line: usize| line >= top && line < top + height;
+        (self.at, self.top) = match (place, up) {
+            (Some(line), _) if seen(line) => (next, top),
+            (_, true) if top > 0 => (at.filter(|_| next.is_some()), top - 1),
+            (_, true) => (at.filter(|_| next.is_some()), 0),
+            (_, false) => (at, (top + 1).min(last)),
+        };
+    }
+}
+
+impl Screen for Activity {
+    fn place(&self) -> Place {
+        Place::Activity
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        let height = usize::from(area.height);
+        let shown = self.top..self.top + height;
+        let (window, _) = self.lines(model, usize::from(area.width), ages, shown);
+        pen::lines(buf, &model.theme, area, window.lines(), 0);
+        page::below(window.all(), self.top, height)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        match motion {
+            Motion::By(by) => (0..by.unsigned_abs()).for_each(|_| self.step(model, by < 0)),
+            _ => {
+                self.top = page::scroll(model, motion, self.top, |room, ages| {
+                    self.lines(model, room, ages, 0..0).0.all()
+                });
+            }
+        }
+    }
+
+    fn open(&self, model: &Model) -> Opens {
+        let mut pasts = pasts(model, self.only.as_deref());
+        match self.at.and_then(|at| pasts.nth(at)) {
+            Some(past) => Opens::Screen(Box::new(past::Past::of(past.run.clone()))),
+            None => Opens::Words("j goes to what was applied before"),
+        }
+    }
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.site(self.only.as_deref()?)
+    }
+
+    fn shows_journal(&self) -> bool {
+        true
+    }
+}
+
 /// A window over many lines: those outside of it are counted, and not made.
-pub struct Window {
+struct Window {
     shown: Range<usize>,
     all: usize,
     lines: Vec<Spans>,
@@ -23,7 +127,7 @@ pub struct Window {
 
 impl Window {
     /// Over these lines.
-    pub fn over(shown: Range<usize>) -> Window {
+    fn over(shown: Range<usize>) -> Window {
         Window {
             shown,
             all: 0,
@@ -43,12 +147,12 @@ impl Window {
     }
 
     /// How many lines there are, seen or not.
-    pub fn all(&self) -> usize {
+    fn all(&self) -> usize {
         self.all
     }
 
     /// Those that are seen.
-    pub fn lines(&self) -> &[Spans] {
+    fn lines(&self) -> &[Spans] {
         &self.lines
     }
 }
@@ -56,7 +160,7 @@ impl Window {
 /// The lines, the newest apply first: what was cut off and waits, the applies of this run of the
 /// console, then those that the journals tell of. With them: on which line each of the latter is.
 /// `at`: the one under the cursor.
-pub fn lines(
+fn lines(
     model: &Model,
     only: Option<&str>,
     at: Option<usize>,
@@ -135,7 +239,7 @@ pub fn lines(
 }
 
 /// Applies that the journals tell of and that are not this run's own, newest first.
-pub fn pasts<'a>(model: &'a Model, only: Option<&'a str>) -> impl Iterator<Item = &'a Past> {
+fn pasts<'a>(model: &'a Model, only: Option<&'a str>) -> impl Iterator<Item = &'a Past> {
     let own: Vec<&str> = model
         .runs
         .iter()
@@ -253,40 +357,6 @@ fn committed(model: &Model, commit: &Commit, room: usize) -> Spans {
     }
 }
 
-/// An outcome's mark and role.
-pub fn mark(model: &Model, state: State) -> (&'static str, Role) {
-    let (symbol, letter, role) = match state {
-        State::Done => ("✔", "o", Role::Ok),
-        State::Running => ("◔", ">", Role::Busy),
-        State::Finished | State::Undone => ("✔", "o", Role::Dim),
-        State::Cancelled => ("–", "-", Role::Warn),
-        State::Partial | State::Failed | State::Unfinished => ("✖", "X", Role::Bad),
-    };
-    (if model.theme.ascii { letter } else { symbol }, role)
-}
-
-/// When an apply began, unix seconds.
-pub fn begun(past: &Past) -> Option<i64> {
-    let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok()?;
-    Some(at.timestamp())
-}
-
-/// The fleet file of an apply: its commit, or its hash where it was not committed.
-pub fn version(past: &Past) -> String {
-    match &past.commit {
-        Some(commit) => format!("commit {}", commit.get(..10).unwrap_or(commit)),
-        None => {
-            let hash = past.fleet_hash.get(..10).unwrap_or(&past.fleet_hash);
-            format!("{hash}, not committed")
-        }
-    }
-}
-
-/// A duration in few characters.
-pub fn took_ms(ms: u64) -> String {
-    took(0, i64::try_from(ms).unwrap_or(i64::MAX))
-}
-
 fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Spans {
     let (symbol, role) = mark(model, past.state);
     let ago = begun(past).map_or_else(String::new, |at| ages.ago(at));
@@ -338,16 +408,7 @@ fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {
     ]
 }
 
-fn took(from: i64, to: i64) -> String {
-    let ms = (to - from).max(0);
-    if ms < 10_000 {
-        format!("{:.1}s", ms as f64 / 1000.0)
-    } else {
-        crate::console::text::age(ms / 1000)
-    }
-}
-
-fn operation(model: &Model, line: &Line, room: usize, ages: &Ages) -> Spans {
+fn operation(model: &Model, line: &OperationLine, room: usize, ages: &Ages) -> Spans {
     let ascii = model.theme.ascii;
     let pick = |symbol, letter| if ascii { letter } else { symbol };
     let (mark, role, tail) = match &line.progress {

@@ -2,13 +2,72 @@
 
 use std::sync::Arc;
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::page;
+use crate::console::action::Place;
 use crate::console::ages::Ages;
 use crate::console::filter::{contains, words};
 use crate::console::message::ContainerEvent;
-use crate::console::model::Model;
+use crate::console::model::{Model, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::Spans;
 use crate::console::text::clean;
 use crate::console::theme::Role;
+use crate::verdict::SiteRow;
+
+/// What containers did; one site's, where named.
+#[derive(Debug)]
+pub struct Events {
+    /// Only the container of this row, and its name.
+    only: Option<(Arc<str>, String)>,
+    /// Words.
+    filter: String,
+    /// First line.
+    top: usize,
+}
+
+impl Events {
+    /// Of all containers, or of one row's.
+    pub fn of(only: Option<(Arc<str>, String)>) -> Events {
+        Events {
+            only,
+            filter: String::new(),
+            top: 0,
+        }
+    }
+}
+
+impl Screen for Events {
+    fn place(&self) -> Place {
+        Place::Events
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        let lines = lines(model, self.only.as_ref(), &self.filter, ages);
+        page::draw(model, buf, area, &lines, self.top)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        self.top = page::scroll(model, motion, self.top, |_, ages| {
+            lines(model, self.only.as_ref(), &self.filter, ages).len()
+        });
+    }
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.row(&self.only.as_ref()?.0)
+    }
+
+    fn filter<'a>(&'a self, _model: &'a Model) -> &'a str {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, _model: &mut Model, words: &str) {
+        words.clone_into(&mut self.filter);
+        self.top = 0;
+    }
+}
 
 /// The same event several times in a row is one line.
 struct Shown<'a> {
@@ -19,11 +78,10 @@ struct Shown<'a> {
 }
 
 /// The lines.
-pub fn lines(
+fn lines(
     model: &Model,
     only: Option<&(Arc<str>, String)>,
     filter: &str,
-    _width: usize,
     ages: &Ages,
 ) -> Vec<Spans> {
     let row = only.and_then(|(key, _)| model.row(key));

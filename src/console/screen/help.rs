@@ -1,18 +1,72 @@
-//! The list of actions, and the same list as the palette.
+//! The list of actions.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::action::{Class, Entry, TABLE};
+use crate::console::action::{Class, Entry, Place, TABLE};
+use crate::console::ages::Ages;
 use crate::console::filter::{contains, words};
-use crate::console::model::{Model, Screen};
-use crate::console::palette::{Goal, Palette, SHOWN};
-use crate::console::pen::{Pen, clear, fill};
+use crate::console::model::{Model, Opens, Screen};
+use crate::console::motion::Motion;
+use crate::console::pen::{Pen, Spans, fill};
 use crate::console::text::width;
 use crate::console::theme::Role;
 
+/// The list of actions.
+#[derive(Debug)]
+pub struct Help {
+    /// Words.
+    filter: String,
+    /// Line under the cursor.
+    cursor: usize,
+    /// The screen it was opened on.
+    from: Place,
+}
+
+impl Help {
+    /// Opened on a screen.
+    pub fn on(from: Place) -> Help {
+        Help {
+            filter: String::new(),
+            cursor: 0,
+            from,
+        }
+    }
+}
+
+impl Screen for Help {
+    fn place(&self) -> Place {
+        Place::Help
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, _ages: &Ages) -> Spans {
+        draw(model, self, buf, area);
+        Vec::new()
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        let last = entries(&self.filter).len().saturating_sub(1);
+        self.cursor = motion.from(self.cursor, model.half_page() as isize, last);
+    }
+
+    fn open(&self, _model: &Model) -> Opens {
+        let entries = entries(&self.filter);
+        let entry = entries.get(self.cursor);
+        entry.map_or(Opens::Nothing, |e| Opens::Action(e.action, self.from))
+    }
+
+    fn filter<'a>(&'a self, _model: &'a Model) -> &'a str {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, _model: &mut Model, words: &str) {
+        words.clone_into(&mut self.filter);
+        self.cursor = 0;
+    }
+}
+
 /// The actions that a filter leaves.
-pub fn entries(filter: &str) -> Vec<&'static Entry> {
+fn entries(filter: &str) -> Vec<&'static Entry> {
     let words = words(filter);
     TABLE
         .iter()
@@ -24,16 +78,12 @@ pub fn entries(filter: &str) -> Vec<&'static Entry> {
         .collect()
 }
 
-/// Draws the screen.
-pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) {
-    let Screen::Help {
+fn draw(model: &Model, help: &Help, buf: &mut Buffer, area: Rect) {
+    let Help {
         filter,
         cursor,
         from,
-    } = model.screen()
-    else {
-        return;
-    };
+    } = help;
     let theme = &model.theme;
     let entries = entries(filter);
     let mut head = Pen::on(buf, theme, area, 0);
@@ -62,7 +112,8 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) {
     }
 }
 
-fn action_line(model: &Model, pen: &mut Pen, entry: &Entry, here: bool, usable: bool) {
+/// One line of it: keys, name and what it does.
+pub fn action_line(model: &Model, pen: &mut Pen, entry: &Entry, here: bool, usable: bool) {
     let ascii = model.theme.ascii;
     pen.put(
         Role::Cursor,
@@ -95,82 +146,4 @@ fn action_line(model: &Model, pen: &mut Pen, entry: &Entry, here: bool, usable: 
     };
     pen.put(role(tone), word);
     pen.put(if dim { Role::Dim } else { Role::Text }, entry.what);
-}
-
-/// Draws the palette above the footer.
-pub fn draw_palette(model: &Model, palette: &Palette, buf: &mut Buffer, body: Rect, foot: Rect) {
-    let theme = &model.theme;
-    let shown = palette
-        .hits
-        .len()
-        .min(SHOWN)
-        .min(usize::from(body.height).saturating_sub(2));
-    let height = shown as u16 + 1;
-    let place = Rect::new(body.x, foot.y.saturating_sub(height), body.width, height);
-    clear(buf, theme, place);
-    let bar = if theme.ascii { "-" } else { "─" };
-    Pen::on(buf, theme, place, 0).put(Role::Border, &bar.repeat(usize::from(place.width)));
-    let top = (palette.cursor + 1).saturating_sub(shown.max(1));
-    let subject = subject(model);
-    for (line, (at, goal)) in palette
-        .hits
-        .iter()
-        .enumerate()
-        .skip(top)
-        .take(shown)
-        .enumerate()
-    {
-        let y = line as u16 + 1;
-        let here = at == palette.cursor;
-        if here {
-            fill(
-                buf,
-                Rect::new(place.x, place.y + y, place.width, 1),
-                theme.style(Role::Selected),
-            );
-        }
-        let mut pen = Pen::on(buf, theme, place, y);
-        match goal {
-            Goal::Do(action) => {
-                let entry = action.entry();
-                action_line(model, &mut pen, entry, here, true);
-                if entry.changes() && !subject.is_empty() {
-                    pen.put(Role::Accent, &format!("  {subject}"));
-                }
-            }
-            Goal::Go(_, name) => {
-                pen.put(
-                    Role::Cursor,
-                    if !here {
-                        " "
-                    } else if theme.ascii {
-                        ">"
-                    } else {
-                        "▌"
-                    },
-                );
-                pen.put(Role::Dim, "go to      ").put(Role::Strong, name);
-            }
-        }
-    }
-    clear(buf, theme, foot);
-    let mut pen = Pen::on(buf, theme, foot, 0);
-    pen.put(Role::Key, " :");
-    let room = pen.room().saturating_sub(28);
-    palette.input.draw(&mut pen, theme, room, true);
-    pen.put(Role::Key, "  ↑↓ ⏎")
-        .put(Role::Dim, " do  ")
-        .put(Role::Key, "esc")
-        .put(Role::Dim, " leave");
-}
-
-/// What a change would be about.
-fn subject(model: &Model) -> String {
-    if matches!(model.screen(), Screen::Sites) && !model.sites.marks.is_empty() {
-        return format!("{} marked", model.sites.marks.len());
-    }
-    model
-        .subject()
-        .map(|r| format!("{} on {}", r.name, r.host))
-        .unwrap_or_default()
 }

@@ -3,10 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::console::action::Action;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::page;
+use crate::console::action::{Action, Place};
 use crate::console::ages::Ages;
+use crate::console::effect::Watch;
 use crate::console::mark::{link_mark, mark};
-use crate::console::model::Model;
+use crate::console::model::{Model, Opens, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::Spans;
 use crate::console::text::{age, clean, count, rate, size, wrap};
 use crate::console::theme::Role;
@@ -20,8 +26,54 @@ const CHANGES: usize = 12;
 /// Width of the labels.
 const LABEL: usize = 13;
 
+/// A host's page, and its first line on screen.
+#[derive(Debug)]
+pub struct HostPage {
+    name: Name,
+    top: usize,
+}
+
+impl HostPage {
+    /// The page of a host of this name.
+    pub fn of(name: &str) -> Option<HostPage> {
+        let name = name.parse().ok()?;
+        Some(HostPage { name, top: 0 })
+    }
+}
+
+impl Screen for HostPage {
+    fn place(&self) -> Place {
+        Place::Host
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        let lines = lines(model, &self.name, usize::from(area.width), ages);
+        page::draw(model, buf, area, &lines, self.top)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        self.top = page::scroll(model, motion, self.top, |room, ages| {
+            lines(model, &self.name, room, ages).len()
+        });
+    }
+
+    fn open(&self, model: &Model) -> Opens {
+        let host = self.host(model);
+        host.map_or(Opens::Nothing, |host| Opens::Sites(host.name.clone()))
+    }
+
+    fn host<'a>(&self, model: &'a Model) -> Option<&'a HostRow> {
+        model.host(self.name.as_str())
+    }
+
+    fn watch(&self, _model: &Model, watch: &mut Watch) {
+        watch.traffic.push(self.name.to_string());
+        watch.machines.push(self.name.to_string());
+    }
+}
+
 /// The page.
-pub fn lines(model: &Model, name: &Name, room: usize, ages: &Ages) -> Vec<Spans> {
+fn lines(model: &Model, name: &Name, room: usize, ages: &Ages) -> Vec<Spans> {
     let host = model.hosts.iter().find(|h| h.name == *name);
     let found = (model.host(name.as_str()), host, model.data.get(name));
     let (Some(row), Some(host), Some(data)) = found else {

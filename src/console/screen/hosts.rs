@@ -3,16 +3,54 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::host::{expiry, percent, retry, round_trip, share_role, unmeasured};
+use super::host::{HostPage, expiry, percent, retry, round_trip, share_role, unmeasured};
+use crate::console::action::Place;
 use crate::console::ages::Ages;
+use crate::console::effect::Watch;
 use crate::console::mark::link_mark;
-use crate::console::model::Model;
+use crate::console::model::{Model, Opens, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::{Pen, Spans};
 use crate::console::text::{rate, size};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
 use crate::verdict::{HostRow, Link};
+
+/// The list of hosts.
+#[derive(Debug)]
+pub struct Hosts;
+
+impl Screen for Hosts {
+    fn place(&self) -> Place {
+        Place::Hosts
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        table(model, buf, area, ages);
+        self.host(model)
+            .map_or_else(Vec::new, |host| detail(model, host, ages))
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        let hosts = &model.view.hosts;
+        let last = hosts.len().saturating_sub(1);
+        let at = motion.from(model.host_list.cursor, model.half_page() as isize, last);
+        model.host_list.go_to(at, |i| &hosts[i as usize].key);
+    }
+
+    fn open(&self, model: &Model) -> Opens {
+        let page = self.host(model).and_then(|host| HostPage::of(&host.name));
+        page.map_or(Opens::Nothing, |page| Opens::Screen(Box::new(page)))
+    }
+
+    fn watch(&self, model: &Model, watch: &mut Watch) {
+        for host in &model.view.hosts {
+            watch.traffic.push(host.name.clone());
+            watch.machines.push(host.name.clone());
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Col {
@@ -93,8 +131,7 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
     out
 }
 
-/// Draws the list. Returns what there is to say about the host under the cursor.
-pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+fn table(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
     let list = &model.host_list;
     let rows = &model.view.hosts;
     Table {
@@ -111,9 +148,10 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
     if rows.is_empty() {
         Pen::on(buf, &model.theme, area, 2).put(Role::Dim, " the fleet file names no host");
     }
-    let Some(host) = model.host_here() else {
-        return Vec::new();
-    };
+}
+
+/// What there is to say about the host under the cursor.
+fn detail(model: &Model, host: &HostRow, ages: &Ages) -> Spans {
     let mut parts = Vec::new();
     parts.extend(retry(host, ages));
     match host.seen {

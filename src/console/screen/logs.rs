@@ -2,18 +2,80 @@
 
 use std::sync::Arc;
 
+use crossterm::event::KeyEvent;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use crate::console::action::Action;
+use crate::console::action::Place;
+use crate::console::ages::Ages;
 use crate::console::effect::{Effect, Followed};
+use crate::console::following::{Following, Origin};
 use crate::console::log::{LogAction, LogMessage, LogScreen, LogStyles};
 use crate::console::message::LogNews;
-use crate::console::model::{Logs, Model, Origin, Screen};
+use crate::console::model::{Model, Screen};
+use crate::console::motion::Motion;
+use crate::console::pen::Spans;
 use crate::console::text::count;
 use crate::console::theme::{Role, Theme};
 use crate::fleet::Name;
 use crate::observe::model::ObservedHost;
 use crate::verdict::SiteRow;
+
+/// The log that is followed. There is one at a time.
+#[derive(Debug)]
+struct Logs;
+
+impl Screen for Logs {
+    fn place(&self) -> Place {
+        Place::Logs
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, _ages: &Ages) -> Spans {
+        // It has the line below the screen too.
+        let height = area.height + 1;
+        if let Some(logs) = &model.following {
+            let area = Rect { height, ..area };
+            logs.screen.view(area, buf, &styles(&model.theme));
+        }
+        Vec::new()
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        let action = match motion {
+            Motion::By(n) if n < 0 => LogAction::Up,
+            Motion::By(_) => LogAction::Down,
+            Motion::Page(n) if n < 0 => LogAction::PageUp,
+            Motion::Page(_) => LogAction::PageDown,
+            Motion::Top => LogAction::Top,
+            Motion::Bottom => LogAction::Bottom,
+            Motion::Next(n) if n < 0 => LogAction::Previous,
+            Motion::Next(_) => LogAction::Next,
+        };
+        if let Some(logs) = &mut model.following {
+            logs.screen.update(LogMessage::Action(action));
+        }
+    }
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.row(model.following.as_ref()?.key.as_deref()?)
+    }
+
+    fn key(&mut self, model: &mut Model, event: KeyEvent) -> bool {
+        let logs = model.following.as_mut();
+        let Some(logs) = logs.filter(|logs| logs.screen.is_typing()) else {
+            return false;
+        };
+        logs.screen.update(LogMessage::Key(event));
+        true
+    }
+
+    fn paste(&mut self, model: &mut Model, text: &str) {
+        if let Some(logs) = &mut model.following {
+            logs.screen.update(LogMessage::Paste(text));
+        }
+    }
+}
 
 /// Opens the log of these rows, those that have a container.
 pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
@@ -54,20 +116,17 @@ pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
     let id = model.next_id;
     model.next_id += 1;
     // One log screen at a time: an older one below would keep its streams open.
-    model.stack.retain(|s| !matches!(s, Screen::Logs(_)));
-    let mut effects: Vec<Effect> = model
-        .following
-        .replace(id)
-        .map(Effect::Unfollow)
-        .into_iter()
-        .collect();
-    let logs = Logs {
+    model.stack.retain(|s| s.place() != Place::Logs);
+    let logs = Following {
         id,
         key,
         screen,
         origins,
     };
-    model.stack.push(Screen::Logs(Box::new(logs)));
+    let before = model.following.replace(Box::new(logs));
+    let gone = before.map(|old| Effect::Unfollow(old.id));
+    let mut effects: Vec<Effect> = gone.into_iter().collect();
+    effects.extend(model.show(Box::new(Logs)));
     resize(model);
     effects.push(Effect::Follow(id, followed));
     effects
@@ -76,41 +135,53 @@ pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
 /// Tells the log its size.
 pub fn resize(model: &mut Model) {
     let size = (model.size.0, model.size.1.saturating_sub(2));
-    for screen in &mut model.stack {
-        if let Screen::Logs(logs) = screen {
-            logs.screen.update(LogMessage::Resize(size.0, size.1));
-        }
+    if let Some(logs) = &mut model.following {
+        logs.screen.update(LogMessage::Resize(size.0, size.1));
     }
 }
 
 /// Takes what came of the logs followed under `id`.
 pub fn news(model: &mut Model, id: u64, news: &LogNews) {
     let now = model.now_ms;
-    for screen in &mut model.stack {
-        let Screen::Logs(logs) = screen else { continue };
-        if logs.id != id {
-            continue;
+    let Some(logs) = model.following.as_mut().filter(|logs| logs.id == id) else {
+        return;
+    };
+    let (LogNews::Bytes(at, ..) | LogNews::Ended(at, _)) = news;
+    let Some(origin) = logs.origins.get_mut(*at) else {
+        return;
+    };
+    let source = origin.source;
+    logs.screen.update(match news {
+        LogNews::Bytes(_, stream, bytes) => {
+            origin.tries = 0;
+            LogMessage::Bytes {
+                source,
+                stream: *stream,
+                bytes,
+            }
         }
-        let (LogNews::Bytes(at, ..) | LogNews::Ended(at, _)) = news;
-        let Some(origin) = logs.origins.get_mut(*at) else {
-            continue;
-        };
-        let source = origin.source;
-        logs.screen.update(match news {
-            LogNews::Bytes(_, stream, bytes) => {
-                origin.tries = 0;
-                LogMessage::Bytes {
-                    source,
-                    stream: *stream,
-                    bytes,
-                }
-            }
-            LogNews::Ended(_, why) => {
-                origin.ended = Some(now);
-                LogMessage::Ended { source, why }
-            }
-        });
+        LogNews::Ended(_, why) => {
+            origin.ended = Some(now);
+            LogMessage::Ended { source, why }
+        }
+    });
+}
+
+/// Has the log do a little of what it has still to do. It is forgotten once it is on no screen.
+pub fn settle(model: &mut Model) -> Vec<Effect> {
+    if !model.stack.iter().any(|s| s.place() == Place::Logs) {
+        let gone = model.following.take();
+        return gone
+            .map(|logs| Effect::Unfollow(logs.id))
+            .into_iter()
+            .collect();
     }
+    if let Some(logs) = &mut model.following
+        && logs.screen.is_busy()
+    {
+        logs.screen.update(LogMessage::Tick);
+    }
+    go_on(model)
 }
 
 /// How a log that broke off goes on.
@@ -123,8 +194,8 @@ enum Onward {
 
 /// A log is a site's, not a container's: when its container was restarted or replaced, or its host
 /// was away, it goes on.
-pub fn go_on(model: &mut Model) -> Vec<Effect> {
-    let Some(Screen::Logs(logs)) = model.stack.iter().find(|s| matches!(s, Screen::Logs(_))) else {
+fn go_on(model: &mut Model) -> Vec<Effect> {
+    let Some(logs) = &model.following else {
         return Vec::new();
     };
     let mut todo: Vec<(Onward, Followed)> = Vec::new();
@@ -167,11 +238,7 @@ pub fn go_on(model: &mut Model) -> Vec<Effect> {
             },
         ));
     }
-    let Some(Screen::Logs(logs)) = model
-        .stack
-        .iter_mut()
-        .find(|s| matches!(s, Screen::Logs(_)))
-    else {
+    let Some(logs) = &mut model.following else {
         return Vec::new();
     };
     let mut follow = Vec::new();
@@ -205,14 +272,16 @@ pub fn go_on(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// When a log that ended may be followed again, if that is still to come; milliseconds.
+/// When there is more to do: at once while it is busy, else when a log that ended may be followed
+/// again, if that is still to come; milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
-    let logs = model.stack.iter().filter_map(|screen| match screen {
-        Screen::Logs(logs) => Some(logs),
-        _ => None,
-    });
+    let logs = model.following.as_ref()?;
+    if logs.screen.is_busy() {
+        return Some(model.now_ms);
+    }
     let due = logs
-        .flat_map(|logs| &logs.origins)
+        .origins
+        .iter()
         .filter_map(|origin| Some(origin.ended? + origin.wait_ms()));
     due.filter(|at| *at > model.now_ms).min()
 }
@@ -231,36 +300,8 @@ fn runs_since(model: &Model, host: &Name, container: &str, ended: i64) -> bool {
         && data.observed.as_deref().is_some_and(runs)
 }
 
-/// The log's own word for an action; `None`: it is not the log's.
-pub fn action(action: Action) -> Option<LogAction> {
-    Some(match action {
-        Action::Down => LogAction::Down,
-        Action::Up => LogAction::Up,
-        Action::Top => LogAction::Top,
-        Action::Bottom => LogAction::Bottom,
-        Action::PageDown => LogAction::PageDown,
-        Action::PageUp => LogAction::PageUp,
-        Action::Next => LogAction::Next,
-        Action::Previous => LogAction::Previous,
-        Action::Search => LogAction::Search,
-        Action::Pause => LogAction::Pause,
-        Action::Follow => LogAction::Follow,
-        Action::FilterIn => LogAction::FilterIn,
-        Action::FilterOut => LogAction::FilterOut,
-        Action::ShowAll => LogAction::Reset,
-        Action::Wrap => LogAction::Wrap,
-        Action::Times => LogAction::Times,
-        Action::Raw => LogAction::Raw,
-        Action::Right => LogAction::Right,
-        Action::Left => LogAction::Left,
-        Action::Forget => LogAction::Clear,
-        Action::Copy => LogAction::Copy,
-        _ => return None,
-    })
-}
-
 /// The log's parts in the theme's roles.
-pub fn styles(theme: &Theme) -> LogStyles {
+fn styles(theme: &Theme) -> LogStyles {
     let role = |r| theme.style(r);
     let ink = |r: Role, other: Color| role(r).fg.unwrap_or(other);
     let coloured = role(Role::Bad).fg.is_some();

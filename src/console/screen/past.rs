@@ -1,14 +1,55 @@
 //! One apply in full, as the journals tell it.
 
-use super::activity::{begun, mark, took_ms, version};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::page;
+use super::told::{begun, mark, took_ms, version};
+use crate::console::action::Place;
 use crate::console::ages::Ages;
-use crate::console::model::Model;
+use crate::console::model::{Model, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, wrap};
 use crate::console::theme::Role;
 
+/// One apply in full, by its name in the journals, and its first line on screen.
+#[derive(Debug)]
+pub struct Past {
+    run: String,
+    top: usize,
+}
+
+impl Past {
+    /// The apply of this name.
+    pub fn of(run: String) -> Past {
+        Past { run, top: 0 }
+    }
+}
+
+impl Screen for Past {
+    fn place(&self) -> Place {
+        Place::Activity
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        let lines = lines(model, &self.run, usize::from(area.width), ages);
+        page::draw(model, buf, area, &lines, self.top)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        self.top = page::scroll(model, motion, self.top, |room, ages| {
+            lines(model, &self.run, room, ages).len()
+        });
+    }
+
+    fn shows_journal(&self) -> bool {
+        true
+    }
+}
+
 /// The lines.
-pub fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
+fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     let mut told = model.journal.iter().flat_map(|told| &told.applies);
     let Some(past) = told.find(|past| past.run == run) else {
         return vec![

@@ -3,23 +3,76 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::action::Action;
-use crate::console::model::Model;
+use super::page;
+use crate::console::action::{Action, Place};
+use crate::console::ages::Ages;
+use crate::console::model::{Model, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::{Pen, Spans};
-use crate::console::plan_lines::{PlanScreen, summary};
+use crate::console::plan_lines::summary;
 use crate::console::text::{clean, elide, width};
 use crate::console::theme::Role;
 use crate::plan::drift::Field;
+use crate::verdict::SiteRow;
+
+/// How the plan is looked at.
+#[derive(Debug)]
+pub struct PlanScreen {
+    /// Only this site's part.
+    only: Option<String>,
+    /// Words.
+    filter: String,
+    /// First line.
+    top: usize,
+}
+
+impl PlanScreen {
+    /// All of it, or one site's part.
+    pub fn of(only: Option<String>) -> PlanScreen {
+        PlanScreen {
+            only,
+            filter: String::new(),
+            top: 0,
+        }
+    }
+}
+
+impl Screen for PlanScreen {
+    fn place(&self) -> Place {
+        Place::Plan
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, _ages: &Ages) -> Spans {
+        draw(model, self, buf, area);
+        Vec::new()
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        self.top = page::scroll(model, motion, self.top, |room, _| {
+            field_lines(model, self, room).len() + shown(model, self).len()
+        });
+    }
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.site(self.only.as_deref()?)
+    }
+
+    fn filter<'a>(&'a self, _model: &'a Model) -> &'a str {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, _model: &mut Model, words: &str) {
+        words.clone_into(&mut self.filter);
+        self.top = 0;
+    }
+}
 
 /// The plan's lines on the screen.
 fn shown(model: &Model, screen: &PlanScreen) -> Vec<usize> {
     let planned = model.planned.as_ref();
-    planned.map_or_else(Vec::new, |planned| planned.lines.shown(screen))
-}
-
-/// How many lines the screen has.
-pub fn line_count(model: &Model, screen: &PlanScreen) -> usize {
-    field_lines(model, screen, usize::from(model.size.0)).len() + shown(model, screen).len()
+    planned.map_or_else(Vec::new, |planned| {
+        planned.lines.shown(screen.only.as_deref(), &screen.filter)
+    })
 }
 
 /// For one site: each field as it was last applied, as it is, as the file says, and whose change
@@ -106,8 +159,7 @@ fn field_lines(model: &Model, screen: &PlanScreen, room: usize) -> Vec<Spans> {
     lines
 }
 
-/// Draws the screen.
-pub fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
+fn draw(model: &Model, screen: &PlanScreen, buf: &mut Buffer, area: Rect) {
     let theme = &model.theme;
     let head = match (&model.planned, &model.plan_error) {
         (_, Some(why)) => (Role::Bad, format!("no plan: {}", clean(why))),

@@ -1,12 +1,20 @@
 //! One site: the verdict first, then the chain from the visitor to the application, the last error
 //! lines, the last changes, what it uses, and the next step as a key.
 
-use crate::console::action::Action;
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::host::HostPage;
+use super::page;
+use crate::console::action::{Action, Place};
 use crate::console::activity::{End, Progress};
 use crate::console::ages::Ages;
-use crate::console::effect::Effect;
+use crate::console::effect::{Effect, Watch};
 use crate::console::mark::mark;
 use crate::console::model::{Model, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
@@ -14,33 +22,77 @@ use crate::fleet::Name;
 use crate::verdict::chain::{Age, Way};
 use crate::verdict::{self, SiteRow, State};
 
-/// What has to be read when the page is opened.
-pub fn opened(model: &Model) -> Vec<Effect> {
-    let Screen::Site(key, _) = model.screen() else {
-        return Vec::new();
-    };
-    let Some(row) = model.row(key) else {
-        return Vec::new();
-    };
-    let mut effects = Vec::new();
-    let host = row.host.parse();
-    if let (Some(container), Ok(host)) = (&row.container, host) {
-        effects.push(Effect::Tail {
+/// A site's page, by the row's key, and its first line on screen.
+#[derive(Debug)]
+pub struct SitePage {
+    key: Arc<str>,
+    top: usize,
+}
+
+/// The page of a row: a site's, or a host's.
+pub fn of_row(model: &Model, key: &Arc<str>) -> Option<Box<dyn Screen>> {
+    match model.row(key).filter(|row| row.is_host) {
+        Some(row) => Some(Box::new(HostPage::of(&row.host)?)),
+        None => Some(Box::new(SitePage {
             key: key.clone(),
-            host,
-            container: container.clone(),
+            top: 0,
+        })),
+    }
+}
+
+impl Screen for SitePage {
+    fn place(&self) -> Place {
+        Place::Site
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        let lines = lines(model, &self.key, usize::from(area.width), ages);
+        page::draw(model, buf, area, &lines, self.top)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        self.top = page::scroll(model, motion, self.top, |room, ages| {
+            lines(model, &self.key, room, ages).len()
         });
     }
-    if row.in_file
-        && let Ok(name) = row.name.parse()
-    {
-        effects.push(Effect::Probe(name));
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.row(&self.key)
     }
-    effects
+
+    fn opened(&self, model: &Model) -> Vec<Effect> {
+        let Some(row) = model.row(&self.key) else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        if let (Some(container), Ok(host)) = (&row.container, row.host.parse()) {
+            effects.push(Effect::Tail {
+                key: self.key.clone(),
+                host,
+                container: container.clone(),
+            });
+        }
+        if row.in_file
+            && let Ok(name) = row.name.parse()
+        {
+            effects.push(Effect::Probe(name));
+        }
+        effects
+    }
+
+    fn watch(&self, model: &Model, watch: &mut Watch) {
+        if let Some(row) = model.row(&self.key) {
+            watch.row(row, true);
+        }
+    }
+
+    fn shows_journal(&self) -> bool {
+        true
+    }
 }
 
 /// The page.
-pub fn lines(model: &Model, key: &str, room: usize, ages: &Ages) -> Vec<Spans> {
+fn lines(model: &Model, key: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     let Some(row) = model.row(key) else {
         return vec![Vec::new(), vec![(Role::Dim, " it is gone".into())]];
     };
@@ -271,7 +323,7 @@ fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         .filter(|past| !shown.contains(&past.run.as_str()))
         .take(3)
     {
-        let (_, role) = super::activity::mark(model, past.state);
+        let (_, role) = super::told::mark(model, past.state);
         let cause = past
             .operations
             .iter()
@@ -282,7 +334,7 @@ fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
                     .is_some_and(|s| s.as_str() == row.name)
             })
             .find_map(|o| o.named.cause.first());
-        let ago = super::activity::begun(past).map_or_else(String::new, |at| ages.ago(at));
+        let ago = super::told::begun(past).map_or_else(String::new, |at| ages.ago(at));
         lines.push(vec![
             (Role::Dim, format!("   {ago:>4} ago  ")),
             (Role::Text, clean(&past.who).into_owned()),

@@ -1,23 +1,100 @@
 //! The first screen: what is broken, since when, why, on which host.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::{host, site};
+use crate::console::action::Place;
 use crate::console::ages::Ages;
+use crate::console::effect::{Effect, Watch};
 use crate::console::mark::mark;
-use crate::console::model::Model;
+use crate::console::model::{Model, Opens, Screen};
+use crate::console::motion::Motion;
 use crate::console::pen::{Pen, Spans};
+use crate::console::settle;
 use crate::console::sites_list::Sort;
 use crate::console::text::{count, rate, size};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table, fit};
 use crate::verdict::{Link, Reading, SiteRow, State};
 
+/// The list of sites.
+#[derive(Debug)]
+pub struct Sites;
+
+impl Screen for Sites {
+    fn place(&self) -> Place {
+        Place::Sites
+    }
+
+    fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+        table(model, buf, area, ages);
+        detail(model, self.subject(model), ages)
+    }
+
+    fn go(&mut self, model: &mut Model, motion: Motion) {
+        let page = model.half_page() as isize;
+        let rows = &model.view.sites;
+        let key = |i: u32| &rows[i as usize].key;
+        let list = &mut model.sites.list;
+        match motion {
+            Motion::By(n) => list.go(n, key),
+            Motion::Page(n) => list.go(n * page, key),
+            Motion::Top => list.go_to(0, key),
+            Motion::Bottom => list.go_to(usize::MAX, key),
+            Motion::Next(step) => {
+                let count = list.order.len() as isize;
+                let found = (1..count)
+                    .map(|n| (list.cursor as isize + n * step).rem_euclid(count) as usize)
+                    .find(|at| !rows[list.order[*at] as usize].state.is_well());
+                if let Some(at) = found {
+                    list.go_to(at, key);
+                }
+            }
+        }
+    }
+
+    fn open(&self, model: &Model) -> Opens {
+        let row = self.subject(model);
+        let page = row.and_then(|row| site::of_row(model, &row.key));
+        page.map_or(Opens::Nothing, Opens::Screen)
+    }
+
+    fn subject<'a>(&self, model: &'a Model) -> Option<&'a SiteRow> {
+        model.view.sites.get(model.sites.list.here()?)
+    }
+
+    fn filter<'a>(&'a self, model: &'a Model) -> &'a str {
+        &model.sites.filter
+    }
+
+    fn set_filter(&mut self, model: &mut Model, words: &str) {
+        words.clone_into(&mut model.sites.filter);
+        settle::reorder(model);
+    }
+
+    fn asks(&self, model: &mut Model) -> Vec<Effect> {
+        probes(model)
+    }
+
+    fn watch(&self, model: &Model, watch: &mut Watch) {
+        let usage = shows_usage(model);
+        let list = &model.sites.list;
+        let rows = model.body_lines().saturating_sub(1);
+        for at in list.order.iter().skip(list.offset).take(rows) {
+            if let Some(row) = model.view.sites.get(*at as usize) {
+                watch.row(row, usage);
+            }
+        }
+    }
+}
+
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Col {
+enum Col {
     /// Compose project of foreign containers.
     Project,
     /// Name.
@@ -152,15 +229,14 @@ fn of_look(model: &Model) -> Vec<Column<Col>> {
 }
 
 /// Whether a column is on screen that shows what containers use.
-pub fn shows_usage(model: &Model) -> bool {
+fn shows_usage(model: &Model) -> bool {
     let room = model.size.0.saturating_sub(1);
     fit(&columns(model), room)
         .iter()
         .any(|(c, _)| matches!(c.id, Col::Memory | Col::Cpu))
 }
 
-/// Draws the list. Returns what there is to say about the row under the cursor.
-pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
+fn table(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
     let list = &model.sites.list;
     let rows = &model.view.sites;
     let columns = columns(model);
@@ -179,7 +255,6 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) -> Spans {
         let mut pen = Pen::on(buf, &model.theme, area, 2);
         pen.skip(1).put(Role::Dim, &nothing(model));
     }
-    detail(model, ages)
 }
 
 fn nothing(model: &Model) -> String {
@@ -290,7 +365,7 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
 }
 
 /// Where the numbers of the row under the cursor come from, and how the list is narrowed.
-fn detail(model: &Model, ages: &Ages) -> Spans {
+fn detail(model: &Model, row: Option<&SiteRow>, ages: &Ages) -> Spans {
     let mut out: Spans = Vec::new();
     let list = &model.sites;
     let mut narrowed = Vec::new();
@@ -315,14 +390,14 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
     if list.sort != Sort::default() {
         out.push((Role::Dim, format!(" by {} ", list.sort.word())));
     }
-    let Some(row) = model.subject() else {
+    let Some(row) = row else {
         return out;
     };
     let mut parts: Vec<String> = Vec::new();
     if row.is_host
         && let Some(host) = model.host(&row.host)
     {
-        parts.extend(super::host::retry(host, ages));
+        parts.extend(host::retry(host, ages));
         if host.stale && host.link != Link::Connecting {
             parts.push(match row.seen {
                 Some(at) => format!("its sites as last seen {} ago", ages.ago(at)),
@@ -372,4 +447,48 @@ fn detail(model: &Model, ages: &Ages) -> Spans {
     };
     out.push((Role::Dim, format!(" {name}: {}", parts.join(" · "))));
     out
+}
+
+/// How long a bad answer stands before the site is asked again: it may be well, and unvisited.
+const ASK_AGAIN_S: i64 = 60;
+
+/// Requests to sites on screen that no other source tells the HTTP status of: once per life of a
+/// container; and to those whose last answer was bad, as long as it is.
+fn probes(model: &mut Model) -> Vec<Effect> {
+    let now = model.now();
+    let list = &model.sites.list;
+    let rows = model.body_lines().saturating_sub(1);
+    let silent: Vec<(Arc<str>, String)> = list
+        .order
+        .iter()
+        .skip(list.offset)
+        .take(rows)
+        .filter_map(|at| model.view.sites.get(*at as usize))
+        .filter(|row| {
+            let answers = row.wanted == Some(crate::fleet::SiteState::Running);
+            row.in_file && answers && !row.stale
+        })
+        .filter_map(|row| {
+            let container = row.container.clone().unwrap_or_default();
+            let life = match row.http {
+                None => format!("{container} {}", row.since?),
+                Some(http) if http.value >= 500 && now - http.at >= ASK_AGAIN_S => {
+                    format!("{container} again {}", now.div_euclid(ASK_AGAIN_S))
+                }
+                Some(_) => return None,
+            };
+            Some((row.key.clone(), life))
+        })
+        .collect();
+    let mut effects = Vec::new();
+    for (key, life) in silent {
+        // What was probed in this life of its container is not probed again by itself.
+        if model.probed.get(&key) == Some(&life) {
+            continue;
+        }
+        model.probed.insert(key.clone(), life);
+        let name = model.row(&key).and_then(|r| r.name.parse().ok());
+        effects.extend(name.map(Effect::Probe));
+    }
+    effects
 }

@@ -12,9 +12,10 @@ use crate::console::activity::{End, Outcome, Step};
 use crate::console::effect::{Effect, Wish};
 use crate::console::harness::{App, Setup};
 use crate::console::message::{HostNews, Message};
-use crate::console::model::{Overlay, Screen};
+use crate::console::model::Overlay;
 use crate::console::planned::Planned;
 use crate::console::proposal::{DiffLine, Proposal};
+use crate::console::screen::activity::Activity;
 use crate::fleet::SiteState;
 use crate::plan::{Class, Interruption, OperationKind, Plan};
 use crate::verdict::Link;
@@ -126,7 +127,7 @@ fn a_change_is_shown_and_asked_before_it_is_made() {
     assert!(!app.take().iter().any(Effect::changes));
     app.wait(1).press("A");
     assert_eq!(app.take().iter().filter(|e| e.changes()).count(), 1);
-    assert!(matches!(app.model.screen(), Screen::Activity { .. }));
+    assert!(app.model.shows::<Activity>());
     let first = drift_plan().operations[0].id.0.clone();
     app.send(Message::Step(id, Step::Started(first.clone())));
     app.send(Message::Step(

@@ -286,7 +286,7 @@ fn activity() {
 fn logs() {
     each_size("logs", |app| {
         app.press("l");
-        let id = app.model.following.unwrap();
+        let id = app.model.following.as_ref().unwrap().id;
         let text = "2026-11-21T02:59:58.000000000Z ready\n\
             2026-11-21T02:59:59.000000000Z \u{1b}[31mPHP Fatal error\u{1b}[0m: out of memory\u{1b}[2J\n";
         let news = LogNews::Bytes(0, Stream::Stderr, text.into());

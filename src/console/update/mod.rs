@@ -1,9 +1,6 @@
 //! `update`: one message in, the model changed, wishes out. No I/O, no clock.
 
-mod act;
-mod allowed;
 mod keys;
-mod move_cursor;
 mod news;
 
 use super::dialog::Asked;
@@ -11,10 +8,10 @@ use super::effect::Effect;
 use super::message::Message;
 use super::model::{Model, Overlay, Start};
 use super::proposal::Open;
+use super::screen::logs;
+use super::screen::sites::Sites;
+use super::settle;
 use super::tone::Tone;
-use super::{screen, settle};
-
-pub use act::perform;
 
 /// Takes one message.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -37,7 +34,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Resize(columns, lines) => {
             model.size = (columns, lines);
-            screen::logs::resize(model);
+            logs::resize(model);
             Vec::new()
         }
         Message::Fleet(fleet) => {
@@ -80,7 +77,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Log(id, news) => {
-            screen::logs::news(model, id, &news);
+            logs::news(model, id, &news);
             Vec::new()
         }
         Message::Asked(id, question) => {
@@ -139,6 +136,7 @@ fn proposed(
 /// A console that knows nothing yet.
 pub fn open(start: Start) -> Model {
     let mut model = Model::new(start);
+    model.stack.push(Box::new(Sites));
     // Nothing can be wished for before anything is known.
     settle::settle(&mut model);
     model

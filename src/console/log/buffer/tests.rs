@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::console::log::Reading;
+use crate::console::log::{LINE_MOST, Reading};
 
 fn lines(buffer: &LogBuffer) -> Vec<Vec<u8>> {
     (buffer.first()..buffer.next())

@@ -1,16 +1,20 @@
 //! What a login asks: in one line while it waits, and in full while it is being answered.
 
+use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::lines::{Led, Lines};
 use crate::console::action::Action;
-use crate::console::dialog::{Dialog, Typed};
-use crate::console::model::Model;
-use crate::console::pen::{Pen, Spans, frame};
+use crate::console::dialog::{Dialog, Done, Typed};
+use crate::console::effect::Effect;
+use crate::console::model::{Model, Overlay};
+use crate::console::pen::{Pen, Spans, clear, frame};
 use crate::console::question::is_about;
 use crate::console::text::{clean, wrap};
 use crate::console::theme::Role;
-use crate::engine::Question;
+use crate::console::tone::Tone;
+use crate::engine::{Answer, Question};
 
 /// Who asks what, in one line.
 pub fn banner(model: &Model) -> Option<Spans> {
@@ -43,9 +47,30 @@ fn who(model: &Model, question: &Question) -> String {
     }
 }
 
+/// Takes a key.
+pub(super) fn key(model: &mut Model, mut dialog: Box<Dialog>, event: KeyEvent) -> Led {
+    let Done::Answer(answer) = dialog.key(event) else {
+        return (Some(Overlay::Question(dialog)), Vec::new());
+    };
+    let asked = &dialog.asked;
+    let host = asked.question.host().to_owned();
+    if answer == Answer::No {
+        // Whatever else it asks is refused with it.
+        model.questions.retain(|q| q.question.host() != host);
+        let text = format!("{}: refused; r asks again", clean(&host));
+        model.say(Tone::Plain, text);
+    } else {
+        model.questions.retain(|q| q.id != asked.id);
+    }
+    (None, vec![Effect::Answer(asked.id, answer)])
+}
+
 /// Draws the dialog over the screen.
-pub fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, area: Rect) {
+pub(super) fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, places: Lines) {
     let theme = &model.theme;
+    clear(buf, theme, places.detail);
+    clear(buf, theme, places.foot);
+    let area = places.body;
     let room = usize::from(area.width.saturating_sub(6)).min(90);
     let lines = lines(model, dialog, room);
     let height = (lines.len() as u16 + 2).min(area.height);
@@ -60,10 +85,10 @@ pub fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, area: Rect) {
     for (at, line) in lines.iter().enumerate() {
         let mut pen = Pen::on(buf, theme, inside, at as u16);
         match line {
-            Line::Text(spans) => {
+            Part::Text(spans) => {
                 pen.spans(spans);
             }
-            Line::Field => {
+            Part::Field => {
                 pen.put(Role::Key, "> ");
                 let room = pen.room();
                 match &dialog.typed {
@@ -81,16 +106,16 @@ pub fn draw(model: &Model, dialog: &Dialog, buf: &mut Buffer, area: Rect) {
     }
 }
 
-enum Line {
+enum Part {
     Text(Spans),
     Field,
 }
 
-fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
+fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Part> {
     let mut out = Vec::new();
     let mut say = |role: Role, text: &str| {
         for line in wrap(text, room) {
-            out.push(Line::Text(vec![(role, line)]));
+            out.push(Part::Text(vec![(role, line)]));
         }
     };
     let question = &dialog.asked.question;
@@ -140,7 +165,7 @@ fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
             say(Role::Text, "");
         }
     }
-    out.push(Line::Field);
+    out.push(Part::Field);
     let key = |key: &str| (Role::Key, key.to_owned());
     let dim = |text: &str| (Role::Dim, text.to_owned());
     let last = match question {
@@ -153,11 +178,11 @@ fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Line> {
         Question::Text { .. } => vec![key("⏎"), dim(" answer   "), key("esc"), dim(" refuse")],
     };
     if dialog.hint {
-        out.push(Line::Text(vec![(
+        out.push(Part::Text(vec![(
             Role::Warn,
             "type yes in full, or no".to_owned(),
         )]));
     }
-    out.push(Line::Text(last));
+    out.push(Part::Text(last));
     out
 }

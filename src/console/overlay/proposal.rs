@@ -1,14 +1,20 @@
 //! A change before it is made: how the file would change, what would be done, and what is asked.
 
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::effect::Wish;
-use crate::console::model::Model;
+use super::lines::{Led, Lines};
+use crate::console::activity::Run;
+use crate::console::effect::{Effect, Wish};
+use crate::console::keymap::Key;
+use crate::console::model::{Model, Overlay, RUNS_KEPT};
 use crate::console::pen::{Pen, Spans, clear, fill};
 use crate::console::proposal::{Confirm, DiffLine, Open};
+use crate::console::screen::activity::Activity;
 use crate::console::text::{clean, count};
 use crate::console::theme::{Role, Theme};
+use crate::console::tone::Tone;
 
 /// How many lines stand above the plan's own.
 fn above(open: &Open) -> usize {
@@ -19,7 +25,7 @@ fn above(open: &Open) -> usize {
 }
 
 /// How many lines it has, for scrolling.
-pub fn line_count(open: &Open) -> usize {
+fn line_count(open: &Open) -> usize {
     above(open) + open.proposal.planned.lines.len()
 }
 
@@ -81,8 +87,83 @@ fn changed(line: &DiffLine) -> Spans {
     vec![(role, format!("   {} {}", line.sign, clean(&line.text)))]
 }
 
-/// Draws the proposal over the whole body.
-pub fn draw(model: &Model, open: &Open, buf: &mut Buffer, area: Rect) {
+/// Takes a key.
+pub(super) fn key(model: &mut Model, mut open: Box<Open>, event: KeyEvent, leave: bool) -> Led {
+    if leave {
+        let id = open.id;
+        model.say(
+            Tone::Plain,
+            format!("{}: left, nothing changed", open.proposal.request.title),
+        );
+        return (None, vec![Effect::Forget(id)]);
+    }
+    let typing = matches!(open.confirm, Confirm::Type(_));
+    let now = model.now_ms;
+    let yes = match open.confirm {
+        Confirm::Key => Key::from(event).code == KeyCode::Char('A') && open.listens(now),
+        Confirm::Type(_) => event.code == KeyCode::Enter && open.confirmed(),
+    };
+    // A key that is held says nothing that it did not say before; nor does one pressed blindly.
+    let meant = event.kind == KeyEventKind::Press && !model.is_too_small();
+    open.stirred(now);
+    if yes && meant && !model.view.on_call {
+        return (None, begin(model, *open));
+    }
+    let page = model.half_page();
+    let last = line_count(&open).saturating_sub(1);
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    match event.code {
+        KeyCode::Down => open.top = (open.top + 1).min(last),
+        KeyCode::Up => open.top = open.top.saturating_sub(1),
+        KeyCode::PageDown => open.top = (open.top + page).min(last),
+        KeyCode::PageUp => open.top = open.top.saturating_sub(page),
+        _ if typing => {
+            open.input.key(event);
+        }
+        KeyCode::Char('d') if control => open.top = (open.top + page).min(last),
+        KeyCode::Char('u') if control => open.top = open.top.saturating_sub(page),
+        KeyCode::Char('j') => open.top = (open.top + 1).min(last),
+        KeyCode::Char('k') => open.top = open.top.saturating_sub(1),
+        KeyCode::Char('q') => {
+            let id = open.id;
+            return (None, vec![Effect::Forget(id)]);
+        }
+        _ => {}
+    }
+    (Some(Overlay::Proposal(open)), Vec::new())
+}
+
+/// A proposal was confirmed.
+fn begin(model: &mut Model, open: Open) -> Vec<Effect> {
+    let run = Run::new(
+        open.id,
+        open.proposal.request.title.clone(),
+        open.proposal.plan(),
+        model.now_ms,
+    );
+    model.runs.push(run);
+    let old = model.runs.len().saturating_sub(RUNS_KEPT);
+    model.runs.drain(..old);
+    model.sites.marks.clear();
+    let mut effects = model.show(Box::new(Activity::of(None)));
+    effects.push(Effect::Apply(open.id));
+    effects
+}
+
+/// Takes pasted text, where something is to be typed.
+pub(super) fn paste(open: &mut Open, text: &str) {
+    if matches!(open.confirm, Confirm::Type(_)) {
+        open.input.paste(text);
+    }
+}
+
+/// Draws the proposal over all below the header.
+pub(super) fn draw(model: &Model, open: &Open, buf: &mut Buffer, lines: Lines) {
+    let height = lines.body.height + 2;
+    let area = Rect {
+        height,
+        ..lines.body
+    };
     let theme = &model.theme;
     clear(buf, theme, area);
     let title = Rect { height: 1, ..area };

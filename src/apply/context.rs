@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
 use crate::host::secret::SecretSource;
+use crate::record::lock::STALE;
 
 /// Who applies, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Pace {
     pub starts: usize,
     /// How often the lock's holder says that it lives.
     pub heartbeat: Duration,
-    /// After how long without that a lock is stale.
+    /// After how long without that a lock is stale: [`STALE`], but for tests.
     pub stale: Duration,
     /// For how long a lock that was found held counts as held.
     pub check: Duration,
@@ -60,7 +61,7 @@ impl Default for Pace {
             changing: 4,
             starts: 2,
             heartbeat: Duration::from_secs(10),
-            stale: Duration::from_secs(60),
+            stale: STALE,
             check: Duration::from_secs(1),
             retry: Duration::from_secs(1),
         }

@@ -3,28 +3,34 @@
 //! and what containers said stays out of it.
 
 mod line;
+mod own;
 mod read;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::Utc;
 
 use super::context::Context;
 use super::host_work::HostWork;
-use super::progress::{Failure, OperationOutcome, Outcome};
+use super::progress::{Ended, Failure, OperationOutcome, Outcome};
 use crate::fleet::Name;
 use crate::host::script::CLOSE;
-use crate::host::toolbox::{NewFile, Toolbox, ToolboxError};
+use crate::host::toolbox::{NewFile, ToolboxError};
 use crate::plan::{OperationId, OperationKind, Plan};
 use crate::record::Applying;
 
-use line::FORM;
-pub use line::{Line, Named, Started};
-pub use read::{Close, Entry, read, read_folder, read_host};
+pub use line::{Close, Line, Named, Started};
+use line::{FORM, now};
+pub use own::folder;
+use own::{forget_old, own_file};
+pub use read::{Entry, read, read_folder, read_host};
+pub(super) use settle::settle;
+use settle::settle_own;
 
 /// Journals that a host keeps, at most.
 const KEPT: usize = 300;
@@ -53,10 +59,6 @@ pub struct Journal {
     lines: Vec<(Option<Name>, Line)>,
     folder: Option<PathBuf>,
     file: Option<fs::File>,
-}
-
-fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 impl Journal {
@@ -163,8 +165,8 @@ impl Journal {
             .unwrap_or_default();
         let mut ended = BTreeSet::new();
         for line in self.lines_of(host) {
-            if let Line::Operation { id, outcome, .. } = line {
-                match outcome {
+            if let Line::Operation { id, ended: end, .. } = line {
+                match end.outcome {
                     OperationOutcome::Done { .. } => ended.insert(id),
                     _ => ended.remove(id),
                 };
@@ -223,8 +225,10 @@ impl Journal {
     pub fn operation(&mut self, id: &OperationId, outcome: &OperationOutcome, took_ms: u64) {
         let line = Line::Operation {
             id: id.clone(),
-            outcome: without_output(outcome),
-            took_ms,
+            ended: Ended {
+                outcome: without_output(outcome),
+                took_ms,
+            },
             at: now(),
         };
         self.append(&line);
@@ -266,8 +270,8 @@ impl Journal {
             .map(|o| &o.id)
             .collect();
         for line in self.lines_of(host) {
-            if let Line::Operation { id, outcome, .. } = line {
-                match outcome {
+            if let Line::Operation { id, ended: end, .. } = line {
+                match end.outcome {
                     OperationOutcome::Done { .. } => left.remove(id),
                     _ => left.insert(id),
                 };
@@ -289,11 +293,11 @@ impl Journal {
     }
 
     fn last(&self, word: &str) -> Line {
-        Line::Ended {
+        Line::Ended(Close {
             word: word.into(),
             at: now(),
             took_ms: u64::try_from(self.begun.elapsed().as_millis()).ok(),
-        }
+        })
     }
 
     /// Ends the operator's own file.
@@ -314,27 +318,6 @@ fn without_output(outcome: &OperationOutcome) -> OperationOutcome {
             },
         },
         other => other.clone(),
-    }
-}
-
-fn own_file(folder: &Path, run: &str) -> PathBuf {
-    folder.join(format!("{run}.jsonl"))
-}
-
-/// Removes the oldest of the operator's own journals. Names begin with their time.
-fn forget_old(folder: &Path, keep: usize) {
-    let Ok(dir) = fs::read_dir(folder) else {
-        return;
-    };
-    let mut files: Vec<PathBuf> = dir
-        .filter_map(|file| Some(file.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .collect();
-    files.sort();
-    let surplus = files.len().saturating_sub(keep);
-    for old in &files[..surplus] {
-        // What cannot be removed now is tried again next time.
-        let _ = fs::remove_file(old);
     }
 }
 
@@ -370,68 +353,11 @@ pub(super) async fn put(work: &HostWork, file: HostFile) -> Result<bool, Failure
     }
 }
 
-fn settled(by: &str, undone: bool) -> Line {
-    Line::Settled {
-        word: if undone { "undone" } else { "finished" }.to_owned(),
-        by: by.to_owned(),
-        at: now(),
-    }
-}
-
-/// Notes in a host's journal of `run`, which was cut off, that the apply `by` dealt with it. One
-/// that is not there, or has ended, stays as it is.
-pub(super) async fn settle(
-    toolbox: &Toolbox,
-    run: &str,
-    by: &str,
-    undone: bool,
-) -> Result<(), ToolboxError> {
-    let path = toolbox.layout.journal_file(run);
-    let Some(mut found) = toolbox.read(&path).await? else {
-        return Ok(());
-    };
-    if add_settled(&mut found, by, undone) {
-        toolbox.replace(&[NewFile::new(path, 0o600, found)]).await?;
-    }
-    Ok(())
-}
-
-fn settle_own(folder: &Path, run: &str, by: &str, undone: bool) {
-    let path = own_file(folder, run);
-    let Ok(mut found) = fs::read(&path) else {
-        // Another operator's, as a rule.
-        return;
-    };
-    let before = found.len();
-    if add_settled(&mut found, by, undone)
-        && let Ok(mut file) = fs::OpenOptions::new().append(true).open(&path)
-    {
-        // The hosts say it as well.
-        let _ = file.write_all(&found[before..]);
-    }
-}
-
-/// Adds the line to a journal that has no end; a line that was cut short ends first.
-fn add_settled(journal: &mut Vec<u8>, by: &str, undone: bool) -> bool {
-    match read(journal) {
-        Some(entry) if entry.ended.is_none() && entry.settled.is_none() => {}
-        _ => return false,
-    }
-    if journal.last() != Some(&b'\n') {
-        journal.push(b'\n');
-    }
-    journal.extend(settled(by, undone).bytes().unwrap_or_default());
-    true
-}
-
-/// The operator's own folder of journals, below the XDG state directory.
-pub fn folder() -> Option<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "ostler")?;
-    Some(dirs.state_dir()?.join("journal"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::settle::add_settled;
     use super::*;
     use crate::plan::Class;
 
@@ -566,31 +492,15 @@ mod tests {
         assert!(!add_settled(&mut text, "again", false), "once");
         let mut journal = Line::Started(started()).bytes().unwrap();
         journal.extend(
-            Line::Ended {
+            Line::Ended(Close {
                 word: "done".into(),
                 at: now(),
                 took_ms: None,
-            }
+            })
             .bytes()
             .unwrap(),
         );
         assert!(!add_settled(&mut journal, "later", false), "it has ended");
-    }
-
-    #[test]
-    fn the_operators_folder_does_not_grow_for_ever() {
-        let dir = tempfile::tempdir().unwrap();
-        for n in 0..5 {
-            fs::write(dir.path().join(format!("2026-{n}.jsonl")), "").unwrap();
-        }
-        fs::write(dir.path().join("notes.txt"), "").unwrap();
-        forget_old(dir.path(), 2);
-        let mut left: Vec<String> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|f| f.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["2026-3.jsonl", "2026-4.jsonl", "notes.txt"]);
     }
 
     #[test]

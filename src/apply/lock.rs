@@ -131,8 +131,7 @@ impl Lock {
                 dying = seen.elapsed() < LAST_CALL;
                 dead_since = Some((found.id.clone(), seen));
             }
-            let stale = found.holder.silent_s > seconds(pace.stale);
-            if stale || (found.holder.dead && !dying) {
+            if found.holder.is_silent(pace.stale) || (found.holder.dead && !dying) {
                 // Only one deletion of this very container succeeds; its author may go on to
                 // compete for the name, everybody else finds a new holder.
                 match client.remove(&found.id, true).await {
@@ -299,10 +298,6 @@ async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
     }
     let holder = lock::read(client, &id, &labels).await?;
     Ok(holder.map(|holder| Found { id, holder }))
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -2,27 +2,26 @@
 //! the site that failed.
 
 mod board;
+mod lane;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::host_work::HostWork;
-use super::journal::{self, HostFile, Journal};
-use super::lock::{Lock, LockError};
+use super::journal::Journal;
 use super::progress::{Ended, Failure, HostProgress, OperationOutcome, Outcome, Progress, Say};
 use super::step;
 use super::undo;
 use crate::fleet::Name;
-use crate::observe::scan::{Inspect, scan};
-use crate::plan::{OperationKind, Plan, basis};
-use crate::record::Holder;
+use crate::plan::{OperationKind, Plan};
 use board::{Board, End};
+use lane::Lane;
 
 /// Runs a plan. Never fails as a whole: the outcome says how each operation ended. When `cancel`
 /// fires nothing new is started, what waits gives up, and sites that were not switched over yet
@@ -62,42 +61,6 @@ enum Job {
     TakenBack(Name, Name, Vec<(usize, Result<(), Failure>)>),
     Closed,
 }
-
-/// A host that is worked on.
-struct Lane {
-    work: Arc<HostWork>,
-    /// The lock is held.
-    open: bool,
-    /// It was noted on the host that work begins, and work may.
-    begun: bool,
-    closing: bool,
-    taking_back: usize,
-    told: Told,
-}
-
-/// When a host's journal was last written, and when it is written again.
-struct Told {
-    /// It is being written, by this task.
-    now: Option<AbortHandle>,
-    /// It was.
-    once: bool,
-    last: Instant,
-    every: Duration,
-}
-
-impl Told {
-    fn never() -> Told {
-        Told {
-            now: None,
-            once: false,
-            last: Instant::now(),
-            every: TELL,
-        }
-    }
-}
-
-/// How often a host is told how far the apply is, at most.
-const TELL: Duration = Duration::from_secs(2);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -159,49 +122,17 @@ impl Run<'_> {
                 state: HostProgress::Locking,
             });
             self.open(work.clone());
-            self.hosts.insert(
-                name,
-                Lane {
-                    work,
-                    open: false,
-                    begun: false,
-                    closing: false,
-                    taking_back: 0,
-                    told: Told::never(),
-                },
-            );
+            self.hosts.insert(name, Lane::new(work));
         }
     }
 
     /// Takes a host's lock, and makes sure that the host is still as it was when the plan was made.
     fn open(&mut self, work: Arc<HostWork>) {
         let (say, pace) = (self.say.clone(), self.context.pace.clone());
-        let (operator, wait) = (self.context.operator.clone(), self.context.wait_for_lock);
-        let cancel = self.cancel.clone();
+        let wait = self.context.wait_for_lock;
         let expected = self.plan.basis.get(&work.name).cloned();
         self.jobs.spawn(async move {
-            let name = work.name.clone();
-            let busy = |holder: &Holder| {
-                let _ = say.send(Progress::Host {
-                    host: name.clone(),
-                    state: HostProgress::Waiting {
-                        holder: holder.clone(),
-                    },
-                });
-            };
-            let fleet = &work.fleet.name;
-            let run = work.run.as_str();
-            let taking = Lock::take(&work.client, fleet, &operator, run, &pace, wait, busy);
-            let result = tokio::select! {
-                taken = taking => match taken {
-                    Ok(lock) => {
-                        work.hold(lock);
-                        unmoved(&work, expected.as_deref()).await
-                    }
-                    Err(e) => Err(not_locked(&e)),
-                },
-                () = cancel.cancelled() => Err(Failure::new("cancelled")),
-            };
+            let result = lane::open(&work, &pace, wait, expected.as_deref(), &say).await;
             Job::Opened(work.name.clone(), result)
         });
     }
@@ -254,10 +185,10 @@ impl Run<'_> {
         let ready: Vec<(Arc<HostWork>, usize)> = self
             .hosts
             .values()
-            .flat_map(|site| {
+            .flat_map(|lane| {
                 let mut starting = Vec::new();
-                while let Some(at) = self.board.next(&site.work.name) {
-                    starting.push((site.work.clone(), at));
+                while let Some(at) = self.board.next(&lane.work.name) {
+                    starting.push((lane.work.clone(), at));
                 }
                 starting
             })
@@ -293,10 +224,7 @@ impl Run<'_> {
                 let Some(lane) = self.hosts.get_mut(&host) else {
                     return;
                 };
-                lane.told.now = None;
-                lane.told.once |= there;
-                // A host for which this is much work is told more rarely.
-                lane.told.every = TELL.max(took * 20);
+                lane.told.ended(took, there);
                 // Nothing is begun before it is noted: what is cut off can then be found.
                 if !lane.begun {
                     lane.begun = true;
@@ -333,7 +261,7 @@ impl Run<'_> {
         let say = self.say.clone();
         lane.told.now = Some(self.jobs.spawn(async move {
             let begun = Instant::now();
-            let there = put_journal(&work, file, &say).await;
+            let there = lane::put_journal(&work, file, &say).await;
             Job::Told(work.name.clone(), begun.elapsed(), there)
         }));
     }
@@ -342,10 +270,8 @@ impl Run<'_> {
     fn put_now_and_then(&mut self, at: usize) {
         let operation = &self.plan.operations[at];
         let prepared = matches!(operation.kind, OperationKind::PrepareHost { .. });
-        let due = self.hosts.get(&operation.host).is_some_and(|lane| {
-            (prepared && !lane.told.once) || lane.told.last.elapsed() >= lane.told.every
-        });
-        if due {
+        let lane = self.hosts.get(&operation.host);
+        if lane.is_some_and(|lane| lane.told.is_due(prepared)) {
             self.put_so_far(&operation.host.clone());
         }
     }
@@ -378,14 +304,14 @@ impl Run<'_> {
     fn take_back(&mut self, at: usize) {
         let operation = &self.plan.operations[at];
         let undos = undo::after_failure(self.plan, self.board.order(), at);
-        let Some(site) = self.hosts.get_mut(&operation.host) else {
+        let Some(lane) = self.hosts.get_mut(&operation.host) else {
             return;
         };
         if undos.is_empty() {
             return;
         }
-        site.taking_back += 1;
-        let work = site.work.clone();
+        lane.taking_back += 1;
+        let work = lane.work.clone();
         let say = Say::new(self.say.clone(), operation.id.clone());
         let (host, site) = (operation.host.clone(), operation.site.clone());
         self.jobs.spawn(async move {
@@ -460,39 +386,19 @@ impl Run<'_> {
     /// Ends the work on hosts that have nothing left: the journal is completed, the lock released.
     fn close_finished(&mut self) {
         let cancelled = self.cancel.is_cancelled();
-        for (name, site) in &mut self.hosts {
-            let failed = self.failed.contains_key(name);
-            let lost = self.failed.get(name).is_some_and(|f| f.unreachable);
-            let settled = site.open || failed;
-            if !self.board.is_finished(name) || site.closing || site.taking_back > 0 || !settled {
+        for (name, lane) in &mut self.hosts {
+            let failed = self.failed.get(name);
+            let settled = lane.open || failed.is_some();
+            if !self.board.is_finished(name) || lane.closing || lane.taking_back > 0 || !settled {
                 continue;
             }
-            site.closing = true;
-            let (work, open) = (site.work.clone(), site.open);
-            let end = self.journal.end(name, cancelled);
+            lane.closing = true;
+            let work = lane.work.clone();
+            let end = lane.open.then(|| self.journal.end(name, cancelled));
+            let (failed, lost) = (failed.is_some(), failed.is_some_and(|f| f.unreachable));
             let say = self.say.clone();
             self.jobs.spawn(async move {
-                let note = |text: String| {
-                    let _ = say.send(Progress::Note {
-                        host: Some(work.name.clone()),
-                        text,
-                    });
-                };
-                let farewell = async {
-                    if open {
-                        put_journal(&work, end, &say).await;
-                    }
-                    if let Err(e) = work.release().await {
-                        note(format!(
-                            "the lock could not be released, it goes stale by itself: {e}"
-                        ));
-                    }
-                };
-                // A host that was lost is given a moment, not a deadline for each call.
-                let longest = if lost { FAREWELL } else { Duration::MAX };
-                if tokio::time::timeout(longest, farewell).await.is_err() {
-                    note("it is gone, and keeps the lock, which goes stale by itself".to_owned());
-                }
+                lane::close(&work, end, lost, &say).await;
                 if !failed {
                     let _ = say.send(Progress::Host {
                         host: work.name.clone(),
@@ -507,8 +413,8 @@ impl Run<'_> {
     /// Leaves everything as a killed process does.
     fn leave(&mut self) {
         self.jobs.abort_all();
-        for site in self.hosts.values() {
-            site.work.abandon();
+        for lane in self.hosts.values() {
+            lane.work.abandon();
         }
     }
 
@@ -537,51 +443,4 @@ impl Run<'_> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn not_locked(error: &LockError) -> Failure {
-    let failure = Failure::new(super::progress::plain(&error.to_string()));
-    match error {
-        LockError::Busy(_) => failure.remedy("wait until they are done, then plan again"),
-        _ => failure,
-    }
-}
-
-/// Whether the host is as it was when the plan was made: looked at once more, now that nobody else
-/// may change it.
-async fn unmoved(work: &HostWork, expected: Option<&str>) -> Result<(), Failure> {
-    let Some(expected) = expected else {
-        return Ok(());
-    };
-    let inspect = Inspect::And(BTreeSet::new());
-    let found = scan(&work.client, &work.host, &work.fleet, None, &inspect).await?;
-    if let Some(record) = found.state.read().and_then(|s| s.host.as_ref()) {
-        let before = (record.fleet_hash.clone(), record.commit.clone());
-        // A host is opened once.
-        let _ = work.before.set(before);
-    }
-    if basis::of(&found, &work.fleet, &work.name) == expected {
-        return Ok(());
-    }
-    Err(
-        Failure::new("the host has changed since this was planned; nothing was done there")
-            .remedy("plan again"),
-    )
-}
-
-/// How long a host that was lost is waited for at the end.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// An apply does not fail for its journal, but says so. Whether there was a place for it.
-async fn put_journal(work: &HostWork, file: HostFile, say: &UnboundedSender<Progress>) -> bool {
-    match journal::put(work, file).await {
-        Ok(there) => there,
-        Err(failure) => {
-            let _ = say.send(Progress::Note {
-                host: Some(work.name.clone()),
-                text: format!("the journal on the host could not be written: {failure}"),
-            });
-            false
-        }
-    }
 }

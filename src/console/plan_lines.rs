@@ -229,7 +229,7 @@ fn operation(operation: &Operation, room: usize) -> Spans {
     };
     vec![
         (Role::Text, format!("   {what}{gap}")),
-        (role, format!("{:<12}", say::class(operation.class))),
+        (role, format!("{:<12}", operation.class.word())),
         (tone, format!("{interrupts:<11}")),
         (Role::Dim, undo),
     ]

@@ -1,20 +1,11 @@
 //! Operations in an operator's words.
 
 use super::text::clean;
-use crate::plan::{Class, Interruption, OperationKind, Undo};
+use crate::plan::{Interruption, OperationKind, Undo};
 
 /// What an operation does, short.
 pub fn what(kind: &OperationKind) -> String {
     clean(&kind.describe()).into_owned()
-}
-
-/// How dangerous, in a word.
-pub fn class(class: Class) -> &'static str {
-    match class {
-        Class::Read => "read",
-        Class::Write => "write",
-        Class::Destructive => "destructive",
-    }
 }
 
 /// How long visitors notice it.

@@ -1,11 +1,13 @@
 //! The lock of a host as anybody can read it: who holds it, since when, and whether they live.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::text::printable;
 
-/// After how many seconds without a heartbeat a lock is stale: the next apply takes it over.
-pub const STALE_S: i64 = 60;
+/// After how long without a heartbeat a lock is stale: the next apply takes it over.
+pub const STALE: Duration = Duration::from_secs(60);
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,7 +31,12 @@ pub struct Holder {
 impl Holder {
     /// Whether nobody is behind it any more.
     pub fn is_stale(&self) -> bool {
-        self.dead || self.silent_s > STALE_S
+        self.dead || self.is_silent(STALE)
+    }
+
+    /// Whether there was no sign of life for longer than that.
+    pub fn is_silent(&self, longer_than: Duration) -> bool {
+        u64::try_from(self.silent_s).is_ok_and(|silent| silent > longer_than.as_secs())
     }
 }
 

@@ -184,12 +184,10 @@ fn past(run: String, parts: Parts, running: &BTreeSet<String>) -> Option<Past> {
     // The own journal comes first: a host is told of what happened on it at its end only.
     for entry in all() {
         let mut told: BTreeMap<&OperationId, (&OperationOutcome, u64)> = BTreeMap::new();
-        for (id, outcome, took) in &entry.operations {
+        for (id, ended) in &entry.operations {
             // One that was taken back is told twice; how long it took is in the first line.
-            let took = told
-                .get(id)
-                .map_or(*took, |(_, before)| (*before).max(*took));
-            told.insert(id, (outcome, took));
+            let before = told.get(id).map_or(0, |(_, before)| *before);
+            told.insert(id, (&ended.outcome, before.max(ended.took_ms)));
         }
         for (id, (outcome, took)) in told {
             let Some(operation) = places.get(id).and_then(|at| operations.get_mut(*at)) else {
@@ -360,6 +358,7 @@ fn between(from: &str, to: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::apply::journal::Started;
+    use crate::apply::progress::Ended;
     use crate::plan::Class;
 
     const RUN: &str = "20261121T220000Z-00000000";
@@ -389,7 +388,9 @@ mod tests {
                 .iter()
                 .map(|host| {
                     let id = OperationId(format!("{host}/blog/create"));
-                    (id, OperationOutcome::Done { note: None }, 40)
+                    let outcome = OperationOutcome::Done { note: None };
+                    let took_ms = 40;
+                    (id, Ended { outcome, took_ms })
                 })
                 .collect(),
             hosts: vec![],
@@ -478,7 +479,9 @@ mod tests {
     fn what_was_taken_back_is_told_once_and_with_its_time() {
         let mut own = entry(&["web1"], &["web1"], Some("partial"));
         let id = OperationId("web1/blog/create".into());
-        own.operations.push((id, OperationOutcome::Undone, 0));
+        let outcome = OperationOutcome::Undone;
+        let took_ms = 0;
+        own.operations.push((id, Ended { outcome, took_ms }));
         let past = one(vec![own], vec![]);
         let operation = &past.operations[0];
         assert_eq!((operation.outcome, operation.took_ms), ("undone", 40));

@@ -1,8 +1,9 @@
 //! The lines of a journal, as they are written and read.
 
+use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::apply::progress::{Failure, OperationOutcome};
+use crate::apply::progress::{Ended, Failure};
 use crate::fleet::Name;
 use crate::plan::{Class, OperationId};
 
@@ -21,9 +22,7 @@ pub enum Line {
         id: OperationId,
         /// How.
         #[serde(flatten)]
-        outcome: OperationOutcome,
-        /// Milliseconds.
-        took_ms: u64,
+        ended: Ended,
         /// RFC 3339.
         at: String,
     },
@@ -37,15 +36,7 @@ pub enum Line {
         at: String,
     },
     /// The last line. A file without it is of an apply that was cut off, or still runs.
-    Ended {
-        /// `done`, `partial`, `failed` or `cancelled`.
-        word: String,
-        /// RFC 3339.
-        at: String,
-        /// Milliseconds from the first line on.
-        #[serde(default)]
-        took_ms: Option<u64>,
-    },
+    Ended(Close),
     /// After an apply that was cut off: another one dealt with it.
     Settled {
         /// `finished` or `undone`.
@@ -64,6 +55,18 @@ impl Line {
         bytes.push(b'\n');
         Some(bytes)
     }
+}
+
+/// The end of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Close {
+    /// `done`, `partial`, `failed` or `cancelled`.
+    pub word: String,
+    /// RFC 3339.
+    pub at: String,
+    /// Milliseconds from the first line on; older journals do not say.
+    #[serde(default)]
+    pub took_ms: Option<u64>,
 }
 
 /// Who applied what.
@@ -104,4 +107,9 @@ pub struct Named {
     pub class: Class,
     /// Why.
     pub cause: Vec<String>,
+}
+
+/// Now, as a line says it: RFC 3339.
+pub fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::line::{Line, Started};
-use crate::apply::progress::{Failure, OperationOutcome};
+use super::line::{Close, Line, Started};
+use crate::apply::progress::{Ended, Failure};
 use crate::fleet::Name;
 use crate::host::toolbox::{Toolbox, ToolboxError};
 use crate::plan::OperationId;
@@ -14,26 +14,14 @@ use crate::plan::OperationId;
 pub struct Entry {
     /// The first line.
     pub started: Started,
-    /// How operations ended, in that order, and how many milliseconds they took. One that was taken
-    /// back appears twice.
-    pub operations: Vec<(OperationId, OperationOutcome, u64)>,
+    /// How operations ended, in that order. One that was taken back appears twice.
+    pub operations: Vec<(OperationId, Ended)>,
     /// Hosts that could not be worked on.
     pub hosts: Vec<(Name, Failure)>,
     /// How it ended; `None`: cut off, or still running.
     pub ended: Option<Close>,
     /// What became of one that was cut off: `finished` or `undone`, and by which apply.
     pub settled: Option<(String, String)>,
-}
-
-/// The end of an apply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Close {
-    /// `done`, `partial`, `failed` or `cancelled`.
-    pub word: String,
-    /// RFC 3339.
-    pub at: String,
-    /// Milliseconds; older journals do not say.
-    pub took_ms: Option<u64>,
 }
 
 /// Reads one file. A line that was cut short or that a later version wrote is passed over.
@@ -54,14 +42,9 @@ pub fn read(bytes: &[u8]) -> Option<Entry> {
     };
     for line in lines.flatten() {
         match line {
-            Line::Operation {
-                id,
-                outcome,
-                took_ms,
-                ..
-            } => entry.operations.push((id, outcome, took_ms)),
+            Line::Operation { id, ended, .. } => entry.operations.push((id, ended)),
             Line::HostFailed { host, failure, .. } => entry.hosts.push((host, failure)),
-            Line::Ended { word, at, took_ms } => entry.ended = Some(Close { word, at, took_ms }),
+            Line::Ended(close) => entry.ended = Some(close),
             Line::Settled { word, by, .. } => entry.settled = Some((word, by)),
             Line::Started(_) => {}
         }

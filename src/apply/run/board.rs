@@ -24,9 +24,9 @@ pub struct End {
     pub took: Duration,
 }
 
-/// One host's part.
+/// One host's operations: whose turn it is, and how many are under way.
 #[derive(Default)]
-struct Lane {
+struct Queue {
     /// Operations whose turn it is, in the plan's order.
     ready: BTreeSet<usize>,
     /// Operations that have not ended.
@@ -48,7 +48,7 @@ pub struct Board<'a> {
     waits: Vec<usize>,
     dependents: Vec<Vec<usize>>,
     by_id: BTreeMap<&'a OperationId, usize>,
-    lanes: BTreeMap<&'a Name, Lane>,
+    queues: BTreeMap<&'a Name, Queue>,
     /// Sites that an operation was started for; they are finished before others are begun, so that
     /// a killed process leaves few of them half-way.
     begun: BTreeSet<(&'a Name, &'a Name)>,
@@ -69,9 +69,9 @@ impl<'a> Board<'a> {
             .collect();
         let mut waits = vec![0; plan.operations.len()];
         let mut dependents = vec![Vec::new(); plan.operations.len()];
-        let mut lanes: BTreeMap<&Name, Lane> = BTreeMap::new();
+        let mut queues: BTreeMap<&Name, Queue> = BTreeMap::new();
         for (at, operation) in plan.operations.iter().enumerate() {
-            lanes.entry(&operation.host).or_default().left += 1;
+            queues.entry(&operation.host).or_default().left += 1;
             for before in &operation.after {
                 if let Some(&before) = by_id.get(before) {
                     waits[at] += 1;
@@ -79,7 +79,7 @@ impl<'a> Board<'a> {
                 }
             }
             if waits[at] == 0 {
-                lanes.entry(&operation.host).or_default().ready.insert(at);
+                queues.entry(&operation.host).or_default().ready.insert(at);
             }
         }
         Board {
@@ -89,7 +89,7 @@ impl<'a> Board<'a> {
             waits,
             dependents,
             by_id,
-            lanes,
+            queues,
             begun: BTreeSet::new(),
             failed_sites: BTreeSet::new(),
             order: Vec::new(),
@@ -99,19 +99,19 @@ impl<'a> Board<'a> {
 
     /// Hosts with operations.
     pub fn hosts(&self) -> Vec<Name> {
-        self.lanes.keys().map(|name| (*name).clone()).collect()
+        self.queues.keys().map(|name| (*name).clone()).collect()
     }
 
     /// Work on a host can begin.
     pub fn open(&mut self, host: &Name) {
-        if let Some(lane) = self.lanes.get_mut(host) {
-            lane.open = true;
+        if let Some(queue) = self.queues.get_mut(host) {
+            queue.open = true;
         }
     }
 
     /// Whether all operations of a host have ended.
     pub fn is_finished(&self, host: &Name) -> bool {
-        self.lanes.get(host).is_none_or(|lane| lane.left == 0)
+        self.queues.get(host).is_none_or(|queue| queue.left == 0)
     }
 
     /// Operations done, in that order.
@@ -150,14 +150,14 @@ impl<'a> Board<'a> {
 
     /// The next operation that the host bears; it counts as begun.
     pub fn next(&mut self, host: &Name) -> Option<usize> {
-        let lane = self.lanes.get(host)?;
-        if !lane.open || lane.failed.is_some() || self.cancelled {
+        let queue = self.queues.get(host)?;
+        if !queue.open || queue.failed.is_some() || self.cancelled {
             return None;
         }
         let fits = |at: &&usize| {
             let facts = self.operation(**at).kind.facts();
-            (!facts.changes() || lane.changing < self.pace.changing)
-                && (!facts.starts() || lane.starting < self.pace.starts)
+            (!facts.changes() || queue.changing < self.pace.changing)
+                && (!facts.starts() || queue.starting < self.pace.starts)
         };
         let is_begun = |at: &&usize| {
             let operation = self.operation(**at);
@@ -166,17 +166,17 @@ impl<'a> Board<'a> {
                 .as_ref()
                 .is_none_or(|site| self.begun.contains(&(&operation.host, site)))
         };
-        let mut fitting = lane.ready.iter().filter(fits);
+        let mut fitting = queue.ready.iter().filter(fits);
         let at = *fitting.clone().find(is_begun).or_else(|| fitting.next())?;
         let operation = self.operation(at);
         if let Some(site) = &operation.site {
             self.begun.insert((&operation.host, site));
         }
         let facts = operation.kind.facts();
-        if let Some(lane) = self.lanes.get_mut(host) {
-            lane.ready.remove(&at);
-            lane.changing += usize::from(facts.changes());
-            lane.starting += usize::from(facts.starts());
+        if let Some(queue) = self.queues.get_mut(host) {
+            queue.ready.remove(&at);
+            queue.changing += usize::from(facts.changes());
+            queue.starting += usize::from(facts.starts());
         }
         self.status[at] = Status::Running(Instant::now());
         Some(at)
@@ -194,21 +194,21 @@ impl<'a> Board<'a> {
         let mut ending = vec![(at, outcome)];
         while let Some((at, outcome)) = ending.pop() {
             let operation = self.operation(at);
-            let Some(lane) = self.lanes.get_mut(&operation.host) else {
+            let Some(queue) = self.queues.get_mut(&operation.host) else {
                 continue;
             };
             let took = match self.status[at] {
                 Status::Running(since) => {
                     let facts = operation.kind.facts();
-                    lane.changing -= usize::from(facts.changes());
-                    lane.starting -= usize::from(facts.starts());
+                    queue.changing -= usize::from(facts.changes());
+                    queue.starting -= usize::from(facts.starts());
                     since.elapsed()
                 }
                 Status::Waiting => Duration::ZERO,
                 Status::Ended(..) => continue,
             };
-            lane.left -= 1;
-            lane.ready.remove(&at);
+            queue.left -= 1;
+            queue.ready.remove(&at);
             if matches!(outcome, OperationOutcome::Done { .. }) {
                 self.order.push(at);
             }
@@ -222,8 +222,8 @@ impl<'a> Board<'a> {
                 match self.obstacle(next) {
                     Some(because) => ending.push((next, OperationOutcome::Skipped { because })),
                     None => {
-                        if let Some(lane) = self.lanes.get_mut(&self.operation(next).host) {
-                            lane.ready.insert(next);
+                        if let Some(queue) = self.queues.get_mut(&self.operation(next).host) {
+                            queue.ready.insert(next);
                         }
                     }
                 }
@@ -237,7 +237,7 @@ impl<'a> Board<'a> {
         if self.cancelled {
             return Some("cancelled".into());
         }
-        if let Some(why) = self.lanes.get(&operation.host)?.failed.clone() {
+        if let Some(why) = self.queues.get(&operation.host)?.failed.clone() {
             return Some(why);
         }
         if let Some(site) = &operation.site
@@ -279,8 +279,8 @@ impl<'a> Board<'a> {
 
     /// Nothing more is started on a host.
     pub fn fail_host(&mut self, host: &Name, why: &str) -> Vec<End> {
-        if let Some(lane) = self.lanes.get_mut(host) {
-            lane.failed = Some(why.to_owned());
+        if let Some(queue) = self.queues.get_mut(host) {
+            queue.failed = Some(why.to_owned());
         }
         self.skip(why, |o| &o.host == host)
     }

@@ -1,0 +1,53 @@
+//! The operator's own folder of journals: where it is, and what it forgets.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The operator's own folder of journals, below the XDG state directory.
+pub fn folder() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "ostler")?;
+    Some(dirs.state_dir()?.join("journal"))
+}
+
+/// The file of an apply in a fleet's folder.
+pub fn own_file(folder: &Path, run: &str) -> PathBuf {
+    folder.join(format!("{run}.jsonl"))
+}
+
+/// Removes the oldest of the operator's own journals. Names begin with their time.
+pub fn forget_old(folder: &Path, keep: usize) {
+    let Ok(dir) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut files: Vec<PathBuf> = dir
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
+    files.sort();
+    let surplus = files.len().saturating_sub(keep);
+    for old in &files[..surplus] {
+        // What cannot be removed now is tried again next time.
+        let _ = fs::remove_file(old);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_folder_does_not_grow_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..5 {
+            fs::write(dir.path().join(format!("2026-{n}.jsonl")), "").unwrap();
+        }
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        forget_old(dir.path(), 2);
+        let mut left: Vec<String> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["2026-3.jsonl", "2026-4.jsonl", "notes.txt"]);
+    }
+}

@@ -15,8 +15,11 @@ use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
 use ostler::record::names;
 use ostler::sim::{Fault, Sim, When};
 use ostler::walk::back::{BackError, Way};
+use ostler::walk::carry::{Carried, carry};
 use ostler::walk::lineage;
+use ostler::walk::look::{Known, Reach};
 use ostler::walk::search::Search;
+use ostler::walk::{Ask, FleetFile, FleetFileError, Ground, Proposal, Wish};
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;
@@ -191,6 +194,29 @@ impl World {
         Box::pin(search.ways(run)).await
     }
 
+    /// What an operator whose file says `mine` is proposed, by connections that there are.
+    async fn propose(&self, mine: &str, ask: Ask) -> Proposal {
+        let path = self.path("fleet.yml");
+        std::fs::write(&path, mine).unwrap();
+        let (file, _) = FleetFile::load(&path).unwrap();
+        let hosts = file.fleet.hosts.iter();
+        let known = Known {
+            observed: self.look(&file.fleet).await,
+            clients: self.clients.clone(),
+            hosts: hosts.map(|(n, h)| (n.clone(), h.clone())).collect(),
+        };
+        let ground = Ground {
+            file,
+            state: Some(self.path("state")),
+            reach: Reach::Known(known),
+        };
+        let wish = Wish {
+            ask,
+            ..Wish::default()
+        };
+        Box::pin(ground.propose(wish)).await.unwrap()
+    }
+
     async fn go(&self, way: &Way) {
         let outcome = self.run(way.fleet.clone(), &way.source, &way.plan, None);
         let outcome = outcome.await;
@@ -350,6 +376,75 @@ async fn a_site_that_was_moved_is_back_before_it_goes() {
     assert!(serves(&world, "two", "blog") && serves(&world, "one", "blog"));
     world.go(away).await;
     assert!(!serves(&world, "two", "blog") && serves(&world, "one", "blog"));
+}
+
+/// Two hosts with different files before an apply that moved the blog to the second and was cut off.
+async fn moved() -> (World, String, String) {
+    let world = World::new(&["one", "two"]).await;
+    let (blog, shop) = (("blog", "one", "a"), ("shop", "two", "a"));
+    world.apply(&fleet_of(&["one"], &[blog])).await;
+    world.apply(&fleet_of(&["two"], &[shop])).await;
+    let sites = [("blog", "two", "a"), ("shop", "two", "b")];
+    let mine = fleet_of(&["one", "two"], &sites);
+    let run = world.cut_off_moving(&mine, -1).await;
+    (world, mine, run)
+}
+
+async fn carried(
+    proposal: &Proposal,
+    cancel: CancellationToken,
+) -> Result<Carried, FleetFileError> {
+    let (tell, _events) = tokio::sync::mpsc::unbounded_channel();
+    Box::pin(carry(proposal, false, tell, cancel)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_ways_back_are_one_proposal_and_are_gone_in_order() {
+    let (world, mine, run) = moved().await;
+    let proposal = world.propose(&mine, Ask::Undo(run)).await;
+    assert_eq!(proposal.parts.len(), 2);
+    let shown = proposal.plan();
+    let all = proposal.parts.iter().map(|p| p.plan.operations.len());
+    assert_eq!(shown.operations.len(), all.sum::<usize>());
+    let to = |n: &&ostler::plan::Notice| n.text.starts_with("back to the fleet file");
+    assert_eq!(shown.notices.iter().filter(to).count(), 2);
+    let carried = carried(&proposal, CancellationToken::new()).await.unwrap();
+    assert_eq!((carried.exit, carried.written), (0, false));
+    assert!(!serves(&world, "two", "blog") && serves(&world, "one", "blog"));
+    let file = std::fs::read_to_string(world.path("fleet.yml")).unwrap();
+    assert_eq!(file, mine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stops_the_first_way_back_stops_the_others() {
+    let (world, mine, run) = moved().await;
+    let proposal = world.propose(&mine, Ask::Undo(run)).await;
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let carried = carried(&proposal, cancel).await.unwrap();
+    let [Some(first), None] = &carried.outcomes[..] else {
+        panic!("{carried:#?}")
+    };
+    assert!(first.cancelled && first.done() == 0, "{first:#?}");
+    assert_eq!(carried.exit, 1);
+    assert!(serves(&world, "two", "blog") && !serves(&world, "one", "blog"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_proposed_for_another_file_is_not_done() {
+    let world = World::new(&["one"]).await;
+    let mine = fleet_of(&["one"], &[("blog", "one", "a")]);
+    let proposal = world.propose(&mine, Ask::Apply).await;
+    assert!(!proposal.is_idle() && proposal.after.is_none());
+    let theirs = fleet_of(&["one"], &[("blog", "one", "b")]);
+    std::fs::write(world.path("fleet.yml"), theirs).unwrap();
+    let refused = carried(&proposal, CancellationToken::new()).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, FleetFileError::Moved { .. }),
+        "{refused:?}"
+    );
+    assert!(!serves(&world, "one", "blog"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,13 @@
 //! with messages.
 
 mod carry;
+mod lock;
 mod prepare;
 mod read;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, UnboundedSender};
@@ -26,6 +27,7 @@ use crate::plan::PlanOptions;
 use crate::walk::look::{Connect, Known, Reach};
 use crate::walk::{FleetFile, Proposal, commit, past, propose};
 use carry::{Run, carry};
+use lock::lock;
 use prepare::{Work, planned};
 use read::{follow_one, last_lines, watch_file};
 
@@ -335,8 +337,4 @@ impl Drop for Exec {
             task.abort();
         }
     }
-}
-
-fn lock<T>(it: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    it.lock().unwrap_or_else(PoisonError::into_inner)
 }

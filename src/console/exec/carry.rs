@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::lock;
+use super::lock::lock;
 use crate::apply::{HostProgress, OperationOutcome, Progress};
 use crate::console::activity::{Commit, End, Outcome, Step};
 use crate::console::message::Message;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
-use super::lock;
+use super::lock::lock;
 use crate::console::effect::Followed;
 use crate::console::log::Stream;
 use crate::console::message::{LogNews, Message};

@@ -10,7 +10,7 @@ use crate::record::lock::Holder;
 use crate::record::{Applying, Labelled, Role};
 use crate::verdict::due::DriftBySite;
 use crate::verdict::site::rows_of_fleet;
-use crate::verdict::{HostData, Link, SiteRow};
+use crate::verdict::{HostData, Life, Link, SiteRow};
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, Serialize)]
@@ -19,7 +19,7 @@ pub struct SiteTold {
     account: Option<String>,
     host: String,
     recipe: Option<String>,
-    state: &'static str,
+    state: Life,
     verdict: &'static str,
     since: Option<i64>,
     wanted: Option<SiteState>,
@@ -44,7 +44,7 @@ impl SiteTold {
             account: some(row.account),
             host: row.host,
             recipe: some(row.recipe),
-            state: row.life.word(),
+            state: row.life,
             verdict: row.state.word(),
             since: row.since,
             wanted: row.wanted,

@@ -38,51 +38,31 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         .await?;
     let hosts = rows::hosts(&file.fleet, &seen.observed, |h| seen.hosts.contains(h));
     let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));
-    let found = Found::of(&sites);
+    let all = sites.len();
+    type Rows = Vec<SiteRow>;
+    let (ok, broken): (Rows, Rows) = sites.into_iter().partition(SiteRow::is_ok);
+    let drifted = |row: &SiteRow| !rows::by_hand(row).is_empty();
+    let (drifted, mut to_apply): (Rows, Rows) = ok.into_iter().partition(drifted);
+    to_apply.retain(|row| row.state == State::Pending);
+    let found = [broken, drifted, to_apply];
+    let fleet = file.fleet.name.as_str();
     if !json {
-        show(
-            context,
-            file.fleet.name.as_str(),
-            &hosts,
-            sites.len(),
-            &found,
-        )?;
+        show(context, fleet, &hosts, all, &found)?;
         return Ok(Exit::Done);
     }
-    let told = |rows: &[&SiteRow]| {
-        rows.iter()
-            .map(|row| SiteTold::of((*row).clone()))
-            .collect()
-    };
+    let ok = all - found[0].len();
+    let [broken, drifted, to_apply] =
+        found.map(|rows| rows.into_iter().map(SiteTold::of).collect());
     context.out.json(&Status {
-        fleet: file.fleet.name.as_str(),
+        fleet,
         hosts: &hosts,
-        sites: sites.len(),
-        ok: sites.len() - found.broken.len(),
-        broken: told(&found.broken),
-        drifted: told(&found.drifted),
-        to_apply: told(&found.to_apply),
+        sites: all,
+        ok,
+        broken,
+        drifted,
+        to_apply,
     })?;
     Ok(Exit::Done)
-}
-
-/// What wants a look. No site is in two of them.
-struct Found<'a> {
-    broken: Vec<&'a SiteRow>,
-    drifted: Vec<&'a SiteRow>,
-    to_apply: Vec<&'a SiteRow>,
-}
-
-impl<'a> Found<'a> {
-    fn of(sites: &'a [SiteRow]) -> Found<'a> {
-        let drifted = |row: &SiteRow| !rows::by_hand(row).is_empty();
-        let of = |takes: &dyn Fn(&SiteRow) -> bool| sites.iter().filter(|row| takes(row)).collect();
-        Found {
-            broken: of(&|row| !row.is_ok()),
-            drifted: of(&|row| row.is_ok() && drifted(row)),
-            to_apply: of(&|row| row.is_ok() && row.state == State::Pending && !drifted(row)),
-        }
-    }
 }
 
 fn show(
@@ -90,21 +70,21 @@ fn show(
     fleet: &str,
     hosts: &[HostTold],
     sites: usize,
-    found: &Found,
+    found: &[Vec<SiteRow>; 3],
 ) -> Result<(), Failure> {
+    let [broken, drifted, to_apply] = found;
     let out = &context.out;
     let reached = hosts.iter().filter(|h| h.reachable).count();
     let mut line = format!(
         "{fleet}: {reached} of {} ready, {} of {} as they should be",
         count(hosts.len(), "host"),
-        sites - found.broken.len(),
+        sites - broken.len(),
         count(sites, "site"),
     );
-    if !found.drifted.is_empty() {
-        line.push_str(&format!(", {} drifted", found.drifted.len()));
-    }
-    if !found.to_apply.is_empty() {
-        line.push_str(&format!(", {} to apply", found.to_apply.len()));
+    for (rows, word) in [(drifted, "drifted"), (to_apply, "to apply")] {
+        if !rows.is_empty() {
+            line.push_str(&format!(", {} {word}", rows.len()));
+        }
     }
     out.line(&Style::Strong.paint(&text::line(&line), out.colour))?;
     out.line("")?;
@@ -115,8 +95,7 @@ fn show(
             out.line(&format!("{mark} {}: {}", host.name, text::line(told)))?;
         }
     }
-    let worth = [&found.broken, &found.drifted, &found.to_apply];
-    let worth: Vec<&SiteRow> = worth.into_iter().flatten().copied().collect();
+    let worth: Vec<&SiteRow> = found.iter().flatten().collect();
     if !worth.is_empty() {
         out.line("")?;
         let mut table = Table::new(&["SITE", "HOST", "STATE", "WHY"]);

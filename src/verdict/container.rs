@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::evidence::{History, HostData, Reading, Source};
+use super::evidence::{History, HostData, Source};
 use super::row::SiteRow;
 use crate::console::text::clean;
 use crate::observe::model::{ObservedContainer, RunState};
@@ -38,17 +38,9 @@ pub(super) fn describe(
             data.observed_at.map(|at| at - ago)
         });
     if let Some(usage) = data.stats.get(&container.id) {
-        let source = Source::Engine;
-        row.memory_used = Some(Reading {
-            value: usage.memory,
-            at: usage.at,
-            source,
-        });
-        row.cpu = usage.cpu.map(|value| Reading {
-            value,
-            at: usage.at,
-            source,
-        });
+        let engine = Source::Engine;
+        row.memory_used = Some(engine.told(usage.memory, usage.at));
+        row.cpu = usage.cpu.map(|cpu| engine.told(cpu, usage.at));
         if usage.memory_limit > 0 && row.memory_limit.is_some() {
             row.memory_limit = Some(usage.memory_limit);
         }

@@ -28,19 +28,25 @@ pub enum Source {
     Router,
     /// A request made from the operator's side.
     Probe,
-    /// A request made by ostler from the host.
-    Verified,
     /// The Docker Engine.
     Engine,
 }
 
 impl Source {
+    /// A value that it told then, unix seconds.
+    pub fn told<T>(self, value: T, at: i64) -> Reading<T> {
+        Reading {
+            value,
+            at,
+            source: self,
+        }
+    }
+
     /// In words.
     pub fn word(self) -> &'static str {
         match self {
             Source::Router => "router",
             Source::Probe => "probe from here",
-            Source::Verified => "request on the host",
             Source::Engine => "engine",
         }
     }

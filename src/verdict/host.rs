@@ -77,11 +77,7 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow], now: i64) -> Ho
     let mut row = HostRow {
         key: Arc::from(host.name.as_str()),
         pulse: data.pulse,
-        machine: data.machine.map(|(value, at)| Reading {
-            value,
-            at,
-            source: Source::Engine,
-        }),
+        machine: data.machine.map(|(it, at)| Source::Engine.told(it, at)),
         name: host.name.to_string(),
         address: host.engine.to_string(),
         link,

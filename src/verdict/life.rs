@@ -1,14 +1,18 @@
 //! What is there of a site, whatever should be: the word that `sites --json` gives as `state`.
 
+use serde::Serialize;
+
 use crate::fleet::{Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
 use crate::record::RecordedState;
 use crate::record::route::RouteTarget;
 
 /// How far a site is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Life {
     /// Its host does not answer.
+    #[default]
     Unreachable,
     /// Its container runs.
     Running,
@@ -35,24 +39,6 @@ pub enum Life {
 }
 
 impl Life {
-    /// The word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Life::Unreachable => "unreachable",
-            Life::Running => "running",
-            Life::Stopped => "stopped",
-            Life::Archived => "archived",
-            Life::Routed => "routed",
-            Life::Missing => "missing",
-            Life::Created => "created",
-            Life::Exited => "exited",
-            Life::Restarting => "restarting",
-            Life::Paused => "paused",
-            Life::Dead => "dead",
-            Life::Leftover => "leftover",
-        }
-    }
-
     /// Of a container by itself.
     pub(super) fn of_container(run: RunState) -> Life {
         match run {

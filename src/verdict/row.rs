@@ -9,7 +9,7 @@ use crate::fleet::{Name, SiteState};
 use crate::plan::drift::Field;
 
 /// One line of the list of sites.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SiteRow {
     /// What it is bound to: unique over the fleet, stable while the row lives.
     pub key: Arc<str>,
@@ -94,37 +94,9 @@ pub(super) fn blank(host: &Name, name: &str, data: &HostData, stale: bool) -> Si
     SiteRow {
         key: Arc::from(format!("{host}/{name}")),
         name: name.to_owned(),
-        is_host: false,
-        foreign: false,
-        in_file: false,
-        project: String::new(),
-        account: String::new(),
         host: host.to_string(),
-        recipe: String::new(),
-        image: String::new(),
-        domains: Vec::new(),
-        wanted: None,
-        state: State::Unknown,
-        life: Life::Unreachable,
-        as_wanted: false,
-        since: None,
-        http: None,
-        requests: None,
-        errors: None,
-        connections: None,
-        memory_used: None,
-        memory_limit: None,
-        cpu: None,
-        restarts: 0,
-        oom: 0,
-        last_oom: 0,
-        running: false,
-        container: None,
-        container_name: String::new(),
-        address: String::new(),
-        why: String::new(),
-        drift: Vec::new(),
         stale,
         seen: data.observed_at,
+        ..SiteRow::default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::container::describe;
 use super::due::{Due, drift_of};
-use super::evidence::{Facts, HostData, Reading, Source};
+use super::evidence::{Facts, HostData, Source};
 use super::foreign;
 use super::judge::{Case, joined};
 use super::life::Life;
@@ -120,8 +120,7 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     row.account = site
         .account
         .as_ref()
-        .map(Name::to_string)
-        .unwrap_or_default();
+        .map_or_else(String::new, Name::to_string);
     row.recipe = site.recipe.word().to_owned();
     row.domains = site.domains.iter().map(|d| d.to_string()).collect();
     row.wanted = Some(site.state);
@@ -164,36 +163,22 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
 
 /// What the router and probes tell of a site.
 fn numbers(row: &mut SiteRow, facts: &Facts, site: &Site, data: &HostData) {
+    let router = Source::Router;
     if let Some(traffic) = data.traffic.get(&site.name) {
         let at = traffic.at;
-        let source = Source::Router;
         // What is dimmed with its age may be old.
         if row.stale || facts.now - at < FRESH_S {
-            row.requests = Some(Reading {
-                value: traffic.requests,
-                at,
-                source,
-            });
-            row.errors = traffic.errors.map(|value| Reading { value, at, source });
-            row.connections = Some(Reading {
-                value: traffic.connections,
-                at,
-                source,
-            });
+            row.requests = Some(router.told(traffic.requests, at));
+            row.errors = traffic.errors.map(|errors| router.told(errors, at));
+            row.connections = Some(router.told(traffic.connections, at));
         }
-        row.http = traffic
-            .status
-            .map(|(value, at)| Reading { value, at, source });
+        row.http = traffic.status.map(|(status, at)| router.told(status, at));
     }
     if let Some(probe) = facts.probes.get(&site.name)
-        && let Ok(value) = probe.http
+        && let Ok(status) = probe.http
         && row.http.is_none_or(|h| h.at < probe.at)
     {
-        row.http = Some(Reading {
-            value,
-            at: probe.at,
-            source: Source::Probe,
-        });
+        row.http = Some(Source::Probe.told(status, probe.at));
     }
     // An answer of the run before says nothing about this one.
     let begun = row.since.filter(|_| row.running);

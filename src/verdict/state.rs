@@ -1,7 +1,7 @@
 //! What a site or a host does, in one word.
 
 /// What one site is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum State {
     /// A host that does not answer.
     Lost,
@@ -20,6 +20,7 @@ pub enum State {
     /// Coming up.
     Starting,
     /// Its host has not answered yet.
+    #[default]
     Unknown,
     /// Removed from the file; its container is stopped and kept.
     Leftover,

@@ -84,9 +84,8 @@ fn rows(containers: Vec<ObservedContainer>, records: Vec<SiteRecord>) -> Vec<Sit
     rows_of_fleet(&file.unwrap().fleet, &observed, NOW)
 }
 
-fn told(row: &SiteRow) -> (&str, State, &str, bool, &str) {
-    let life = row.life.word();
-    (&row.name, row.state, life, row.is_ok(), &row.why)
+fn told(row: &SiteRow) -> (&str, State, Life, bool, &str) {
+    (&row.name, row.state, row.life, row.is_ok(), &row.why)
 }
 
 #[test]
@@ -96,8 +95,14 @@ fn what_nobody_could_look_at_is_not_known_and_what_was_never_applied_is_to_apply
     assert_eq!(
         rows.iter().map(told).collect::<Vec<_>>(),
         [
-            ("shop", State::Unknown, "unreachable", false, why),
-            ("blog", State::Pending, "missing", false, "not applied yet"),
+            ("shop", State::Unknown, Life::Unreachable, false, why),
+            (
+                "blog",
+                State::Pending,
+                Life::Missing,
+                false,
+                "not applied yet"
+            ),
         ]
     );
 }
@@ -107,7 +112,7 @@ fn a_site_as_applied_is_ok_since_its_container_started() {
     let wanted = serde_json::json!({"wanted": "running"});
     let container = container("blog", RunState::Running);
     let rows = rows(vec![container], vec![record("blog", wanted)]);
-    assert_eq!(told(&rows[1]), ("blog", State::Ok, "running", true, ""));
+    assert_eq!(told(&rows[1]), ("blog", State::Ok, Life::Running, true, ""));
     assert_eq!(rows[1].since, Some(NOW - 60));
     assert_eq!(rows[1].memory_limit, Some(64 << 20));
 }
@@ -120,7 +125,7 @@ fn what_was_stopped_and_is_to_run_again_does_not_fail() {
     let why = "to be started";
     assert_eq!(
         told(&rows[1]),
-        ("blog", State::Pending, "stopped", false, why)
+        ("blog", State::Pending, Life::Stopped, false, why)
     );
 }
 
@@ -136,7 +141,7 @@ fn the_file_says_otherwise_and_the_host_was_changed() {
     let why = "memory: 32M → 64M";
     assert_eq!(
         told(&found[1]),
-        ("blog", State::Pending, "running", true, why)
+        ("blog", State::Pending, Life::Running, true, why)
     );
     let inspected = container.inspected.as_mut().unwrap();
     inspected.limits.memory = Some(96 << 20);
@@ -144,7 +149,7 @@ fn the_file_says_otherwise_and_the_host_was_changed() {
     let why = "memory 64M→96M by hand";
     assert_eq!(
         told(&found[1]),
-        ("blog", State::Drift, "running", true, why)
+        ("blog", State::Drift, Life::Running, true, why)
     );
 }
 
@@ -159,6 +164,6 @@ fn what_is_recorded_and_not_in_the_file_is_left_over_and_a_copy_is_nobodys() {
     let why = "not in the file any more; stopped, its data kept";
     assert_eq!(
         told(&rows[2]),
-        ("old", State::Leftover, "leftover", true, why)
+        ("old", State::Leftover, Life::Leftover, true, why)
     );
 }

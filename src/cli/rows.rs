@@ -1,6 +1,6 @@
 //! What is told of sites and hosts, for tables and for programs. The judgement is the verdict's.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::fleet::{Fleet, Host, Name, SiteState};
 use crate::observe::model::{HostObservation, Observed, ObservedContainer};
@@ -10,7 +10,7 @@ use crate::record::lock::Holder;
 use crate::record::{Applying, Labelled, Role};
 use crate::verdict::due::DriftBySite;
 use crate::verdict::site::rows_of_fleet;
-use crate::verdict::{HostData, Life, Link, SiteRow};
+use crate::verdict::{HostData, Life, Link, SiteRow, State};
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, Serialize)]
@@ -20,7 +20,7 @@ pub struct SiteTold {
     host: String,
     recipe: Option<String>,
     state: Life,
-    verdict: &'static str,
+    verdict: State,
     since: Option<i64>,
     wanted: Option<SiteState>,
     ok: bool,
@@ -45,7 +45,7 @@ impl SiteTold {
             host: row.host,
             recipe: some(row.recipe),
             state: row.life,
-            verdict: row.state.word(),
+            verdict: row.state,
             since: row.since,
             wanted: row.wanted,
             why: some(row.why),
@@ -84,7 +84,7 @@ pub struct HostTold {
     /// Whether it answered.
     pub reachable: bool,
     /// The link in a word: `ready` or `lost`.
-    #[serde(rename = "verdict", serialize_with = "word")]
+    #[serde(rename = "verdict")]
     pub link: Link,
     /// Why it did not.
     pub why: Option<String>,
@@ -129,10 +129,6 @@ pub fn hosts(
     hosts
         .map(|h| host(fleet, h, observed.hosts.get(&h.name)))
         .collect()
-}
-
-fn word<S: Serializer>(link: &Link, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(link.word())
 }
 
 fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold {

@@ -13,6 +13,21 @@ use crate::fleet::Name;
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
 
+/// State and reason of a container by itself. `oom`: kills for memory that still matter, in words.
+pub fn judge(container: &ObservedContainer, oom: Option<String>) -> (State, String) {
+    match (container.run, health(container), oom) {
+        (RunState::Running, Health::Bad, _) => (State::Failing, "unhealthy".into()),
+        (RunState::Running, Health::Starting, _) => (State::Starting, "health: starting".into()),
+        (RunState::Running, _, Some(oom)) => (State::Warning, oom),
+        (RunState::Running, ..) => (State::Running, String::new()),
+        (RunState::Restarting, ..) => (State::Restarting, exit_words(container, "")),
+        (RunState::Created, ..) => (State::Stopped, "created, never started".into()),
+        (RunState::Paused, ..) => (State::Stopped, "paused".into()),
+        _ if ended_well(container) => (State::Stopped, String::new()),
+        _ => (State::Failing, exit_words(container, "")),
+    }
+}
+
 /// Its row.
 pub(super) fn row(
     facts: &Facts,
@@ -33,18 +48,8 @@ pub(super) fn row(
     row.recipe = text(seen.service);
     describe(&mut row, container, data, None);
     let killed = was_killed(data.history.get(&container.id), facts.now);
-    let ended = || exit_words(container, "");
-    (row.state, row.why) = match (container.run, health(container)) {
-        (RunState::Running, Health::Bad) => (State::Failing, "unhealthy".into()),
-        (RunState::Running, Health::Starting) => (State::Starting, "health: starting".into()),
-        (RunState::Running, _) if killed => (State::Warning, format!("oom ×{}", row.oom)),
-        (RunState::Running, _) => (State::Running, String::new()),
-        (RunState::Restarting, _) => (State::Restarting, ended()),
-        (RunState::Created, _) => (State::Stopped, "created, never started".into()),
-        (RunState::Paused, _) => (State::Stopped, "paused".into()),
-        _ if ended_well(container) => (State::Stopped, String::new()),
-        _ => (State::Failing, ended()),
-    };
+    let oom = killed.then(|| format!("oom ×{}", row.oom));
+    (row.state, row.why) = judge(container, oom);
     if row.stale {
         row.why = away(data, host);
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::state::State;
 
 /// How a host is reached at the moment.
@@ -16,6 +18,12 @@ pub enum Link {
     Degraded,
     /// It does not answer; the next attempt waits.
     BackingOff,
+}
+
+impl Serialize for Link {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
 }
 
 impl Link {

@@ -6,7 +6,7 @@ pub mod chain;
 mod container;
 pub mod due;
 pub mod evidence;
-mod foreign;
+pub mod foreign;
 pub mod host;
 mod judge;
 pub mod life;

@@ -1,5 +1,7 @@
 //! What a site or a host does, in one word.
 
+use serde::{Serialize, Serializer};
+
 /// What one site is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum State {
@@ -32,6 +34,12 @@ pub enum State {
     Stopped,
     /// Archived, as the file says.
     Archived,
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
 }
 
 impl State {

@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use super::super::args::EngineArg;
 use super::super::context::Context;
-use super::super::hosts;
 use super::super::rows::{self, HostTold};
-use super::super::style::Style;
 use super::super::table::{Cell, Table};
 use super::super::{Exit, Failure};
+use super::super::{hosts, sites};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::scan::Inspect;
+use crate::verdict::{State, foreign};
 use crate::walk::look::Look;
 
 #[derive(Serialize)]
@@ -27,6 +27,7 @@ struct Row {
     name: String,
     id: String,
     state: RunState,
+    verdict: State,
     status: String,
     image: String,
     domains: Vec<String>,
@@ -83,6 +84,7 @@ fn row(container: &ObservedContainer) -> Row {
         name: container.name.clone(),
         id: container.id.clone(),
         state: container.run,
+        verdict: foreign::judge(container, None).0,
         status: container.status.clone(),
         image: container.image.clone(),
         domains: look.domains,
@@ -104,13 +106,7 @@ fn table(rows: &[Row]) -> Table {
         "DOMAINS",
     ]);
     for row in rows {
-        let (mark, style) = match row.state {
-            RunState::Running if row.status.contains("(unhealthy)") => ("✖", Style::Bad),
-            RunState::Running => ("●", Style::Good),
-            RunState::Restarting | RunState::Dead => ("✖", Style::Bad),
-            RunState::Exited if row.exit_code != Some(0) => ("✖", Style::Bad),
-            _ => ("○", Style::Dim),
-        };
+        let mark = row.verdict.mark();
         let oom = if row.oom_killed == Some(true) {
             ", out of memory"
         } else {
@@ -121,7 +117,10 @@ fn table(rows: &[Row]) -> Table {
         table.row(vec![
             row.project.clone().unwrap_or_default().into(),
             row.name.clone().into(),
-            Cell::styled(format!("{mark} {}{oom}", row.status), style),
+            Cell::styled(
+                format!("{mark} {}{oom}", row.status),
+                sites::style(row.verdict),
+            ),
             restarts.unwrap_or_default().into(),
             row.image.clone().into(),
             ports.join(" ").into(),

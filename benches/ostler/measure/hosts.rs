@@ -27,6 +27,8 @@ const SIZE: (u16, u16) = (200, 50);
 /// Keys that are pressed, and the time between two of them.
 const KEYS: usize = 400;
 const BETWEEN: Duration = Duration::from_millis(37);
+/// Longest time that the frame of the last key is waited for.
+const LAST: Duration = Duration::from_secs(2);
 /// Longest time that rows are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -152,6 +154,8 @@ async fn open(source: &FleetFile, keys: usize) -> Result<Seen, Failure> {
         if keys == 0 {
             press.closed().await;
         }
+        // The console ends with its keys: the last ones are to be shown before.
+        let _ = tokio::time::timeout(LAST, press.closed()).await;
     });
     let all = source.fleet.sites.len();
     let start = Instant::now();
@@ -168,7 +172,11 @@ async fn open(source: &FleetFile, keys: usize) -> Result<Seen, Failure> {
         }
         known = now.known;
         late = start.elapsed() > PATIENCE && keys == 0;
-        late || (keys == 0 && !seen.rows.is_zero())
+        let enough = match keys {
+            0 => !seen.rows.is_zero(),
+            keys => seen.keys.len() >= keys,
+        };
+        late || enough
     })
     .await
     .map_err(|e| Failure::caused("the console cannot be drawn", &e))?;

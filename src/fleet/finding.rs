@@ -82,6 +82,11 @@ impl Report {
         }
     }
 
+    /// The file that is read.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Line and column of a byte, both from 1.
     fn place(&self, byte: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|begin| *begin <= byte).max(1);

@@ -12,7 +12,7 @@ pub struct Table {
 }
 
 /// One key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// As written.
     pub name: &'static str,
@@ -30,6 +30,19 @@ pub struct Key {
     pub doc: &'static str,
     /// What people write when they mean it.
     pub synonyms: &'static [&'static str],
+    /// A key of a site that `defaults` may say for all of them.
+    pub shared: bool,
+    /// How a form asks for it; the others are left to the file.
+    pub asked: Option<Asked>,
+}
+
+/// How a form asks for a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// What is expected, in a few words.
+    pub help: &'static str,
+    /// What stands there to begin with.
+    pub preset: &'static str,
 }
 
 /// What may stand behind a key.
@@ -45,6 +58,8 @@ pub enum Kind {
     Cpus,
     /// A whole number in this range.
     Count(u32, u32),
+    /// A whole number in this range, or `none`.
+    CountLimit(u32, u32),
     /// Seconds: `60`, `60s` or `2m`.
     Seconds,
     /// `true` or `false`.
@@ -79,10 +94,37 @@ pub(super) const KEY: Key = Key {
     example: "",
     doc: "",
     synonyms: &[],
+    shared: false,
+    asked: None,
 };
 
 /// Recipes that have a container of their own.
 pub(super) const OWN: &[&str] = &["static", "php", "image"];
+
+/// How many of the keys `defaults` may say.
+pub(super) const fn count_shared(keys: &[Key]) -> usize {
+    let (mut i, mut count) = (0, 0);
+    while i < keys.len() {
+        count += keys[i].shared as usize;
+        i += 1;
+    }
+    count
+}
+
+/// Those keys; none of them has to be there.
+pub(super) const fn shared<const N: usize>(keys: &[Key]) -> [Key; N] {
+    let mut kept = [KEY; N];
+    let (mut i, mut next) = (0, 0);
+    while i < keys.len() {
+        if keys[i].shared {
+            kept[next] = keys[i];
+            kept[next].required = false;
+            next += 1;
+        }
+        i += 1;
+    }
+    kept
+}
 
 impl Table {
     /// The key of this name.

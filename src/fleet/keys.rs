@@ -1,5 +1,5 @@
-//! Every key of the fleet file, in one table per mapping. The loader's checks, its suggestions, the
-//! JSON Schema and the reference in the README all read it.
+//! Every key of the fleet file, in one table per mapping: the loader's reading and checks, its
+//! suggestions, the writer, the JSON Schema and the reference in the README all come from it.
 
 mod file;
 mod host;
@@ -7,7 +7,8 @@ mod site;
 
 pub use file::{FILE, FLEET_NAME_MAX};
 pub use host::{ACCOUNT, HOST, IMAGES, PORTS};
-pub use site::{
-    DEFAULT_CONNECTIONS, DEFAULT_MEMORY, DEFAULT_PHP, DEFAULT_PIDS, DEFAULTS, HEALTH, RECIPES,
-    SITE, STATES,
-};
+pub(super) use host::{ACCOUNT_ROWS, HOST_ROWS};
+pub(super) use site::SITE_ROWS;
+pub use site::{DEFAULTS, HEALTH, RECIPES, SITE, creating};
+
+pub use super::key::{Asked, Key, Kind, Table};

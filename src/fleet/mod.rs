@@ -1,7 +1,9 @@
 //! What should be: the fleet file, as a checked model. Pure: bytes in, values out.
 
 mod address;
+mod at;
 mod diff;
+mod draft;
 pub mod edit;
 mod fields;
 mod finding;
@@ -12,6 +14,7 @@ mod load;
 pub mod model;
 mod name;
 mod near;
+mod row;
 mod schema;
 mod select;
 pub mod service;
@@ -27,7 +30,7 @@ pub use diff::{DiffLine, diff};
 pub use edit::{Edit, EditError, Edited, apply_edits};
 pub use finding::{Finding, Level, render};
 pub use hash::{file_hash, hash};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, wrong};
 pub use model::*;
 pub use name::{Domain, Invalid, Name};
 pub use near::nearest;

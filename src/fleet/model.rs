@@ -4,6 +4,7 @@
 //! somewhere. [`super::load`] is the only way in from YAML.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
@@ -53,6 +54,23 @@ pub struct Host {
 }
 
 impl Host {
+    /// Where everything is kept unless the file says otherwise.
+    pub const ROOT: &str = "/srv/ostler";
+
+    /// A host of which nothing is said yet: no name, no engine.
+    pub(super) fn unsaid() -> Self {
+        Host {
+            name: Name::default(),
+            engine: EngineAddress::Unix {
+                path: String::new(),
+            },
+            ports: Ports::default(),
+            root: Host::ROOT.into(),
+            subnet: None,
+            images: Images::default(),
+        }
+    }
+
     /// Whether another description is of the same place: the same engine and the same folder.
     pub fn is_where(&self, other: &Host) -> bool {
         self.engine == other.engine && self.root == other.root
@@ -145,6 +163,30 @@ pub struct Site {
     pub state: SiteState,
 }
 
+impl Site {
+    /// Open connections of a site that says nothing else.
+    pub const CONNECTIONS: u32 = 200;
+
+    /// A site of which nothing is said yet: no name, no host, no domains.
+    pub(crate) fn unsaid() -> Self {
+        Site {
+            name: Name::default(),
+            account: None,
+            host: Name::default(),
+            recipe: Recipe::Static,
+            domains: Vec::new(),
+            limits: Limits::default(),
+            connections: Site::CONNECTIONS,
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            health: Health::default(),
+            redirect_www: None,
+            redirects: BTreeMap::new(),
+            state: SiteState::default(),
+        }
+    }
+}
+
 /// How a site of one kind is built and run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "recipe")]
@@ -186,6 +228,29 @@ impl Recipe {
             Recipe::Image { .. } => "image",
         }
     }
+
+    /// The recipe of a word, with what belongs to it not said yet.
+    pub(super) fn unsaid(word: &str) -> Self {
+        match word {
+            "php" => Recipe::Php {
+                php: "8.4".into(),
+                ini: BTreeMap::new(),
+            },
+            "proxy" => Recipe::Proxy {
+                to: ProxyTarget::Container {
+                    name: String::new(),
+                    port: 0,
+                },
+            },
+            "image" => Recipe::Image {
+                image: String::new(),
+                port: 0,
+                root: false,
+                mount: None,
+            },
+            _ => Recipe::Static,
+        }
+    }
 }
 
 /// Where a `proxy` site's requests go.
@@ -206,6 +271,16 @@ pub enum ProxyTarget {
         /// Port, default 80.
         port: u16,
     },
+}
+
+impl fmt::Display for ProxyTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { name, port } => write!(f, "{name}:{port}"),
+            Self::Http { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Http { host, port } => write!(f, "http://{host}:{port}"),
+        }
+    }
 }
 
 impl FromStr for ProxyTarget {
@@ -254,6 +329,15 @@ pub struct Limits {
     pub pids: Option<u32>,
 }
 
+impl Limits {
+    /// Of a container that says nothing else: everything ostler creates has a limit.
+    pub const USUAL: Limits = Limits {
+        memory: Some(256 << 20),
+        nano_cpus: None,
+        pids: Some(256),
+    };
+}
+
 /// How a site is asked whether it is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -285,6 +369,24 @@ pub enum RedirectWww {
     ToBare,
 }
 
+impl RedirectWww {
+    /// The word in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            RedirectWww::ToWww => "to-www",
+            RedirectWww::ToBare => "to-bare",
+        }
+    }
+
+    /// What a word of the file means.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "to-www" => RedirectWww::ToWww,
+            _ => RedirectWww::ToBare,
+        }
+    }
+}
+
 /// What a site should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -299,6 +401,15 @@ pub enum SiteState {
 }
 
 impl SiteState {
+    /// What a word of the file means.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "stopped" => SiteState::Stopped,
+            "archived" => SiteState::Archived,
+            _ => SiteState::Running,
+        }
+    }
+
     /// The word in the file.
     pub fn word(self) -> &'static str {
         match self {

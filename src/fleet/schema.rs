@@ -76,6 +76,8 @@ fn of_recipe(of: &Table, recipe: &str) -> Value {
 
 fn kind(kind: &Kind) -> Value {
     let number_or_none = |number: Value| json!({ "anyOf": [number, { "const": "none" }] });
+    let count =
+        |least: u32, most: u32| json!({ "type": "integer", "minimum": least, "maximum": most });
     let words = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
     match kind {
         Kind::Text => json!({ "type": ["string", "number", "boolean"] }),
@@ -87,15 +89,8 @@ fn kind(kind: &Kind) -> Value {
             ]
         }),
         Kind::Cpus => number_or_none(json!({ "type": "number", "minimum": 0.01 })),
-        Kind::Count(least, most) => {
-            let number = json!({ "type": "integer", "minimum": least, "maximum": most });
-            // Of the counts only `pids` can be taken away.
-            if *most > 1_000_000 {
-                number_or_none(number)
-            } else {
-                number
-            }
-        }
+        Kind::Count(least, most) => count(*least, *most),
+        Kind::CountLimit(least, most) => number_or_none(count(*least, *most)),
         Kind::Seconds => json!({
             "anyOf": [
                 { "type": "integer", "minimum": 1, "maximum": 3600 },

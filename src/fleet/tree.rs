@@ -52,6 +52,21 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// A text that stands alone.
+    pub fn of_text(text: &str) -> Self {
+        let scalar = Scalar {
+            text: text.to_owned(),
+            plain: false,
+            meaning: Meaning::Text,
+        };
+        Node {
+            span: 0..text.len(),
+            kind: Kind::Scalar(scalar),
+            alias: false,
+            anchored: false,
+        }
+    }
+
     /// Nothing was written (`sites:`), or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar(s) if s.meaning == Meaning::Null)

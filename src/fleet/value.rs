@@ -97,6 +97,18 @@ pub fn format_cpus(nano: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A whole number in plain decimal, from `least` to `most`.
+pub fn parse_number(text: &str, least: u32, most: u32) -> Result<u32, Invalid> {
+    let decimal = text.bytes().all(|b| b.is_ascii_digit());
+    if decimal && text.len() > 1 && text.starts_with('0') {
+        return invalid("some readers take a leading 0 for octal; write it without");
+    }
+    match text.parse::<u32>() {
+        Ok(number) if decimal && (least..=most).contains(&number) => Ok(number),
+        _ => invalid(format!("a whole number from {least} to {most}")),
+    }
+}
+
 /// Seconds from `60`, `60s` or `2m`; 1 second to 1 hour.
 pub fn parse_seconds(text: &str) -> Result<u32, Invalid> {
     let (digits, factor) = match text.strip_suffix('m') {

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{Look, look};
 use super::model::{ObservedContainer, ObservedHost};
-use crate::fleet::keys;
-use crate::fleet::{Domain, Fleet, Health, Limits, Name, ProxyTarget, Recipe, Site, SiteState};
+use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site};
 use crate::record::{Labelled, StateRead};
 
 /// What a host's foreign containers come to.
@@ -231,18 +230,10 @@ fn one(
     Ok(Some(Found {
         site: Site {
             name,
-            account: None,
             host: host.clone(),
             recipe: Recipe::Proxy { to },
             domains,
-            limits: Limits::default(),
-            connections: keys::DEFAULT_CONNECTIONS,
-            env: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            health: Health::default(),
-            redirect_www: None,
-            redirects: BTreeMap::new(),
-            state: SiteState::Running,
+            ..Site::unsaid()
         },
         container: container.name.clone(),
         image: container.image.clone(),

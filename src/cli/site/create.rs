@@ -11,10 +11,7 @@ use crate::walk::{Ask, FleetFile};
 /// Adds a site to the fleet file and brings it up.
 pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> {
     let file = context.load()?;
-    let edit = Edit::CreateSite {
-        name: args.site.clone(),
-        fields: fields(args, &file)?,
-    };
+    let edit = Edit::create_site(&args.site, said(args, &file)?);
     let wish = super::wish(&args.site, Ask::Edit(vec![edit]));
     let how = How {
         question: super::QUESTION,
@@ -27,15 +24,14 @@ pub async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Failure> 
     walk::go(context, &proposal, &how).await
 }
 
-/// The keys of the new entry, in the order of the reference.
-fn fields(args: &CreateArgs, file: &FleetFile) -> Result<Vec<(String, Value)>, Failure> {
+/// What the arguments say about the new site.
+fn said(args: &CreateArgs, file: &FleetFile) -> Result<Vec<(&'static str, Value)>, Failure> {
     let text = |text: &String| Value::Text(text.clone());
-    let env = args
-        .env
-        .iter()
-        .map(|(name, value)| (name.clone(), text(value)));
-    let env: Vec<(String, Value)> = env.collect();
-    let fields = [
+    let env = args.env.iter();
+    let env: Vec<_> = env
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
+    let said = [
         ("account", args.account.as_ref().map(text)),
         ("host", Some(Value::Text(host(args, file)?))),
         ("recipe", Some(recipe(args).into())),
@@ -45,14 +41,14 @@ fn fields(args: &CreateArgs, file: &FleetFile) -> Result<Vec<(String, Value)>, F
         ("port", args.port.map(|port| u32::from(port).into())),
         ("domains", Some(args.domains.clone().into())),
         ("memory", args.memory.as_ref().map(text)),
-        ("cpus", args.cpus.clone().map(Value::Bare)),
+        ("cpus", args.cpus.as_ref().map(text)),
         ("pids", args.pids.map(Value::from)),
-        ("env", (!env.is_empty()).then_some(Value::Mapping(env))),
+        ("env", (!env.is_empty()).then_some(env.into())),
     ];
-    let given = fields
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    Ok(given.collect())
+    let given = said.into_iter();
+    Ok(given
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect())
 }
 
 /// The host that was named, or the only one there is.

@@ -483,10 +483,14 @@ fn a_site_is_created_by_keys_only() {
     let Wish::Create(site) = request.wish else {
         panic!()
     };
-    assert_eq!(site.account, Some(name("bob")));
-    assert_eq!(site.recipe, [("recipe", "static".to_owned())]);
-    assert_eq!(site.domains.len(), 2);
-    assert_eq!(site.memory.as_deref(), Some("96M"));
+    let said = [
+        ("account", "bob".into()),
+        ("host", "web1".into()),
+        ("recipe", "static".into()),
+        ("domains", vec!["dora.example", "www.dora.example"].into()),
+        ("memory", "96M".into()),
+    ];
+    assert_eq!(site.said, said);
 }
 
 #[test]

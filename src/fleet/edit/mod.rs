@@ -81,6 +81,20 @@ pub enum Edit {
     },
 }
 
+impl Edit {
+    /// A new site of which this is said, in whatever order.
+    pub fn create_site(name: &str, said: Vec<(&'static str, Value)>) -> Self {
+        let place = |key: &str| keys::creating().position(|known| known.name == key);
+        let mut said = said;
+        said.sort_by_key(|(key, _)| place(key));
+        let fields = said.into_iter().map(|(key, value)| (key.to_owned(), value));
+        Edit::CreateSite {
+            name: name.to_owned(),
+            fields: fields.collect(),
+        }
+    }
+}
+
 /// A fleet file after edits.
 #[derive(Debug, Clone)]
 pub struct Edited {
@@ -423,11 +437,10 @@ fn relist(old: &Node, new: &[Value], path: &[String], value: &Value) -> Vec<Chan
 fn fitting(key: &str, value: &Value) -> Value {
     let kind = keys::SITE.key(key).map(|key| key.kind);
     match (value, kind) {
-        (Value::Text(text), Some(Kind::Count(..) | Kind::Cpus | Kind::Flag))
-            if yaml::is_bare(text) =>
-        {
-            Value::Bare(text.clone())
-        }
+        (
+            Value::Text(text),
+            Some(Kind::Count(..) | Kind::CountLimit(..) | Kind::Cpus | Kind::Flag),
+        ) if yaml::is_bare(text) => Value::Bare(text.clone()),
         _ => value.clone(),
     }
 }

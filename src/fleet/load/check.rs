@@ -25,17 +25,18 @@ fn engines(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut Report) {
             seen.insert(address, &host.name);
             continue;
         };
-        let (Some(here), Some(there)) = (places.hosts.get(&host.name), places.hosts.get(*first))
+        let (Some(here), Some(there)) =
+            (places.engines.get(&host.name), places.engines.get(*first))
         else {
             continue;
         };
         report
             .error(
-                here.engine.clone(),
+                here.clone(),
                 format!("hosts `{first}` and `{}` are the same engine", host.name),
             )
             .label("again here")
-            .also(there.engine.clone(), "first here")
+            .also(there.clone(), "first here")
             .help("one engine is one host of a fleet; give its sites `host` accordingly");
     }
 }
@@ -76,7 +77,7 @@ fn domains(places: &Places, report: &mut Report) {
         }
     }
     for (i, site) in places.sites.iter().enumerate() {
-        let Some((_, at)) = &site.redirect_www else {
+        let Some(at) = &site.redirect_www else {
             continue;
         };
         for (domain, _) in &site.domains {

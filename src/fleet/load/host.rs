@@ -4,70 +4,46 @@ use std::ops::Range;
 
 use super::title;
 use crate::fleet::address::{EngineAddress, Via, is_private};
-use crate::fleet::fields::{self, Fields};
+use crate::fleet::at::NOTHING;
+use crate::fleet::fields::Fields;
 use crate::fleet::finding::Report;
 use crate::fleet::keys;
-use crate::fleet::model::{Host, Images, Ports};
-use crate::fleet::name::{Invalid, Name};
+use crate::fleet::model::Host;
+use crate::fleet::name::Name;
 use crate::fleet::tree::{Entry, Node};
-use crate::fleet::value;
 
-/// Where a host says what is compared with other hosts.
-pub(super) struct HostPlaces {
-    pub engine: Range<usize>,
-}
-
+/// Reads one host; beside it comes where its engine is said, which is compared with other hosts'.
 pub(super) fn host(
     name: Option<Name>,
     node: &Node,
     at: Range<usize>,
     report: &mut Report,
-) -> Option<(Host, HostPlaces)> {
+) -> Option<(Host, Range<usize>)> {
     let fields = Fields::read(node, &keys::HOST, title("host", &name), at, report);
-    for key in keys::HOST.keys.iter().filter(|key| key.required) {
-        fields.missing(key, report);
-    }
+    fields.require(report, |_| true);
     let engine = engine(&fields, report);
-    let ports = fields
-        .get("ports")
-        .map_or(Some(Ports::default()), |node| ports(node, report));
-    let root = match fields.get("root") {
-        None => Some("/srv/ostler".to_owned()),
-        Some(node) => root(node, report),
-    };
-    let subnet = fields
-        .get("subnet")
-        .map(|node| fields::parsed(node, "`subnet`", str::parse, report));
-    let images = fields
-        .get("images")
-        .map_or_else(Images::default, |node| images(node, report));
-    let places = HostPlaces {
-        engine: fields.get("engine")?.span.clone(),
-    };
-    let subnet = match subnet {
-        Some(None) => return None,
-        subnet => subnet.flatten(),
-    };
-    let host = Host {
-        name: name?,
-        engine: engine?,
-        ports: ports?,
-        root: root?,
-        subnet,
-        images,
-    };
-    Some((host, places))
+    let mut host = Host::unsaid();
+    for row in &keys::HOST_ROWS {
+        row.take(&fields, "", &NOTHING, &mut host, report);
+    }
+    let place = fields.get("engine")?.span.clone();
+    (host.name, host.engine) = (name?, engine?);
+    Some((host, place))
 }
 
 fn engine(fields: &Fields<'_>, report: &mut Report) -> Option<EngineAddress> {
     let node = fields.get("engine")?;
-    let address = fields::parsed(node, "`engine`", str::parse::<EngineAddress>, report);
-    let tls = fields.entry("tls");
-    let insecure = fields.entry("insecure");
-    let folder = tls.and_then(|entry| fields::text(&entry.value, "`tls`", report));
-    let plain = insecure.and_then(|entry| fields::flag(&entry.value, "`insecure`", report));
-    let via = fields.entry("via");
-    let whose = via.and_then(|e| fields::word(&e.value, "`via`", &["openssh"], report));
+    let (tls, insecure, via) = (
+        fields.entry("tls"),
+        fields.entry("insecure"),
+        fields.entry("via"),
+    );
+    let address = fields
+        .at("engine", report)?
+        .parsed(str::parse::<EngineAddress>);
+    let folder = fields.at("tls", report).and_then(|mut at| at.text());
+    let plain = fields.at("insecure", report).and_then(|mut at| at.flag());
+    let whose = fields.at("via", report).and_then(|mut at| at.word());
     let mut address = address?;
     let mut belongs = |entry: Option<&Entry>, scheme: &str| {
         let Some(entry) = entry else { return };
@@ -147,84 +123,4 @@ fn engine(fields: &Fields<'_>, report: &mut Report) -> Option<EngineAddress> {
         tls,
         insecure,
     })
-}
-
-fn ports(node: &Node, report: &mut Report) -> Option<Ports> {
-    let at = node.span.clone();
-    let fields = Fields::read(node, &keys::PORTS, "`ports`".into(), at, report);
-    let mut port = |key: &str, default: u16| match fields.get(key) {
-        None => Some(default),
-        Some(node) => fields::count(node, &format!("`ports.{key}`"), 1, 65535, report)
-            .and_then(|port| u16::try_from(port).ok()),
-    };
-    let default = Ports::default();
-    let (http, https) = (port("http", default.http), port("https", default.https));
-    let ports = Ports {
-        http: http?,
-        https: https?,
-    };
-    if ports.http == ports.https {
-        report.error(node.span.clone(), format!("both ports are {}", ports.http));
-        return None;
-    }
-    Some(ports)
-}
-
-/// Folders that belong to the system, and folders that a reboot empties.
-const SYSTEM: &[&str] = &[
-    "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys", "usr",
-];
-const EMPTIED: &[&str] = &["run", "tmp"];
-
-fn root(node: &Node, report: &mut Report) -> Option<String> {
-    let root = fields::parsed(node, "`root`", value::parse_folder, report)?;
-    let first = root.split('/').nth(1).unwrap_or_default();
-    if SYSTEM.contains(&first) {
-        report
-            .error(node.span.clone(), format!("/{first} belongs to the system"))
-            .label("such as /srv/ostler");
-        return None;
-    }
-    if EMPTIED.contains(&first) {
-        report
-            .warning(
-                node.span.clone(),
-                format!("/{first} is emptied when the host starts"),
-            )
-            .help("the sites' files would be lost; such as /srv/ostler");
-    }
-    Some(root)
-}
-
-fn images(node: &Node, report: &mut Report) -> Images {
-    let at = node.span.clone();
-    let fields = Fields::read(node, &keys::IMAGES, "`images`".into(), at, report);
-    let mut image = |key: &str, slot: &mut String| {
-        let Some(node) = fields.get(key) else { return };
-        let what = format!("`images.{key}`");
-        let parse = |text: &str| {
-            // The one placeholder there is stands for a version in the check.
-            let filled = if key == "php" {
-                text.replace("{php}", "8.4")
-            } else {
-                text.to_owned()
-            };
-            match filled.contains(['{', '}']) {
-                true => Err(Invalid(
-                    "only `images.php` knows a placeholder, and only {php}".into(),
-                )),
-                false => value::parse_image(&filled).map(|_| text.to_owned()),
-            }
-        };
-        if let Some(reference) = fields::parsed(node, &what, parse, report) {
-            *slot = reference;
-        }
-    };
-    let mut images = Images::default();
-    image("router", &mut images.router);
-    image("toolbox", &mut images.toolbox);
-    image("toolbox_base", &mut images.toolbox_base);
-    image("static", &mut images.static_);
-    image("php", &mut images.php);
-    images
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::fields::{self, Fields};
+use super::at::{At, Known, NOTHING};
+use super::draft::{Claims, Draft};
+use super::fields::Fields;
 use super::finding::{Finding, Level, Report};
 use super::keys;
 use super::model::{Account, Fleet};
 use super::name::Name;
 use super::tree::{self, Node};
-use super::value;
 
 mod check;
 mod host;
@@ -42,6 +43,19 @@ pub(super) fn load_tree(tree: &Node, source: &str, path: &Path) -> Result<Loaded
     finish(Some(tree), Report::new(source, path))
 }
 
+/// What would be wrong with this text behind a key of a site, and what would be right; for whoever
+/// asks for the one value.
+pub fn wrong(key: &str, text: &str) -> Option<String> {
+    let row = keys::SITE_ROWS.iter().find(|row| row.key.name == key)?;
+    let mut report = Report::new(text, Path::new(""));
+    let node = Node::of_text(text);
+    let mut at = At::new(&node, format!("`{key}`"), &mut report);
+    at.kind = row.key.kind;
+    (row.read)(&mut Draft::new(Claims::default()), &mut at);
+    let first = report.finish().into_iter().next()?;
+    Some(first.label.unwrap_or(first.message))
+}
+
 fn finish(tree: Option<&Node>, mut report: Report) -> Result<Loaded, Vec<Finding>> {
     let fleet = tree.and_then(|tree| fleet(tree, &mut report));
     let has_errors = report.has_errors();
@@ -61,17 +75,16 @@ fn finish(tree: Option<&Node>, mut report: Report) -> Result<Loaded, Vec<Finding
 /// The places that checks across entries point at.
 #[derive(Default)]
 struct Places {
-    hosts: IndexMap<Name, host::HostPlaces>,
-    /// Every domain a site claims: where it is written, and how it is claimed.
-    sites: Vec<site::SitePlaces>,
+    /// Where each host says its engine.
+    engines: IndexMap<Name, Range<usize>>,
+    /// Every domain a site claims.
+    sites: Vec<Claims>,
 }
 
 fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
     let top = 0..0;
     let fields = Fields::read(tree, &keys::FILE, keys::FILE.of.into(), top, report);
-    for key in keys::FILE.keys.iter().filter(|key| key.required) {
-        fields.missing(key, report);
-    }
+    fields.require(report, |_| true);
     let name = fields
         .get("fleet")
         .and_then(|node| fleet_name(node, report));
@@ -83,24 +96,24 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
         report,
         |name, node, at, report| {
             let (host, place) = host::host(name, node, at, report)?;
-            places.hosts.insert(host.name.clone(), place);
+            places.engines.insert(host.name.clone(), place);
             Some(host)
         },
     );
     let accounts = named(&fields, "accounts", "account", report, account);
-    let known = site::Known {
+    let known = Known {
         hosts: written(&fields, "hosts"),
         accounts: written(&fields, "accounts"),
     };
-    let defaults = site::defaults(fields.get("defaults"), &known, report);
+    let common = site::Common::read(fields.get("defaults"), known, report);
     let sites = named(
         &fields,
         "sites",
         "site",
         report,
         |name, node, at, report| {
-            let (site, place) = site::site(name, node, at, &defaults, &known, report);
-            places.sites.push(place);
+            let (site, claims) = site::site(name, node, at, &common, report);
+            places.sites.push(claims);
             site
         },
     );
@@ -122,7 +135,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
 }
 
 fn fleet_name(node: &Node, report: &mut Report) -> Option<Name> {
-    let name = fields::name(node, "the name of the fleet", report)?;
+    let name = At::new(node, "the name of the fleet", report).name()?;
     if name.as_str().len() > keys::FLEET_NAME_MAX {
         report
             .error(node.span.clone(), "the name of the fleet is too long")
@@ -156,11 +169,8 @@ fn named<T>(
         return all;
     };
     let what = format!("`{key}`");
-    let Some(entries) = fields::mapping(node, &what, report) else {
-        return all;
-    };
-    for (_, entry) in fields::unique(entries, &what, report) {
-        let name = fields::name(&entry.key, &format!("the name of a {noun}"), report);
+    for (_, entry) in At::new(node, what, report).entries().unwrap_or_default() {
+        let name = At::new(&entry.key, format!("the name of a {noun}"), report).name();
         if entry.value.is_null() && noun != "account" {
             report
                 .error(
@@ -188,10 +198,14 @@ fn account(
 ) -> Option<Account> {
     let what = title("account", &name);
     let fields = Fields::read(node, &keys::ACCOUNT, what, at, report);
-    let email = fields
-        .get("email")
-        .and_then(|node| fields::parsed(node, "`email`", value::parse_email, report));
-    Some(Account { name: name?, email })
+    let mut account = Account {
+        name: name.unwrap_or_default(),
+        email: None,
+    };
+    for row in &keys::ACCOUNT_ROWS {
+        row.take(&fields, "", &NOTHING, &mut account, report);
+    }
+    Some(account)
 }
 
 /// "site `bob`", or "this site" when its name is wrong.

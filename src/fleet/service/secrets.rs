@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::fields::{self, Fields};
+use crate::fleet::at::At;
+use crate::fleet::fields::Fields;
 use crate::fleet::finding::Report;
 use crate::fleet::key::{KEY, Key, Kind, OWN, Table};
 use crate::fleet::name::Invalid;
@@ -61,18 +62,16 @@ pub const SECRET: Table = Table {
 };
 
 /// Reads what stands behind the key.
-pub fn read(node: &Node, report: &mut Report) -> BTreeMap<String, SecretSpec> {
+pub(in crate::fleet) fn read(at: &mut At<'_, '_>) -> BTreeMap<String, SecretSpec> {
     let mut all = BTreeMap::new();
-    let Some(entries) = fields::mapping(node, "`secrets`", report) else {
-        return all;
-    };
-    for (word, entry) in fields::unique(entries, "`secrets`", report) {
+    for (word, entry) in at.entries().unwrap_or_default() {
+        let place = entry.key.span.clone();
         if let Err(Invalid(why)) = value::parse_secret_name(word) {
             let message = format!("{word:?} is no name for a secret");
-            report.error(entry.key.span.clone(), message).label(why);
+            at.report.error(place, message).label(why);
             continue;
         }
-        if let Some(secret) = secret(word, &entry.value, entry.key.span.clone(), report) {
+        if let Some(secret) = secret(word, &entry.value, place, at.report) {
             all.insert(word.to_owned(), secret);
         }
     }
@@ -87,37 +86,29 @@ fn secret(word: &str, node: &Node, at: Range<usize>, report: &mut Report) -> Opt
             .help("write `{ file: path }` or `{ command: [program, argument] }`; a secret itself does not belong in this file");
         return None;
     }
-    let fields = Fields::read(
-        node,
-        &SECRET,
-        format!("secret `{word}`"),
-        at.clone(),
-        report,
-    );
+    let what = format!("secret `{word}`");
+    let fields = Fields::read(node, &SECRET, what, at.clone(), report);
     match (fields.get("file"), fields.get("command")) {
         (Some(file), None) => {
             let what = format!("`file` of the secret `{word}`");
-            let file = fields::text(file, &what, report)?;
+            let file = At::new(file, what, report).text()?;
             (!file.is_empty()).then(|| SecretSpec::File(file.to_owned()))
         }
         (None, Some(command)) => {
             let what = format!("`command` of the secret `{word}`");
-            fields::command(command, &what, report).map(SecretSpec::Command)
+            let command = At::new(command, what, report).command()?;
+            Some(SecretSpec::Command(command))
         }
         _ => {
-            report
-                .error(
-                    at,
-                    format!("the secret `{word}` comes from a `file` or a `command`"),
-                )
-                .help("write exactly one of them");
+            let message = format!("the secret `{word}` comes from a `file` or a `command`");
+            report.error(at, message).help("write exactly one of them");
             None
         }
     }
 }
 
 /// What is written behind the key.
-pub fn write(secrets: &BTreeMap<String, SecretSpec>) -> Option<Value> {
+pub(in crate::fleet) fn write(secrets: &BTreeMap<String, SecretSpec>) -> Option<Value> {
     let all = secrets
         .iter()
         .map(|(name, spec)| field(name, vec![source(spec)]));

@@ -1,0 +1,41 @@
+//! A site while it is read from the file.
+
+use std::ops::Range;
+
+use super::model::Site;
+use super::name::Domain;
+
+/// A site, key by key. What is missing or wrong was said as an error, so that no fleet comes of it.
+pub(super) struct Draft {
+    pub site: Site,
+    /// The recipe's word, once it was read.
+    pub recipe: Option<&'static str>,
+    pub claims: Claims,
+}
+
+/// Where a site claims its domains.
+#[derive(Default)]
+pub(super) struct Claims {
+    /// What the site is called in messages.
+    pub title: String,
+    pub domains: Vec<(Domain, Range<usize>)>,
+    pub redirects: Vec<(Domain, Range<usize>)>,
+    /// Where `redirect_www` is said, if it is; its domains follow from `domains`.
+    pub redirect_www: Option<Range<usize>>,
+}
+
+impl Draft {
+    /// Nothing is said yet.
+    pub fn new(claims: Claims) -> Self {
+        Draft {
+            site: Site::unsaid(),
+            recipe: None,
+            claims,
+        }
+    }
+
+    /// Whether the site has a container of its own.
+    pub fn has_container(&self) -> bool {
+        self.recipe != Some("proxy")
+    }
+}

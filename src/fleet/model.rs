@@ -14,7 +14,7 @@ use super::address::EngineAddress;
 use super::name::{Domain, Invalid, Name};
 use super::service::SecretSpec;
 use super::subnet::Subnet;
-use super::value::{host_and_port, invalid};
+use super::value::{format_cpus, format_size, host_and_port, invalid};
 
 /// Everything one fleet file describes. Order is the file's.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -336,6 +336,15 @@ impl Limits {
         nano_cpus: None,
         pids: Some(256),
     };
+
+    /// Each limit under its key, as the file writes it; `None` where there is none.
+    pub fn each(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("memory", self.memory.map(format_size)),
+            ("cpus", self.nano_cpus.map(format_cpus)),
+            ("pids", self.pids.map(|count| count.to_string())),
+        ]
+    }
 }
 
 /// How a site is asked whether it is ready.

@@ -17,8 +17,25 @@ pub(super) struct Row<D: 'static, M: 'static> {
     pub write: fn(&M) -> Option<Value>,
 }
 
-/// The words of rows, for their table.
-pub(super) const fn keys<D, M, const N: usize>(rows: &[Row<D, M>; N]) -> [Key; N] {
+/// Rows of a table: a key with its words, or a service's own, then how it is read and written.
+macro_rules! rows {
+    ($(
+        $($name:literal => { $($word:ident: $value:expr),* $(,)? })?
+        $(service $key:path,)?
+        read $read:expr; write $write:expr;
+    )*) => {
+        [$($crate::fleet::row::Row {
+            $(key: Key { name: $name, $($word: $value,)* ..KEY },)?
+            $(key: $key,)?
+            read: $read,
+            write: $write,
+        }),*]
+    };
+}
+pub(super) use rows;
+
+/// The words of rows, for their table; `N` is how many there are.
+pub(super) const fn keys<D, M, const N: usize>(rows: &[Row<D, M>]) -> [Key; N] {
     let mut keys = [KEY; N];
     let mut i = 0;
     while i < N {
@@ -92,3 +109,6 @@ pub(super) fn write_inner<D, M>(rows: &[Row<D, M>], of: &M) -> Option<Value> {
     let fields = write(rows, of);
     (!fields.is_empty()).then_some(Value::Mapping(fields))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,10 @@ pub fn to_yaml(fleet: &Fleet) -> String {
     };
     let named = |name: &Name, fields| (name.to_string(), Value::Mapping(fields));
     let hosts = fleet.hosts.values();
-    let hosts = hosts.map(|host| named(&host.name, row::write(&keys::HOST_ROWS, host)));
+    let hosts = hosts.map(|host| named(&host.name, row::write(keys::HOST_ROWS, host)));
     section("hosts", hosts.collect());
     let accounts = fleet.accounts.values();
-    let accounts = accounts.map(|it| named(&it.name, row::write(&keys::ACCOUNT_ROWS, it)));
+    let accounts = accounts.map(|it| named(&it.name, row::write(keys::ACCOUNT_ROWS, it)));
     section("accounts", accounts.collect());
     let sites = fleet.sites.values();
     let sites = sites.map(|site| named(&site.name, site_fields(site)));
@@ -42,7 +42,7 @@ pub fn site_block(site: &Site) -> String {
 
 /// The keys of a site as it would be written, in the usual order: for a new entry.
 pub fn site_fields(site: &Site) -> Vec<(String, Value)> {
-    let mut fields = row::write(&keys::SITE_ROWS, site);
+    let mut fields = row::write(keys::SITE_ROWS, site);
     let known = |key: &str| {
         keys::SITE
             .key(key)

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::cause;
 use super::container::is_active;
 use super::index::Index;
 use super::route;
@@ -140,11 +139,9 @@ pub fn facts(host: &ObservedHost, fleet: &Fleet, name: &Name) -> Facts {
         tell(site, "user id".into(), record.uid.to_string());
         let hash = record.hash.as_deref().map_or("none".into(), short);
         tell(site, "container's specification".into(), hash);
-        let limits = &record.limits;
-        tell(site, "memory".into(), cause::size(limits.memory));
-        tell(site, "cpus".into(), cause::cpus(limits.nano_cpus));
-        let pids = limits.pids.map_or("none".into(), |n| n.to_string());
-        tell(site, "pids".into(), pids);
+        for (key, limit) in record.limits.each() {
+            tell(site, key.into(), limit.unwrap_or_else(|| "none".into()));
+        }
         let state = match record.state {
             RecordedState::Wanted(state) => state.word(),
             RecordedState::Leftover => "leftover",

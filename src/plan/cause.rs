@@ -203,63 +203,23 @@ fn of_binds(was: &[Bind], now: &[Bind], causes: &mut Vec<String>) {
 /// Why limits change. `recorded`: as last applied; `live`: as found; `wanted`: as the file says.
 pub(crate) fn of_limits(recorded: &Limits, live: &Limits, wanted: &Limits) -> Vec<String> {
     let mut causes = Vec::new();
-    let mut field = |what: &str, recorded: String, live: String, wanted: String| {
+    let none = || "none".to_owned();
+    let all = recorded
+        .each()
+        .into_iter()
+        .zip(live.each())
+        .zip(wanted.each());
+    for (((what, recorded), (_, live)), (_, wanted)) in all {
+        let recorded = recorded.unwrap_or_else(none);
+        let (live, wanted) = (live.unwrap_or_else(none), wanted.unwrap_or_else(none));
         if live != recorded {
             causes.push(format!("{what} {recorded}→{live} by hand"));
         }
         if recorded != wanted {
             causes.push(format!("{what}: {recorded} → {wanted}"));
         }
-    };
-    field(
-        "memory",
-        size(recorded.memory),
-        size(live.memory),
-        size(wanted.memory),
-    );
-    field(
-        "cpus",
-        cpus(recorded.nano_cpus),
-        cpus(live.nano_cpus),
-        cpus(wanted.nano_cpus),
-    );
-    field(
-        "pids",
-        pids(recorded.pids),
-        pids(live.pids),
-        pids(wanted.pids),
-    );
+    }
     causes
-}
-
-/// Bytes as the file writes them: `128M`.
-pub fn size(bytes: Option<u64>) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
-    match bytes {
-        None => "none".to_owned(),
-        Some(bytes) => UNITS
-            .iter()
-            .find(|(unit, _)| bytes >= *unit && bytes % unit == 0)
-            .map_or_else(
-                || bytes.to_string(),
-                |(unit, letter)| format!("{}{letter}", bytes / unit),
-            ),
-    }
-}
-
-/// Billionths of a CPU as the file writes them: `0.5`.
-pub fn cpus(nano: Option<u64>) -> String {
-    match nano {
-        None => "none".to_owned(),
-        Some(nano) => {
-            let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-    }
-}
-
-fn pids(count: Option<u32>) -> String {
-    count.map_or_else(|| "none".to_owned(), |count| count.to_string())
 }
 
 /// Why a route changes, as far as the operator decided it: another address alone is no cause.

@@ -23,7 +23,7 @@ pub(super) fn host(
     fields.require(report, |_| true);
     let engine = engine(&fields, report);
     let mut host = Host::unsaid();
-    for row in &keys::HOST_ROWS {
+    for row in keys::HOST_ROWS {
         row.take(&fields, "", &NOTHING, &mut host, report);
     }
     let place = fields.get("engine")?.span.clone();

@@ -202,7 +202,7 @@ fn account(
         name: name.unwrap_or_default(),
         email: None,
     };
-    for row in &keys::ACCOUNT_ROWS {
+    for row in keys::ACCOUNT_ROWS {
         row.take(&fields, "", &NOTHING, &mut account, report);
     }
     Some(account)

@@ -16,28 +16,37 @@ use crate::fleet::tree::Node;
 /// What is said for all sites, and the names that sites may refer to.
 pub(super) struct Common<'n> {
     defaults: Option<Fields<'n>>,
+    /// What came of them.
+    said: Draft,
     known: Known<'n>,
 }
 
 impl<'n> Common<'n> {
     /// Reads `defaults`, and says what is wrong with it once.
     pub fn read(node: Option<&'n Node>, known: Known<'n>, report: &mut Report) -> Self {
+        let mut said = Draft::new(Claims::default());
         let defaults = node.map(|node| {
             let at = node.span.clone();
             let fields = Fields::read(node, &keys::DEFAULTS, "`defaults`".into(), at, report);
-            let mut draft = Draft::new(Claims::default());
-            for row in &keys::SITE_ROWS {
-                row.take(&fields, "", &known, &mut draft, report);
+            for row in keys::SITE_ROWS {
+                row.take(&fields, "", &known, &mut said, report);
             }
             fields
         });
-        Common { defaults, known }
+        Common {
+            defaults,
+            said,
+            known,
+        }
     }
 
-    /// Whether `defaults` say it.
-    fn says(&self, key: &str) -> bool {
-        let defaults = self.defaults.as_ref();
-        defaults.is_some_and(|fields| fields.get(key).is_some())
+    /// Whether a key that a site has to have comes from `defaults`.
+    fn gives(&self, key: &str) -> bool {
+        match key {
+            "host" => !self.said.site.host.as_str().is_empty(),
+            "recipe" => self.said.recipe.is_some(),
+            _ => false,
+        }
     }
 }
 
@@ -57,7 +66,7 @@ pub(super) fn site(
     });
     // What is wrong with the defaults was said when they were read.
     let mut said = Report::new("", report.file());
-    for row in &keys::SITE_ROWS {
+    for row in keys::SITE_ROWS {
         let fits =
             row.key.recipes.is_empty() || draft.recipe.is_some_and(|r| row.key.belongs_to(r));
         if let Some(defaults) = common.defaults.as_ref().filter(|_| fits) {
@@ -67,7 +76,7 @@ pub(super) fn site(
     }
     let word = draft.recipe;
     fields.require(report, |key: &Key| match key.recipes {
-        [] => !common.says(key.name),
+        [] => !common.gives(key.name),
         _ => word.is_some_and(|word| key.belongs_to(word)),
     });
     belongs(&fields, word, report);

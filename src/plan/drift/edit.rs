@@ -3,7 +3,7 @@
 use super::field::looks_secret;
 use super::raw::Raw;
 use crate::fleet::edit::Edit;
-use crate::fleet::{Host, Recipe, Site, SiteState, Value, value};
+use crate::fleet::{Host, Limits, Recipe, Site, SiteState, Value, value, wrong};
 
 /// The edit that makes the file say what is live.
 pub(super) fn edit(site: &Site, host: &Host, field: &Raw) -> Result<Edit, &'static str> {
@@ -34,19 +34,14 @@ pub(super) fn edit(site: &Site, host: &Host, field: &Raw) -> Result<Edit, &'stat
             site: name,
             state: SiteState::Running,
         }),
-        ("memory" | "cpus" | "pids" | "image", _) if !runs => {
+        (key, _) if !runs && (key == "image" || is_limit(key)) => {
             Err("the site does not run: the file's limits and image are of the one that will")
         }
-        ("memory", Some(text)) => match value::parse_memory(text) {
-            Ok(_) => Ok(set("memory", text.into())),
-            Err(_) => Err("it is less than the file may say"),
+        (key, Some(text)) if is_limit(key) => match wrong(key, text) {
+            None => Ok(set(key, text.into())),
+            Some(_) => Err("it is less than the file may say"),
         },
-        ("cpus", Some(text)) => match value::parse_cpus(text) {
-            Ok(_) => Ok(set("cpus", Value::Bare(text.to_owned()))),
-            Err(_) => Err("it is less than the file may say"),
-        },
-        ("pids", Some(text)) => Ok(set("pids", Value::Bare(text.to_owned()))),
-        (key @ ("memory" | "cpus" | "pids"), None) => Ok(unset(key)),
+        (key, None) if is_limit(key) => Ok(unset(key)),
         ("image", Some(live)) => image(site, host, live, set),
         (path, live) if path.starts_with("env.") => env(site, path, live, runs, set, unset),
         ("domains" | "connections" | "route", _) => {
@@ -57,6 +52,11 @@ pub(super) fn edit(site: &Site, host: &Host, field: &Raw) -> Result<Edit, &'stat
         }
         _ => Err("the fleet file has no word for it; apply puts it right"),
     }
+}
+
+/// Whether a limit has this key.
+pub(super) fn is_limit(path: &str) -> bool {
+    Limits::USUAL.each().iter().any(|(key, _)| *key == path)
 }
 
 fn image(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hand::{self, Changes};
 use super::raw::{Found, Look, Raw};
 use super::spec;
-use crate::fleet::{Domain, Limits, Recipe, Site, SiteState, value};
+use crate::fleet::{Domain, Limits, Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::whose::is_usable;
 use crate::plan::container::{is_active, set_restart};
@@ -265,12 +265,14 @@ fn of_container(
 }
 
 fn limits(found: &mut Found, applied: &Limits, live: &Limits, wanted: &Limits) {
-    let size = |l: &Limits| l.memory.map(value::format_size);
-    let cpus = |l: &Limits| l.nano_cpus.map(value::format_cpus);
-    let pids = |l: &Limits| l.pids.map(|n| n.to_string());
-    found.add("memory", size(applied), size(live), size(wanted));
-    found.add("cpus", cpus(applied), cpus(live), cpus(wanted));
-    found.add("pids", pids(applied), pids(live), pids(wanted));
+    let all = applied
+        .each()
+        .into_iter()
+        .zip(live.each())
+        .zip(wanted.each());
+    for (((key, applied), (_, live)), (_, wanted)) in all {
+        found.add(key, applied, live, wanted);
+    }
 }
 
 /// Changes by hand and changes of the file meet here, path by path.

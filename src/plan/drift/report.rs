@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::edit;
+use super::edit::{self, is_limit};
 use super::field::{Field, Kind};
 use super::hand;
 use super::judge;
@@ -98,7 +98,7 @@ fn rank(path: &str) -> u8 {
     match path.split('.').next().unwrap_or_default() {
         "container" | "site" => 0,
         "state" => 1,
-        "memory" | "cpus" | "pids" => 2,
+        key if is_limit(key) => 2,
         "image" => 3,
         "env" => 4,
         _ => 5,

@@ -2,7 +2,6 @@
 
 use super::kind::OperationKind;
 use crate::fleet::Limits;
-use crate::plan::cause::{cpus, size};
 use crate::record::route::RouteTarget;
 
 impl OperationKind {
@@ -86,17 +85,11 @@ impl OperationKind {
 }
 
 fn limits_change(was: &Limits, now: &Limits) -> String {
-    let mut parts = Vec::new();
-    if was.memory != now.memory {
-        parts.push(format!("memory {}", size(now.memory)));
-    }
-    if was.nano_cpus != now.nano_cpus {
-        parts.push(format!("cpus {}", cpus(now.nano_cpus)));
-    }
-    if was.pids != now.pids {
-        let pids = now.pids.map_or("none".to_owned(), |pids| pids.to_string());
-        parts.push(format!("pids {pids}"));
-    }
+    let both = was.each().into_iter().zip(now.each());
+    let changed = both.filter(|(was, now)| was != now);
+    let parts: Vec<String> = changed
+        .map(|(_, (key, now))| format!("{key} {}", now.unwrap_or_else(|| "none".to_owned())))
+        .collect();
     format!("set {} in place", parts.join(", "))
 }
 

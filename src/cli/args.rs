@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::Failure;
+use super::site::option::KeyOptions;
 
 /// Web hosting on Docker hosts: one fleet file, one plan, one apply.
 ///
@@ -296,27 +297,9 @@ pub struct CreateArgs {
     /// A domain it answers for (repeatable)
     #[arg(short, long = "domain", value_name = "DOMAIN", required = true)]
     pub domains: Vec<String>,
-    /// For php: the version, such as 8.4
-    #[arg(long, value_name = "VERSION")]
-    pub php: Option<String>,
-    /// For proxy: container:port or http://address:port
-    #[arg(long, value_name = "TARGET")]
-    pub to: Option<String>,
-    /// For image: the image
-    #[arg(long)]
-    pub image: Option<String>,
-    /// For image: the port it serves HTTP on
-    #[arg(long)]
-    pub port: Option<u16>,
-    /// Memory it may use, such as 128M
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<String>,
-    /// CPUs it may use, such as 0.5
-    #[arg(long)]
-    pub cpus: Option<String>,
-    /// Processes and threads it may have
-    #[arg(long)]
-    pub pids: Option<u32>,
+    /// What else is said about it.
+    #[command(flatten)]
+    pub keys: KeyOptions,
     /// An environment variable; not for secrets (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub env: Vec<(String, String)>,

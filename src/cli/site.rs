@@ -2,6 +2,7 @@
 //! then written and applied.
 
 mod create;
+pub mod option;
 
 use super::args::{SiteArgs, SiteCommand};
 use super::confirm;

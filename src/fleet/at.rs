@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
 use super::finding::{Finding, Report};
 use super::key::Kind;
 use super::name::{Invalid, Name};
@@ -191,6 +194,12 @@ impl<'n, 'r> At<'n, 'r> {
             None => finding.label(format!("one of: {}", words.join(", "))),
         };
         None
+    }
+
+    /// What is called by one of the words of its row.
+    pub fn named<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let word: StrDeserializer<'_, Error> = self.word()?.into_deserializer();
+        T::deserialize(word).ok()
     }
 
     /// The items of a list.

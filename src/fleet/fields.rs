@@ -116,7 +116,7 @@ fn unknown(
     match meant {
         Some(near) => finding.label(format!("did you mean `{near}`?")),
         None => {
-            let names: Vec<_> = table.keys.iter().map(|key| key.name).collect();
+            let names: Vec<_> = table.known().map(|key| key.name).collect();
             finding.help(format!(
                 "the keys of {} are: {}",
                 table.of,

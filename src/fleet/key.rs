@@ -9,6 +9,8 @@ pub struct Table {
     pub of: &'static str,
     /// Its keys, in the order in which people would write them.
     pub keys: &'static [Key],
+    /// Only those of them count that `defaults` may say.
+    pub shared: bool,
 }
 
 /// One key.
@@ -34,6 +36,8 @@ pub struct Key {
     pub shared: bool,
     /// How a form asks for it; the others are left to the file.
     pub asked: Option<Asked>,
+    /// The option of `site create` that says it: what it is followed by, and its help.
+    pub option: Option<(&'static str, &'static str)>,
 }
 
 /// How a form asks for a key.
@@ -96,52 +100,31 @@ pub(super) const KEY: Key = Key {
     synonyms: &[],
     shared: false,
     asked: None,
+    option: None,
 };
 
 /// Recipes that have a container of their own.
 pub(super) const OWN: &[&str] = &["static", "php", "image"];
 
-/// How many of the keys `defaults` may say.
-pub(super) const fn count_shared(keys: &[Key]) -> usize {
-    let (mut i, mut count) = (0, 0);
-    while i < keys.len() {
-        count += keys[i].shared as usize;
-        i += 1;
-    }
-    count
-}
-
-/// Those keys; none of them has to be there.
-pub(super) const fn shared<const N: usize>(keys: &[Key]) -> [Key; N] {
-    let mut kept = [KEY; N];
-    let (mut i, mut next) = (0, 0);
-    while i < keys.len() {
-        if keys[i].shared {
-            kept[next] = keys[i];
-            kept[next].required = false;
-            next += 1;
-        }
-        i += 1;
-    }
-    kept
-}
-
 impl Table {
+    /// The keys that it knows.
+    pub fn known(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        let all = !self.shared;
+        self.keys.iter().filter(move |key| all || key.shared)
+    }
+
     /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
+        self.known().find(|key| key.name == name)
     }
 
     /// The key that was meant by a word that is none.
     pub fn meant(&self, word: &str) -> Option<&'static str> {
         let lower = word.to_lowercase();
-        let synonym = self
-            .keys
-            .iter()
-            .find(|k| k.synonyms.contains(&lower.as_str()));
+        let synonym = self.known().find(|k| k.synonyms.contains(&lower.as_str()));
         match synonym {
             Some(key) => Some(key.name),
-            None => nearest(word, self.keys.iter().map(|k| k.name)),
+            None => nearest(word, self.known().map(|k| k.name)),
         }
     }
 }

@@ -386,14 +386,6 @@ impl RedirectWww {
             RedirectWww::ToBare => "to-bare",
         }
     }
-
-    /// What a word of the file means.
-    pub(super) fn of(word: &str) -> Self {
-        match word {
-            "to-www" => RedirectWww::ToWww,
-            _ => RedirectWww::ToBare,
-        }
-    }
 }
 
 /// What a site should be.
@@ -410,15 +402,6 @@ pub enum SiteState {
 }
 
 impl SiteState {
-    /// What a word of the file means.
-    pub(super) fn of(word: &str) -> Self {
-        match word {
-            "stopped" => SiteState::Stopped,
-            "archived" => SiteState::Archived,
-            _ => SiteState::Running,
-        }
-    }
-
     /// The word in the file.
     pub fn word(self) -> &'static str {
         match self {

@@ -19,7 +19,7 @@ pub fn schema() -> Value {
 
 fn table(of: &'static Table) -> Value {
     let mut properties = Map::new();
-    for key in of.keys {
+    for key in of.known() {
         let mut schema = kind(&key.kind);
         let mut doc = key.doc.to_owned();
         if !key.recipes.is_empty() {
@@ -34,8 +34,7 @@ fn table(of: &'static Table) -> Value {
     // `defaults` may give a site its host and recipe.
     let given = |key: &&Key| !matches!(key.kind, Kind::Reference(_) | Kind::Word(_));
     let required: Vec<_> = of
-        .keys
-        .iter()
+        .known()
         .filter(|key| key.required && key.recipes.is_empty())
         .filter(given)
         .map(|key| key.name)
@@ -48,7 +47,7 @@ fn table(of: &'static Table) -> Value {
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
-    if of.keys.iter().any(|key| key.name == "recipe") && of.key("domains").is_some() {
+    if of.key("recipe").is_some() && of.key("domains").is_some() {
         schema["allOf"] = keys::RECIPES
             .iter()
             .map(|recipe| of_recipe(of, recipe))
@@ -162,8 +161,7 @@ pub fn reference() -> String {
         text.push('\n');
     }
     let names: Vec<_> = keys::DEFAULTS
-        .keys
-        .iter()
+        .known()
         .map(|key| format!("`{}`", key.name))
         .collect();
     text.push_str(&format!(

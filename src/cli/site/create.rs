@@ -31,24 +31,21 @@ fn said(args: &CreateArgs, file: &FleetFile) -> Result<Vec<(&'static str, Value)
     let env: Vec<_> = env
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
-    let said = [
-        ("account", args.account.as_ref().map(text)),
-        ("host", Some(Value::Text(host(args, file)?))),
-        ("recipe", Some(recipe(args).into())),
-        ("php", args.php.as_ref().map(text)),
-        ("to", args.to.as_ref().map(text)),
-        ("image", args.image.as_ref().map(text)),
-        ("port", args.port.map(|port| u32::from(port).into())),
-        ("domains", Some(args.domains.clone().into())),
-        ("memory", args.memory.as_ref().map(text)),
-        ("cpus", args.cpus.as_ref().map(text)),
-        ("pids", args.pids.map(Value::from)),
-        ("env", (!env.is_empty()).then_some(env.into())),
+    let mut said = vec![
+        ("host", Value::Text(host(args, file)?)),
+        ("recipe", recipe(args).into()),
+        ("domains", args.domains.clone().into()),
     ];
-    let given = said.into_iter();
-    Ok(given
-        .filter_map(|(key, value)| Some((key, value?)))
-        .collect())
+    said.extend(
+        args.account
+            .as_ref()
+            .map(|account| ("account", text(account))),
+    );
+    said.extend(args.keys.0.iter().map(|(key, given)| (*key, text(given))));
+    if !env.is_empty() {
+        said.push(("env", env.into()));
+    }
+    Ok(said)
 }
 
 /// The host that was named, or the only one there is.
@@ -68,9 +65,9 @@ fn host(args: &CreateArgs, file: &FleetFile) -> Result<String, Failure> {
 fn recipe(args: &CreateArgs) -> &str {
     match &args.recipe {
         Some(recipe) => recipe,
-        None if args.php.is_some() => "php",
-        None if args.to.is_some() => "proxy",
-        None if args.image.is_some() => "image",
+        None if args.keys.has("php") => "php",
+        None if args.keys.has("to") => "proxy",
+        None if args.keys.has("image") => "image",
         None => "static",
     }
 }

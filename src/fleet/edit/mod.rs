@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::finding::{Finding, Report};
-use super::key::{Kind, Table};
+use super::key::Kind;
 use super::keys;
 use super::load::{Loaded, load, load_tree};
 use super::model::{Fleet, SiteState};
@@ -245,17 +245,10 @@ fn changes(edit: &Edit, tree: &Node) -> Result<Vec<Change>, EditError> {
     };
     Ok(match edit {
         Edit::CreateSite { name, fields } => {
-            vec![create(tree, "sites", "site", name, fields, &keys::SITE)?]
+            vec![create(tree, "site", name, fields)?]
         }
         Edit::CreateAccount { name, fields } => {
-            vec![create(
-                tree,
-                "accounts",
-                "account",
-                name,
-                fields,
-                &keys::ACCOUNT,
-            )?]
+            vec![create(tree, "account", name, fields)?]
         }
         Edit::RemoveSite { site } => {
             find(tree, site)?;
@@ -325,32 +318,21 @@ fn changes(edit: &Edit, tree: &Node) -> Result<Vec<Change>, EditError> {
 
 fn create(
     tree: &Node,
-    under: &str,
     noun: &str,
     name: &str,
     fields: &[(String, Value)],
-    table: &'static Table,
 ) -> Result<Change, EditError> {
-    if tree
-        .entry(under)
-        .is_some_and(|entry| entry.value.entry(name).is_some())
-    {
+    let under = format!("{noun}s");
+    let known = tree.entry(&under).map(|entry| &entry.value);
+    if known.is_some_and(|entries| entries.entry(name).is_some()) {
         return Err(EditError::Exists(format!("{noun} `{name}`")));
     }
-    let fields = fields.iter().map(|(key, value)| {
-        let known = table.key(key).is_some();
-        (
-            key.clone(),
-            if known {
-                fitting(key, value)
-            } else {
-                value.clone()
-            },
-        )
-    });
+    let fields = fields
+        .iter()
+        .map(|(key, value)| (key.clone(), fitting(key, value)));
     let value = Value::Mapping(fields.collect());
     Ok(Change::Put {
-        path: vec![under.to_owned(), name.to_owned()],
+        path: vec![under, name.to_owned()],
         value,
     })
 }

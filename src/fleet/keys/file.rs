@@ -10,6 +10,7 @@ pub const FLEET_NAME_MAX: usize = 20;
 /// The file itself.
 pub const FILE: Table = Table {
     of: "the fleet file",
+    shared: false,
     keys: &[
         Key {
             name: "fleet",

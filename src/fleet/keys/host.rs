@@ -12,24 +12,28 @@ use crate::fleet::yaml::Value;
 /// One host.
 pub const HOST: Table = Table {
     of: "a host",
+    shared: false,
     keys: &row::keys::<_, _, { HOST_ROWS.len() }>(HOST_ROWS),
 };
 
 /// Ports of a router.
 pub const PORTS: Table = Table {
     of: "ports",
+    shared: false,
     keys: &row::keys::<_, _, { PORT_ROWS.len() }>(PORT_ROWS),
 };
 
 /// Images by use.
 pub const IMAGES: Table = Table {
     of: "images",
+    shared: false,
     keys: &row::keys::<_, _, { IMAGE_ROWS.len() }>(IMAGE_ROWS),
 };
 
 /// One account.
 pub const ACCOUNT: Table = Table {
     of: "an account",
+    shared: false,
     keys: &row::keys::<_, _, { ACCOUNT_ROWS.len() }>(ACCOUNT_ROWS),
 };
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::fleet::at::At;
 use crate::fleet::draft::Draft;
-use crate::fleet::key::{self, Asked, KEY, Key, Kind, OWN, Table};
-use crate::fleet::model::{Health, Limits, Recipe, RedirectWww, Site, SiteState};
+use crate::fleet::key::{Asked, KEY, Key, Kind, OWN, Table};
+use crate::fleet::model::{Health, Limits, Recipe, Site, SiteState};
 use crate::fleet::name::Domain;
 use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::service::secrets;
@@ -18,18 +18,21 @@ pub const RECIPES: &[&str] = &["static", "php", "proxy", "image"];
 /// One site.
 pub const SITE: Table = Table {
     of: "a site",
+    shared: false,
     keys: &row::keys::<_, _, { SITE_ROWS.len() }>(SITE_ROWS),
 };
 
 /// What holds for every site that says nothing else.
 pub const DEFAULTS: Table = Table {
     of: "defaults",
-    keys: &key::shared::<{ key::count_shared(SITE.keys) }>(SITE.keys),
+    shared: true,
+    keys: SITE.keys,
 };
 
 /// How readiness is asked.
 pub const HEALTH: Table = Table {
     of: "health",
+    shared: false,
     keys: &row::keys::<_, _, { HEALTH_ROWS.len() }>(HEALTH_ROWS),
 };
 
@@ -92,6 +95,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         kind: Kind::Size, recipes: OWN, shared: true, default: "256M", example: "128M",
         synonyms: &["mem", "mem_limit", "memory_limit", "ram"],
         asked: asked("such as 128M; empty: the fleet's default", ""),
+        option: Some(("SIZE", "Memory it may use, such as 128M")),
         doc: "Memory it may use, at least 6M; `none` for no limit.",
     }
     read |d, at| put(&mut d.site.limits.memory, at.limit(value::parse_memory));
@@ -100,6 +104,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     "cpus" => {
         kind: Kind::Cpus, recipes: OWN, shared: true, default: "no limit", example: "0.5",
         synonyms: &["cpu", "cpu_limit"],
+        option: Some(("CPUS", "CPUs it may use, such as 0.5")),
         doc: "CPUs it may use; `none` for no limit.",
     }
     read |d, at| put(&mut d.site.limits.nano_cpus, at.limit(value::parse_cpus));
@@ -108,6 +113,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     "pids" => {
         kind: Kind::CountLimit(10, 4_194_304), recipes: OWN, shared: true, default: "256", example: "100",
         synonyms: &["pids_limit", "processes"],
+        option: Some(("PIDS", "Processes and threads it may have")),
         doc: "Processes and threads it may have; `none` for no limit.",
     }
     read |d, at| put(&mut d.site.limits.pids, at.count_limit());
@@ -137,6 +143,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         recipes: &["php"], shared: true, default: "8.4", example: "\"8.4\"",
         synonyms: &["php_version", "version"],
         asked: asked("version, such as 8.4", "8.4"),
+        option: Some(("VERSION", "For php: the version, such as 8.4")),
         doc: "Version of PHP.",
     }
     read |d, at| own!(d, Php.php = at.parsed(value::parse_php));
@@ -159,6 +166,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         recipes: &["proxy"], required: true, example: "old-shop:8080",
         synonyms: &["target", "upstream", "backend", "proxy_pass"],
         asked: asked("container:port on the host, or http://address:port", ""),
+        option: Some(("TARGET", "For proxy: container:port or http://address:port")),
         doc: "Where requests go: `container:port` on the same host, or `http://address:port`.",
     }
     read |d, at| own!(d, Proxy.to = at.parsed(str::parse));
@@ -167,6 +175,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     "image" => {
         recipes: &["image"], required: true, example: "ghcr.io/example/wiki:2",
         asked: asked("any image that serves HTTP", ""),
+        option: Some(("IMAGE", "For image: the image")),
         doc: "Image that serves HTTP.",
     }
     read |d, at| own!(d, Image.image = at.parsed(value::parse_image));
@@ -176,6 +185,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         kind: Kind::Count(1, 65535), recipes: &["image"], required: true, example: "3000",
         synonyms: &["ports", "expose"],
         asked: asked("the port the image listens on", "80"),
+        option: Some(("PORT", "For image: the port it serves HTTP on")),
         doc: "Port on which the image serves HTTP.",
     }
     read |d, at| own!(d, Image.port = at.port());
@@ -209,7 +219,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         synonyms: &["www", "redirect-www"],
         doc: "Answers `www.x` with a redirect to `x` (`to-bare`), or the other way round (`to-www`).",
     }
-    read |d, at| put(&mut d.site.redirect_www, at.word().map(|www| Some(RedirectWww::of(www))));
+    read |d, at| put(&mut d.site.redirect_www, at.named().map(Some));
     write |site| Some(site.redirect_www?.word().into());
 
     "redirects" => {
@@ -225,7 +235,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         synonyms: &["status", "enabled"],
         doc: "`stopped`: container kept, a plain page is answered. `archived`: route and container gone, files kept.",
     }
-    read |d, at| put(&mut d.site.state, at.word().map(SiteState::of));
+    read |d, at| put(&mut d.site.state, at.named());
     write |site| (site.state != SiteState::default()).then(|| site.state.word().into());
 };
 

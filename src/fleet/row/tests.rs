@@ -23,6 +23,7 @@ const TOY_ROWS: &[Row<Toy, Toy>] = &rows! {
 };
 static TOY: Table = Table {
     of: "a toy",
+    shared: false,
     keys: &keys::<_, _, { TOY_ROWS.len() }>(TOY_ROWS),
 };
 

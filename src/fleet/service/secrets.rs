@@ -42,6 +42,7 @@ pub const SECRETS: Key = Key {
 /// One secret.
 pub const SECRET: Table = Table {
     of: "a secret",
+    shared: false,
     keys: &[
         Key {
             name: "file",

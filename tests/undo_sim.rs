@@ -19,7 +19,7 @@ use ostler::walk::carry::{Carried, carry};
 use ostler::walk::lineage;
 use ostler::walk::look::{Known, Reach};
 use ostler::walk::search::Search;
-use ostler::walk::{Ask, FleetFile, FleetFileError, Ground, Proposal, Wish};
+use ostler::walk::{Ask, FleetFile, FleetFileError, Outset, Proposal, Wish};
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;
@@ -205,7 +205,7 @@ impl World {
             clients: self.clients.clone(),
             hosts: hosts.map(|(n, h)| (n.clone(), h.clone())).collect(),
         };
-        let ground = Ground {
+        let outset = Outset {
             file,
             state: Some(self.path("state")),
             reach: Reach::Known(known),
@@ -214,7 +214,7 @@ impl World {
             ask,
             ..Wish::default()
         };
-        Box::pin(ground.propose(wish)).await.unwrap()
+        Box::pin(outset.propose(wish)).await.unwrap()
     }
 
     async fn go(&self, way: &Way) {

@@ -13,8 +13,8 @@ use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Name, Ports, Selection};
 use crate::walk::fleet_file::folder_of;
-use crate::walk::look::{Connect, Look, Reach, Seen, Sites, look};
-use crate::walk::{FleetFile, FleetFileError, Ground};
+use crate::walk::look::{Closely, Connect, Reach, Seen, Sites, look};
+use crate::walk::{FleetFile, FleetFileError, Outset};
 
 /// What one run of the program was told, on the command line, in the environment and in the
 /// configuration.
@@ -154,8 +154,8 @@ impl Context {
     }
 
     /// From where a walk begins that connects to hosts as it goes.
-    pub fn ground(&self, file: &FleetFile) -> Ground {
-        Ground {
+    pub fn outset(&self, file: &FleetFile) -> Outset {
+        Outset {
             file: file.clone(),
             state: config::state_directory(),
             reach: Reach::Anew(self.connect()),
@@ -171,7 +171,7 @@ impl Context {
         &self,
         file: &FleetFile,
         selection: &Selection,
-        closely: Look<'_>,
+        closely: Closely<'_>,
     ) -> Result<Seen, Failure> {
         let sites = Sites::Selected(selection.clone());
         let reach = Reach::Anew(self.connect());

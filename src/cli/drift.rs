@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, Name};
 use crate::observe::model::HostObservation;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
-use crate::walk::look::{Look, Seen};
+use crate::walk::look::{Closely, Seen};
 
 /// A host, as `drift --json` tells it.
 #[derive(Debug, Serialize)]
@@ -44,7 +44,7 @@ struct DriftJson<'a> {
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
     let sources = file.secrets();
-    let look = Look::to_plan(&*sources);
+    let look = Closely::to_plan(&*sources);
     let seen = context.look(&file, &context.select()?, look).await?;
     let found = of(&file.fleet, &seen);
     let hosts = hosts(&seen);

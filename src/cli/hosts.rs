@@ -12,7 +12,7 @@ use super::table::{Cell, Table};
 use super::{Exit, Failure, sites, text};
 use crate::fleet::Name;
 use crate::observe::scan::Inspect;
-use crate::walk::look::Look;
+use crate::walk::look::Closely;
 
 mod measured;
 
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
         }
     };
     let seen = context
-        .look(&file, &context.select()?, Look::at(&Inspect::Needed))
+        .look(&file, &context.select()?, Closely::at(&Inspect::Needed))
         .await?;
     let rows = rows::hosts(&file.fleet, &seen.observed, |host| {
         seen.hosts.contains(host)

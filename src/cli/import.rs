@@ -16,7 +16,7 @@ use crate::observe::scan::Inspect;
 use crate::record::Labelled;
 use crate::walk::FleetFile;
 use crate::walk::fleet_file;
-use crate::walk::look::Look;
+use crate::walk::look::Closely;
 
 /// Prints what was found as YAML, or adds it to the fleet file.
 pub async fn run(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -82,7 +82,7 @@ async fn look(context: &Context, file: &FleetFile, name: &Name) -> Result<Observ
     let mut inspect = Inspect::Needed;
     loop {
         let all = Selection::default();
-        let mut seen = context.look(&file, &all, Look::at(&inspect)).await?;
+        let mut seen = context.look(&file, &all, Closely::at(&inspect)).await?;
         let found = seen.observed.hosts.remove(name);
         let host = found
             .as_ref()

@@ -14,7 +14,7 @@ use super::{Exit, Failure};
 use crate::fleet::{Name, Selection};
 use crate::walk::history::{Past, State};
 use crate::walk::past::{self, Told};
-use crate::walk::{FleetFile, Ground};
+use crate::walk::{FleetFile, Outset};
 
 /// How many applies are listed for people.
 const LISTED: usize = 30;
@@ -88,7 +88,7 @@ pub async fn run(context: &Context, args: &JournalArgs) -> Result<Exit, Failure>
 /// Reads the operator's own journals and those of all hosts; leaves out what is not selected.
 async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Result<Told, Failure> {
     let fleet = &file.fleet;
-    let Ground { state, reach, .. } = context.ground(file);
+    let Outset { state, reach, .. } = context.outset(file);
     let mut told = past::read(fleet, state.as_deref(), &reach).await;
     if let Some(why) = &told.own {
         return Err(Failure::new(format!(

@@ -8,13 +8,13 @@ use super::{Exit, Failure};
 use crate::fleet::value;
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
-use crate::walk::look::Look;
+use crate::walk::look::Closely;
 
 /// Lists the sites: what should be and what is.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
     let seen = context
-        .look(&file, &context.select()?, Look::at(&Inspect::Ours))
+        .look(&file, &context.select()?, Closely::at(&Inspect::Ours))
         .await?;
     let rows = rows::sites(&file.fleet, &seen.observed, |site| seen.takes(site));
     if json {

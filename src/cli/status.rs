@@ -13,7 +13,7 @@ use super::text::{self, count};
 use super::{Exit, Failure, hosts, sites};
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
-use crate::walk::look::Look;
+use crate::walk::look::Closely;
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -34,7 +34,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     named.only_fleet()?;
     let file = context.load()?;
     let seen = context
-        .look(&file, &context.select()?, Look::at(&Inspect::Ours))
+        .look(&file, &context.select()?, Closely::at(&Inspect::Ours))
         .await?;
     let hosts = rows::hosts(&file.fleet, &seen.observed, |h| seen.hosts.contains(h));
     let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));

@@ -12,8 +12,8 @@ use crate::observe::scan::Inspect;
 use crate::record::Applying;
 use crate::record::text::printable;
 use crate::walk::back::{self, CutOff};
-use crate::walk::look::{Look, Reach};
-use crate::walk::{self as walking, Ground, Wish};
+use crate::walk::look::{Closely, Reach};
+use crate::walk::{self as walking, Outset, Wish};
 
 /// Shows the way back, asks, and goes it.
 pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let file = context.load()?;
     let all = Selection::default();
     let seen = context
-        .look(&file, &all, Look::at(&Inspect::Needed))
+        .look(&file, &all, Closely::at(&Inspect::Needed))
         .await?;
     let (run, notes) = choose(context, &seen.observed, args.run.as_deref())?;
     let mut shown = format!("{}\n", title(&run, &notes));
@@ -35,11 +35,11 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         ask: walking::Ask::Undo(run),
         ..Wish::default()
     };
-    let ground = Ground {
+    let outset = Outset {
         reach: Reach::Known(seen.known(&file.fleet)),
-        ..context.ground(&file)
+        ..context.outset(&file)
     };
-    let proposal = walk::proposed(context, ground, wish).await?;
+    let proposal = walk::proposed(context, outset, wish).await?;
     for part in &proposal.parts {
         shown.push_str(&format!("{}:\n\n", part.goes_back_to()));
         shown.push_str(&planned::render(&part.plan, context.out.colour));

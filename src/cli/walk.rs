@@ -11,7 +11,7 @@ use super::{Exit, Failure, planned, progress, text};
 use crate::apply::Outcome;
 use crate::fleet::{DiffLine, EditError};
 use crate::walk::carry::{Carried, Event, carry};
-use crate::walk::{FleetFile, FleetFileError, Ground, Proposal, Refusal, Wish};
+use crate::walk::{FleetFile, FleetFileError, Outset, Proposal, Refusal, Wish};
 
 /// How a proposal is confirmed and its outcome told.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +30,13 @@ pub struct How<'a> {
 
 /// Works out what a wish would do.
 pub async fn propose(context: &Context, file: &FleetFile, wish: Wish) -> Result<Proposal, Failure> {
-    proposed(context, context.ground(file), wish).await
+    proposed(context, context.outset(file), wish).await
 }
 
 /// The same from what is known already.
-pub async fn proposed(context: &Context, ground: Ground, wish: Wish) -> Result<Proposal, Failure> {
-    let file = ground.file.clone();
-    let proposing = Box::pin(ground.propose(wish));
+pub async fn proposed(context: &Context, outset: Outset, wish: Wish) -> Result<Proposal, Failure> {
+    let file = outset.file.clone();
+    let proposing = Box::pin(outset.propose(wish));
     proposing.await.map_err(|refusal| match &refusal {
         Refusal::Edit(error) => refused(context, &file, error),
         refusal => {

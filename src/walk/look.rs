@@ -109,17 +109,17 @@ fn records(observed: &Observed) -> impl Iterator<Item = (&Name, &Name)> {
 
 /// How closely hosts are looked at.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub struct Closely<'a> {
     /// Which containers are inspected.
     pub inspect: &'a Inspect,
     /// Where the bytes of secrets come from; `None`: they are taken to be unchanged.
     pub secrets: Option<&'a dyn SecretSource>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Closely<'a> {
     /// Without asking for secrets.
     pub fn at(inspect: &'a Inspect) -> Self {
-        Look {
+        Closely {
             inspect,
             secrets: None,
         }
@@ -127,7 +127,7 @@ impl<'a> Look<'a> {
 
     /// As a plan wants it: what was changed by hand is to be seen, and put right.
     pub fn to_plan(secrets: &'a dyn SecretSource) -> Self {
-        Look {
+        Closely {
             inspect: &Inspect::Ours,
             secrets: Some(secrets),
         }
@@ -175,7 +175,7 @@ pub async fn look(
     fleet: &Fleet,
     sites: &Sites,
     finishes: Option<&str>,
-    closely: Look<'_>,
+    closely: Closely<'_>,
     reach: Reach,
 ) -> Result<Seen, Invalid> {
     let mut seen = match reach {
@@ -186,14 +186,14 @@ pub async fn look(
     Ok(seen)
 }
 
-async fn anew(fleet: &Fleet, sites: &Sites, closely: Look<'_>, connect: &Connect) -> Seen {
+async fn anew(fleet: &Fleet, sites: &Sites, closely: Closely<'_>, connect: &Connect) -> Seen {
     let mut fleet = fleet.clone();
     // A name that the file does not know may be a leftover's, on any host.
     let all = sites.settle(&fleet, &Observed::default()).is_err();
     let mut hosts = std::mem::take(&mut fleet.hosts);
     hosts.retain(|name, _| all || sites.reaches(&fleet, name));
     fleet.hosts = hosts;
-    let Look { inspect, secrets } = closely;
+    let Closely { inspect, secrets } = closely;
     let (observed, clients) = scan_fleet(&fleet, |host| connect(host), secrets, inspect).await;
     Seen {
         sites: None,
@@ -207,7 +207,7 @@ async fn again(
     fleet: &Fleet,
     sites: &Sites,
     finishes: Option<&str>,
-    closely: Look<'_>,
+    closely: Closely<'_>,
     known: Known,
 ) -> Seen {
     let Known {
@@ -261,9 +261,9 @@ pub(super) async fn by_clients<'a>(
     fleet: &Fleet,
     hosts: impl Iterator<Item = &'a Host>,
     clients: &BTreeMap<Name, Client>,
-    closely: Look<'_>,
+    closely: Closely<'_>,
 ) -> Vec<(Name, HostObservation)> {
-    let Look { inspect, secrets } = closely;
+    let Closely { inspect, secrets } = closely;
     let looking = hosts.filter_map(|host| {
         let client = clients.get(&host.name)?;
         Some(async move {

@@ -18,5 +18,5 @@ pub mod secret;
 pub mod wish;
 
 pub use fleet_file::{FleetFile, FleetFileError};
-pub use propose::{Ground, Proposal, Refusal};
+pub use propose::{Outset, Proposal, Refusal};
 pub use wish::{Ask, Wish};

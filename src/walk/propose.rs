@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::back::{BackError, Way};
-use super::look::{Look, Reach, Seen, Sites, look};
+use super::look::{Closely, Reach, Seen, Sites, look};
 use super::saved::MadeFrom;
 use super::search::Search;
 use super::wish::{Ask, Wish};
@@ -65,7 +65,7 @@ impl Refusal {
 }
 
 /// From where a walk begins.
-pub struct Ground {
+pub struct Outset {
     /// The operator's fleet file, as it is on disk.
     pub file: FleetFile,
     /// The operator's state directory.
@@ -207,7 +207,7 @@ pub async fn plan(
     made.map_err(|_| Refusal::Broke)
 }
 
-impl Ground {
+impl Outset {
     /// Works out what a wish would do.
     ///
     /// # Errors
@@ -229,12 +229,12 @@ impl Ground {
             return Ok(self.nothing(wish.title, left));
         }
         let secrets = file.secrets();
-        let look_closely = Look::to_plan(&*secrets);
+        let closely = Closely::to_plan(&*secrets);
         let looking = look(
             &file.fleet,
             &wish.sites,
             finishes.as_deref(),
-            look_closely,
+            closely,
             self.reach,
         );
         // On the heap: what looks at hosts is too large for the stack of a thread.
@@ -322,7 +322,7 @@ impl Ground {
         left: &mut Vec<Left>,
     ) -> Result<fleet::Edited, Refusal> {
         let file = &self.file;
-        let closely = Look::at(&Inspect::Ours);
+        let closely = Closely::at(&Inspect::Ours);
         let looking = look(&file.fleet, sites, None, closely, self.reach.clone());
         let seen = Box::pin(looking).await?;
         let mut edited = apply_edits(&file.source, &file.path, &[])?;
@@ -371,7 +371,7 @@ impl Ground {
         let known = match self.reach.clone() {
             Reach::Known(known) => known,
             anew => {
-                let closely = Look::at(&Inspect::Needed);
+                let closely = Closely::at(&Inspect::Needed);
                 let all = Sites::default();
                 let seen = Box::pin(look(&fleet, &all, None, closely, anew)).await?;
                 seen.known(&fleet)

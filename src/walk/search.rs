@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::back::{BackError, CutOff, Way, cut_off, in_order};
 use super::lineage;
-use super::look::{Look, by_clients};
+use super::look::{Closely, by_clients};
 use crate::engine::Client;
 use crate::fleet::{self, Fleet, Name, SecretSpec, file_hash};
 use crate::host::secret::SecretSource;
@@ -247,7 +247,7 @@ impl Search<'_> {
 
     /// Looks closely at the hosts of `fleet`, as they are for that file.
     async fn look(&self, fleet: &Fleet) -> Observed {
-        let closely = Look::to_plan(self.secrets);
+        let closely = Closely::to_plan(self.secrets);
         let found = by_clients(fleet, fleet.hosts.values(), self.clients, closely).await;
         let mut observed = self.observed.clone();
         observed.hosts.extend(found);

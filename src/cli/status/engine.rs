@@ -12,7 +12,7 @@ use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::scan::Inspect;
 use crate::verdict::{State, foreign};
-use crate::walk::look::Look;
+use crate::walk::look::Closely;
 
 #[derive(Serialize)]
 struct Engine {
@@ -42,12 +42,12 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     let file = context.lone(named)?;
     let selection = context.select()?;
     let first = context
-        .look(&file, &selection, Look::at(&Inspect::Needed))
+        .look(&file, &selection, Closely::at(&Inspect::Needed))
         .await?;
     let ids = containers(&first.observed).map(|c| c.id.clone()).collect();
     // Domains of nginx-proxy are in the environment, which only an inspect tells.
     let every = Inspect::And(ids);
-    let seen = context.look(&file, &selection, Look::at(&every)).await?;
+    let seen = context.look(&file, &selection, Closely::at(&every)).await?;
     let mut rows: Vec<Row> = containers(&seen.observed).map(row).collect();
     rows.sort_by(|a, b| (&a.project, &a.name).cmp(&(&b.project, &b.name)));
     let host = rows::hosts(&file.fleet, &seen.observed, |_| true).pop();

@@ -9,7 +9,7 @@ use crate::console::proposal::{DiffLine, Proposal};
 use crate::fleet;
 use crate::plan::Plan;
 use crate::walk::look::{Known, Reach, Sites};
-use crate::walk::{self, Ask, FleetFile, FleetFileError, Ground, Wish};
+use crate::walk::{self, Ask, FleetFile, FleetFileError, Outset, Wish};
 
 /// What a change is worked out from.
 pub(super) struct Work {
@@ -34,12 +34,12 @@ impl Work {
         let path = self.path;
         let loading = tokio::task::spawn_blocking(move || FleetFile::load(&path)).await;
         let (file, _) = loading.map_err(|e| e.to_string())?.map_err(unusable)?;
-        let ground = Ground {
+        let outset = Outset {
             file,
             state: self.state,
             reach: Reach::Known(self.known),
         };
-        let made = ground.propose(wish(&request)).await;
+        let made = outset.propose(wish(&request)).await;
         let ready = made.map_err(|refusal| match refusal.help() {
             Some(help) => format!("{refusal}; {help}"),
             None => refusal.to_string(),

@@ -2,7 +2,6 @@
 //! with messages.
 
 mod carry;
-mod lock;
 mod prepare;
 mod read;
 
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Commit, Outcome, Step};
 use super::effect::{Effect, Followed, Request};
 use super::feed::Feed;
+use super::lock::lock;
 use super::message::{LogNews, Message};
 use super::probe;
 use super::question::Desk;
@@ -27,7 +27,6 @@ use crate::plan::PlanOptions;
 use crate::walk::look::{Connect, Known, Reach};
 use crate::walk::{FleetFile, Proposal, commit, past, propose};
 use carry::{Run, carry};
-use lock::lock;
 use prepare::{Work, planned};
 use read::{follow_one, last_lines, watch_file};
 

@@ -18,6 +18,7 @@ pub mod form;
 pub mod harness;
 pub mod headless;
 pub mod keymap;
+pub mod lock;
 pub mod log;
 pub mod mark;
 pub mod message;

@@ -7,6 +7,7 @@ use super::effect::Request;
 use super::plan_lines::summary;
 use super::planned::Planned;
 use super::widget::input::Input;
+use crate::fleet::DiffLine;
 use crate::plan::{Class, Plan};
 
 /// What a change would do.
@@ -22,15 +23,6 @@ pub struct Proposal {
     pub uncommitted: Option<String>,
     /// What was asked and would not be done, and why.
     pub left: Vec<String>,
-}
-
-/// A line of a diff.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiffLine {
-    /// `+`, `-`, ` ` or `@`.
-    pub sign: char,
-    /// Text.
-    pub text: String,
 }
 
 /// How a proposal is confirmed.

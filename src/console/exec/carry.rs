@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::lock::lock;
 use crate::apply::{HostProgress, OperationOutcome, Progress};
 use crate::console::activity::{Commit, End, Outcome, Step};
+use crate::console::lock::lock;
 use crate::console::message::Message;
 use crate::walk::carry::{Event, carry as carry_out, commit_offer};
 use crate::walk::{FleetFile, Proposal, outcome};

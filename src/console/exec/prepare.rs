@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::console::effect::{self, Request};
 use crate::console::planned::Planned;
-use crate::console::proposal::{DiffLine, Proposal};
-use crate::fleet;
+use crate::console::proposal::Proposal;
 use crate::plan::Plan;
 use crate::walk::look::{Known, Reach, Sites};
 use crate::walk::{self, Ask, FleetFile, FleetFileError, Outset, Wish};
@@ -48,7 +47,7 @@ impl Work {
         let left = left.map(|it| format!("{}: {}: {}", it.site, it.field, it.why));
         let proposal = Proposal {
             request,
-            diff: ready.diff.iter().map(diff_line).collect(),
+            diff: ready.diff.clone(),
             planned: planned(ready.plan()).await?,
             uncommitted: ready.uncommitted.clone(),
             left: left.collect(),
@@ -64,16 +63,6 @@ fn unusable(error: FleetFileError) -> String {
         }
         error => error.to_string(),
     }
-}
-
-fn diff_line(line: &fleet::DiffLine) -> DiffLine {
-    let (sign, text) = match line {
-        fleet::DiffLine::Skipped(_) => ('@', "⋯".to_owned()),
-        fleet::DiffLine::Context(text) => (' ', text.clone()),
-        fleet::DiffLine::Removed(text) => ('-', text.clone()),
-        fleet::DiffLine::Added(text) => ('+', text.clone()),
-    };
-    DiffLine { sign, text }
 }
 
 fn wish(request: &Request) -> Wish {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
-use super::lock::lock;
 use crate::console::effect::Followed;
+use crate::console::lock::lock;
 use crate::console::log::Stream;
 use crate::console::message::{LogNews, Message};
 use crate::engine::{Client, LogOptions, Out};

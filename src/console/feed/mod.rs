@@ -18,9 +18,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::effect::Watch;
+use super::lock::lock;
 use super::message::{HostNews, Message};
 use super::question::Desk;
-use shared::{Shared, lock};
+use shared::Shared;
 
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};

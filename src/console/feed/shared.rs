@@ -1,12 +1,13 @@
 //! What the workers of all hosts share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use crate::console::effect::Watch;
+use crate::console::lock::lock;
 use crate::console::message::{HostNews, Message};
 use crate::console::question::Desk;
 use crate::engine::Client;
@@ -57,9 +58,4 @@ impl Shared {
             let _ = self.messages.send(Message::Host(host.clone(), news));
         }
     }
-}
-
-pub(super) fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    // What was found stays right when a holder panicked.
-    known.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,12 @@ use crate::console::effect::{Effect, Wish};
 use crate::console::keymap::Key;
 use crate::console::model::{Model, Overlay, RUNS_KEPT};
 use crate::console::pen::{Pen, Spans, clear, fill};
-use crate::console::proposal::{Confirm, DiffLine, Open};
+use crate::console::proposal::{Confirm, Open};
 use crate::console::screen::activity::Activity;
 use crate::console::text::{clean, count};
 use crate::console::theme::{Role, Theme};
 use crate::console::tone::Tone;
+use crate::fleet::DiffLine;
 
 /// How many lines stand above the plan's own.
 fn above(open: &Open) -> usize {
@@ -78,13 +79,13 @@ fn line(open: &Open, mut at: usize, room: usize, theme: &Theme) -> Spans {
 }
 
 fn changed(line: &DiffLine) -> Spans {
-    let role = match line.sign {
-        '+' => Role::Added,
-        '-' => Role::Removed,
-        '@' => Role::Dim,
-        _ => Role::Text,
+    let (role, sign, text) = match line {
+        DiffLine::Added(text) => (Role::Added, '+', text.as_str()),
+        DiffLine::Removed(text) => (Role::Removed, '-', text.as_str()),
+        DiffLine::Context(text) => (Role::Text, ' ', text.as_str()),
+        DiffLine::Skipped(_) => (Role::Dim, '@', "⋯"),
     };
-    vec![(role, format!("   {} {}", line.sign, clean(&line.text)))]
+    vec![(role, format!("   {sign} {}", clean(text)))]
 }
 
 /// Takes a key.

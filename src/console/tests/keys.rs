@@ -14,9 +14,9 @@ use crate::console::harness::{App, Setup};
 use crate::console::message::{HostNews, Message};
 use crate::console::model::Overlay;
 use crate::console::planned::Planned;
-use crate::console::proposal::{DiffLine, Proposal};
+use crate::console::proposal::Proposal;
 use crate::console::screen::activity::Activity;
-use crate::fleet::SiteState;
+use crate::fleet::{DiffLine, SiteState};
 use crate::plan::{Class, Interruption, OperationKind, Plan};
 use crate::verdict::Link;
 
@@ -34,10 +34,7 @@ fn answer(app: &mut App, plan: Plan) -> u64 {
         uncommitted: None,
         left: Vec::new(),
         request,
-        diff: vec![DiffLine {
-            sign: '+',
-            text: "    state: stopped".into(),
-        }],
+        diff: vec![DiffLine::Added("    state: stopped".into())],
         planned: Arc::new(Planned::of(plan)),
     };
     app.send(Message::Proposed(id, Ok(Box::new(proposal))));

@@ -11,7 +11,8 @@ use crate::console::harness::{App, Setup, styled};
 use crate::console::log::Stream;
 use crate::console::message::{HostNews, LogNews, Message};
 use crate::console::planned::Planned;
-use crate::console::proposal::{DiffLine, Proposal};
+use crate::console::proposal::Proposal;
+use crate::fleet::DiffLine;
 use crate::plan::{Class, Interruption};
 use crate::verdict::{Link, Probe};
 
@@ -222,10 +223,6 @@ fn proposed(app: &mut App) -> u64 {
             _ => None,
         })
         .unwrap();
-    let line = |sign, text: &str| DiffLine {
-        sign,
-        text: text.into(),
-    };
     let mut plan = drift_plan();
     for operation in &mut plan.operations {
         operation.class = Class::Destructive;
@@ -237,10 +234,10 @@ fn proposed(app: &mut App) -> u64 {
         left: Vec::new(),
         request,
         diff: vec![
-            line('@', "⋯"),
-            line(' ', "  bob-shop:"),
-            line('-', "    state: running"),
-            line('+', "    state: archived"),
+            DiffLine::Skipped(3),
+            DiffLine::Context("  bob-shop:".into()),
+            DiffLine::Removed("    state: running".into()),
+            DiffLine::Added("    state: archived".into()),
         ],
         planned: Arc::new(Planned::of(plan)),
     };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent};
-use ostler::console::headless::Headless;
+use ostler::console::run::headless::Headless;
 use ostler::console::{ConsoleOptions, Message, Subject};
 use ostler::engine::{Client, Gate};
 use ostler::walk::FleetFile;

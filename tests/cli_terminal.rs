@@ -60,7 +60,7 @@ fn panics_on_its_own() {
     if std::env::var_os("OSTLER_TEST_PANIC").is_none() {
         return;
     }
-    let _guard = ostler::console::terminal::Guard::take().unwrap();
+    let _guard = ostler::console::run::terminal::Guard::take().unwrap();
     panic!("on purpose");
 }
 

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cli::{Ran, ostler_in};
-use ostler::console::headless::Headless;
+use ostler::console::run::headless::Headless;
 use ostler::console::{ConsoleOptions, Subject};
 use ostler::engine::{Client, Gate, Mode};
 use ostler::walk::FleetFile;

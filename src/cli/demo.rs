@@ -53,7 +53,7 @@ pub async fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let ended = match &args.picture {
         Some(path) => {
             let frame = crate::console::still(options, PICTURE, PICTURE_AFTER).await;
-            fs::write(path, crate::console::picture::svg(&frame))
+            fs::write(path, crate::console::run::picture::svg(&frame))
                 .map(|()| Exit::Done)
                 .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
         }

@@ -1,5 +1,14 @@
 //! Everything the console knows and shows. Only `update` changes it; drawing reads it.
 
+pub mod dialog;
+pub mod filter;
+pub mod fleet_view;
+pub mod following;
+pub mod motion;
+pub mod order;
+pub mod palette;
+pub mod sites_list;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Debug;
@@ -11,20 +20,14 @@ use ratatui::layout::Rect;
 
 use super::action::{Action, Place};
 use super::activity::Run;
-use super::ages::Ages;
-use super::dialog::{Asked, Dialog};
+use super::draw::ages::Ages;
+use super::draw::pen::Spans;
 use super::effect::{Effect, Request, Watch};
-use super::fleet_view::FleetView;
-use super::following::Following;
 use super::form::{Form, site};
 use super::keymap::Keymap;
 use super::message::ContainerEvent;
-use super::motion::Motion;
-use super::palette::Palette;
-use super::pen::Spans;
 use super::planned::Planned;
 use super::proposal::Open;
-use super::sites_list::{Block, SitesList};
 use super::theme::Theme;
 use super::tone::Tone;
 use super::widget::input::Input;
@@ -34,6 +37,12 @@ use crate::record::Applying;
 use crate::record::lock::Holder;
 use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
 use crate::walk::past::Told;
+use dialog::{Asked, Dialog};
+use fleet_view::FleetView;
+use following::Following;
+use motion::Motion;
+use palette::Palette;
+use sites_list::{Block, SitesList};
 
 /// Smallest terminal that the screens are made for.
 pub const SMALLEST: (u16, u16) = (40, 10);

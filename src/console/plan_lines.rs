@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::filter::{contains, words};
-use super::pen::Spans;
+use super::draw::pen::Spans;
+use super::model::filter::{contains, words};
 use super::text::{clean, count, elide, width};
 use super::theme::{Role, Theme};
 use super::words as say;

@@ -1,6 +1,13 @@
 //! The console on a real terminal: keys and messages in, frames out, at most 60 a second and none
 //! while nothing changes.
 
+pub mod config;
+pub mod headless;
+pub mod options;
+pub mod picture;
+pub mod rehearsal;
+pub mod terminal;
+
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,19 +20,19 @@ use termprofile::{DetectorSettings, TermProfile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel};
 
-use super::config::Config;
 use super::effect::Effect;
 use super::exec::{Exec, Parts};
 use super::keymap::Keymap;
 use super::message::Message;
 use super::model::{Model, Start};
-use super::options::{ConsoleOptions, Subject};
 use super::settle::due_ms;
-use super::terminal::Guard;
 use super::theme::Theme;
 use super::update::{after_frame, before_frame, open, update};
 use super::view;
 use crate::fleet::Fleet;
+use config::Config;
+use options::{ConsoleOptions, Subject};
+use terminal::Guard;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_micros(16_667);

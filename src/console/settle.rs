@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::effect::{Effect, Watch};
-use super::filter::words;
+use super::model::filter::words;
+use super::model::order;
+use super::model::sites_list::Block;
 use super::model::{Model, Overlay, QUIET_MS, Screen};
-use super::order;
 use super::proposal::UNREAD_MS;
 use super::screen::logs;
-use super::sites_list::Block;
 use super::widget::list::List;
 use crate::fleet::Name;
 use crate::verdict::host::{alert, host_row};

@@ -6,12 +6,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Place, TABLE};
-use super::ages::Ages;
-use super::mark::{link_mark, mark};
+use super::draw::ages::Ages;
+use super::draw::mark::{link_mark, mark};
+use super::draw::pen::{Pen, Spans, clear, fill, spans_width};
 use super::model::{Model, SMALLEST};
 use super::overlay;
 use super::overlay::lines::Lines;
-use super::pen::{Pen, Spans, clear, fill, spans_width};
 use super::text::{count, width};
 use super::theme::Role;
 use super::tone::Tone;

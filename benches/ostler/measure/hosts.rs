@@ -15,7 +15,7 @@ use super::Extent;
 use super::far::{self, Far, TRIP, socket};
 use super::row::{Row, ms};
 use ostler::cli::Failure;
-use ostler::console::rehearsal::{Rehearsal, rehearse};
+use ostler::console::run::rehearsal::{Rehearsal, rehearse};
 use ostler::console::{ConsoleOptions, Subject};
 use ostler::engine::{Client, Gate};
 use ostler::walk::FleetFile;

@@ -2,7 +2,7 @@
 
 use crate::console::effect::Effect;
 use crate::console::model::Model;
-use crate::console::motion::Motion;
+use crate::console::model::motion::Motion;
 use crate::console::settle;
 use crate::console::tone::Tone;
 

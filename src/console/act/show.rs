@@ -2,11 +2,11 @@
 
 use super::log::log;
 use crate::console::action::Place;
-use crate::console::dialog::Dialog;
 use crate::console::effect::Effect;
 use crate::console::log::LogAction;
+use crate::console::model::dialog::Dialog;
+use crate::console::model::palette::Palette;
 use crate::console::model::{Model, Overlay, Screen};
-use crate::console::palette::Palette;
 use crate::console::screen::activity::Activity;
 use crate::console::screen::events::Events;
 use crate::console::screen::help::Help;

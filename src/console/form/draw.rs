@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Form, Value};
-use crate::console::pen::{Pen, frame};
+use crate::console::draw::pen::{Pen, frame};
 use crate::console::theme::{Role, Theme};
 
 /// Draws a form in the middle of an area.

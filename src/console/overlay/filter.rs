@@ -4,9 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 
 use super::lines::{Led, Lines};
+use crate::console::draw::pen::{Pen, clear};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Overlay};
-use crate::console::motion::Motion;
-use crate::console::pen::{Pen, clear};
 use crate::console::theme::Role;
 use crate::console::widget::input::Input;
 

@@ -5,10 +5,10 @@ use ratatui::buffer::Buffer;
 
 use super::lines::{Led, Lines};
 use crate::console::act::propose;
+use crate::console::draw::pen::clear;
 use crate::console::effect::{Request, Wish};
 use crate::console::form::{self, Form, Next, site};
 use crate::console::model::{Model, Overlay};
-use crate::console::pen::clear;
 
 pub(super) fn key(model: &mut Model, mut form: Box<Form<site::Id>>, event: KeyEvent) -> Led {
     let Some(fleet) = model.fleet.clone() else {

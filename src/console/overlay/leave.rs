@@ -4,9 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 
 use super::lines::{Led, Lines};
+use crate::console::draw::pen::{Pen, clear};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
-use crate::console::pen::{Pen, clear};
 use crate::console::theme::Role;
 
 pub(super) fn key(event: KeyEvent) -> Led {

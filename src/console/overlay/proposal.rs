@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 
 use super::lines::{Led, Lines};
 use crate::console::activity::Run;
+use crate::console::draw::pen::{Pen, Spans, clear, fill};
 use crate::console::effect::{Effect, Wish};
 use crate::console::keymap::Key;
 use crate::console::model::{Model, Overlay, RUNS_KEPT};
-use crate::console::pen::{Pen, Spans, clear, fill};
 use crate::console::proposal::{Confirm, Open};
 use crate::console::screen::activity::Activity;
 use crate::console::text::{clean, count};

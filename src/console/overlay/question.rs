@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 
 use super::lines::{Led, Lines};
 use crate::console::action::Action;
-use crate::console::dialog::{Dialog, Done, Typed};
+use crate::console::draw::pen::{Pen, Spans, clear, frame};
 use crate::console::effect::Effect;
+use crate::console::model::dialog::{Dialog, Done, Typed};
 use crate::console::model::{Model, Overlay};
-use crate::console::pen::{Pen, Spans, clear, frame};
 use crate::console::question::is_about;
 use crate::console::text::{clean, wrap};
 use crate::console::theme::Role;

@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 
 use super::lines::{Led, Lines};
+use crate::console::draw::pen::{Pen, clear};
 use crate::console::effect::{Effect, Request};
 use crate::console::model::{Model, Overlay};
-use crate::console::pen::{Pen, clear};
 use crate::console::theme::Role;
 use crate::console::tone::Tone;
 

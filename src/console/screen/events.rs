@@ -7,12 +7,12 @@ use ratatui::layout::Rect;
 
 use super::page;
 use crate::console::action::Place;
-use crate::console::ages::Ages;
-use crate::console::filter::{contains, words};
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::Spans;
 use crate::console::message::ContainerEvent;
+use crate::console::model::filter::{contains, words};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::Spans;
 use crate::console::text::clean;
 use crate::console::theme::Role;
 use crate::verdict::SiteRow;

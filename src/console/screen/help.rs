@@ -4,11 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::action::{Class, Entry, Place, TABLE};
-use crate::console::ages::Ages;
-use crate::console::filter::{contains, words};
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::{Pen, Spans, fill};
+use crate::console::model::filter::{contains, words};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::{Pen, Spans, fill};
 use crate::console::text::width;
 use crate::console::theme::Role;
 

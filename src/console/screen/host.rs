@@ -8,12 +8,12 @@ use ratatui::layout::Rect;
 
 use super::page;
 use crate::console::action::{Action, Place};
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::mark::{link_mark, mark};
+use crate::console::draw::pen::Spans;
 use crate::console::effect::Watch;
-use crate::console::mark::{link_mark, mark};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::Spans;
 use crate::console::text::{age, clean, count, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::fleet::{EngineAddress, Host, Name};

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 
 use super::host::{HostPage, expiry, percent, retry, round_trip, share_role, unmeasured};
 use crate::console::action::Place;
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::mark::link_mark;
+use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
-use crate::console::mark::link_mark;
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::{Pen, Spans};
 use crate::console::text::{rate, size};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};

@@ -8,14 +8,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use crate::console::action::Place;
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::Spans;
 use crate::console::effect::{Effect, Followed};
-use crate::console::following::{Following, Origin};
 use crate::console::log::{LogAction, LogMessage, LogScreen, LogStyles};
 use crate::console::message::LogNews;
+use crate::console::model::following::{Following, Origin};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::Spans;
 use crate::console::text::count;
 use crate::console::theme::{Role, Theme};
 use crate::fleet::Name;

@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::{Spans, lines};
 use crate::console::model::Model;
-use crate::console::motion::Motion;
-use crate::console::pen::{Spans, lines};
+use crate::console::model::motion::Motion;
 use crate::console::text::count;
 use crate::console::theme::Role;
 

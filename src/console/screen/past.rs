@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 use super::page;
 use super::told::{begun, mark, took_ms, version};
 use crate::console::action::Place;
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::Spans;
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::Spans;
 use crate::console::text::{clean, count, elide, wrap};
 use crate::console::theme::Role;
 

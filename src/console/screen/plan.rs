@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 
 use super::page;
 use crate::console::action::{Action, Place};
-use crate::console::ages::Ages;
+use crate::console::draw::ages::Ages;
+use crate::console::draw::pen::{Pen, Spans};
+use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::motion::Motion;
-use crate::console::pen::{Pen, Spans};
 use crate::console::plan_lines::summary;
 use crate::console::text::{clean, elide, width};
 use crate::console::theme::Role;

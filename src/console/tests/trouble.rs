@@ -1,8 +1,8 @@
 //! A host in trouble is one line among the sites.
 
 use super::fixture;
-use crate::console::order;
-use crate::console::sites_list::{SitesList, Sort};
+use crate::console::model::order;
+use crate::console::model::sites_list::{SitesList, Sort};
 use crate::fleet::Name;
 use crate::verdict::host::{alert, host_line};
 use crate::verdict::tally::tally;

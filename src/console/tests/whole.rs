@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::time::{Instant, timeout};
 
-use super::super::options::{ConsoleOptions, Subject};
+use super::super::run::options::{ConsoleOptions, Subject};
 use super::super::run::{Assembled, assembled};
 use crate::console::effect::Effect;
 use crate::console::harness::text;

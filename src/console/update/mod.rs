@@ -3,9 +3,9 @@
 mod keys;
 mod news;
 
-use super::dialog::Asked;
 use super::effect::Effect;
 use super::message::Message;
+use super::model::dialog::Asked;
 use super::model::{Model, Overlay, Start};
 use super::proposal::Open;
 use super::screen::logs;

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
-use crate::console::pen::Pen;
+use crate::console::draw::pen::Pen;
 use crate::console::text::{clean, width};
 use crate::console::theme::{Role, Theme};
 

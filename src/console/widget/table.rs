@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::pen::{Pen, fill};
+use crate::console::draw::pen::{Pen, fill};
 use crate::console::text::{elide, width};
 use crate::console::theme::{Role, Theme};
 

@@ -3,7 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::widget::input::Input;
+use crate::console::widget::input::Input;
 use crate::engine::{Answer, Question};
 
 /// Longer secrets are pasted by mistake.

@@ -2,8 +2,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::filter::{contains, words};
-use super::sites_list::SitesList;
+use crate::console::model::filter::{contains, words};
+use crate::console::model::sites_list::SitesList;
 use crate::verdict::{HostRow, Link, SiteRow};
 
 /// Whether a row is shown.

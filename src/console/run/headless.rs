@@ -7,12 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
-use super::effect::Effect;
-use super::message::Message;
-use super::options::ConsoleOptions;
-use super::run::{Assembled, assembled};
-use super::update::{after_frame, before_frame, update};
-use super::view;
+use crate::console::effect::Effect;
+use crate::console::message::Message;
+use crate::console::run::options::ConsoleOptions;
+use crate::console::run::{Assembled, assembled};
+use crate::console::update::{after_frame, before_frame, update};
+use crate::console::view;
 
 /// Pieces of news taken at once.
 const BATCH: usize = 4096;

@@ -4,8 +4,8 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::text;
-use super::widget::list::List;
+use crate::console::text;
+use crate::console::widget::list::List;
 use crate::fleet::Name;
 use crate::verdict::site::FRESH_S;
 use crate::verdict::{Reading, SiteRow, State};

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::keymap::Keymap;
-use super::theme::Theme;
+use crate::console::keymap::Keymap;
+use crate::console::theme::Theme;
 
 /// What the configuration asks of the console.
 #[derive(Debug, Default)]

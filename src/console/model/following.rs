@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::log::{LogScreen, SourceId};
+use crate::console::log::{LogScreen, SourceId};
 
 /// Logs being followed.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::effect::Effect;
-use super::keymap::Key;
-use super::model::Model;
-use super::options::ConsoleOptions;
-use super::run::{Console, ConsoleError, Drawn, Face, assembled};
-use super::view;
+use crate::console::effect::Effect;
+use crate::console::keymap::Key;
+use crate::console::model::Model;
+use crate::console::run::options::ConsoleOptions;
+use crate::console::run::{Console, ConsoleError, Drawn, Face, assembled};
+use crate::console::view;
 use crate::verdict::tally::tally;
 
 /// A key as the configuration writes it, and when it was pressed.

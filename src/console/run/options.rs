@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::question::Desk;
+use crate::console::question::Desk;
 use crate::fleet::Host;
 use crate::walk::FleetFile;
 use crate::walk::look::Connect;

@@ -3,9 +3,9 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use super::action::{Action, Class, Entry, Place, TABLE};
-use super::filter::{contains, words};
-use super::widget::input::Input;
+use crate::console::action::{Action, Class, Entry, Place, TABLE};
+use crate::console::model::filter::{contains, words};
+use crate::console::widget::input::Input;
 use crate::verdict::SiteRow;
 
 /// How many lines it shows.

@@ -1,7 +1,7 @@
 //! The marks of what sites and hosts are doing.
 
-use super::model::Model;
-use super::theme::Role;
+use crate::console::model::Model;
+use crate::console::theme::Role;
 use crate::verdict::{Link, State};
 
 /// A state's mark and role.

@@ -1,0 +1,5 @@
+//! What drawing is done with: pens, marks, ages.
+
+pub mod ages;
+pub mod mark;
+pub mod pen;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use load::{Clients, Load};
 use ostler::apply::{OperationOutcome, journal};
+use ostler::plan::service::operation::ServiceOperation;
 use ostler::plan::{Intent, OperationKind};
 use ostler::record::{Labelled, Role};
 use world::World;
@@ -300,7 +301,7 @@ async fn secrets_reach_the_site_as_files_and_nobody_else() {
     assert!(
         plan.operations
             .iter()
-            .any(|o| matches!(o.kind, OperationKind::WriteSecrets { .. })),
+            .any(|o| matches!(o.kind, OperationKind::Service(ServiceOperation::Secrets(_)))),
         "{plan:#?}"
     );
     assert_eq!(read(&world).await, "another");

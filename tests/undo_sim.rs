@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use ostler::apply::{self, Context, Operator, Outcome, Pace};
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, SecretSpec, Site, file_hash, load};
-use ostler::host::secret::{SecretBytes, SecretFuture, SecretSource};
+use ostler::host::service::secrets::{SecretBytes, SecretFuture, SecretSource};
 use ostler::observe::model::{HostObservation, Observed};
 use ostler::observe::scan::{Inspect, scan};
+use ostler::plan::service::operation::ServiceOperation;
 use ostler::plan::{Operation, OperationKind, Plan, PlanOptions, plan_with};
 use ostler::record::names;
 use ostler::sim::{Fault, Sim, When};
@@ -245,7 +246,7 @@ fn creates(kind: &OperationKind) -> bool {
 
 fn writes(way: &Way) -> bool {
     let mut operations = way.plan.operations.iter();
-    operations.any(|o| matches!(o.kind, OperationKind::WriteSecrets { .. }))
+    operations.any(|o| matches!(o.kind, OperationKind::Service(ServiceOperation::Secrets(_))))
 }
 
 /// `before` was applied by somebody else, and now a host keeps it; the apply of `mine` was cut off.

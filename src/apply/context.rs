@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
-use crate::host::secret::SecretSource;
+use crate::host::service::secrets::SecretSource;
 use crate::record::lock::STALE;
 
 /// Who applies, and from where.

@@ -13,9 +13,12 @@ use super::progress::{Failure, plain};
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::Toolbox;
-use crate::host::secret::SecretSource;
+use crate::host::service::secrets::SecretSource;
 use crate::plan::OperationKind;
-use crate::record::{Layout, names};
+use crate::record::{Layout, SiteRecord, names};
+
+/// Says it in a record.
+type Told = Box<dyn Fn(&mut SiteRecord) + Send>;
 
 /// What the operations of one host share.
 pub(super) struct HostWork {
@@ -37,9 +40,8 @@ pub(super) struct HostWork {
     pub secrets: Arc<dyn SecretSource>,
     lock: OnceLock<Lock>,
     pub desk: Desk,
-    /// Digests of the secrets that this run wrote: the plan cannot know them before the host has
-    /// its key.
-    pub written: Mutex<BTreeMap<Name, BTreeMap<String, String>>>,
+    /// What services have to say in the records of sites that the plan could not know.
+    told: Mutex<BTreeMap<Name, Vec<Told>>>,
 }
 
 impl HostWork {
@@ -73,8 +75,25 @@ impl HostWork {
             secrets: context.secrets.clone(),
             lock: OnceLock::new(),
             desk: Desk::default(),
-            written: Mutex::new(BTreeMap::new()),
+            told: Mutex::default(),
         })
+    }
+
+    /// Says in the record of `site`, when it is written, what the plan could not know.
+    pub fn tell(&self, site: &Name, told: impl Fn(&mut SiteRecord) + Send + 'static) {
+        if let Ok(mut all) = self.told.lock() {
+            all.entry(site.clone()).or_default().push(Box::new(told));
+        }
+    }
+
+    /// What was told of `site`, said in its record.
+    pub fn say_in(&self, site: &Name, record: &mut SiteRecord) {
+        if let Ok(all) = self.told.lock() {
+            all.get(site)
+                .into_iter()
+                .flatten()
+                .for_each(|told| told(record));
+        }
     }
 
     /// Keeps the lock until the host is closed.

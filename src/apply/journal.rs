@@ -21,6 +21,7 @@ use super::progress::{Ended, Failure, OperationOutcome, Outcome};
 use crate::fleet::Name;
 use crate::host::script::CLOSE;
 use crate::host::toolbox::{NewFile, ToolboxError};
+use crate::plan::service::operation::ServiceOperation;
 use crate::plan::{OperationId, OperationKind, Plan};
 use crate::record::Applying;
 
@@ -91,7 +92,9 @@ impl Journal {
                 .collect(),
         };
         let secrets = plan.operations.iter().filter_map(|o| match &o.kind {
-            OperationKind::WriteSecrets { site, .. } => Some((o.host.clone(), site.clone())),
+            OperationKind::Service(ServiceOperation::Secrets(_)) => {
+                Some((o.host.clone(), o.site.clone()?))
+            }
             _ => None,
         });
         let settles = plan.operations.iter().filter_map(|o| match &o.kind {

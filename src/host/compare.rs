@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::router::table::{Map, Maps};
 use super::router::{self, config};
-use super::script::{DIGESTS, SECRETS};
-use super::secret::{self, SecretBytes};
-use super::{Kind, Toolbox, ToolboxError};
+use super::script::DIGESTS;
+use super::{Kind, Toolbox, ToolboxError, service};
 use crate::engine;
 use crate::fleet::{Name, Ports, SiteState, file_hash};
 use crate::record::route::RouterConfig;
@@ -37,11 +36,11 @@ pub async fn compare(
     if state.host.is_none() {
         return Ok(differs);
     }
-    let (files, process, conf, secrets) = futures_util::join!(
+    let (files, process, conf, services) = futures_util::join!(
         Box::pin(router_files(toolbox, ports, state)),
         Box::pin(process(toolbox, state, reach)),
         Box::pin(configuration(toolbox, state, reach)),
-        Box::pin(secrets(toolbox, state, reach)),
+        Box::pin(services(toolbox, state, reach)),
     );
     let on_disk = take(files, "the router's files", &mut differs)?.unwrap_or_default();
     let running = take(process, "the router's process", &mut differs)?.unwrap_or_default();
@@ -67,15 +66,20 @@ pub async fn compare(
     {
         differs.sites.entry(site).or_default().conf = found;
     }
-    for (site, found) in take(secrets, "secrets on the host", &mut differs)?.unwrap_or_default() {
-        differs.sites.entry(site).or_default().secrets = found;
+    for (name, found) in services {
+        let what = format!("{name} on the host");
+        for (site, found) in take(found, &what, &mut differs)?.unwrap_or_default() {
+            let site = differs.sites.entry(site).or_default();
+            site.services.insert(name, found);
+        }
     }
     if !reach.commands {
-        differs.unknown.push(
+        let services: Vec<&str> = service::ALL.iter().map(|service| service.name).collect();
+        differs.unknown.push(format!(
             "without commands in the toolbox (on-call mode, or it does not run): files that containers read, \
-             secrets, the router's process"
-                .to_owned(),
-        );
+             {}, the router's process",
+            services.join(", ")
+        ));
     }
     Ok(differs)
 }
@@ -335,72 +339,13 @@ async fn configuration(
     Ok(differ)
 }
 
-/// Secrets as they lie on the host, against the recorded digests. The bytes go no further than this.
-async fn secrets(
+/// What services wrote, each looked at in its own way, by the service's name.
+async fn services(
     toolbox: &Toolbox,
     state: &HostState,
     reach: Reach,
-) -> Result<BTreeMap<Name, Vec<Different>>, ToolboxError> {
-    let mut differ = BTreeMap::new();
-    let key = state.host.as_ref().map(|host| host.digest_key.as_str());
-    let with_secrets: Vec<_> = state
-        .sites
-        .values()
-        .filter(|r| !r.secrets.is_empty() && r.state == RecordedState::Wanted(SiteState::Running))
-        .collect();
-    let Some(key) = key.filter(|_| reach.commands && !with_secrets.is_empty()) else {
-        return Ok(differ);
-    };
-    let sites = toolbox.layout.sites();
-    let mut args = vec![sites.as_str()];
-    args.extend(with_secrets.iter().map(|record| record.site.as_str()));
-    let output = toolbox.run(&SECRETS, &args, None).await?;
-    let entries = match output.is_empty() {
-        true => Vec::new(),
-        false => super::archive::unpack(&output).map_err(|_| ToolboxError::Garbled {
-            what: "secrets on the host".into(),
-            why: "the archive cannot be read".into(),
-        })?,
-    };
-    let mut found: BTreeMap<String, SecretBytes> = entries
-        .into_iter()
-        .filter(|e| e.kind == Kind::File)
-        .map(|e| {
-            (
-                e.path.trim_start_matches("./").to_owned(),
-                SecretBytes(e.bytes),
-            )
-        })
-        .collect();
-    for record in with_secrets {
-        let site = &record.site;
-        let prefix = format!("{site}/private/secrets/");
-        let mut different = Vec::new();
-        for (name, digest) in &record.secrets {
-            let there = found.remove(&format!("{prefix}{name}"));
-            let live = match there {
-                Some(bytes) if secret::digest(key, site, name, &bytes) == *digest => continue,
-                Some(_) => Some("changed".to_owned()),
-                None => None,
-            };
-            different.push(Different {
-                path: name.clone(),
-                applied: Some("written".to_owned()),
-                live,
-            });
-        }
-        let more = found
-            .keys()
-            .filter_map(|path| path.strip_prefix(&prefix))
-            .filter(|name| !name.starts_with('.'));
-        different.extend(more.map(|name| Different {
-            path: name.to_owned(),
-            applied: None,
-            live: Some("added".to_owned()),
-        }));
-        if !different.is_empty() {
-            differ.insert(site.clone(), different);
-        }
-    }
-    Ok(differ)
+) -> Vec<(&'static str, Result<service::BySite, ToolboxError>)> {
+    let asked = service::ALL.iter().filter(|_| reach.commands);
+    let asked = asked.map(async |one| (one.name, (one.compare)(toolbox, state).await));
+    futures_util::future::join_all(asked).await
 }

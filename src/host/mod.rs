@@ -7,7 +7,7 @@ pub mod lock;
 pub mod machine;
 pub mod router;
 pub mod script;
-pub mod secret;
+pub mod service;
 pub mod state;
 pub mod toolbox;
 

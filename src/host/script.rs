@@ -31,7 +31,7 @@ impl Script {
     }
 }
 
-const SHORT: Duration = Duration::from_secs(15);
+pub(super) const SHORT: Duration = Duration::from_secs(15);
 
 /// Makes folders and gives them mode and owner. Never used below what a customer can write.
 ///
@@ -281,28 +281,10 @@ exec find "$@" -type f -exec sha256sum -- {} +
     deadline: SHORT,
 };
 
-/// The secrets of sites, as a tar archive on standard output: read by the program, told to nobody.
-///
-/// Arguments: `DIR SITE…`: the folder of all sites, and names. Nothing is printed where none of them
-/// has any. Exit 0.
-pub const SECRETS: Script = Script {
-    tag: "secrets",
-    text: r#"cd -- "$1" || exit 1
-shift
-left=$#
-while [ "$left" -gt 0 ]; do
-  dir=./$1/private/secrets; shift; left=$((left - 1))
-  if [ -d "$dir" ] && [ ! -L "$dir" ]; then set -- "$@" "$dir"; fi
-done
-[ $# -eq 0 ] || exec tar -cf - -- "$@"
-"#,
-    deadline: SHORT,
-};
-
-/// All scripts.
+/// All scripts but those of services.
 pub const ALL: &[Script] = &[
     TREE, PUBLISH, REMOVE, CLOSE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER,
-    DISK, OWN, DIGESTS, SECRETS, MACHINE,
+    DISK, OWN, DIGESTS, MACHINE,
 ];
 
 #[cfg(test)]
@@ -323,8 +305,13 @@ mod tests {
 
     #[test]
     fn tags_are_unique_and_texts_parse() {
-        for (at, script) in ALL.iter().enumerate() {
-            assert!(ALL[..at].iter().all(|s| s.tag != script.tag));
+        let services = crate::host::service::ALL.iter();
+        let all = ALL
+            .iter()
+            .chain(services.flat_map(|service| service.scripts));
+        let all: Vec<&Script> = all.collect();
+        for (at, script) in all.iter().enumerate() {
+            assert!(all[..at].iter().all(|s| s.tag != script.tag));
             let ok = Command::new("sh").args(["-n", "-c", script.text]).status();
             assert!(ok.unwrap().success(), "{}", script.tag);
         }

@@ -210,7 +210,7 @@ pub fn new_host(fleet: &Name, host: &Name) -> Result<HostRecord, ToolboxError> {
         schema: SCHEMA,
         fleet: fleet.to_string(),
         host: host.to_string(),
-        digest_key: super::secret::new_key()?,
+        digest_key: super::service::secrets::new_key()?,
         ..HostRecord::default()
     })
 }

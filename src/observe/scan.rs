@@ -18,7 +18,7 @@ use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
 use crate::host::compare::{Reach, compare};
 use crate::host::lock::{self};
-use crate::host::secret::{self, SecretSource};
+use crate::host::service::secrets::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
 use crate::record::lock::Holder;
 use crate::record::{Labelled, Layout, Role, StateRead};
@@ -345,13 +345,13 @@ async fn secret_digests(
         Some(source) => {
             let mut asking = Vec::new();
             for site in sites {
-                asking.push(async move { (site, secret::read_all(source, site).await) });
+                asking.push(async move { (site, secrets::read_all(source, site).await) });
             }
             let read = some_at_once(asking).await;
             for (site, secrets) in read {
                 match (secrets, key) {
                     (Ok(secrets), Some(key)) => {
-                        let found = secret::digests(key, &site.name, &secrets);
+                        let found = secrets::digests(key, &site.name, &secrets);
                         digests.insert(site.name.clone(), found);
                     }
                     // Readable, but the host has no key yet: apply makes both.

@@ -11,6 +11,7 @@ pub mod drift;
 pub mod graph;
 pub mod operation;
 pub mod recipe;
+pub mod service;
 pub mod show;
 pub mod unfinished;
 
@@ -26,7 +27,6 @@ mod lineage;
 mod order;
 mod place;
 mod route;
-mod service;
 mod site;
 mod uid;
 mod wish;

@@ -1,7 +1,8 @@
 //! One atomic step on one host, as data: what, why, how dangerous, how it is undone.
 
-mod facts;
+pub(crate) mod facts;
 mod kind;
+mod table;
 mod words;
 
 use serde::{Deserialize, Serialize};

@@ -26,14 +26,19 @@ pub struct SiteDiffers {
     pub route: Vec<Different>,
     /// Files that its container reads at its start.
     pub conf: Vec<Different>,
-    /// Secrets, by name; values are never kept.
-    pub secrets: Vec<Different>,
+    /// What services wrote, by the service's name; values are never kept.
+    pub services: BTreeMap<&'static str, Vec<Different>>,
 }
 
 impl SiteDiffers {
+    /// What differs of a service.
+    pub fn service(&self, name: &str) -> &[Different] {
+        self.services.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.route.is_empty() && self.conf.is_empty() && self.secrets.is_empty()
+        self.route.is_empty() && self.conf.is_empty() && self.services.values().all(Vec::is_empty)
     }
 }
 

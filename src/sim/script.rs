@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::Sim;
 use super::behaviour::Answer;
 use super::clock::SECOND;
+use super::output::{done, failed};
+use super::service;
 use super::tree::{self, Kind, Node};
 use super::world::World;
 use crate::engine::ExecOutput;
@@ -29,22 +31,6 @@ pub(super) async fn run(
         }
         ("routes", [port, seconds, domains @ ..]) => routes(sim, port, seconds, domains).await,
         _ => sim.change(|world, now| at_once(world, now, container, tag, &args, stdin)),
-    }
-}
-
-fn done(stdout: impl Into<Vec<u8>>) -> ExecOutput {
-    ExecOutput {
-        code: 0,
-        stdout: stdout.into(),
-        stderr: Vec::new(),
-    }
-}
-
-fn failed(code: i64, words: impl Into<String>) -> ExecOutput {
-    ExecOutput {
-        code,
-        stdout: Vec::new(),
-        stderr: format!("{}\n", words.into()).into_bytes(),
     }
 }
 
@@ -104,26 +90,13 @@ fn at_once(
         },
         ("own", [owner, dir]) => own(world, id, owner, dir),
         ("digests", [dir]) => digests(world, id, dir),
-        ("secrets", [dir, sites @ ..]) => secrets(world, id, dir, sites),
-        _ => failed(
-            127,
-            format!(
-                "the simulation knows no script {tag} with {} arguments",
-                args.len()
-            ),
-        ),
-    }
-}
-
-/// Files below a folder, in order: path relative to it, and content.
-fn below(node: &Node, path: &str, found: &mut Vec<(String, Vec<u8>)>) {
-    match &node.kind {
-        Kind::File(content) => found.push((path.to_owned(), content.clone())),
-        _ => {
-            for (name, child) in node.children().into_iter().flatten() {
-                below(child, &format!("{path}/{name}"), found);
-            }
-        }
+        _ => service::answer(world, id, tag, args).unwrap_or_else(|| {
+            let count = args.len();
+            failed(
+                127,
+                format!("the simulation knows no script {tag} with {count} arguments"),
+            )
+        }),
     }
 }
 
@@ -138,7 +111,7 @@ fn digests(world: &World, id: &str, dir: &str) -> ExecOutput {
         let folders = private.and_then(Node::children).into_iter().flatten();
         for (name, node) in folders.filter(|(name, _)| name.starts_with("conf-")) {
             let mut found = Vec::new();
-            below(node, &format!("./{site}/private/{name}"), &mut found);
+            node.files(&format!("./{site}/private/{name}"), &mut found);
             for (path, content) in found {
                 let digest = hex::encode(Sha256::digest(&content));
                 text.push_str(&format!("{digest}  {path}\n"));
@@ -146,32 +119,6 @@ fn digests(world: &World, id: &str, dir: &str) -> ExecOutput {
         }
     }
     done(text)
-}
-
-fn secrets(world: &World, id: &str, dir: &str, sites: &[&str]) -> ExecOutput {
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut found = Vec::new();
-    for site in sites {
-        let path = format!("{site}/private/secrets");
-        if let Some(node) = world.node(id, &format!("{dir}/{path}"), true) {
-            below(&node, &format!("./{path}"), &mut found);
-        }
-    }
-    if found.is_empty() {
-        return done("");
-    }
-    for (path, content) in found {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o400);
-        header.set_size(content.len() as u64);
-        if let Err(e) = tar.append_data(&mut header, &path, content.as_slice()) {
-            return failed(1, e.to_string());
-        }
-    }
-    match tar.into_inner() {
-        Ok(bytes) => done(bytes),
-        Err(e) => failed(1, e.to_string()),
-    }
 }
 
 /// Memory follows from what the containers have, load from how many there are.

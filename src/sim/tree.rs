@@ -52,6 +52,18 @@ impl Node {
         }
     }
 
+    /// Files at and below it, in order: `path` and what is under it, and content.
+    pub fn files(&self, path: &str, found: &mut Vec<(String, Vec<u8>)>) {
+        match &self.kind {
+            Kind::File(content) => found.push((path.to_owned(), content.clone())),
+            _ => {
+                for (name, child) in self.children().into_iter().flatten() {
+                    child.files(&format!("{path}/{name}"), found);
+                }
+            }
+        }
+    }
+
     /// Whether it is a folder.
     pub fn is_dir(&self) -> bool {
         matches!(self.kind, Kind::Dir(_))

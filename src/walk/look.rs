@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Invalid, Name, Selection};
-use crate::host::secret::SecretSource;
+use crate::host::service::secrets::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_fleet, scan_in_time};
 

@@ -9,7 +9,7 @@ use super::lineage;
 use super::look::{Closely, by_clients};
 use crate::engine::Client;
 use crate::fleet::{self, Fleet, Name, SecretSpec, file_hash};
-use crate::host::secret::SecretSource;
+use crate::host::service::secrets::SecretSource;
 use crate::host::{Toolbox, state};
 use crate::observe::model::Observed;
 use crate::plan::{Notice, PlanOptions, plan_with};

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::fleet::{SecretSpec, Site};
-use crate::host::secret::{self, SecretBytes, SecretError, SecretFuture, SecretSource};
+use crate::host::service::secrets::{self, SecretBytes, SecretError, SecretFuture, SecretSource};
 
 /// Longest time that a command may take: it may well ask for a passphrase.
 const COMMAND: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ impl SecretSource for Sources {
                         .map_err(|e| fail(format!("cannot read {}: {e}", path.display())))?
                 }
                 Some(SecretSpec::Command(argv)) => self.command(argv).await.map_err(fail)?,
-                Some(SecretSpec::Kept) => return Err(fail(secret::KEPT.into())),
+                Some(SecretSpec::Kept) => return Err(fail(secrets::LEFT_ALONE.into())),
             };
             if bytes.len() > LARGEST {
                 return Err(fail("it is larger than 1 MiB".into()));

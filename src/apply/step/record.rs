@@ -11,15 +11,12 @@ use crate::host::state;
 use crate::observe::made;
 use crate::record::{Fields, Labelled, SiteRecord, names};
 
-/// Writes a site's record. What the plan could not know is filled in: the digests of secrets that
-/// were written before the host had a key, the id of an image that was brought by this plan.
+/// Writes a site's record. What the plan could not know is filled in: what services have to tell, the
+/// id of an image that was brought by this plan.
 pub async fn write(work: &HostWork, site: Option<&Name>, record: &SiteRecord) -> Answer {
     let mut record = record.clone();
-    if let Some(site) = site
-        && let Ok(written) = work.written.lock()
-        && let Some(digests) = written.get(site)
-    {
-        record.secrets = digests.clone();
+    if let Some(site) = site {
+        work.say_in(site, &mut record);
     }
     if record.image_id.is_none()
         && let Some(spec) = &record.spec

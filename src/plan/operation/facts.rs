@@ -1,9 +1,7 @@
-//! What holds for every operation of a kind, once: one row for each. What shows a plan, paces it,
-//! looks after the lock and takes back asks here.
+//! What can hold for an operation. What shows a plan, paces it, looks after the lock and takes back
+//! asks for it.
 
 use serde::{Deserialize, Serialize};
-
-use super::kind::OperationKind;
 
 /// How dangerous an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -119,39 +117,10 @@ impl Facts {
     }
 }
 
-impl OperationKind {
-    /// Its row of the table.
-    pub fn facts(&self) -> Facts {
-        match self {
-            Self::PullImage { .. } => Facts::write("pull_image"),
-            Self::BuildToolbox { .. } => Facts::write("build_toolbox"),
-            Self::CreateNetwork { .. } => Facts::write("create_network"),
-            Self::PrepareHost { .. } => Facts::write("prepare_host"),
-            Self::CheckPorts { .. } => Facts::read("check_ports"),
-            Self::WriteRouter { .. } => Facts::write("write_router"),
-            Self::CreateFolders { .. } => Facts::write("create_folders"),
-            Self::TakeOwnership { .. } => Facts::write("take_ownership"),
-            Self::WriteConf { .. } => Facts::write("write_conf"),
-            Self::CleanConf { .. } => Facts::write("clean_conf").follows(),
-            Self::WriteSecrets { .. } => Facts::write("write_secrets"),
-            Self::CreateContainer { .. } => Facts::write("create_container").does(Deed::Create),
-            Self::StartContainer { .. } => Facts::write("start_container").does(Deed::Start),
-            Self::AwaitReady { .. } => Facts::read("await_ready").follows(),
-            Self::AwaitRouter { .. } => Facts::read("await_router").follows(),
-            Self::Route { .. } => Facts::write("route").does(Deed::Route),
-            Self::Unroute { .. } => Facts::destructive("unroute").does(Deed::Unroute),
-            Self::Drain { .. } => Facts::read("drain").follows(),
-            Self::StopContainer { .. } => Facts::destructive("stop_container"),
-            Self::RestartContainer { .. } => Facts::write("restart_container").does(Deed::Restart),
-            Self::RemoveContainer { .. } => Facts::destructive("remove_container")
-                .does(Deed::Remove)
-                .follows(),
-            Self::RenameContainer { .. } => Facts::write("rename_container").follows(),
-            Self::SetLimits { .. } => Facts::write("set_limits"),
-            Self::SetRestart { .. } => Facts::write("set_restart"),
-            Self::WriteRecord { .. } => Facts::write("write_record").follows(),
-            Self::SettleRun { .. } => Facts::write("settle_run").does(Deed::Note).follows(),
-            Self::RecordFleet { .. } => Facts::write("record_fleet").does(Deed::Note).follows(),
-        }
-    }
+/// What an operation of a service tells of itself.
+pub trait Tells {
+    /// Its row.
+    fn facts(&self) -> Facts;
+    /// What it does, in a few words.
+    fn describe(&self) -> String;
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Limits, Name, Subnet};
 use crate::observe::model::Owner;
+use crate::plan::service::operation::ServiceOperation;
 use crate::record::SiteRecord;
 use crate::record::route::{RouteEntry, RouterConfig};
 use crate::record::spec::NewContainer;
@@ -107,20 +108,6 @@ pub enum OperationKind {
         site: Name,
         /// Hash still in use; none: remove all.
         keep: Option<String>,
-    },
-    /// Write secrets into `private/secrets`, each by temporary name and rename; remove others.
-    WriteSecrets {
-        /// Site.
-        site: Name,
-        /// Owner.
-        uid: u32,
-        /// Name → keyed digest of the bytes that apply must find at the source; empty when the
-        /// host has no key yet.
-        digests: BTreeMap<String, String>,
-        /// Names that the file knows no more, and that the container that still serves may read:
-        /// they stay until a second write without them.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        keep: Vec<String>,
     },
     /// Create a container.
     CreateContainer {
@@ -235,4 +222,7 @@ pub enum OperationKind {
         /// Hash of the file.
         hash: String,
     },
+    /// Whatever a service of the site does.
+    #[serde(untagged)]
+    Service(ServiceOperation),
 }

@@ -31,14 +31,7 @@ impl OperationKind {
                 format!("write {}", names.join(", "))
             }
             Self::CleanConf { .. } => "remove old configuration".to_owned(),
-            Self::WriteSecrets { digests, .. } => {
-                let names: Vec<&str> = digests.keys().map(String::as_str).collect();
-                if names.is_empty() {
-                    "remove secrets".to_owned()
-                } else {
-                    format!("write secrets {}", names.join(", "))
-                }
-            }
+            Self::Service(operation) => operation.tells().describe(),
             Self::CreateContainer { container } => {
                 let address = container
                     .address

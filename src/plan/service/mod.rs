@@ -1,7 +1,8 @@
 //! What sites have beside their containers. One file here and one line in [`ALL`] per service.
 
+pub mod operation;
 mod seam;
-mod secrets;
+pub mod secrets;
 
 pub(crate) use seam::Service;
 

@@ -1,8 +1,11 @@
 //! Secrets: which digests they should have, and when they are written. A site that does not run
 //! keeps them.
 
+pub mod operation;
+
 use std::collections::BTreeMap;
 
+use super::operation::ServiceOperation;
 use super::seam::Service;
 use crate::fleet::{Recipe, Site, SiteState};
 use crate::plan::cause;
@@ -13,6 +16,7 @@ use crate::plan::recipe::base::Setting;
 use crate::plan::site::stage::{Refused, Stage};
 use crate::record::SiteRecord;
 use crate::record::spec::{Bind, ContainerSpec};
+use operation::SecretsOperation;
 
 /// Name → digest.
 type Digests = BTreeMap<String, String>;
@@ -52,7 +56,7 @@ impl Service for Secrets {
             .ground
             .differs(stage.name)
             .filter(|_| !seen.secret_errors.contains_key(stage.name))
-            .map_or(&[][..], |d| &d.secrets);
+            .map_or(&[][..], |d| d.service(self.name()));
         let mut written = digests.iter();
         if edited.is_empty() && written.all(|(name, digest)| recorded.get(name) == Some(digest)) {
             return Ok(());
@@ -96,7 +100,7 @@ impl Service for Secrets {
             at_their_sources(look, site, record, found);
         }
         if let Some(differs) = look.differs(&site.name) {
-            found.differences("secrets", &differs.secrets);
+            found.differences("secrets", differs.service(self.name()));
         }
     }
 }
@@ -169,10 +173,11 @@ fn no_more<T>(recorded: &Digests, now: &BTreeMap<String, T>) -> Vec<String> {
 }
 
 fn write(stage: &Stage, digests: Digests, keep: Vec<String>) -> OperationKind {
-    OperationKind::WriteSecrets {
+    let operation = SecretsOperation::WriteSecrets {
         site: stage.name.clone(),
         uid: stage.uid,
         digests,
         keep,
-    }
+    };
+    OperationKind::Service(ServiceOperation::Secrets(operation))
 }

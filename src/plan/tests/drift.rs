@@ -127,7 +127,8 @@ fn by_hand(world: &mut World, what: u8, which: u8) -> Option<&'static str> {
         }
         14 if has_secrets && runs => {
             let one = host.edited.sites.entry(site).or_default();
-            one.secrets = vec![different("written", "changed")];
+            one.services
+                .insert("secrets", vec![different("written", "changed")]);
             Some("secrets.x.example")
         }
         15 => {

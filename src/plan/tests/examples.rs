@@ -5,6 +5,8 @@ use super::make::{Draw, domain, fleet, host, name, site, world};
 use super::text::text;
 use crate::fleet::*;
 use crate::observe::model::*;
+use crate::plan::service::operation::ServiceOperation;
+use crate::plan::service::secrets::operation::SecretsOperation;
 use crate::plan::show::groups;
 use crate::plan::{Intent, OperationKind, Plan, PlanOptions, plan, plan_with};
 use crate::record::names;
@@ -387,15 +389,17 @@ fn a_renamed_secret_stays_until_its_last_reader_is_gone() {
             .insert("WHERE".into(), "/run/secrets/RENAMED".into());
     });
     let plan = planned(&fleet, &world);
-    let writes: Vec<(usize, &Vec<String>)> = plan
-        .operations
-        .iter()
-        .enumerate()
-        .filter_map(|(at, operation)| match &operation.kind {
-            OperationKind::WriteSecrets { keep, .. } => Some((at, keep)),
-            _ => None,
-        })
-        .collect();
+    let writes: Vec<(usize, &Vec<String>)> =
+        plan.operations
+            .iter()
+            .enumerate()
+            .filter_map(|(at, operation)| match &operation.kind {
+                OperationKind::Service(ServiceOperation::Secrets(
+                    SecretsOperation::WriteSecrets { keep, .. },
+                )) => Some((at, keep)),
+                _ => None,
+            })
+            .collect();
     let at = |kind| kinds(&plan).iter().position(|k| *k == kind).unwrap();
     let [(first, kept), (second, none)] = writes[..] else {
         panic!("{plan:#?}")

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 
 use crate::fleet::{Domain, Fleet, Name};
 use crate::observe::model::*;
+use crate::plan::service::operation::ServiceOperation;
+use crate::plan::service::secrets::operation::SecretsOperation;
 use crate::plan::{ContainerRef, Operation, OperationId, OperationKind, Plan, Undo};
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::SpecNetwork;
@@ -351,12 +353,12 @@ impl WorldHost {
                     );
                 }
             }
-            K::WriteSecrets {
+            K::Service(ServiceOperation::Secrets(SecretsOperation::WriteSecrets {
                 site,
                 uid,
                 digests,
                 keep,
-            } => {
+            })) => {
                 self.need(fleet, Role::Toolbox, why);
                 assert_eq!(self.folders.get(site).map(|o| o.uid), Some(*uid), "{why}");
                 let found = digests.iter().map(|(name, digest)| {
@@ -372,8 +374,8 @@ impl WorldHost {
                     .sites
                     .entry(site.clone())
                     .or_default()
-                    .secrets
-                    .clear();
+                    .services
+                    .remove("secrets");
                 let before = self.secrets.remove(site).unwrap_or_default();
                 found.extend(before.into_iter().filter(|(name, _)| keep.contains(name)));
                 self.secrets.insert(site.clone(), found);

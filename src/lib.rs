@@ -14,5 +14,6 @@ pub mod observe;
 pub mod plan;
 pub mod record;
 pub mod sim;
+pub mod text;
 pub mod verdict;
 pub mod walk;

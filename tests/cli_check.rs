@@ -52,6 +52,28 @@ fn findings_are_told_to_programs_too() {
 }
 
 #[test]
+fn what_nobody_sees_is_replaced_and_json_stays_json() {
+    // Direction, zero width, a tag, a control of more than one byte.
+    let odd = "x\u{202e}y\u{200b}\u{e0041}\u{9b}2J";
+    let file = GOOD.replace("blog.localhost", &format!("\"{odd} z\""));
+    let folder = folder("fleet.yml", &file);
+    let hides = |text: &str| text.chars().any(|c| odd.contains(c) && !c.is_ascii());
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("x\u{fffd}y\u{fffd}"), "{}", ran.err);
+    assert!(!hides(&ran.err), "{:?}", ran.err);
+    let ran = ostler_in(folder.path(), &["check", "--json"]);
+    assert!(!hides(&ran.out), "{:?}", ran.out);
+    let message = ran.json()["findings"][0].to_string();
+    assert!(message.contains('\u{202e}'), "{message}");
+    // A line of ours that names what was given.
+    let ran = ostler_in(folder.path(), &["--fleet", odd, "check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("x\u{fffd}y\u{fffd}"), "{}", ran.err);
+    assert!(!hides(&ran.err), "{:?}", ran.err);
+}
+
+#[test]
 fn the_fleet_file_is_found_in_this_order() {
     let folder = folder("fleet.yml", GOOD);
     let other = folder.path().join("other.yml");

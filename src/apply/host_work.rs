@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Operator};
 use super::desk::Desk;
 use super::lock::{Lock, LockError};
-use super::progress::{Failure, plain};
+use super::progress::Failure;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::Toolbox;
 use crate::host::service::secrets::SecretSource;
 use crate::plan::OperationKind;
 use crate::record::{Layout, SiteRecord, names};
+use crate::text::plain;
 
 /// Says it in a record.
 type Told = Box<dyn Fn(&mut SiteRecord) + Send>;

@@ -12,6 +12,7 @@ use crate::host::ToolboxError;
 use crate::host::router::RouterError;
 use crate::plan::OperationId;
 use crate::record::Holder;
+use crate::text::{plain, plain_line};
 
 /// One thing that happened. Sent in the order it happened; the receiver may be slow or gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Say {
     pub fn step(&self, text: impl AsRef<str>) {
         let _ = self.to.send(Progress::Step {
             id: self.id.clone(),
-            text: plain(text.as_ref()).replace('\n', " "),
+            text: plain_line(text.as_ref()),
         });
     }
 }
@@ -193,42 +194,6 @@ impl From<RouterError> for Failure {
 /// What a step answers: a note worth keeping, or why it failed.
 pub(super) type Answer = Result<Option<String>, Failure>;
 
-/// Text without anything that could drive a terminal: escape sequences are taken out whole, other
-/// control characters but the newline become spaces.
-pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => match chars.peek() {
-                Some('[') => {
-                    chars.next();
-                    for c in chars.by_ref() {
-                        if ('\u{40}'..='\u{7e}').contains(&c) {
-                            break;
-                        }
-                    }
-                }
-                Some(']' | 'P' | 'X' | '^' | '_') => {
-                    chars.next();
-                    while let Some(c) = chars.next() {
-                        if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
-                            break;
-                        }
-                    }
-                }
-                _ => {
-                    chars.next();
-                }
-            },
-            '\n' => out.push('\n'),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// How one operation ended, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -300,20 +265,6 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escape_sequences_are_taken_out_whole() {
-        for (given, wanted) in [
-            ("a\u{1b}[1;31mred\u{1b}[0m", "ared"),
-            ("\u{1b}]0;title\u{7}x", "x"),
-            ("\u{1b}]8;;http://e\u{1b}\\link", "link"),
-            ("\u{1b}c\u{1b}", ""),
-            ("tab\tcr\rnul\0\nnext\u{9b}2J", "tab cr nul \nnext 2J"),
-            ("\u{1b}[31", ""),
-        ] {
-            assert_eq!(plain(given), wanted, "{given:?}");
-        }
-    }
 
     #[test]
     fn the_exit_code_says_how_much_was_done() {

@@ -4,7 +4,8 @@ use super::args::AdoptArgs;
 use super::confirm::Ask;
 use super::context::Context;
 use super::walk::{self, How};
-use super::{Exit, Failure, site, text};
+use super::{Exit, Failure, site};
+use crate::text;
 use crate::walk::Ask as Asked;
 
 /// Edits the file by what is live, and records it on the host: through the same walk as every

@@ -11,8 +11,8 @@ use rustix::termios::{
 };
 use zeroize::Zeroizing;
 
-use super::text;
 use crate::engine::transport::ask::{Answer, Ask, Headless, Question};
+use crate::text;
 
 /// Held while a question is open, whoever asks: a line that is typed answers what is read.
 static ASKING: Mutex<()> = Mutex::new(());

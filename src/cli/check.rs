@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::context::Context;
-use super::{Exit, Failure, text};
+use super::{Exit, Failure};
 use crate::fleet::{Finding, Level};
+use crate::text;
 use crate::walk::{FleetFile, FleetFileError};
 
 #[derive(Serialize)]

@@ -80,7 +80,7 @@ fn load_from(path: &Path) -> Result<Config, Failure> {
     // Of `Mode: on-call` nothing would be heard, and hosts could be changed.
     let keys: BTreeMap<String, IgnoredAny> = serde_yaml::from_str(&text).map_err(broken)?;
     if let Some(odd) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let odd = super::text::line(odd);
+        let odd = crate::text::line(odd);
         let failure = Failure::new(format!("{}: there is no setting `{odd}`", path.display()));
         return Err(failure.help(match nearest(&odd, KEYS) {
             Some(meant) => format!("did you mean `{meant}`?"),

@@ -82,7 +82,7 @@ impl Context {
         self.network.start_paths_at(&folder_of(&path));
         let (file, doubts) = FleetFile::of(&path, source).map_err(|error| self.unusable(error))?;
         if !doubts.is_empty() {
-            let doubts = super::text::count(doubts.len(), "warning");
+            let doubts = crate::text::count(doubts.len(), "warning");
             let path = path.display();
             self.out
                 .warn(&format!("{doubts} in {path}; `ostler check` shows them"));

@@ -4,11 +4,12 @@ use super::args::EngineArg;
 use super::context::{Context, DEFAULT_ROOT};
 use super::out::Out;
 use super::style::Style;
-use super::{Exit, Failure, text};
+use super::{Exit, Failure};
 use crate::doctor::check::Mark;
 use crate::doctor::facts::Patient;
 use crate::doctor::{Report, examine};
 use crate::fleet::Ports;
+use crate::text;
 
 /// The one engine that was named; else the hosts of the fleet file; else the engine found here.
 pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, Failure> {

@@ -5,13 +5,13 @@ use serde::Serialize;
 use super::context::Context;
 use super::style::Style;
 use super::table::{Cell, Table};
-use super::text::{self, count};
 use super::{Exit, Failure};
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::HostObservation;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
+use crate::text::{self, count};
 use crate::walk::look::{Closely, Seen};
 
 /// A host, as `drift --json` tells it.

@@ -9,9 +9,10 @@ use super::context::Context;
 use super::rows::{self, HostTold};
 use super::style::Style;
 use super::table::{Cell, Table};
-use super::{Exit, Failure, sites, text};
+use super::{Exit, Failure, sites};
 use crate::fleet::Name;
 use crate::observe::scan::Inspect;
+use crate::text;
 use crate::walk::look::Closely;
 
 mod measured;
@@ -98,10 +99,7 @@ fn table_with(rows: &[HostTold], measured: &BTreeMap<Name, Measured>) -> Table {
             told(row.version.clone()),
             told(row.api.clone()),
             told(row.cpus.map(|n| n.to_string())),
-            told(
-                row.memory
-                    .map(|n| format!("{:.1}G", n as f64 / (1u64 << 30) as f64)),
-            ),
+            told(row.memory.map(text::size)),
             row.sites.to_string().into(),
             count(row.containers).into(),
             count(row.foreign).into(),

@@ -7,10 +7,11 @@ use super::args::InitArgs;
 use super::context::Context;
 use super::engine::Found;
 use super::out::Out;
-use super::{Exit, Failure, text};
+use super::{Exit, Failure};
 use crate::doctor::look;
 use crate::engine::{Client, Gate};
 use crate::fleet::{self, EngineAddress, Name, Ports};
+use crate::text;
 
 /// Writes a fleet file for the engine it finds, with one site that answers without DNS.
 pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {

@@ -9,9 +9,9 @@ use super::context::Context;
 
 use super::style::Style;
 use super::table::{Cell, Table};
-use super::text::{self, count};
 use super::{Exit, Failure};
 use crate::fleet::{Name, Selection};
+use crate::text::{self, count};
 use crate::walk::history::{Past, State};
 use crate::walk::past::{self, Told};
 use crate::walk::{FleetFile, Outset};
@@ -128,15 +128,7 @@ fn moment(at: &str) -> String {
 }
 
 fn took(past: &Past) -> String {
-    past.took_ms.map(duration).unwrap_or_default()
-}
-
-fn duration(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
-        10_000..120_000 => format!("{} s", ms / 1000),
-        _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
-    }
+    past.took_ms.map(text::took_in_words).unwrap_or_default()
 }
 
 fn state(past: &Past) -> Cell {
@@ -256,7 +248,7 @@ fn tell(
         };
         let took = match operation.took_ms {
             0 => String::new(),
-            ms => format!("  {}", duration(ms)),
+            ms => format!("  {}", text::took_in_words(ms)),
         };
         let outcome = match operation.outcome {
             "done" => String::new(),
@@ -285,7 +277,7 @@ mod tests {
     fn times_and_durations_read_well() {
         assert_eq!(moment("2026-11-21T22:00:00Z"), "2026-11-21 22:00:00");
         for (ms, text) in [(340, "0.3 s"), (12_300, "12 s"), (200_000, "3 min 20 s")] {
-            assert_eq!(duration(ms), text);
+            assert_eq!(text::took_in_words(ms), text);
         }
     }
 }

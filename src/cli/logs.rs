@@ -9,7 +9,6 @@ use futures_util::{Stream, StreamExt};
 
 use super::args::{EngineArg, LogArgs};
 use super::context::Context;
-use super::text::{self, LogCleaner};
 use super::{Exit, Failure};
 use crate::engine::{Client, Error, Gate, LogChunk, LogOptions, Out};
 use crate::fleet::{self, EngineAddress, Fleet, Recipe};
@@ -17,6 +16,7 @@ use crate::host::{Toolbox, state};
 use crate::observe::model::ObservedContainer;
 use crate::observe::{convert, whose};
 use crate::record::{Layout, StateRead, names};
+use crate::text::LogCleaner;
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
@@ -92,7 +92,7 @@ async fn copy(
     raw: bool,
 ) -> Result<Result<(), Error>, Failure> {
     let mut cleaners = [LogCleaner::default(), LogCleaner::default()];
-    let mut lines = [Vec::new(), Vec::new()];
+    let mut lines = [String::new(), String::new()];
     let mut ended = Ok(());
     let mut out = Pending::default();
     // An engine sends each line by itself: what has come is written at once.
@@ -116,12 +116,12 @@ async fn copy(
             }
             let line = &mut lines[which];
             cleaners[which].clean(&chunk.bytes, line);
-            // Whole lines are written: what a character is made of may come in two pieces.
-            if let Some(end) = line.iter().rposition(|b| *b == b'\n') {
-                out.put(which, text::decoded(&line[..=end]).as_bytes())?;
+            // Whole lines are written, so that the two streams do not mix in one.
+            if let Some(end) = line.rfind('\n') {
+                out.put(which, line[..=end].as_bytes())?;
                 line.drain(..=end);
             } else if line.len() > LONGEST {
-                out.put(which, text::decoded(line).as_bytes())?;
+                out.put(which, line.as_bytes())?;
                 line.clear();
             }
         }
@@ -132,7 +132,7 @@ async fn copy(
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
     {
-        write(which, text::decoded(line).as_bytes())?;
+        write(which, line.as_bytes())?;
         // A prompt after an unfinished line would stand in its middle.
         if std::io::stdout().is_terminal() {
             write(which, b"\n")?;

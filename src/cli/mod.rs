@@ -7,7 +7,6 @@ pub mod exit;
 pub mod out;
 pub mod style;
 pub mod table;
-pub mod text;
 pub mod walk;
 
 mod adopt;

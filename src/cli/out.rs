@@ -58,11 +58,11 @@ impl Out {
         self.text(&table.render(self.colour))
     }
 
-    /// Writes JSON for programs.
+    /// Writes JSON for programs; people may look at it too, so that nothing in it drives a terminal.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value)
             .map_err(|error| Failure::caused("cannot write this as JSON", &error))?;
-        self.line(&text)
+        self.line(&crate::text::escaped(&text))
     }
 
     /// Says something on the way. A closed standard error is not worth failing for.
@@ -73,7 +73,7 @@ impl Out {
     /// Says what is doubtful.
     pub fn warn(&self, text: &str) {
         let mark = Style::Warn.paint("warning:", self.colour_err);
-        self.say(&format!("{mark} {}", super::text::lines(text)));
+        self.say(&format!("{mark} {}", crate::text::lines(text)));
     }
 
     /// Says why a command failed.
@@ -82,15 +82,15 @@ impl Out {
             return;
         }
         let error = Style::Bad.paint("error:", self.colour_err);
-        self.say(&format!("{error} {}", super::text::lines(&failure.message)));
+        self.say(&format!("{error} {}", crate::text::lines(&failure.message)));
         if verbose {
             for cause in &failure.causes {
-                self.say(&format!("  caused by: {}", super::text::line(cause)));
+                self.say(&format!("  caused by: {}", crate::text::line(cause)));
             }
         }
         if let Some(help) = &failure.help {
             let mark = Style::Strong.paint("help:", self.colour_err);
-            self.say(&format!("{mark} {}", super::text::lines(help)));
+            self.say(&format!("{mark} {}", crate::text::lines(help)));
         }
     }
 }

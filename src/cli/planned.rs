@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::style::Style;
-use super::text::{self, count};
 use crate::fleet::Name;
 use crate::plan::show::{self, Group};
 use crate::plan::{Class, Interruption, Notice, Operation, OperationId, Plan, Problem, Undo};
+use crate::text::{self, count};
 
 /// The plan by host and site: what, why, how dangerous, how long it interrupts, how it is undone.
 pub fn render(plan: &Plan, colour: bool) -> String {

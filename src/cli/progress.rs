@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::out::Out;
 use super::planned::place;
 use super::style::Style;
-use super::text::{self, count};
 use crate::apply::{HostProgress, OperationOutcome, Outcome, Progress};
 use crate::plan::{Operation, OperationId, Plan};
+use crate::text::{self, count};
 
 /// Shows progress as it comes.
 pub struct View<'a> {
@@ -80,7 +80,11 @@ impl<'a> View<'a> {
                 let note = note
                     .as_ref()
                     .map_or(String::new(), |n| format!("; {}", text::line(n)));
-                ("✔", Style::Good, format!(" ({}{note})", seconds(took)))
+                (
+                    "✔",
+                    Style::Good,
+                    format!(" ({}{note})", text::took_in_words(took.as_millis() as u64)),
+                )
             }
             OperationOutcome::Failed { failure } => {
                 ("✖", Style::Bad, format!(": {}", text::line(&failure.why)))
@@ -141,10 +145,6 @@ impl<'a> View<'a> {
     }
 }
 
-fn seconds(took: Duration) -> String {
-    format!("{:.1} s", took.as_secs_f32())
-}
-
 /// How an apply ended: what was done; what failed, why, and the last lines of its log; what was not
 /// done; what to do next.
 pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
@@ -188,7 +188,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
     if !shown.is_empty() {
         shown.push('\n');
     }
-    let took = seconds(Duration::from_millis(outcome.took_ms));
+    let took = text::took_in_words(outcome.took_ms);
     let done = count(outcome.done(), "operation");
     let left = outcome.left();
     let line = match (outcome.is_complete(), outcome.cancelled) {

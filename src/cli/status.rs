@@ -9,9 +9,9 @@ use super::context::Context;
 use super::rows::{self, HostTold, SiteTold};
 use super::style::Style;
 use super::table::Table;
-use super::text::{self, count};
 use super::{Exit, Failure, hosts, sites};
 use crate::observe::scan::Inspect;
+use crate::text::{self, count};
 use crate::verdict::{SiteRow, State};
 use crate::walk::look::Closely;
 

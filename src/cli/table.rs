@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::style::Style;
-use super::text;
+use crate::text;
 
 /// A cell: text that may come from anywhere, and how it is shown.
 #[derive(Debug, Clone)]

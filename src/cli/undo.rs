@@ -3,14 +3,13 @@
 use super::args::UndoArgs;
 use super::confirm::{Ask, confirm};
 use super::context::Context;
-use super::text::count;
 use super::walk::{self, How};
 use super::{Exit, Failure, planned};
 use crate::fleet::Selection;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::Inspect;
 use crate::record::Applying;
-use crate::record::text::printable;
+use crate::text::{count, printable};
 use crate::walk::back::{self, CutOff};
 use crate::walk::look::{Closely, Reach};
 use crate::walk::{self as walking, Outset, Wish};

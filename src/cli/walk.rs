@@ -7,9 +7,10 @@ use super::confirm::{Ask, confirm};
 use super::context::Context;
 use super::signals::{Signals, Stop};
 use super::style::Style;
-use super::{Exit, Failure, planned, progress, text};
+use super::{Exit, Failure, planned, progress};
 use crate::apply::Outcome;
 use crate::fleet::{DiffLine, EditError};
+use crate::text;
 use crate::walk::carry::{Carried, Event, carry};
 use crate::walk::{FleetFile, FleetFileError, Outset, Proposal, Refusal, Wish};
 

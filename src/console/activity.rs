@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::text::clean;
 use crate::plan::Plan;
 use crate::plan::operation::OperationId;
+use crate::text::clean;
 
 /// What an apply tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -150,7 +150,7 @@ pub fn text(buf: &Buffer) -> String {
                 skip -= 1;
                 continue;
             }
-            skip = super::text::width(symbol).saturating_sub(1);
+            skip = crate::text::width(symbol).saturating_sub(1);
             line.push_str(symbol);
         }
         let _ = writeln!(out, "{}", line.trim_end());

@@ -25,7 +25,6 @@ pub mod question;
 pub mod run;
 pub mod screen;
 pub mod settle;
-pub mod text;
 pub mod theme;
 pub mod tone;
 pub mod update;

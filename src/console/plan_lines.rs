@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::draw::pen::Spans;
 use super::model::filter::{contains, words};
-use super::text::{clean, count, elide, width};
 use super::theme::{Role, Theme};
 use super::words as say;
 use crate::fleet::Name;
 use crate::plan::show;
 use crate::plan::{Class, Interruption, Operation, Plan, Undo};
+use crate::text::{clean, count, elide, width};
 
 /// A plan as lines, made once per plan; each is built only when it is drawn.
 #[derive(Debug)]
@@ -163,10 +163,7 @@ impl PlanLines {
                 vec![
                     (Role::Accent, format!(" {} ", group.verb)),
                     (Role::Strong, title(&group.host, group.site.as_ref())),
-                    (
-                        Role::Dim,
-                        format!("  {}", count(n, "operation", "operations")),
-                    ),
+                    (Role::Dim, format!("  {}", count(n, "operation"))),
                 ]
             }
             PlanLine::Cause(at) => vec![
@@ -250,9 +247,9 @@ pub fn summary(plan: &Plan) -> String {
         .collect();
     sites.sort();
     sites.dedup();
-    let mut parts = vec![count(plan.operations.len(), "operation", "operations")];
+    let mut parts = vec![count(plan.operations.len(), "operation")];
     if !sites.is_empty() {
-        parts.push(count(sites.len(), "site", "sites"));
+        parts.push(count(sites.len(), "site"));
     }
     let destructive = plan
         .operations
@@ -263,7 +260,7 @@ pub fn summary(plan: &Plan) -> String {
         parts.push(format!("{destructive} destructive"));
     }
     if !plan.problems.is_empty() {
-        parts.push(count(plan.problems.len(), "problem", "problems"));
+        parts.push(count(plan.problems.len(), "problem"));
     }
     parts.join(" · ")
 }

@@ -12,9 +12,9 @@ use super::draw::pen::{Pen, Spans, clear, fill, spans_width};
 use super::model::{Model, SMALLEST};
 use super::overlay;
 use super::overlay::lines::Lines;
-use super::text::{count, width};
 use super::theme::Role;
 use super::tone::Tone;
+use crate::text::{count, width};
 use crate::verdict::tally::tally;
 use crate::verdict::{Link, State};
 
@@ -128,7 +128,7 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
         if n > 0 || *link == Link::Ready {
             let (symbol, role) = link_mark(model, *link);
             out.push((role, symbol.into()));
-            out.push((Role::Header, format!("{} ", count(n, "host", "hosts"))));
+            out.push((Role::Header, format!("{} ", count(n, "host"))));
         }
     }
     for host in hosts {
@@ -144,11 +144,11 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
         out.push((Role::Header, text));
     }
     let tally = tally(&model.view.sites, model.fleet.is_none());
-    let (one, many) = match model.fleet {
-        Some(_) => ("site", "sites"),
-        None => ("container", "containers"),
+    let noun = match model.fleet {
+        Some(_) => "site",
+        None => "container",
     };
-    out.push((Role::Header, format!(" {} ", count(tally.all, one, many))));
+    out.push((Role::Header, format!(" {} ", count(tally.all, noun))));
     for (state, n) in [
         (State::Failing, tally.failing),
         (State::Warning, tally.warning),
@@ -201,7 +201,7 @@ fn banner(model: &Model) -> Option<Spans> {
         Role::Warn,
         format!(
             " {sign} {}'s apply on {host} was cut off, {}/{}  ",
-            crate::record::text::printable(&note.who),
+            crate::text::printable(&note.who),
             note.ended,
             note.operations
         ),

@@ -1,7 +1,7 @@
 //! Operations in an operator's words.
 
-use super::text::clean;
 use crate::plan::{Interruption, OperationKind, Undo};
+use crate::text::clean;
 
 /// What an operation does, short.
 pub fn what(kind: &OperationKind) -> String {

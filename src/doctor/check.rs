@@ -9,6 +9,7 @@ use super::facts::{Facts, Unseen, Witness};
 use super::local::Space;
 use crate::engine::{EngineVersion, ListedContainer};
 use crate::fleet::Subnet;
+use crate::text::size;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -372,9 +373,9 @@ fn disk(facts: &Facts) -> Vec<Finding> {
     };
     let judge = |(path, space): &(String, Space)| {
         const GIB: u64 = 1 << 30;
-        let free = space.free as f64 / GIB as f64;
+        let free = size(space.free);
         let percent = space.free.saturating_mul(100) / space.size.max(1);
-        let text = format!("{free:.1} GiB ({percent} %) free below {path}");
+        let text = format!("{free} ({percent} %) free below {path}");
         let remedy = "make room: `docker system df` says what Docker keeps, `docker builder prune` and `docker image prune` remove what nothing uses";
         if space.free < GIB {
             line("disk", Mark::Fail, text).remedy(remedy)

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::text::seen;
 use annotate_snippets::{AnnotationKind, Group, Level as Mark, Renderer, Snippet};
 
 /// How bad a [`Finding`] is.
@@ -163,7 +164,7 @@ pub fn render(findings: &[Finding], source: &str, path: &Path, colour: bool) -> 
     let shown = findings
         .iter()
         .map(|f| renderer.render(&[group(f, source, &path)]));
-    let mut text = shown.collect::<Vec<_>>().join("\n\n");
+    let mut text = seen(&shown.collect::<Vec<_>>().join("\n\n"));
     if !text.is_empty() {
         text.push('\n');
     }

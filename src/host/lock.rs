@@ -9,7 +9,7 @@ use super::archive::unpack;
 use crate::engine::{self, Client};
 use crate::record::labels::{self, Labelled, Role};
 use crate::record::lock::Holder;
-use crate::record::text::printable;
+use crate::text::printable;
 
 /// The heartbeat's file in the lock: seconds on the daemon's clock.
 pub const HEARTBEAT: &str = "/heartbeat";

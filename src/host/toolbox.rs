@@ -6,6 +6,7 @@ use super::archive::{Entry, Kind, header, pack, unpack};
 use super::script::{PUBLISH, Script};
 use crate::engine::{self, Client, Pieces};
 use crate::record::layout::{Layout, temporary};
+use crate::text::short;
 
 /// The recipe of the toolbox's image; `{base}` stands for the image that it is built from.
 pub const DOCKERFILE: &str = include_str!("toolbox.Dockerfile");
@@ -181,12 +182,7 @@ fn garbled(what: &str, why: &dyn std::fmt::Display) -> ToolboxError {
 
 /// What a program said, as one short line that a terminal can be shown.
 fn words(bytes: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(400)
-        .collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    short(&String::from_utf8_lossy(bytes), 400)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::observe::model::{ObservedContainer, RunState};
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::{Bind, ContainerSpec};
 use crate::record::{RecordedState, SiteRecord};
+use crate::text::age_in_words;
 
 /// Why a site changes: its state, its spec.
 pub(crate) fn of_site(record: Option<&SiteRecord>, spec: Option<&ContainerSpec>) -> Vec<String> {
@@ -76,18 +77,9 @@ pub(crate) fn of_halt(container: &ObservedContainer, now: i64) -> String {
         .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
         .map(|then| now - then.timestamp())
         .filter(|seconds| *seconds >= 0)
-        .map(|seconds| format!(" {} ago", duration(seconds)))
+        .map(|seconds| format!(" {} ago", age_in_words(seconds)))
         .unwrap_or_default();
     format!("container exited{why}{ago}")
-}
-
-fn duration(seconds: i64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 /// What differs between two specs.

@@ -9,7 +9,7 @@ use super::wish::Wish;
 use crate::fleet::Name;
 use crate::observe::model::ObservedHost;
 use crate::record::Applying;
-use crate::record::text::printable;
+use crate::text::printable;
 
 /// Says who applies now, whose apply was cut off, and how far it came.
 pub(crate) fn tell(wish: &Wish, seen: &ObservedHost, draft: &mut Draft) {

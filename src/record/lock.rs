@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::printable;
+use crate::text::printable;
 
 /// After how long without a heartbeat a lock is stale: the next apply takes it over.
 pub const STALE: Duration = Duration::from_secs(60);

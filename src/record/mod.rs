@@ -12,7 +12,6 @@ pub mod names;
 pub mod route;
 pub mod site;
 pub mod spec;
-pub mod text;
 
 pub use differs::{Different, Differs, SiteDiffers};
 pub use fields::Fields;

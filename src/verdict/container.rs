@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::evidence::{History, HostData, Source};
 use super::row::SiteRow;
-use crate::console::text::clean;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::record::Labelled;
+use crate::text::clean;
 
 /// Kills for memory are a warning for this long.
 const OOM_MATTERS_S: i64 = 3600;

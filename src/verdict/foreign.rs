@@ -8,10 +8,10 @@ use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
 use super::state::State;
-use crate::console::text::clean;
 use crate::fleet::Name;
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
+use crate::text::clean;
 
 /// State and reason of a container by itself. `oom`: kills for memory that still matter, in words.
 pub fn judge(container: &ObservedContainer, oom: Option<String>) -> (State, String) {

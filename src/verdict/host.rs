@@ -7,11 +7,11 @@ use super::link::{Link, Pulse};
 use super::reach::link;
 use super::row::{SiteRow, blank};
 use super::state::State;
-use crate::console::text::{clean, count};
 use crate::fleet::{Host, Name};
 use crate::observe::model::ObservedHost;
 use crate::plan::unfinished::told;
 use crate::record::Machine;
+use crate::text::{clean, count};
 
 /// One line of the list of hosts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -140,7 +140,7 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option
     let sites = rows.iter().filter(|r| r.in_file).count();
     let unread = data.unread(now);
     if (state == State::Lost || unread.is_some()) && sites > 0 {
-        let unknown = count(sites, "site", "sites");
+        let unknown = count(sites, "site");
         why = format!("{why}; {unknown} not known");
     }
     Some(SiteRow {

@@ -4,11 +4,11 @@ use super::container::{Health, exit_words, health, was_killed};
 use super::evidence::{Facts, HostData};
 use super::row::SiteRow;
 use super::state::State;
-use crate::console::text::{clean, rate, size};
 use crate::fleet::{Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::drift::Field;
 use crate::record::{RecordedState, SiteRecord};
+use crate::text::{clean, rate, size};
 
 /// A container that started less than this ago and does not answer yet is starting.
 const STARTING_S: i64 = 60;

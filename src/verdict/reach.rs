@@ -2,8 +2,8 @@
 
 use super::evidence::HostData;
 use super::link::Link;
-use crate::console::text::clean;
 use crate::fleet::Name;
+use crate::text::clean;
 
 /// Why what is known of a host is old.
 pub(super) fn away(data: &HostData, host: &Name) -> String {

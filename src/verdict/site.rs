@@ -11,11 +11,11 @@ use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
 use super::state::State;
-use crate::console::text::clean;
 use crate::fleet::{Fleet, Name, Site};
 use crate::observe::model::{Observed, ObservedContainer};
 use crate::observe::whose;
 use crate::record::{HostState, Labelled, RecordedState, Role, names};
+use crate::text::clean;
 
 /// Numbers of the router say something about now for this long.
 pub const FRESH_S: i64 = 60;

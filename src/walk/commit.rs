@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::apply::progress::plain;
 use crate::plan::{Plan, show};
+use crate::text::plain;
 
 /// Longest time a question to git may take.
 const ASK: Duration = Duration::from_secs(5);

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::apply::journal::{Close, Entry, Named};
-use crate::apply::progress::{Failure, OperationOutcome, plain};
+use crate::apply::progress::{Failure, OperationOutcome};
 use crate::fleet::Name;
 use crate::plan::OperationId;
+use crate::text::plain_line;
 
 /// How an apply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -336,7 +337,7 @@ fn why(failure: &Failure) -> String {
 
 /// What a host keeps was written by whoever could: one line of it, and nothing for a terminal.
 fn line(text: &str) -> String {
-    plain(text).replace('\n', " ")
+    plain_line(text)
 }
 
 fn printable(named: &Named) -> Named {

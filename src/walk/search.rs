@@ -13,8 +13,8 @@ use crate::host::service::secrets::SecretSource;
 use crate::host::{Toolbox, state};
 use crate::observe::model::Observed;
 use crate::plan::{Notice, PlanOptions, plan_with};
-use crate::record::text::printable;
 use crate::record::{Applying, Layout, RecordedState, names};
+use crate::text::printable;
 
 /// What it takes to find the way.
 pub struct Search<'a> {

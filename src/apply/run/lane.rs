@@ -11,10 +11,11 @@ use crate::apply::context::Pace;
 use crate::apply::host_work::HostWork;
 use crate::apply::journal::{self, HostFile};
 use crate::apply::lock::{Lock, LockError};
-use crate::apply::progress::{Failure, HostProgress, Progress, plain};
+use crate::apply::progress::{Failure, HostProgress, Progress};
 use crate::observe::scan::{Inspect, scan};
 use crate::plan::basis;
 use crate::record::Holder;
+use crate::text::plain;
 
 /// How long a host that was lost is waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, HostConfig};
 
 use crate::apply::host_work::HostWork;
-use crate::apply::progress::{Answer, Failure, Say, plain};
+use crate::apply::progress::{Answer, Failure, Say};
 use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
 use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
 use crate::record::{Role, labels};
+use crate::text::plain;
 
 /// What visitors see until the customer's own files are there.
 const PLACEHOLDER: &str = include_str!("placeholder.html");

@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::apply::host_work::HostWork;
-use crate::apply::progress::{Answer, Failure, plain};
+use crate::apply::progress::{Answer, Failure};
 use crate::engine::LogOptions;
 use crate::host::router;
 use crate::host::script::{AWAIT_HTTP, HTTP};
 use crate::plan::ContainerRef;
+use crate::text::plain;
 
 /// Lines of a container's output shown with a failure.
 const LAST_LINES: u32 = 20;

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::cli::style::Style;
 use crate::cli::table::Cell;
-use crate::console::screen::host::{percent, round_trip};
 use crate::engine::{Client, Mode};
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::{Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
 use crate::record::{Layout, Machine};
+use crate::text::{percent, round_trip};
 use crate::verdict::Pulse;
 use crate::walk::look::Seen;
 

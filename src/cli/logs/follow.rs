@@ -5,9 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::{LogArgs, write_once};
-use crate::cli::text;
 use crate::cli::{Exit, Failure};
 use crate::engine::{Client, LogOptions};
+use crate::text;
 
 /// Between two looks whether the log goes on.
 const RETRY: Duration = Duration::from_secs(1);

@@ -7,10 +7,10 @@ use crate::console::activity::Commit;
 use crate::console::effect::{Effect, Request, Wish};
 use crate::console::form::site;
 use crate::console::model::{Model, Overlay};
-use crate::console::text::count;
 use crate::console::tone::Tone;
 use crate::fleet::Name;
 use crate::plan::unfinished::by;
+use crate::text::count;
 use crate::verdict::SiteRow;
 
 /// Describes a new site, on the host and for the account that are on screen.
@@ -56,7 +56,7 @@ pub(super) fn sites(model: &mut Model, verb: &str, wish: Wish) -> Vec<Effect> {
     let sites = rows.iter().filter_map(|r| r.name.parse().ok()).collect();
     let title = match &rows[..] {
         [one] => format!("{verb} {} on {}", one.name, one.host),
-        many => format!("{verb} {}", count(many.len(), "site", "sites")),
+        many => format!("{verb} {}", count(many.len(), "site")),
     };
     let sites = Some(sites);
     propose(model, Request { title, wish, sites })

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::console::text::{age, age_changes_in};
+use crate::text::{age, age_changes_in};
 
 /// Turns moments into ages, and remembers when the first of them reads differently.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::console::text::{elide, width};
 use crate::console::theme::{Role, Theme};
+use crate::text::{elide, width};
 
 /// A line of pieces, each with its role.
 pub type Spans = Vec<(Role, String)>;

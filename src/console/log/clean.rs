@@ -14,6 +14,8 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::text::{Kind, kind};
+
 /// A colour that a container asked for, as the theme may show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // each is what its name says
@@ -320,15 +322,9 @@ impl Glyphs {
                 self.put(at, picture, 1, true);
             }
             '\x7f' => self.put(at, '\u{2421}', 1, true),
-            // What only asks for another shape of its neighbour (joiners, variation selectors,
-            // skin tones) is where terminals disagree about widths: left out.
-            '\u{200c}'
-            | '\u{200d}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{e0100}'..='\u{e01ef}'
-            | '\u{1f3fb}'..='\u{1f3ff}' => {}
-            '\u{80}'..='\u{9f}' => self.name(at, c),
-            _ if unseen(c) => self.name(at, c),
+            // Terminals disagree about the widths it makes.
+            _ if kind(c) == Kind::Shape => {}
+            _ if kind(c) != Kind::Plain => self.name(at, c),
             _ => match c.width() {
                 Some(0) if self.list.is_empty() => {
                     self.put(at, '\u{25cc}', 1, true);
@@ -347,16 +343,6 @@ impl Glyphs {
             self.marks += 1;
         }
     }
-}
-
-/// Characters that are there and are not seen, or that change the direction of others.
-fn unseen(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// Turns stripped text into glyphs, up to `columns` cells (or a little more).

@@ -2,6 +2,7 @@
 //! of Apache and nginx in their `combined` form. What comes out holds text of the container still
 //! to be cleaned.
 
+use crate::text::{answer_time, size};
 use serde_json::Value;
 
 /// What a piece of a line is, for its style.
@@ -74,7 +75,7 @@ impl Access {
             });
         };
         if let Some(took) = self.took {
-            put(format!("{:>6}", millis(took)), Tone::Faint);
+            put(format!("{:>6}", answer_time(took)), Tone::Faint);
         }
         if !self.method.is_empty() {
             put(format!("{:<4}", self.method), Tone::Plain);
@@ -178,21 +179,6 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
         }
     }
     None
-}
-
-fn millis(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{ms}ms"),
-        _ => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes}B"),
-        1024..1_048_576 => format!("{}K", bytes / 1024),
-        _ => format!("{}M", bytes / 1_048_576),
-    }
 }
 
 #[cfg(test)]

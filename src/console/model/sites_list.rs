@@ -4,9 +4,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::console::text;
 use crate::console::widget::list::List;
 use crate::fleet::Name;
+use crate::text;
 use crate::verdict::site::FRESH_S;
 use crate::verdict::{Reading, SiteRow, State};
 

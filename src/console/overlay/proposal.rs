@@ -12,10 +12,10 @@ use crate::console::keymap::Key;
 use crate::console::model::{Model, Overlay, RUNS_KEPT};
 use crate::console::proposal::{Confirm, Open};
 use crate::console::screen::activity::Activity;
-use crate::console::text::{clean, count};
 use crate::console::theme::{Role, Theme};
 use crate::console::tone::Tone;
 use crate::fleet::DiffLine;
+use crate::text::{clean, count};
 
 /// How many lines stand above the plan's own.
 fn above(open: &Open) -> usize {
@@ -213,10 +213,8 @@ pub(super) fn draw(model: &Model, open: &Open, buf: &mut Buffer, lines: Lines) {
     pen.put(Role::Key, " esc")
         .put(Role::Dim, " leave, nothing is changed   ");
     if below > 0 {
-        pen.put(Role::Key, "↓").put(
-            Role::Dim,
-            &format!(" {} below   ", count(below, "line", "lines")),
-        );
+        pen.put(Role::Key, "↓")
+            .put(Role::Dim, &format!(" {} below   ", count(below, "line")));
     }
     if matches!(
         open.proposal.request.wish,

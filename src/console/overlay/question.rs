@@ -11,10 +11,10 @@ use crate::console::effect::Effect;
 use crate::console::model::dialog::{Dialog, Done, Typed};
 use crate::console::model::{Model, Overlay};
 use crate::console::question::is_about;
-use crate::console::text::{clean, wrap};
 use crate::console::theme::Role;
 use crate::console::tone::Tone;
 use crate::engine::{Answer, Question};
+use crate::text::{clean, wrap};
 
 /// Who asks what, in one line.
 pub fn banner(model: &Model) -> Option<Spans> {

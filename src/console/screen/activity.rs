@@ -7,18 +7,18 @@ use ratatui::layout::Rect;
 
 use super::page;
 use super::past;
-use super::told::{begun, mark, took, took_ms};
+use super::told::{begun, mark};
 use crate::console::action::{Action, Place};
 use crate::console::activity::{Commit, End, OperationLine, Outcome, Progress, Run};
 use crate::console::draw::ages::Ages;
 use crate::console::draw::pen::{self, Spans};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::text::{clean, elide, width, wrap};
 use crate::console::theme::Role;
 use crate::fleet::Name;
 use crate::plan::unfinished::by;
 use crate::record::Applying;
+use crate::text::{clean, elide, took, width, wrap};
 use crate::verdict::SiteRow;
 use crate::walk::history::{Past, State};
 
@@ -360,7 +360,7 @@ fn committed(model: &Model, commit: &Commit, room: usize) -> Spans {
 fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Spans {
     let (symbol, role) = mark(model, past.state);
     let ago = begun(past).map_or_else(String::new, |at| ages.ago(at));
-    let took = past.took_ms.map(took_ms).unwrap_or_default();
+    let took = past.took_ms.map(took).unwrap_or_default();
     let machine = past.whence.split(' ').next().unwrap_or_default();
     let who = format!("{}@{machine}", past.who);
     let wide = room.saturating_sub(60).clamp(12, 60);
@@ -398,7 +398,11 @@ fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {
         Some(_) => (if model.theme.ascii { "X" } else { "✖" }, Role::Bad),
     };
     let time = match run.ended {
-        Some(at) => format!("{} ago, took {}", ages.ago(at / 1000), took(run.began, at)),
+        Some(at) => format!(
+            "{} ago, took {}",
+            ages.ago(at / 1000),
+            between(run.began, at)
+        ),
         None => format!("since {}", ages.ago(run.began / 1000)),
     };
     vec![
@@ -406,6 +410,10 @@ fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {
         (Role::Strong, run.title.clone()),
         (Role::Dim, format!("   {done} of {all} · {time}")),
     ]
+}
+
+fn between(from: i64, to: i64) -> String {
+    took(u64::try_from(to - from).unwrap_or_default())
 }
 
 fn operation(model: &Model, line: &OperationLine, room: usize, ages: &Ages) -> Spans {
@@ -417,9 +425,9 @@ fn operation(model: &Model, line: &OperationLine, room: usize, ages: &Ages) -> S
             let text = format!("{}  {}", ages.ago(line.began / 1000), line.says);
             (pick("◔", ">"), Role::Busy, text)
         }
-        Progress::Ended(End::Done) => (pick("✔", "o"), Role::Ok, took(line.began, line.ended)),
+        Progress::Ended(End::Done) => (pick("✔", "o"), Role::Ok, between(line.began, line.ended)),
         Progress::Ended(End::Failed(_)) => {
-            (pick("✖", "X"), Role::Bad, took(line.began, line.ended))
+            (pick("✖", "X"), Role::Bad, between(line.began, line.ended))
         }
         Progress::Ended(End::Skipped(why)) => (
             pick("–", "-"),

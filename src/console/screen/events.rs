@@ -13,8 +13,8 @@ use crate::console::message::ContainerEvent;
 use crate::console::model::filter::{contains, words};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::text::clean;
 use crate::console::theme::Role;
+use crate::text::clean;
 use crate::verdict::SiteRow;
 
 /// What containers did; one site's, where named.

@@ -9,8 +9,8 @@ use crate::console::draw::pen::{Pen, Spans, fill};
 use crate::console::model::filter::{contains, words};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::text::width;
 use crate::console::theme::Role;
+use crate::text::width;
 
 /// The list of actions.
 #[derive(Debug)]

@@ -14,11 +14,11 @@ use crate::console::draw::pen::Spans;
 use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::text::{age, clean, count, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::fleet::{EngineAddress, Host, Name};
 use crate::observe::model::ObservedContainer;
 use crate::record::{self, Labelled, labels};
+use crate::text::{age, clean, count, percent, rate, round_trip, size, wrap};
 use crate::verdict::{HostData, HostRow, Link, State};
 
 /// Changes of the link that are shown.
@@ -192,7 +192,7 @@ impl Page<'_> {
         }
         let text = format!("Docker {}, API {}", row.version, row.api);
         self.line("engine", text);
-        let cpus = count(row.cpus as usize, "CPU", "CPUs");
+        let cpus = count(row.cpus as usize, "CPU");
         let text = format!("{}, {cpus}, {}", row.os, size(row.memory));
         self.line("machine", text);
     }
@@ -243,8 +243,8 @@ impl Page<'_> {
         let text = format!("{running} running of {all}, {} not ostler's", row.foreign);
         self.line("containers", text);
         let sites = match row.sites {
-            (all, 0) => count(all, "site", "sites"),
-            (all, bad) => format!("{}, {bad} not well", count(all, "site", "sites")),
+            (all, 0) => count(all, "site"),
+            (all, bad) => format!("{}, {bad} not well", count(all, "site")),
         };
         let mut spans = vec![(Role::Text, sites)];
         if let Some(requests) = row.requests {
@@ -252,7 +252,7 @@ impl Page<'_> {
         }
         self.spans("sites", spans);
         for (fleet, sites) in fleets(&observed.containers) {
-            let sites = count(sites, "site", "sites");
+            let sites = count(sites, "site");
             let mine = match self.model.view.name == fleet && self.model.fleet.is_some() {
                 true => ", this one",
                 false => "",
@@ -383,21 +383,6 @@ fn ahead(skew: i64) -> &'static str {
         true => "ahead of ours",
         false => "behind ours",
     }
-}
-
-/// A round trip, shortly: `0.4ms`, `12ms`, `2.3s`.
-pub fn round_trip(took: std::time::Duration) -> String {
-    let ms = took.as_secs_f64() * 1e3;
-    match ms {
-        1000.0.. => format!("{:.1}s", ms / 1e3),
-        9.95.. => format!("{ms:.0}ms"),
-        _ => format!("{ms:.1}ms"),
-    }
-}
-
-/// A share in hundredths.
-pub fn percent(share: f64) -> String {
-    format!("{:.0}%", (share * 100.0).min(9999.0))
 }
 
 /// How a share of disk, memory or load is meant.

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::host::{HostPage, expiry, percent, retry, round_trip, share_role, unmeasured};
+use super::host::{HostPage, expiry, retry, share_role, unmeasured};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;
 use crate::console::draw::mark::link_mark;
@@ -11,10 +11,10 @@ use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
-use crate::console::text::{rate, size};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
+use crate::text::{percent, rate, round_trip, size};
 use crate::verdict::{HostRow, Link};
 
 /// The list of hosts.

@@ -16,10 +16,10 @@ use crate::console::message::LogNews;
 use crate::console::model::following::{Following, Origin};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::text::count;
 use crate::console::theme::{Role, Theme};
 use crate::fleet::Name;
 use crate::observe::model::ObservedHost;
+use crate::text::count;
 use crate::verdict::SiteRow;
 
 /// The log that is followed. There is one at a time.
@@ -95,7 +95,7 @@ pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
     }
     let title = match (&names[..], &rows[..]) {
         ([(_, name)], [row]) => format!("{name} on {}", row.host),
-        (many, _) => count(many.len(), "site", "sites"),
+        (many, _) => count(many.len(), "site"),
     };
     let mut screen = LogScreen::new(&title);
     let origins = names

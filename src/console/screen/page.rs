@@ -7,8 +7,8 @@ use crate::console::draw::ages::Ages;
 use crate::console::draw::pen::{Spans, lines};
 use crate::console::model::Model;
 use crate::console::model::motion::Motion;
-use crate::console::text::count;
 use crate::console::theme::Role;
+use crate::text::count;
 
 /// Draws lines from line `top` on. Returns how many are below.
 pub(super) fn draw(
@@ -26,10 +26,7 @@ pub(super) fn draw(
 pub(super) fn below(lines: usize, top: usize, height: usize) -> Spans {
     match lines.saturating_sub(top + height) {
         0 => Vec::new(),
-        below => vec![(
-            Role::Dim,
-            format!(" {} below", count(below, "line", "lines")),
-        )],
+        below => vec![(Role::Dim, format!(" {} below", count(below, "line")))],
     }
 }
 

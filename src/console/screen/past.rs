@@ -4,14 +4,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::page;
-use super::told::{begun, mark, took_ms, version};
+use super::told::{begun, mark, version};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;
 use crate::console::draw::pen::Spans;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::text::{clean, count, elide, wrap};
 use crate::console::theme::Role;
+use crate::text::{clean, count, elide, took, wrap};
 
 /// One apply in full, by its name in the journals, and its first line on screen.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     say("by", format!("{} at {}", past.who, past.whence));
     say("began", moment(&past.at));
     match (&past.ended_at, past.took_ms) {
-        (Some(at), Some(ms)) => say("ended", format!("{}, took {}", moment(at), took_ms(ms))),
+        (Some(at), Some(ms)) => say("ended", format!("{}, took {}", moment(at), took(ms))),
         (Some(at), None) => say("ended", moment(at)),
         (None, _) => say("ended", "not".into()),
     }
@@ -88,7 +88,7 @@ fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     }
     say("fleet file", version(past));
     let kinds: Vec<String> = past.kinds.iter().map(|(k, n)| format!("{n} {k}")).collect();
-    let all = count(past.all, "operation", "operations");
+    let all = count(past.all, "operation");
     say(
         "did",
         format!("{} of {all}: {}", past.done, kinds.join(", ")),
@@ -119,7 +119,7 @@ fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
         };
         let took = match operation.took_ms {
             0 => String::new(),
-            ms => took_ms(ms),
+            ms => took(ms),
         };
         let cause = elide(&named.cause.join(", "), room.saturating_sub(36)).into_owned();
         out.push(vec![

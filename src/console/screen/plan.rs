@@ -10,9 +10,9 @@ use crate::console::draw::pen::{Pen, Spans};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
 use crate::console::plan_lines::summary;
-use crate::console::text::{clean, elide, width};
 use crate::console::theme::Role;
 use crate::plan::drift::Field;
+use crate::text::{clean, elide, width};
 use crate::verdict::SiteRow;
 
 /// How the plan is looked at.

@@ -16,9 +16,9 @@ use crate::console::draw::pen::Spans;
 use crate::console::effect::{Effect, Watch};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
-use crate::console::text::{clean, count, elide, rate, size, wrap};
 use crate::console::theme::Role;
 use crate::fleet::Name;
+use crate::text::{clean, count, elide, rate, size, wrap};
 use crate::verdict::chain::{Age, Way};
 use crate::verdict::{self, SiteRow, State};
 
@@ -222,7 +222,7 @@ fn usage(row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
         ));
     }
     if let Some(connections) = row.connections {
-        let held = count(connections.value as usize, "connection", "connections");
+        let held = count(connections.value as usize, "connection");
         parts.push((Role::Text, format!("   {held}")));
     }
     out.push(parts);

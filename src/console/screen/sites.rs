@@ -16,9 +16,9 @@ use crate::console::model::motion::Motion;
 use crate::console::model::sites_list::Sort;
 use crate::console::model::{Model, Opens, Screen};
 use crate::console::settle;
-use crate::console::text::{count, rate, size};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table, fit};
+use crate::text::{count, rate, size};
 use crate::verdict::{Link, Reading, SiteRow, State};
 
 /// The list of sites.
@@ -429,11 +429,7 @@ fn detail(model: &Model, row: Option<&SiteRow>, ages: &Ages) -> Spans {
         ));
     }
     if let Some(connections) = row.connections.filter(|c| c.value > 0) {
-        parts.push(count(
-            connections.value as usize,
-            "connection",
-            "connections",
-        ));
+        parts.push(count(connections.value as usize, "connection"));
     }
     if parts.is_empty()
         && let Some(at) = row.seen

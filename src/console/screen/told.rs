@@ -32,17 +32,3 @@ pub fn version(past: &Past) -> String {
         }
     }
 }
-
-/// A duration in few characters.
-pub fn took_ms(ms: u64) -> String {
-    took(0, i64::try_from(ms).unwrap_or(i64::MAX))
-}
-
-pub fn took(from: i64, to: i64) -> String {
-    let ms = (to - from).max(0);
-    if ms < 10_000 {
-        format!("{:.1}s", ms as f64 / 1000.0)
-    } else {
-        crate::console::text::age(ms / 1000)
-    }
-}

@@ -85,7 +85,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Note(tone, text) => {
-            model.say(tone, super::text::clean(&text).into_owned());
+            model.say(tone, crate::text::clean(&text).into_owned());
             Vec::new()
         }
         // A signal means it: an apply that runs is left to its own recovery.
@@ -105,19 +105,19 @@ fn proposed(
     model.overlay = None;
     match result {
         Err(why) => {
-            model.say(Tone::Bad, super::text::clean(&why).into_owned());
+            model.say(Tone::Bad, crate::text::clean(&why).into_owned());
             Vec::new()
         }
         Ok(proposal) if proposal.is_empty() => {
             match proposal.plan().problems.first() {
                 Some(problem) => {
                     let text = format!("{}; {}", problem.what, problem.remedy);
-                    model.say(Tone::Bad, super::text::clean(&text).into_owned());
+                    model.say(Tone::Bad, crate::text::clean(&text).into_owned());
                 }
                 None if !proposal.left.is_empty() => {
                     let left = proposal.left.join("; ");
                     let text = format!("{}: {left}", proposal.request.title);
-                    model.say(Tone::Bad, super::text::clean(&text).into_owned());
+                    model.say(Tone::Bad, crate::text::clean(&text).into_owned());
                 }
                 None => {
                     let text = format!("{}: nothing to do", proposal.request.title);

@@ -4,8 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
 use crate::console::draw::pen::Pen;
-use crate::console::text::{clean, width};
 use crate::console::theme::{Role, Theme};
+use crate::text::{clean, width};
 
 /// A line with a cursor. The text area under it never sees a line break.
 #[derive(Debug, Clone)]

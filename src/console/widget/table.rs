@@ -7,8 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::draw::pen::{Pen, fill};
-use crate::console::text::{elide, width};
 use crate::console::theme::{Role, Theme};
+use crate::text::{elide, width};
 
 /// A column.
 #[derive(Debug, Clone, Copy)]

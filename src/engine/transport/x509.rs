@@ -6,6 +6,8 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
+use crate::text::short;
+
 /// The part of a certificate that messages are about. Its texts carry no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -34,7 +36,9 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
         until: certificate.validity().not_after.timestamp(),
         subject: name(certificate.subject()),
         issuer: name(certificate.issuer()),
-        common_name: common_name.and_then(|name| name.as_str().ok()).map(clean),
+        common_name: common_name
+            .and_then(|name| name.as_str().ok())
+            .map(|name| short(name, 200)),
         names: names.filter_map(alternative).collect(),
         for_clients: usage.is_none_or(|usage| usage.value.client_auth || usage.value.any),
     })
@@ -42,7 +46,7 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
 
 fn alternative(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(clean(name)),
+        GeneralName::DNSName(name) => Some(short(name, 200)),
         GeneralName::IPAddress(bytes) => {
             let address = match bytes.len() {
                 4 => IpAddr::from(<[u8; 4]>::try_from(*bytes).ok()?),
@@ -56,15 +60,10 @@ fn alternative(name: &GeneralName<'_>) -> Option<String> {
 }
 
 fn name(name: &X509Name<'_>) -> String {
-    match clean(&name.to_string()) {
+    match short(&name.to_string(), 200) {
         empty if empty.is_empty() => "someone without a name".to_owned(),
         name => name,
     }
-}
-
-fn clean(text: &str) -> String {
-    let shown = text.chars().filter(|c| !c.is_control());
-    shown.take(200).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The application: what its answers and its end say of it.
 
 use super::link::{ChainLink, Way};
-use crate::console::text::rate;
+use crate::text::rate;
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {

@@ -1,7 +1,7 @@
 //! DNS: whether the first domain leads anywhere.
 
 use super::link::{ChainLink, Way};
-use crate::console::text::clean;
+use crate::text::clean;
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {

@@ -1,8 +1,8 @@
 //! The router: how it answers for the site.
 
 use super::link::{ChainLink, Way};
-use crate::console::text::{clean, rate};
 use crate::fleet::SiteState;
+use crate::text::{clean, rate};
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {

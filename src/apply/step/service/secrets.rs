@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::apply::host_work::HostWork;
-use crate::apply::progress::{Answer, Failure, plain};
+use crate::apply::progress::{Answer, Failure};
 use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, TREE};
 use crate::host::service::secrets;
 use crate::host::state;
 use crate::host::toolbox::NewFile;
 use crate::plan::service::secrets::operation::SecretsOperation;
+use crate::text::plain;
 
 /// Does what the plan says about secrets.
 pub(super) async fn perform(operation: &SecretsOperation, work: &HostWork) -> Answer {

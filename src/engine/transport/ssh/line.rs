@@ -10,24 +10,13 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::trouble::Trouble;
+use crate::text::short;
 
 const EAGAIN: i32 = -37;
 
 /// `text` on one line, without anything that a terminal would obey, and not endless.
 pub(super) fn one_line(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let text: String = text.chars().map(|c| if odd(c) { ' ' } else { c }).collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut text = words.join(" ");
-    if let Some((at, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(at);
-        text.push('…');
-    }
-    text
+    short(text, 300)
 }
 
 /// How long the host still has.

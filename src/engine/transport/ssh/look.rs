@@ -2,6 +2,7 @@
 
 use super::passage::Ending;
 use crate::engine::error::{Error, Result};
+use crate::text::short;
 
 /// What stands at the place of the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,12 +175,7 @@ pub(super) fn explain_ending(ending: &Ending, host: &str, path: &str) -> Error {
     if lower.contains("cannot connect") || lower.contains("connection refused") {
         return Error::NotListening { address };
     }
-    let words: String = said
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(300)
-        .collect();
-    let why = match words.as_str() {
+    let why = match short(said, 300).as_str() {
         "" => format!("`docker system dial-stdio` ended with code {}", ending.code),
         words => format!("`docker system dial-stdio` says: {words}"),
     };

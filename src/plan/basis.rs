@@ -5,73 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::container::is_active;
+use super::container::{self, is_active};
 use super::index::Index;
 use super::route;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::observe::model::ObservedHost;
-use crate::record::route::{RouteEntry, RouteTarget};
-use crate::record::{Labelled, RecordedState, Role, StateRead};
+use crate::record::route::RouteTarget;
+use crate::record::{HostState, Labelled, RecordedState, Role, StateRead};
 
 /// The hash. `name`: the host. Of foreign containers only those matter that a `proxy` leads to: an
 /// address may be somebody else's by the time it is routed to. What others hold (addresses, ports)
 /// is checked again by the engine when it is asked for.
 pub fn of(host: &ObservedHost, fleet: &Fleet, name: &Name) -> String {
-    let mut hash = Fields(Sha256::new());
-    let mut ours: Vec<_> = host
-        .containers
-        .iter()
-        .filter(|c| c.is_of(&fleet.name) && c.role() != Some(Role::Lock))
-        .collect();
-    ours.sort_by(|a, b| a.id.cmp(&b.id));
-    for container in ours {
-        hash.field(b"container");
-        hash.field(container.id.as_bytes());
-        hash.field(container.name.as_bytes());
-        hash.field(&[u8::from(is_active(container))]);
-    }
-    for network in &host.networks {
-        if network.is_of(&fleet.name) {
-            hash.field(b"network");
-            hash.field(network.id.as_bytes());
+    let mut hash = Sha256::new();
+    for ((place, what), how) in &list(host, fleet, name) {
+        // Each with its length in front, so that no two lists look alike.
+        for field in [place, what, &how.exact] {
+            hash.update((field.len() as u64).to_le_bytes());
+            hash.update(field);
         }
     }
-    for (site, target) in leads(host, fleet, name) {
-        hash.field(b"leads");
-        hash.field(site.as_str().as_bytes());
-        hash.field(format!("{target:?}").as_bytes());
-    }
-    match &host.state {
-        StateRead::NoToolbox => hash.field(b"no toolbox"),
-        StateRead::Damaged { why } => hash.field(why.as_bytes()),
-        StateRead::Read(state) => {
-            hash.field(b"state");
-            if let Some(record) = &state.host {
-                hash.field(record.fleet_hash.as_bytes());
-                hash.field(record.digest_key.as_bytes());
-            }
-            hash.field(state.router.config_hash.as_bytes());
-            for entry in state.router.routes.values() {
-                hash.route(entry);
-            }
-            for (name, record) in &state.sites {
-                hash.field(b"site");
-                hash.field(name.as_str().as_bytes());
-                hash.field(&record.uid.to_le_bytes());
-                hash.field(record.hash.as_deref().unwrap_or("").as_bytes());
-                let limits = &record.limits;
-                hash.field(&limits.memory.unwrap_or(0).to_le_bytes());
-                hash.field(&limits.nano_cpus.unwrap_or(0).to_le_bytes());
-                hash.field(&limits.pids.unwrap_or(0).to_le_bytes());
-                hash.field(format!("{:?}", record.state).as_bytes());
-                for (secret, digest) in &record.secrets {
-                    hash.field(secret.as_bytes());
-                    hash.field(digest.as_bytes());
-                }
-            }
-        }
-    }
-    hash.end()
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// What was found on a host and matters for its plan, in words: place (a site, or nothing for the
@@ -81,77 +35,116 @@ pub type Facts = BTreeMap<String, BTreeMap<String, String>>;
 /// The same that [`of`] hashes, told. Digests of secrets are told by a digest of them.
 pub fn facts(host: &ObservedHost, fleet: &Fleet, name: &Name) -> Facts {
     let mut facts = Facts::new();
-    let mut tell = |place: &str, what: String, how: String| {
-        facts.entry(place.to_owned()).or_default().insert(what, how);
-    };
+    for ((place, what), how) in list(host, fleet, name) {
+        facts.entry(place).or_default().insert(what, how.shown);
+    }
+    facts
+}
+
+/// How something is.
+struct How {
+    /// All of it: any change of it is a change.
+    exact: String,
+    /// As it is told.
+    shown: String,
+}
+
+/// By place and what.
+#[derive(Default)]
+struct List(BTreeMap<(String, String), How>);
+
+impl List {
+    fn tell(&mut self, place: &str, what: impl Into<String>, exact: &str, shown: String) {
+        let how = How {
+            exact: exact.to_owned(),
+            shown,
+        };
+        self.0.insert((place.to_owned(), what.into()), how);
+    }
+
+    /// What is told as it is.
+    fn say(&mut self, place: &str, what: impl Into<String>, how: impl ToString) {
+        let how = how.to_string();
+        self.tell(place, what, &how.clone(), how);
+    }
+}
+
+fn list(host: &ObservedHost, fleet: &Fleet, name: &Name) -> BTreeMap<(String, String), How> {
+    let mut list = List::default();
     for container in host.containers.iter().filter(|c| c.is_of(&fleet.name)) {
         if container.role() == Some(Role::Lock) {
             continue;
         }
-        let site = container.site().unwrap_or_default();
         let life = match is_active(container) {
             true => "running",
             false => "not running",
         };
-        let id = container.id.get(..12).unwrap_or(&container.id);
-        let what = format!("container {}", container.name);
-        tell(site, what, format!("{life} ({id})"));
+        list.tell(
+            container.site().unwrap_or_default(),
+            format!("container {}", container.name),
+            &format!("{life} {}", container.id),
+            format!("{life} ({})", container::short(&container.id)),
+        );
     }
     for network in host.networks.iter().filter(|n| n.is_of(&fleet.name)) {
-        let id = network.id.get(..12).unwrap_or(&network.id);
-        tell("", format!("network {}", network.name), id.to_owned());
+        let what = format!("network {}", network.name);
+        list.tell("", what, &network.id, container::short(&network.id).into());
     }
     for (site, target) in leads(host, fleet, name) {
         let to = target.as_ref().map_or_else(String::clone, shown);
-        tell(site.as_str(), "leads to".into(), to);
+        list.say(site.as_str(), "leads to", to);
     }
-    let state = match &host.state {
-        StateRead::NoToolbox => {
-            tell("", "what ostler keeps there".into(), "not read".into());
-            return facts;
-        }
-        StateRead::Damaged { why } => {
-            tell("", "what ostler keeps there".into(), why.clone());
-            return facts;
-        }
-        StateRead::Read(state) => state,
-    };
+    match &host.state {
+        StateRead::NoToolbox => list.say("", "what ostler keeps there", "not read"),
+        StateRead::Damaged { why } => list.say("", "what ostler keeps there", why),
+        StateRead::Read(state) => kept(state, &mut list),
+    }
+    list.0
+}
+
+/// What ostler keeps on the host.
+fn kept(state: &HostState, list: &mut List) {
     if let Some(record) = &state.host {
         let by = record.applied_by.as_deref().unwrap_or("nobody");
-        let hash = short(&record.fleet_hash);
-        tell("", "fleet file applied".into(), format!("{hash} by {by}"));
-        tell("", "key of digests".into(), digest(&record.digest_key));
+        let hash = &record.fleet_hash;
+        let shown = format!("{} by {by}", short(hash));
+        list.tell("", "fleet file applied", hash, shown);
+        let key = &record.digest_key;
+        list.tell("", "key of digests", key, digest(key));
     }
-    let config = short(&state.router.config_hash);
-    tell("", "router's configuration".into(), config);
+    let config = &state.router.config_hash;
+    list.tell("", "router's configuration", config, short(config));
     for entry in state.router.routes.values() {
         let site = entry.site.as_str();
-        let list: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
-        tell(site, "domains".into(), list.join(", "));
+        let domains: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
+        list.say(site, "domains", domains.join(", "));
         let redirects = entry.redirects.iter();
-        let list: Vec<String> = redirects.map(|(d, to)| format!("{d} → {to}")).collect();
-        tell(site, "redirects".into(), list.join(", "));
-        tell(site, "route".into(), shown(&entry.target));
-        tell(site, "connections".into(), entry.connections.to_string());
+        let redirects: Vec<String> = redirects.map(|(d, to)| format!("{d} → {to}")).collect();
+        list.say(site, "redirects", redirects.join(", "));
+        list.say(site, "route", shown(&entry.target));
+        list.say(site, "connections", entry.connections);
     }
     for (name, record) in &state.sites {
         let site = name.as_str();
-        tell(site, "user id".into(), record.uid.to_string());
-        let hash = record.hash.as_deref().map_or("none".into(), short);
-        tell(site, "container's specification".into(), hash);
+        list.say(site, "user id", record.uid);
+        let hash = record.hash.as_deref().unwrap_or_default();
+        list.tell(site, "container's specification", hash, short(hash));
         for (key, limit) in record.limits.each() {
-            tell(site, key.into(), limit.unwrap_or_else(|| "none".into()));
+            list.say(site, key, limit.unwrap_or_else(|| "none".into()));
         }
         let state = match record.state {
             RecordedState::Wanted(state) => state.word(),
             RecordedState::Leftover => "leftover",
         };
-        tell(site, "state".into(), state.into());
+        list.say(site, "state", state);
         for (secret, bytes) in &record.secrets {
-            tell(site, format!("secret {secret}"), digest(bytes));
+            list.tell(site, format!("secret {secret}"), bytes, digest(bytes));
+        }
+        for (service, kept) in &record.services {
+            let kept = kept.to_string();
+            list.tell(site, format!("service {service}"), &kept, digest(&kept));
         }
     }
-    facts
 }
 
 /// What differs between two moments, a line each.
@@ -180,7 +173,9 @@ pub fn moved(then: &Facts, now: &Facts) -> Vec<String> {
             match (was.get(what), is.get(what)) {
                 (Some(a), Some(b)) if a == b => {}
                 // What a digest is says nothing to anybody.
-                (Some(_), Some(_)) if what.starts_with("secret ") => {
+                (Some(_), Some(_))
+                    if what.starts_with("secret ") || what.starts_with("service ") =>
+                {
                     lines.push(format!("{at}{what} is another"));
                 }
                 (Some(a), Some(b)) => lines.push(format!("{at}{what}: {a} → {b}")),
@@ -235,31 +230,6 @@ fn short(hash: &str) -> String {
 
 fn digest(bytes: &str) -> String {
     hex::encode(&Sha256::digest(bytes.as_bytes())[..6])
-}
-
-/// Each field with its length in front, so that no two lists of fields look alike.
-struct Fields(Sha256);
-
-impl Fields {
-    fn field(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
-    fn route(&mut self, entry: &RouteEntry) {
-        self.field(entry.site.as_str().as_bytes());
-        for domain in &entry.domains {
-            self.field(domain.as_str().as_bytes());
-        }
-        for (domain, to) in &entry.redirects {
-            self.field(domain.as_str().as_bytes());
-            self.field(to.as_bytes());
-        }
-        self.field(format!("{:?}", entry.target).as_bytes());
-        self.field(&entry.connections.to_le_bytes());
-    }
-    fn end(self) -> String {
-        hex::encode(&self.0.finalize()[..16])
-    }
 }
 
 #[cfg(test)]

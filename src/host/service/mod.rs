@@ -1,5 +1,7 @@
 //! What services keep on a host. One file here and one line in [`ALL`] per service.
 
+#[cfg(test)]
+mod marker;
 pub mod secrets;
 
 use std::collections::BTreeMap;
@@ -28,4 +30,8 @@ pub struct Kept {
 }
 
 /// All services.
-pub const ALL: &[Kept] = &[secrets::KEPT];
+pub const ALL: &[Kept] = &[
+    secrets::KEPT,
+    #[cfg(test)]
+    marker::KEPT,
+];

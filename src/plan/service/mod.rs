@@ -1,5 +1,7 @@
 //! What sites have beside their containers. One file here and one line in [`ALL`] per service.
 
+#[cfg(test)]
+pub mod marker;
 pub mod operation;
 mod seam;
 pub mod secrets;
@@ -11,7 +13,11 @@ use crate::fleet::Site;
 use crate::record::RecordedState;
 
 /// All services, in the order in which they are planned.
-pub(crate) const ALL: &[&dyn Service] = &[&secrets::Secrets];
+pub(crate) const ALL: &[&dyn Service] = &[
+    &secrets::Secrets,
+    #[cfg(test)]
+    &marker::Marker,
+];
 
 /// What has to be there before the site's container, or before the route of a site without one.
 pub(crate) fn before(site: &Site, stage: &mut Stage) -> Result<(), Refused> {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+use super::marker::operation::MarkerOperation;
 use super::secrets::operation::SecretsOperation;
 use crate::plan::operation::facts::Tells;
 
@@ -11,6 +13,9 @@ use crate::plan::operation::facts::Tells;
 pub enum ServiceOperation {
     /// Of secrets.
     Secrets(SecretsOperation),
+    /// Of markers.
+    #[cfg(test)]
+    Marker(MarkerOperation),
 }
 
 impl ServiceOperation {
@@ -18,6 +23,8 @@ impl ServiceOperation {
     pub fn tells(&self) -> &dyn Tells {
         match self {
             Self::Secrets(operation) => operation,
+            #[cfg(test)]
+            Self::Marker(operation) => operation,
         }
     }
 }

@@ -494,6 +494,8 @@ impl WorldHost {
                 let host = self.state().host.as_mut().expect("not prepared");
                 host.fleet_hash.clone_from(hash);
             }
+            // No site that is drawn here has one.
+            K::Service(ServiceOperation::Marker(_)) => unreachable!("{why}"),
         }
     }
 

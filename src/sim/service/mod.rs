@@ -1,6 +1,8 @@
 //! What services run in the toolbox, done to the simulated host. One file here and one line in
 //! [`ALL`] per service.
 
+#[cfg(test)]
+mod marker;
 mod secrets;
 
 use super::world::World;
@@ -10,7 +12,11 @@ use crate::engine::ExecOutput;
 type Answer = fn(&mut World, &str, &[&str]) -> ExecOutput;
 
 /// Scripts by their tags.
-const ALL: &[(&str, Answer)] = &[("secrets", secrets::read)];
+const ALL: &[(&str, Answer)] = &[
+    ("secrets", secrets::read),
+    #[cfg(test)]
+    ("markers", marker::read),
+];
 
 /// Answers a script of a service; `None`: none of them has this one.
 pub(super) fn answer(

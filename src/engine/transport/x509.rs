@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-use crate::text::short;
+use crate::text::{Kind, kind};
 
 /// The part of a certificate that messages are about. Its texts carry no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,7 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
         until: certificate.validity().not_after.timestamp(),
         subject: name(certificate.subject()),
         issuer: name(certificate.issuer()),
-        common_name: common_name
-            .and_then(|name| name.as_str().ok())
-            .map(|name| short(name, 200)),
+        common_name: common_name.and_then(|name| name.as_str().ok()).map(shown),
         names: names.filter_map(alternative).collect(),
         for_clients: usage.is_none_or(|usage| usage.value.client_auth || usage.value.any),
     })
@@ -46,7 +44,7 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
 
 fn alternative(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(short(name, 200)),
+        GeneralName::DNSName(name) => Some(shown(name)),
         GeneralName::IPAddress(bytes) => {
             let address = match bytes.len() {
                 4 => IpAddr::from(<[u8; 4]>::try_from(*bytes).ok()?),
@@ -60,10 +58,15 @@ fn alternative(name: &GeneralName<'_>) -> Option<String> {
 }
 
 fn name(name: &X509Name<'_>) -> String {
-    match short(&name.to_string(), 200) {
+    match shown(&name.to_string()) {
         empty if empty.is_empty() => "someone without a name".to_owned(),
         name => name,
     }
+}
+
+fn shown(text: &str) -> String {
+    let shown = text.chars().filter(|c| kind(*c) == Kind::Plain);
+    shown.take(200).collect()
 }
 
 #[cfg(test)]

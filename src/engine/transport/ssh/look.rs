@@ -2,7 +2,7 @@
 
 use super::passage::Ending;
 use crate::engine::error::{Error, Result};
-use crate::text::short;
+use crate::text::{Kind, kind};
 
 /// What stands at the place of the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +175,9 @@ pub(super) fn explain_ending(ending: &Ending, host: &str, path: &str) -> Error {
     if lower.contains("cannot connect") || lower.contains("connection refused") {
         return Error::NotListening { address };
     }
-    let why = match short(said, 300).as_str() {
+    let seen = |c| if kind(c) == Kind::Plain { c } else { ' ' };
+    let words: String = said.chars().map(seen).take(300).collect();
+    let why = match words.as_str() {
         "" => format!("`docker system dial-stdio` ended with code {}", ending.code),
         words => format!("`docker system dial-stdio` says: {words}"),
     };

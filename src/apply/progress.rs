@@ -19,35 +19,27 @@ use crate::text::{plain, plain_line};
 pub enum Progress {
     /// A host as a whole.
     Host {
-        /// Which.
         host: Name,
         /// What it is doing.
         state: HostProgress,
     },
     /// An operation began.
-    Started {
-        /// Which.
-        id: OperationId,
-    },
+    Started { id: OperationId },
     /// A running operation says how far it is, such as a layer being pulled.
     Step {
-        /// Which.
         id: OperationId,
         /// One line.
         text: String,
     },
     /// An operation ended, or will not be started.
     Finished {
-        /// Which.
         id: OperationId,
-        /// How.
         outcome: OperationOutcome,
         /// How long it ran.
         took: Duration,
     },
     /// Something worth a line that belongs to no operation.
     Note {
-        /// Where.
         host: Option<Name>,
         /// One line.
         text: String,
@@ -60,19 +52,13 @@ pub enum HostProgress {
     /// The lock is being taken.
     Locking,
     /// Someone else holds the lock.
-    Waiting {
-        /// Who.
-        holder: Holder,
-    },
+    Waiting { holder: Holder },
     /// Operations run.
     Running,
     /// All its operations ended, one way or the other.
     Done,
     /// Nothing more can be done there.
-    Failed {
-        /// Why.
-        failure: Failure,
-    },
+    Failed { failure: Failure },
 }
 
 /// Tells how far an operation is.
@@ -98,14 +84,11 @@ impl Say {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum OperationOutcome {
-    /// Done.
     Done {
         /// What is worth knowing about it.
         note: Option<String>,
     },
-    /// Failed.
     Failed {
-        /// Why.
         failure: Failure,
     },
     /// Not started.
@@ -197,7 +180,6 @@ pub(super) type Answer = Result<Option<String>, Failure>;
 /// How one operation ended, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// How.
     #[serde(flatten)]
     pub outcome: OperationOutcome,
     /// Milliseconds.

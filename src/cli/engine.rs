@@ -18,7 +18,6 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// An engine, and who says that it is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Where it is.
     pub address: EngineAddress,
     /// Who says so: `--host`, `DOCKER_HOST`, `the Docker context prod (DOCKER_CONTEXT)`.
     pub by: String,

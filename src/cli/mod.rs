@@ -52,6 +52,8 @@ use out::Out;
 
 /// Runs the program and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A second installation is refused; then the first one's hook stays, which is as good.
+    let _ = color_eyre::install();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),

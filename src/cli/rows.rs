@@ -77,9 +77,7 @@ pub fn by_hand(row: &SiteRow) -> Vec<String> {
 /// One host, as `hosts --json` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostTold {
-    /// Its name.
     pub name: Name,
-    /// Where its engine is.
     pub engine: String,
     /// Whether it answered.
     pub reachable: bool,
@@ -94,7 +92,6 @@ pub struct HostTold {
     pub api: Option<String>,
     /// Operating system.
     pub os: Option<String>,
-    /// CPUs.
     pub cpus: Option<u32>,
     /// Bytes.
     pub memory: Option<u64>,

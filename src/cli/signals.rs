@@ -46,7 +46,6 @@ impl Signals {
         })
     }
 
-    /// The next one.
     pub async fn next(&mut self) -> Stop {
         let hangup = async {
             match &mut self.hangup {

@@ -19,7 +19,6 @@ places! {
     Site,
     /// A site's log.
     Logs,
-    /// The plan.
     Plan,
     /// What is being applied, and was.
     Activity,
@@ -43,7 +42,6 @@ pub enum Class {
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// Which.
     pub action: Action,
     /// Its name in the palette and in the configuration.
     pub name: &'static str,

@@ -41,9 +41,7 @@ pub enum Commit {
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// Done.
     Done,
-    /// It failed; why.
     Failed(String),
     /// Not begun, because one before it failed.
     Skipped(String),
@@ -69,14 +67,12 @@ pub enum Progress {
     Waiting,
     /// Begun.
     Running,
-    /// Ended.
     Ended(End),
 }
 
 /// One operation of an apply.
 #[derive(Debug, Clone)]
 pub struct OperationLine {
-    /// Host.
     pub host: String,
     /// Site; empty: the host itself.
     pub site: String,
@@ -88,7 +84,6 @@ pub struct OperationLine {
     pub says: String,
     /// When it began, milliseconds.
     pub began: i64,
-    /// When it ended.
     pub ended: i64,
 }
 
@@ -102,13 +97,10 @@ pub struct Run {
     /// Its operations, in the plan's order.
     pub lines: Vec<OperationLine>,
     by_id: HashMap<String, usize>,
-    /// Notes.
     pub notes: Vec<String>,
     /// When it began, milliseconds.
     pub began: i64,
-    /// When it ended.
     pub ended: Option<i64>,
-    /// How.
     pub outcome: Option<Outcome>,
     /// Its name in the journals, once it is known.
     pub name: Option<String>,

@@ -43,7 +43,6 @@ pub enum Effect {
     Tail {
         /// Answered under this key.
         key: Arc<str>,
-        /// Host.
         host: Name,
         /// Container's id.
         container: String,
@@ -66,7 +65,6 @@ impl Effect {
 pub struct Followed {
     /// What its news carry: which of the screen's origins it is.
     pub at: usize,
-    /// Host.
     pub host: Name,
     /// Container's id.
     pub container: String,

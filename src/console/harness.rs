@@ -24,7 +24,6 @@ pub const NOW: i64 = 1_795_230_000;
 
 /// A console under test.
 pub struct App {
-    /// Its model.
     pub model: Model,
     /// Everything it wished for.
     pub effects: Vec<Effect>,
@@ -40,7 +39,6 @@ pub struct Setup {
     pub on_call: bool,
     /// Columns, lines.
     pub size: (u16, u16),
-    /// Theme.
     pub theme: &'static str,
 }
 

@@ -11,7 +11,6 @@ use super::action::{Action, Place, TABLE};
 /// A key with its modifiers, in one form only: shift is in the character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Which.
     pub code: KeyCode,
     /// Control and alt.
     pub modifiers: KeyModifiers,

@@ -121,9 +121,7 @@ impl Seen {
 pub struct ContainerEvent {
     /// When, unix seconds.
     pub at: i64,
-    /// Which.
     pub container: String,
-    /// Its name.
     pub name: String,
     /// Its site, where it carries our label.
     pub site: Option<String>,

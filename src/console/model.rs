@@ -96,17 +96,14 @@ pub struct Model {
     pub stack: Vec<Box<dyn Screen>>,
     /// What is open above the screen.
     pub overlay: Option<Overlay>,
-    /// The list of sites.
     pub sites: SitesList,
     /// Which of the rows are which host's, in the hosts' order.
     pub blocks: Vec<Block>,
-    /// The list of hosts.
     pub host_list: List,
     /// Questions of logins, oldest first.
     pub questions: VecDeque<Asked>,
     /// Applies of this run, newest last.
     pub runs: Vec<Run>,
-    /// What the journals told.
     pub journal: Option<Arc<Told>>,
     /// They were asked and have not answered.
     pub journal_asked: bool,

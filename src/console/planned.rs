@@ -10,11 +10,9 @@ use crate::verdict::Due;
 /// A plan and what the screens show of it.
 #[derive(Debug)]
 pub struct Planned {
-    /// It.
     pub plan: Arc<Plan>,
     /// What it found, by site.
     pub due: Due,
-    /// Its lines.
     pub lines: PlanLines,
 }
 

@@ -39,7 +39,6 @@ pub enum Confirm {
 pub struct Open {
     /// Its number.
     pub id: u64,
-    /// It.
     pub proposal: Box<Proposal>,
     /// What is asked for.
     pub confirm: Confirm,

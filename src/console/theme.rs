@@ -84,7 +84,7 @@ pub struct Theme {
 struct File {
     #[serde(default)]
     palette: BTreeMap<String, String>,
-    roles: BTreeMap<String, Look>,
+    roles: BTreeMap<String, Shade>,
     #[serde(default)]
     marks: Marks,
 }
@@ -99,7 +99,7 @@ enum Marks {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Look {
+struct Shade {
     fg: Option<String>,
     bg: Option<String>,
     #[serde(default)]
@@ -208,7 +208,7 @@ impl Theme {
     }
 }
 
-impl Look {
+impl Shade {
     fn style(&self, palette: &BTreeMap<String, String>) -> Result<Style, String> {
         let mut style = Style::new();
         style.fg = self.fg.as_deref().map(|c| color(c, palette)).transpose()?;

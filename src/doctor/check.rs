@@ -30,7 +30,6 @@ pub enum Mark {
 pub struct Finding {
     /// What was looked at, in a word or two.
     pub check: &'static str,
-    /// How it is.
     pub mark: Mark,
     /// What was found.
     pub text: String,

@@ -11,7 +11,6 @@ use crate::fleet::{EngineAddress, Ports, Subnet};
 pub struct Patient {
     /// What it is called.
     pub name: String,
-    /// Where its engine is.
     pub engine: EngineAddress,
     /// The fleet it is a host of, if any.
     pub fleet: Option<String>,
@@ -26,13 +25,10 @@ pub struct Patient {
 /// All that was found out about a host.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// What the engine says of itself.
     pub version: EngineVersion,
     /// What it says of its machine.
     pub info: SystemInfo,
-    /// All containers.
     pub containers: Vec<ListedContainer>,
-    /// All networks.
     pub networks: Vec<Network>,
     /// What the machine says of itself; else why that cannot be known.
     pub local: Result<Local, Unseen>,
@@ -76,7 +72,6 @@ pub struct Unseen {
 pub struct Local {
     /// Sockets that listen.
     pub listening: Vec<Listening>,
-    /// Routes.
     pub routes: Vec<HostRoute>,
     /// Folders that will be written to, and the space below them.
     pub space: Vec<(String, Space)>,

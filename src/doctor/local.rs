@@ -12,7 +12,6 @@ use crate::fleet::Subnet;
 pub struct Listening {
     /// Address it is bound to.
     pub address: IpAddr,
-    /// Port.
     pub port: u16,
     /// The process behind it, where this user may know: `nginx (pid 812)`.
     pub process: Option<String>,

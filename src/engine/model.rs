@@ -60,7 +60,6 @@ pub struct ListedContainer {
         serialize_with = "network_mode_out"
     )]
     pub network_mode: String,
-    /// What is mounted where.
     #[serde(deserialize_with = "or_default")]
     pub mounts: Vec<ListedMount>,
 }
@@ -236,7 +235,6 @@ pub struct ListedImage {
     /// Bytes.
     #[serde(deserialize_with = "or_default")]
     pub size: i64,
-    /// Labels.
     #[serde(deserialize_with = "or_default")]
     pub labels: BTreeMap<String, String>,
 }

@@ -36,7 +36,6 @@ pub enum EngineAddress {
         user: Option<String>,
         /// Name, address, or alias of ssh_config.
         host: String,
-        /// Port.
         port: Option<u16>,
         /// Socket on the host when not the default.
         socket: Option<String>,

@@ -13,7 +13,6 @@ pub struct Table {
     pub shared: bool,
 }
 
-/// One key.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// As written.

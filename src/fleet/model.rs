@@ -258,12 +258,7 @@ impl Recipe {
 #[serde(rename_all = "snake_case")]
 pub enum ProxyTarget {
     /// `to: name:8080`, a container on the same host.
-    Container {
-        /// Its name.
-        name: String,
-        /// Its port.
-        port: u16,
-    },
+    Container { name: String, port: u16 },
     /// `to: http://10.0.0.5:8080`.
     Http {
         /// Name or address.

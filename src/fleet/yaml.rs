@@ -9,7 +9,6 @@ pub enum Value {
     Text(String),
     /// A number, `true` or `false`: never quoted.
     Bare(String),
-    /// A list.
     List(Vec<Value>),
     /// Keys and values, in this order.
     Mapping(Vec<(String, Value)>),

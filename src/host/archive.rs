@@ -27,14 +27,12 @@ pub struct Entry {
 pub enum Kind {
     /// A regular file.
     File,
-    /// A folder.
     Folder,
     /// A link, a device, …: never written by ostler.
     Other,
 }
 
 impl Entry {
-    /// A folder.
     pub fn folder(path: &str, mode: u32, owner: u32) -> Entry {
         Entry {
             path: path.to_owned(),
@@ -45,7 +43,6 @@ impl Entry {
             bytes: Vec::new(),
         }
     }
-    /// A file.
     pub fn file(path: &str, mode: u32, owner: u32, bytes: impl Into<Vec<u8>>) -> Entry {
         Entry {
             kind: Kind::File,

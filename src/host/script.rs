@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-/// One script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script {
     /// Its name.

@@ -32,7 +32,6 @@ pub enum ToolboxError {
     /// A script ended with another exit code than 0.
     #[error("{tag} in the toolbox failed ({code}): {words}")]
     Script {
-        /// Which.
         tag: &'static str,
         /// Exit code.
         code: i64,

@@ -109,7 +109,6 @@ pub fn inspected(answer: &ContainerInspectResponse, engine: &str, foreign: bool)
     }
 }
 
-/// One network.
 pub fn network(answer: Network) -> ObservedNetwork {
     let options = answer.options.unwrap_or_default();
     ObservedNetwork {

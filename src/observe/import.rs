@@ -6,7 +6,7 @@ mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::look::{Look, look};
+use super::look::{Said, look};
 use super::model::{ObservedContainer, ObservedHost};
 use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site};
 use crate::record::{Labelled, StateRead};
@@ -25,9 +25,7 @@ pub struct Imported {
 pub struct Found {
     /// The site: a `proxy` to the container.
     pub site: Site,
-    /// The container.
     pub container: String,
-    /// Its image.
     pub image: String,
     /// Its compose project, where it has one.
     pub project: Option<String>,
@@ -38,7 +36,6 @@ pub struct Found {
 /// One container that is not a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
-    /// The container.
     pub container: String,
     /// Why not.
     pub why: String,
@@ -60,7 +57,7 @@ pub fn import(
     containers.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = Imported::default();
     let mut taken = Taken::new(fleet, seen);
-    let looks: Vec<(&ObservedContainer, Look)> = containers.iter().map(|c| (*c, look(c))).collect();
+    let looks: Vec<(&ObservedContainer, Said)> = containers.iter().map(|c| (*c, look(c))).collect();
     // How many containers of a project serve a domain: one alone may bear the project's name.
     let mut serving: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, look) in &looks {
@@ -153,7 +150,7 @@ fn label(text: &str) -> String {
 fn one(
     host: &Name,
     container: &ObservedContainer,
-    look: &Look,
+    look: &Said,
     alone: bool,
     taken: &mut Taken,
 ) -> Result<Option<Found>, String> {

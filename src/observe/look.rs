@@ -8,7 +8,7 @@ use crate::record::labels;
 
 /// What can be read from labels and environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Look {
+pub struct Said {
     /// Compose project, Swarm stack, or another fleet of ostler's.
     pub project: Option<String>,
     /// Service of that project; site, or role, in a fleet.
@@ -18,7 +18,7 @@ pub struct Look {
 }
 
 /// Reads labels, and the environment where the container was inspected.
-pub fn look(container: &ObservedContainer) -> Look {
+pub fn look(container: &ObservedContainer) -> Said {
     let label = |key: &str| container.labels.get(key).filter(|v| !v.is_empty()).cloned();
     let empty = BTreeMap::new();
     let env = container.inspected.as_ref().map_or(&empty, |i| &i.env);
@@ -38,7 +38,7 @@ pub fn look(container: &ObservedContainer) -> Look {
             }
         }
     }
-    Look {
+    Said {
         project: label("com.docker.compose.project")
             .or_else(|| label("com.docker.stack.namespace"))
             .or_else(|| label(labels::FLEET).map(|fleet| format!("ostler {fleet}"))),
@@ -225,6 +225,6 @@ mod tests {
 
     #[test]
     fn a_container_that_says_nothing_says_nothing() {
-        assert_eq!(look(&ObservedContainer::default()), Look::default());
+        assert_eq!(look(&ObservedContainer::default()), Said::default());
     }
 }

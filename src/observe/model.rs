@@ -56,11 +56,9 @@ pub struct Lineage {
 /// One host that answered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ObservedHost {
-    /// The engine.
     pub engine: EngineFacts,
     /// Every container on the host, ours and foreign, running or not.
     pub containers: Vec<ObservedContainer>,
-    /// Every network.
     pub networks: Vec<ObservedNetwork>,
     /// Image references that the host has, with the image id each stands for.
     pub images: BTreeMap<String, String>,
@@ -90,7 +88,6 @@ pub struct EngineFacts {
     pub api: String,
     /// Operating system line.
     pub os: String,
-    /// CPUs.
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
@@ -118,9 +115,7 @@ pub struct ObservedContainer {
     pub name: String,
     /// Reference it was created from.
     pub image: String,
-    /// Id of the image.
     pub image_id: String,
-    /// All labels.
     pub labels: BTreeMap<String, String>,
     /// What it is doing.
     pub run: RunState,
@@ -201,13 +196,10 @@ pub enum RunState {
     /// Created, never started.
     #[default]
     Created,
-    /// Running.
     Running,
-    /// Paused.
     Paused,
     /// Being restarted by the engine: it keeps exiting.
     Restarting,
-    /// Exited.
     Exited,
     /// Being removed.
     Removing,
@@ -241,14 +233,10 @@ pub struct Inspected {
     pub made: Fields,
 }
 
-/// One network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedNetwork {
-    /// Id.
     pub id: String,
-    /// Name.
     pub name: String,
-    /// Labels.
     pub labels: BTreeMap<String, String>,
     /// IPv4 subnets.
     pub subnets: Vec<Subnet>,

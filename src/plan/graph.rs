@@ -37,7 +37,6 @@ impl Plan {
 /// Something that keeps a part of the fleet from being applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Where.
     pub host: Name,
     /// Which site; `None`: the whole host.
     pub site: Option<Name>,
@@ -50,9 +49,7 @@ pub struct Problem {
 /// Something worth knowing: leftovers, a newer image under the same tag, a site that moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Where.
     pub host: Name,
-    /// Which site.
     pub site: Option<Name>,
     /// In words.
     pub text: String,

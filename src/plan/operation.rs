@@ -28,11 +28,9 @@ impl std::fmt::Display for OperationId {
 pub struct Operation {
     /// Its name in the plan.
     pub id: OperationId,
-    /// Where.
     pub host: Name,
     /// For which site; `None`: the host itself.
     pub site: Option<Name>,
-    /// What.
     pub kind: OperationKind,
     /// How dangerous.
     pub class: Class,

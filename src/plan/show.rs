@@ -8,7 +8,6 @@ use crate::fleet::Name;
 /// All that happens to one site, or to a host itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// Where.
     pub host: &'a Name,
     /// Which site; `None`: the host itself.
     pub site: Option<&'a Name>,

@@ -48,10 +48,7 @@ impl PlanOptions {
 #[non_exhaustive]
 pub enum Intent {
     /// Restart a site's container in place.
-    Restart {
-        /// Which.
-        site: Name,
-    },
+    Restart { site: Name },
 }
 
 impl Intent {

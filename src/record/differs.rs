@@ -19,7 +19,6 @@ pub struct Differs {
     pub unknown: Vec<String>,
 }
 
-/// What differs of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SiteDiffers {
     /// Lines of the router's maps.

@@ -16,7 +16,6 @@ pub enum StateRead {
     /// where it then finds state that was not read.
     #[default]
     NoToolbox,
-    /// Read.
     Read(Arc<HostState>),
     /// There is a toolbox but the state is damaged; says what and where.
     Damaged {
@@ -75,7 +74,6 @@ pub struct Applying {
     pub commit: Option<String>,
     /// Hash of the fleet file applied here before; empty: none was.
     pub before: String,
-    /// Its commit.
     pub before_commit: Option<String>,
     /// The apply that this one takes back.
     #[serde(default)]
@@ -101,7 +99,6 @@ pub struct Applying {
 pub struct HostRecord {
     /// Version of this schema: 1.
     pub schema: u32,
-    /// Fleet.
     pub fleet: String,
     /// Host name in the file.
     pub host: String,

@@ -50,11 +50,9 @@ impl Layout {
             .filter(|rest| !rest.is_empty())
     }
 
-    /// All sites.
     pub fn sites(&self) -> String {
         self.below("sites")
     }
-    /// One site.
     pub fn site(&self, site: &Name) -> String {
         self.below(&format!("sites/{site}"))
     }
@@ -120,11 +118,9 @@ impl Layout {
     pub fn state(&self) -> String {
         self.below("state")
     }
-    /// The record of the host.
     pub fn host_record(&self) -> String {
         self.below("state/host.json")
     }
-    /// The record of the router.
     pub fn router_record(&self) -> String {
         self.below("state/router.json")
     }
@@ -136,7 +132,6 @@ impl Layout {
     pub fn site_records(&self) -> String {
         self.below("state/sites")
     }
-    /// The record of one site.
     pub fn site_record(&self, site: &Name) -> String {
         self.below(&format!("state/sites/{site}.json"))
     }

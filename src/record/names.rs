@@ -9,15 +9,12 @@ use crate::fleet::Name;
 pub fn network(fleet: &Name) -> String {
     format!("ostler-{fleet}")
 }
-/// The toolbox.
 pub fn toolbox(fleet: &Name) -> String {
     format!("ostler-{fleet}-toolbox")
 }
-/// The router.
 pub fn router(fleet: &Name) -> String {
     format!("ostler-{fleet}-router")
 }
-/// The lock.
 pub fn lock(fleet: &Name) -> String {
     format!("ostler-{fleet}-lock")
 }

@@ -10,7 +10,6 @@ use crate::fleet::{Domain, Name, Ports};
 /// All that one site asks of the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteEntry {
-    /// The site.
     pub site: Name,
     /// Domains that reach it.
     pub domains: Vec<Domain>,
@@ -31,14 +30,12 @@ pub enum RouteTarget {
     Address {
         /// IPv4.
         ip: Ipv4Addr,
-        /// Port.
         port: u16,
     },
     /// A name that the router resolves itself.
     Resolve {
         /// Host name.
         host: String,
-        /// Port.
         port: u16,
     },
     /// The page that says the site is stopped.

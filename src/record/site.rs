@@ -15,7 +15,6 @@ use crate::fleet::{Limits, Name, SiteState};
 pub struct SiteRecord {
     /// Version of this schema: 1.
     pub schema: u32,
-    /// The site.
     pub site: Name,
     /// Its user and group id on this host; never another site's while this record exists.
     pub uid: u32,

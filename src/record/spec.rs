@@ -39,7 +39,6 @@ pub struct ContainerSpec {
     pub files: BTreeMap<String, String>,
     /// Where `files` are mounted, read-only.
     pub files_at: Option<String>,
-    /// Network.
     pub network: SpecNetwork,
     /// Capabilities given back after all were dropped.
     pub cap_add: Vec<String>,
@@ -94,7 +93,6 @@ pub fn short_hash(bytes: &[u8]) -> String {
 pub struct NewContainer {
     /// Name; unique on the host.
     pub name: String,
-    /// Spec.
     pub spec: ContainerSpec,
     /// Address on its own network.
     pub address: Option<Ipv4Addr>,

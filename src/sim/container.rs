@@ -86,7 +86,6 @@ pub struct Container {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// The image as it was named.
     pub image: String,
-    /// Its id.
     pub image_id: String,
     /// Of the image and its own.
     pub labels: BTreeMap<String, String>,

@@ -80,7 +80,6 @@ impl Inner {
 /// What a call meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is served.
     Serve,
     /// It is served with a fault.
     Faulty(Fault),

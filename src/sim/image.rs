@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::program::Server;
 use super::random;
 
-/// One image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
     /// With `sha256:`.
@@ -18,7 +17,6 @@ pub struct Image {
     pub created: i64,
     /// Bytes.
     pub size: i64,
-    /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Entry point.
     pub entrypoint: Vec<String>,

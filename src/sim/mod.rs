@@ -48,15 +48,12 @@ use world::World;
 /// How long things take, beyond no time at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// Every call.
     pub call: Duration,
     /// Creating and removing a container.
     pub create: Duration,
-    /// Starting one.
     pub start: Duration,
     /// Pulling an image.
     pub pull: Duration,
-    /// Building one.
     pub build: Duration,
 }
 

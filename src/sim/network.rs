@@ -6,12 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::clock::rfc3339;
 
-/// One network.
 #[derive(Debug, Clone)]
 pub struct Network {
     /// Full id.
     pub id: String,
-    /// Name.
     pub name: String,
     /// Unix nanoseconds.
     pub created: i64,
@@ -21,7 +19,6 @@ pub struct Network {
     pub subnet: Option<Subnet>,
     /// `com.docker.network.bridge.enable_icc` and the like.
     pub options: Map<String, Value>,
-    /// Labels.
     pub labels: Map<String, Value>,
 }
 

@@ -16,7 +16,6 @@ pub enum Program {
     Steps(Steps),
     /// One of the scripts of the toolbox, by tag, with its arguments.
     Script {
-        /// The tag.
         tag: String,
         /// What follows it.
         args: Vec<String>,
@@ -30,7 +29,6 @@ pub enum Program {
 pub enum Server {
     /// Apache with PHP.
     Apache,
-    /// nginx.
     Nginx,
     /// HAProxy.
     Router,

@@ -111,7 +111,6 @@ impl World {
         }
     }
 
-    /// Removes a network.
     pub fn remove_network(&mut self, now: i64, name: &str) -> Result<(), Refusal> {
         let network = self.network(name)?.clone();
         if matches!(network.name.as_str(), "bridge" | "host" | "none") {

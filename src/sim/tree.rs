@@ -14,7 +14,6 @@ pub struct Node {
     pub mode: u32,
     /// Last change, unix seconds.
     pub mtime: i64,
-    /// What it is.
     pub kind: Kind,
 }
 

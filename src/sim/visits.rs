@@ -13,7 +13,6 @@ pub struct Visit {
     pub at: i64,
     /// Where from.
     pub client: String,
-    /// Path.
     pub path: &'static str,
     /// Status answered.
     pub status: u16,

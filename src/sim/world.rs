@@ -63,7 +63,6 @@ pub(super) enum Due {
 /// A command in a container.
 #[derive(Debug, Clone)]
 pub struct Exec {
-    /// Container.
     pub container: String,
     /// Command line.
     pub argv: Vec<String>,
@@ -101,12 +100,10 @@ pub struct Machine {
 pub struct World {
     /// What all chance depends on.
     pub seed: u64,
-    /// The machine.
     pub machine: Machine,
     /// By id.
     pub containers: BTreeMap<String, Container>,
     pub(super) names: HashMap<String, String>,
-    /// All networks.
     pub networks: Vec<Network>,
     /// Images that are here.
     pub images: Vec<Image>,

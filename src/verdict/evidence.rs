@@ -42,7 +42,6 @@ impl Source {
         }
     }
 
-    /// In words.
     pub fn word(self) -> &'static str {
         match self {
             Source::Router => "router",
@@ -55,7 +54,6 @@ impl Source {
 /// A value with its source and the moment it was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading<T> {
-    /// The value.
     pub value: T,
     /// Unix seconds.
     pub at: i64,
@@ -68,7 +66,6 @@ pub struct Reading<T> {
 pub struct HostData {
     /// Whether it answers.
     pub link: Link,
-    /// Since when.
     pub link_since: i64,
     /// Why not.
     pub why: String,
@@ -86,7 +83,6 @@ pub struct HostData {
     pub observed: Option<Arc<ObservedHost>>,
     /// What of it differs.
     pub drift: Arc<DriftBySite>,
-    /// When.
     pub observed_at: Option<i64>,
     /// Since when looking at it has failed.
     pub unread_since: Option<i64>,

@@ -28,7 +28,6 @@ pub fn judge(container: &ObservedContainer, oom: Option<String>) -> (State, Stri
     }
 }
 
-/// Its row.
 pub(super) fn row(
     facts: &Facts,
     host: &Name,

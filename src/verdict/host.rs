@@ -40,7 +40,6 @@ pub struct HostRow {
     pub api: String,
     /// Operating system.
     pub os: String,
-    /// CPUs.
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,

@@ -118,7 +118,6 @@ impl Case<'_> {
         format!("container {}", exit_words(container, &self.limit()))
     }
 
-    /// One whose container is there.
     fn contained(&self, container: &ObservedContainer) -> Judged {
         let oom = self.oom(container);
         let now = self.facts.now;

@@ -27,7 +27,6 @@ impl Serialize for Link {
 }
 
 impl Link {
-    /// The word.
     pub fn word(self) -> &'static str {
         match self {
             Link::Connecting => "connecting",
@@ -80,8 +79,6 @@ impl Pulse {
 pub struct LinkChange {
     /// Unix seconds.
     pub at: i64,
-    /// To what.
     pub link: Link,
-    /// Why.
     pub why: String,
 }

@@ -25,7 +25,6 @@ pub struct SiteRow {
     pub project: String,
     /// Customer.
     pub account: String,
-    /// Host.
     pub host: String,
     /// Recipe's word; the service of a foreign container.
     pub recipe: String,

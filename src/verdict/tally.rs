@@ -6,7 +6,6 @@ use super::state::State;
 /// How many sites are in which trouble. Sites of a host that is away are in none: nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// All.
     pub all: usize,
     /// Failing or restarting.
     pub failing: usize,

@@ -20,7 +20,6 @@ pub enum BackError {
         "{host}: another fleet file was applied there since, {by}: what it was before is not to be had back without undoing that too"
     )]
     AppliedSince {
-        /// Where.
         host: Name,
         /// By whom and when.
         by: String,
@@ -28,7 +27,6 @@ pub enum BackError {
     /// The file that was applied before is not to be had.
     #[error("{host}: the fleet file that was applied before it is not to be had: {why}")]
     NoFile {
-        /// Where.
         host: Name,
         /// Why not.
         why: String,
@@ -39,17 +37,13 @@ pub enum BackError {
          would take a site down that is not up on the other"
     )]
     Crossed {
-        /// Where.
         one: Name,
         /// And where.
         other: Name,
     },
     /// A host that it worked on is not in the operator's fleet file.
     #[error("{host} is not in your fleet file")]
-    NoHost {
-        /// Which.
-        host: Name,
-    },
+    NoHost { host: Name },
 }
 
 impl BackError {

@@ -29,7 +29,6 @@ pub enum Event {
     Began(usize),
     /// It goes on.
     Progress(Progress),
-    /// It ended.
     Ended(usize, Outcome),
 }
 

@@ -16,7 +16,6 @@ pub enum FleetFileError {
     /// There is none where one is looked for.
     #[error("no fleet file: neither {}", .0.join(" nor "))]
     Nowhere(Vec<String>),
-    /// It is not text.
     #[error("{path}:{line}: this is not UTF-8")]
     NotText {
         /// The file.
@@ -85,11 +84,9 @@ impl FleetFileError {
 /// A fleet file that can be used, with the text it was read from.
 #[derive(Debug, Clone)]
 pub struct FleetFile {
-    /// Where it is.
     pub path: PathBuf,
     /// Its text.
     pub source: String,
-    /// What it says.
     pub fleet: Arc<Fleet>,
 }
 

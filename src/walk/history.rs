@@ -97,11 +97,9 @@ pub struct Past {
 /// Something that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failed {
-    /// Where.
     pub host: Name,
     /// Which operation; none: the host as a whole.
     pub operation: Option<OperationId>,
-    /// Why.
     pub why: String,
 }
 

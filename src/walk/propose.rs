@@ -32,7 +32,6 @@ pub enum Refusal {
     /// What is to be adopted is not known.
     #[error("{host} did not answer: {why}")]
     Away {
-        /// Where it is.
         host: Name,
         /// Why not.
         why: String,
@@ -107,7 +106,6 @@ pub struct Proposal {
 pub struct Part {
     /// Text of that file; empty: none was.
     pub source: String,
-    /// What it says.
     pub fleet: Arc<Fleet>,
     /// What is done.
     pub plan: Arc<Plan>,
@@ -118,9 +116,7 @@ pub struct Part {
 /// A field that was changed by hand and is not written into the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
-    /// Of which site.
     pub site: Name,
-    /// Which.
     pub field: String,
     /// Why not.
     pub why: String,

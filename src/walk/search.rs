@@ -20,7 +20,6 @@ use crate::text::printable;
 pub struct Search<'a> {
     /// The operator's fleet file: how hosts are reached, and where its history is.
     pub path: &'a Path,
-    /// What it says.
     pub fleet: &'a Fleet,
     /// What was found on the hosts.
     pub observed: &'a Observed,

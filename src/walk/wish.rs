@@ -4,20 +4,16 @@ use super::look::Sites;
 use super::saved::Saved;
 use crate::fleet::{Edit, Name, SiteState};
 
-/// One wish.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
     /// In words: what a commit is called for which nothing better is known.
     pub title: String,
-    /// What is asked.
     pub ask: Ask,
-    /// For which sites.
     pub sites: Sites,
     /// Also stop sites that no fleet file of this operator's ever named.
     pub stop_unknown: bool,
 }
 
-/// What is asked.
 #[derive(Debug, Clone, Default)]
 pub enum Ask {
     /// Make hosts match the file.

@@ -10,7 +10,6 @@ use crate::plan::{Class, OperationId};
 /// Version of the lines' form.
 pub const FORM: u32 = 1;
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Line {
@@ -18,9 +17,7 @@ pub enum Line {
     Started(Started),
     /// An operation ended.
     Operation {
-        /// Which.
         id: OperationId,
-        /// How.
         #[serde(flatten)]
         ended: Ended,
         /// RFC 3339.
@@ -28,9 +25,7 @@ pub enum Line {
     },
     /// A host could not be worked on.
     HostFailed {
-        /// Which.
         host: Name,
-        /// Why.
         failure: Failure,
         /// RFC 3339.
         at: String,
@@ -76,7 +71,6 @@ pub struct Started {
     pub form: u32,
     /// Name of the apply; the same on every host.
     pub run: String,
-    /// Fleet.
     pub fleet: String,
     /// Login name.
     pub who: String,
@@ -86,7 +80,6 @@ pub struct Started {
     pub at: String,
     /// Hash of the fleet file.
     pub fleet_hash: String,
-    /// Its commit.
     pub commit: Option<String>,
     /// What is to be done.
     pub operations: Vec<Named>,
@@ -97,15 +90,12 @@ pub struct Started {
 pub struct Named {
     /// Its name in the plan.
     pub id: OperationId,
-    /// Where.
     pub host: Name,
-    /// For which site.
     pub site: Option<Name>,
     /// What, in one word such as `create_container`.
     pub kind: String,
     /// How dangerous.
     pub class: Class,
-    /// Why.
     pub cause: Vec<String>,
 }
 

@@ -50,7 +50,6 @@ impl Lane {
 pub struct Told {
     /// It is being written, by this task.
     pub now: Option<AbortHandle>,
-    /// It was.
     once: bool,
     pub last: Instant,
     every: Duration,

@@ -11,14 +11,11 @@ use crate::cli::Failure;
 /// Docker's own configuration: `$DOCKER_CONFIG`, else `~/.docker`.
 #[derive(Debug, Clone)]
 pub struct Docker {
-    /// The folder.
     pub folder: PathBuf,
 }
 
-/// One context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerContext {
-    /// Its name.
     pub name: String,
     /// Address of the engine, as Docker writes it; empty: the machine's own.
     pub host: String,

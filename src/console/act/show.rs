@@ -105,13 +105,11 @@ pub(super) fn host(model: &mut Model) -> Vec<Effect> {
     host.map_or_else(Vec::new, |page| show(model, page))
 }
 
-/// All sites.
 pub(super) fn sites(model: &mut Model) -> Vec<Effect> {
     model.stack.truncate(1);
     Vec::new()
 }
 
-/// All hosts.
 pub(super) fn hosts(model: &mut Model) -> Vec<Effect> {
     model.stack.truncate(1);
     show(model, Hosts)

@@ -105,7 +105,6 @@ pub fn clear(buf: &mut Buffer, theme: &Theme, area: Rect) {
     buf.set_style(area, theme.style(Role::Text));
 }
 
-/// Width of spans.
 pub fn spans_width(spans: &[(Role, String)]) -> usize {
     spans.iter().map(|(_, text)| width(text)).sum()
 }

@@ -11,9 +11,7 @@ use super::widget::input::Input;
 /// One line of a form.
 #[derive(Debug, Clone)]
 pub struct Field<I> {
-    /// Which.
     pub id: I,
-    /// Label.
     pub label: &'static str,
     /// What is expected, shown while it is typed into.
     pub help: &'static str,
@@ -32,7 +30,6 @@ pub struct Field<I> {
 // A form has a dozen fields: their size does not matter.
 #[expect(clippy::large_enum_variant)]
 pub enum Value {
-    /// A text.
     Text(Input),
     /// One of several.
     Choice(Vec<String>, usize),
@@ -52,9 +49,7 @@ pub enum Next {
 /// Fields and where the cursor is.
 #[derive(Debug, Clone)]
 pub struct Form<I> {
-    /// Title.
     pub title: String,
-    /// All fields.
     pub fields: Vec<Field<I>>,
     /// The one typed into.
     pub focus: usize,

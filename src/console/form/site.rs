@@ -18,7 +18,6 @@ const NONE: &str = "(none)";
 /// What the form makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSite {
-    /// Its name.
     pub name: Name,
     /// Where it is to run.
     pub host: Name,

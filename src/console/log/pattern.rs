@@ -57,7 +57,6 @@ impl Pattern {
         &self.text
     }
 
-    /// How it was read.
     pub fn reading(&self) -> Reading {
         self.reading
     }

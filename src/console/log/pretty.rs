@@ -25,7 +25,6 @@ pub enum Tone {
 pub struct Piece {
     /// Its text, not cleaned.
     pub text: String,
-    /// What it is.
     pub tone: Tone,
 }
 

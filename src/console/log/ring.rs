@@ -138,7 +138,6 @@ impl<'a> RawLine<'a> {
     }
 }
 
-/// The ring itself.
 #[derive(Debug)]
 pub(super) struct Ring {
     chunks: VecDeque<Chunk>,

@@ -26,14 +26,12 @@ pub enum LogMessage<'a> {
     },
     /// A stream ended, or was lost; `why` is shown between the lines.
     Ended {
-        /// Which.
         source: SourceId,
         /// In a few words.
         why: &'a str,
     },
     /// A stream that ended is read again, from some time back on: what it sent before is left out.
     Resumed {
-        /// Which.
         source: SourceId,
         /// In a few words.
         why: &'a str,
@@ -64,7 +62,6 @@ const SLICE: Duration = Duration::from_millis(8);
 /// Columns that one step to the right moves by.
 const STEP: usize = 16;
 
-/// The Logs screen.
 #[derive(Debug)]
 pub struct LogScreen {
     pub(super) title: String,

@@ -21,7 +21,6 @@ pub struct Asked {
 /// A question that is being answered.
 #[derive(Debug)]
 pub struct Dialog {
-    /// It.
     pub asked: Asked,
     /// The answer so far.
     pub typed: Typed,
@@ -29,7 +28,6 @@ pub struct Dialog {
     pub hint: bool,
 }
 
-/// What is typed.
 pub enum Typed {
     /// Seen.
     Plain(Box<Input>),
@@ -58,7 +56,6 @@ impl Drop for Typed {
 pub enum Done {
     /// It goes on.
     Stay,
-    /// This is the answer.
     Answer(Answer),
 }
 

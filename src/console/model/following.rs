@@ -11,7 +11,6 @@ pub struct Following {
     pub id: u64,
     /// Key of the row, where it is one only.
     pub key: Option<Arc<str>>,
-    /// The screen itself.
     pub screen: LogScreen,
     /// Its origins: each container that was asked for.
     pub origins: Vec<Origin>,

@@ -1,6 +1,5 @@
 //! How a cursor moves, or what is shown is scrolled.
 
-/// A motion.
 #[derive(Debug, Clone, Copy)]
 pub enum Motion {
     /// So many lines down; below 0: up.

@@ -20,7 +20,6 @@ pub enum Goal {
     Go(std::sync::Arc<str>, String),
 }
 
-/// The palette.
 #[derive(Debug)]
 pub struct Palette {
     /// What is typed.

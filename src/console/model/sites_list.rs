@@ -36,7 +36,6 @@ pub struct SitesList {
 /// The rows of one host among all rows.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// The host.
     pub host: Name,
     /// How many rows.
     pub len: usize,
@@ -78,7 +77,6 @@ pub enum Sort {
     /// Severity, then newest, then name.
     #[default]
     Severity,
-    /// Name.
     Name,
     /// Host, then name.
     Host,
@@ -89,7 +87,6 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// The next one.
     pub fn next(self) -> Sort {
         match self {
             Sort::Severity => Sort::Name,
@@ -100,7 +97,6 @@ impl Sort {
         }
     }
 
-    /// In a word.
     pub fn word(self) -> &'static str {
         match self {
             Sort::Severity => "severity",

@@ -77,7 +77,6 @@ struct Shown<'a> {
     times: usize,
 }
 
-/// The lines.
 fn lines(
     model: &Model,
     only: Option<&(Arc<str>, String)>,

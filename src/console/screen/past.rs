@@ -48,7 +48,6 @@ impl Screen for Past {
     }
 }
 
-/// The lines.
 fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     let mut told = model.journal.iter().flat_map(|told| &told.applies);
     let Some(past) = told.find(|past| past.run == run) else {

@@ -97,15 +97,11 @@ impl Screen for Sites {
 enum Col {
     /// Compose project of foreign containers.
     Project,
-    /// Name.
     Name,
-    /// Host.
     Host,
-    /// State.
     State,
     /// Last HTTP status.
     Http,
-    /// Since when.
     Since,
     /// Requests per second.
     Requests,
@@ -115,17 +111,11 @@ enum Col {
     Account,
     /// 5xx per minute.
     Errors,
-    /// Memory.
     Memory,
-    /// CPU.
     Cpu,
-    /// Restarts.
     Restarts,
-    /// Recipe.
     Recipe,
-    /// Domains.
     Domains,
-    /// Image.
     Image,
 }
 

@@ -27,7 +27,6 @@ impl Input {
         Input { area }
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         self.area.lines().first().map_or("", String::as_str)
     }

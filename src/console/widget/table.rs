@@ -10,10 +10,8 @@ use crate::console::draw::pen::{Pen, fill};
 use crate::console::theme::{Role, Theme};
 use crate::text::{elide, width};
 
-/// A column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column<C> {
-    /// Which.
     pub id: C,
     /// Head.
     pub title: &'static str,
@@ -35,7 +33,6 @@ pub struct Column<C> {
 pub struct Cell<'a> {
     /// Text, cleaned already.
     pub text: Cow<'a, str>,
-    /// Its role.
     pub role: Role,
 }
 

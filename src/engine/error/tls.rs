@@ -12,20 +12,15 @@ pub enum TlsProblem {
     /// Plain TCP to an address that is neither loopback nor private.
     Exposed,
     /// A file of the folder, or the folder, is not there.
-    Missing {
-        /// Its path.
-        path: PathBuf,
-    },
+    Missing { path: PathBuf },
     /// A file cannot be read.
     Unreadable {
-        /// Its path.
         path: PathBuf,
         /// In the operating system's words.
         why: String,
     },
     /// A file does not hold what its name says.
     Unusable {
-        /// Its path.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -36,10 +31,7 @@ pub enum TlsProblem {
         path: PathBuf,
     },
     /// The key is not the one that the certificate was made for.
-    KeyOfAnother {
-        /// The folder.
-        folder: PathBuf,
-    },
+    KeyOfAnother { folder: PathBuf },
     /// Our certificate is over.
     ClientExpired {
         /// Path of the certificate.
@@ -97,10 +89,7 @@ pub enum TlsProblem {
         common_name: Option<String>,
     },
     /// The engine's certificate cannot be accepted for another reason.
-    ServerCertificate {
-        /// Which.
-        why: String,
-    },
+    ServerCertificate { why: String },
     /// What listens there does not speak TLS.
     NotTls {
         /// What it speaks, as far as could be seen.

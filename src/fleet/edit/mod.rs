@@ -25,7 +25,6 @@ mod tests;
 pub enum Edit {
     /// A new site, with its keys in this order.
     CreateSite {
-        /// Its name.
         name: String,
         /// Its keys.
         fields: Vec<(String, Value)>,
@@ -39,7 +38,6 @@ pub enum Edit {
     SetSite {
         /// The site's name.
         site: String,
-        /// The key.
         key: String,
         /// The new value.
         value: Value,
@@ -74,7 +72,6 @@ pub enum Edit {
     },
     /// A new account.
     CreateAccount {
-        /// Its name.
         name: String,
         /// Its keys.
         fields: Vec<(String, Value)>,
@@ -100,7 +97,6 @@ impl Edit {
 pub struct Edited {
     /// The new text.
     pub text: String,
-    /// What it says.
     pub fleet: Fleet,
     /// What is doubtful about it.
     pub warnings: Vec<Finding>,

@@ -7,7 +7,6 @@ use crate::fleet::key::{KEY, Key, Kind, Table};
 /// Longest fleet name: containers and networks carry it.
 pub const FLEET_NAME_MAX: usize = 20;
 
-/// The file itself.
 pub const FILE: Table = Table {
     of: "the fleet file",
     shared: false,

@@ -9,7 +9,6 @@ use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::value;
 use crate::fleet::yaml::Value;
 
-/// One host.
 pub const HOST: Table = Table {
     of: "a host",
     shared: false,
@@ -30,7 +29,6 @@ pub const IMAGES: Table = Table {
     keys: &row::keys::<_, _, { IMAGE_ROWS.len() }>(IMAGE_ROWS),
 };
 
-/// One account.
 pub const ACCOUNT: Table = Table {
     of: "an account",
     shared: false,

@@ -12,10 +12,8 @@ use crate::fleet::service::secrets;
 use crate::fleet::value;
 use crate::fleet::yaml::{Value, field};
 
-/// The recipes.
 pub const RECIPES: &[&str] = &["static", "php", "proxy", "image"];
 
-/// One site.
 pub const SITE: Table = Table {
     of: "a site",
     shared: false,

@@ -21,7 +21,6 @@ mod site;
 /// A fleet file that can be used.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What it says.
     pub fleet: Fleet,
     /// What is doubtful about it.
     pub warnings: Vec<Finding>,

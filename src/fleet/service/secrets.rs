@@ -39,7 +39,6 @@ pub const SECRETS: Key = Key {
     ..KEY
 };
 
-/// One secret.
 pub const SECRET: Table = Table {
     of: "a secret",
     shared: false,

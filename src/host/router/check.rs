@@ -10,7 +10,6 @@ use super::table::Maps;
 /// A domain that is routed as wanted, and whose site gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
-    /// Domain.
     pub domain: String,
     /// Why, in words.
     pub why: &'static str,

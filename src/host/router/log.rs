@@ -16,7 +16,6 @@ pub struct Access {
     pub domain: Option<String>,
     /// Address of the client.
     pub client: String,
-    /// Method.
     #[serde(deserialize_with = "dash")]
     pub method: Option<String>,
     /// Path without query, the first 512 bytes. Data from outside.

@@ -53,7 +53,6 @@ pub enum RouterError {
     /// The router answers a domain with something else than its route says.
     #[error("the router answers {domain} with {got}, not with {wanted}")]
     Wrong {
-        /// Domain.
         domain: String,
         /// What came.
         got: String,

@@ -19,7 +19,6 @@ pub enum Answer {
     /// A command was refused.
     #[error("the router refused \"{command}\": {words}")]
     Refused {
-        /// The command.
         command: String,
         /// What the router said.
         words: String,
@@ -27,7 +26,6 @@ pub enum Answer {
     /// An answer has another form than expected.
     #[error("the router's answer to \"{command}\" cannot be read: {line:?}")]
     Garbled {
-        /// The command.
         command: String,
         /// The line that was not understood.
         line: String,

@@ -75,11 +75,9 @@ pub enum Unfit {
     /// Two sites claim a domain.
     #[error("the domain {domain} is routed to both {one} and {other}; give it to one of them")]
     Claimed {
-        /// The domain.
         domain: String,
         /// One site.
         one: Name,
-        /// The other.
         other: Name,
     },
     /// An entry is filed under another site's name.
@@ -95,7 +93,6 @@ pub enum Unfit {
     Text {
         /// Such as `the redirect of old.example to`.
         what: String,
-        /// The text.
         text: String,
         /// What is wrong with it.
         why: &'static str,

@@ -53,7 +53,6 @@ impl std::fmt::Debug for SecretBytes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("secret {name}: {why}")]
 pub struct SecretError {
-    /// Its name.
     pub name: String,
     /// What went wrong.
     pub why: String,

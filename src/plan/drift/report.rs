@@ -14,7 +14,6 @@ use crate::record::{HostState, StateRead};
 /// What differs of one site, or of what is the host's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
-    /// Where.
     pub host: Name,
     /// Which site; `None`: the host's own.
     pub site: Option<Name>,

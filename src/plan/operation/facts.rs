@@ -24,7 +24,6 @@ impl Class {
             Class::Destructive => '!',
         }
     }
-    /// The word.
     pub fn word(self) -> &'static str {
         match self {
             Class::Read => "read",

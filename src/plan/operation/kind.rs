@@ -47,9 +47,7 @@ pub enum OperationKind {
     },
     /// Create the sites' network: IPv4 only, containers cannot reach each other.
     CreateNetwork {
-        /// Name.
         name: String,
-        /// Subnet.
         subnet: Subnet,
         /// Labels of ours.
         labels: BTreeMap<String, String>,
@@ -64,20 +62,17 @@ pub enum OperationKind {
     },
     /// Check that the router's ports are free of processes outside Docker.
     CheckPorts {
-        /// Ports.
         ports: Vec<u16>,
     },
     /// Write the router's configuration, pages and default certificate, and the routes as recorded.
     WriteRouter {
         /// All that its configuration depends on.
         config: RouterConfig,
-        /// Hash of it.
         hash: String,
     },
     /// Make the folder of a site: `www` with a placeholder page when new, `logs`, `private`.
     /// What exists is kept; an existing `www` of another owner is refused.
     CreateFolders {
-        /// Site.
         site: Name,
         /// Owner of what the site writes.
         uid: u32,
@@ -86,7 +81,6 @@ pub enum OperationKind {
     },
     /// Give everything in an existing `www` to the site's uid.
     TakeOwnership {
-        /// Site.
         site: Name,
         /// Owner found.
         from: Owner,
@@ -95,7 +89,6 @@ pub enum OperationKind {
     },
     /// Write the spec's files into `private/conf-<hash>`.
     WriteConf {
-        /// Site.
         site: Name,
         /// Hash of the spec.
         hash: String,
@@ -104,30 +97,22 @@ pub enum OperationKind {
     },
     /// Remove folders `private/conf-*` of a site other than `keep`.
     CleanConf {
-        /// Site.
         site: Name,
         /// Hash still in use; none: remove all.
         keep: Option<String>,
     },
-    /// Create a container.
     CreateContainer {
-        /// All of it.
         container: Box<NewContainer>,
     },
-    /// Start a container.
     StartContainer {
-        /// Which.
         container: ContainerRef,
     },
     /// Wait until a container answers HTTP.
     AwaitReady {
-        /// Which.
         container: ContainerRef,
         /// Where it listens.
         address: Ipv4Addr,
-        /// Port.
         port: u16,
-        /// Path.
         path: String,
         /// Host header.
         domain: String,
@@ -138,7 +123,6 @@ pub enum OperationKind {
     },
     /// Wait until the router answers on its ports.
     AwaitRouter {
-        /// Which.
         container: ContainerRef,
         /// HTTP port.
         port: u16,
@@ -150,7 +134,6 @@ pub enum OperationKind {
     },
     /// Take a site's routes away.
     Unroute {
-        /// Site.
         site: Name,
     },
     /// Wait until the router holds no request to this address, or the time is up.
@@ -162,35 +145,29 @@ pub enum OperationKind {
     },
     /// Stop a container with its graceful signal.
     StopContainer {
-        /// Which.
         container: ContainerRef,
         /// Seconds until it is killed.
         grace_s: u32,
     },
     /// Restart a container in place.
     RestartContainer {
-        /// Which.
         container: ContainerRef,
         /// Seconds until it is killed.
         grace_s: u32,
     },
     /// Remove a container that does not run.
     RemoveContainer {
-        /// Which.
         container: ContainerRef,
         /// Kill it first if it runs: only for one that never served.
         force: bool,
     },
-    /// Rename a container.
     RenameContainer {
-        /// Which.
         container: ContainerRef,
         /// New name.
         to: String,
     },
     /// Change limits in place. `None` cannot be applied to memory or cpus: it needs a new container.
     SetLimits {
-        /// Which.
         container: ContainerRef,
         /// As they should be.
         limits: Limits,
@@ -199,14 +176,12 @@ pub enum OperationKind {
     },
     /// Tell the engine whether it is to start a container again when it ended. Changes nothing else.
     SetRestart {
-        /// Which.
         container: ContainerRef,
         /// Always, or never.
         always: bool,
     },
     /// Write `state/sites/<site>.json`: the last operation of a site.
     WriteRecord {
-        /// The record.
         record: Box<SiteRecord>,
     },
     /// Note that an apply that was cut off is dealt with: in its journal, and by taking its note in

@@ -11,9 +11,7 @@ use crate::plan::operation::facts::Tells;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ServiceOperation {
-    /// Of secrets.
     Secrets(SecretsOperation),
-    /// Of markers.
     #[cfg(test)]
     Marker(MarkerOperation),
 }

@@ -15,7 +15,6 @@ pub enum Age {
     Since(i64),
 }
 
-/// One link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainLink {
     /// Its name: `DNS`, `router`, …

@@ -118,7 +118,6 @@ pub fn resolve(
     Ok(with_ways(hops))
 }
 
-/// Each with the way to it.
 fn with_ways(mut hops: Vec<Hop>) -> Vec<Hop> {
     let mut way = Vec::new();
     for hop in &mut hops {

@@ -48,7 +48,6 @@ pub enum Trouble {
     /// A file of known keys cannot be read or written.
     #[error("{file}: {why}")]
     KnownHosts {
-        /// The file.
         file: String,
         /// Why not.
         why: String,

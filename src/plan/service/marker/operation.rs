@@ -5,20 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::Name;
 use crate::plan::operation::facts::{Facts, Tells};
 
-/// An operation of markers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum MarkerOperation {
-    /// Write it.
     WriteMarker {
-        /// Site.
         site: Name,
-        /// What it says.
         text: String,
     },
     /// Take it away.
     RemoveMarker {
-        /// Site.
         site: Name,
     },
 }

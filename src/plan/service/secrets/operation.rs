@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::Name;
 use crate::plan::operation::facts::{Facts, Tells};
 
-/// An operation of secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum SecretsOperation {
     /// Write secrets into `private/secrets`, each by temporary name and rename; remove others.
     WriteSecrets {
-        /// Site.
         site: Name,
         /// Owner.
         uid: u32,

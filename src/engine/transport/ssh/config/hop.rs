@@ -32,7 +32,6 @@ pub struct Hop {
     pub name: String,
     /// HostName: what is connected to.
     pub host: String,
-    /// Its port.
     pub port: u16,
     /// Kind of addresses to connect to.
     pub family: Family,

@@ -27,7 +27,6 @@ use crate::record::Applying;
 
 pub use line::{Close, Line, Named, Started};
 use line::{FORM, now};
-pub use own::folder;
 use own::{forget_old, own_file};
 pub use read::{Entry, read, read_folder, read_host};
 pub(super) use settle::settle;

@@ -130,7 +130,7 @@ impl Context {
             name: name.clone(),
             engine,
             ports: Ports::default(),
-            root: DEFAULT_ROOT.into(),
+            root: Host::ROOT.into(),
             subnet: None,
             images: Images::default(),
         };
@@ -179,9 +179,6 @@ impl Context {
         looking.await.map_err(|invalid| Failure::of(&invalid))
     }
 }
-
-/// Where everything lies on a host unless its entry says otherwise.
-pub const DEFAULT_ROOT: &str = "/srv/ostler";
 
 impl From<FleetFileError> for Failure {
     fn from(error: FleetFileError) -> Failure {

@@ -1,14 +1,14 @@
 //! `ostler doctor`: what would get in the way on a host, one line each, with the remedy.
 
 use super::args::EngineArg;
-use super::context::{Context, DEFAULT_ROOT};
+use super::context::Context;
 use super::out::Out;
 use super::style::Style;
 use super::{Exit, Failure};
 use crate::doctor::check::Mark;
 use crate::doctor::facts::Patient;
 use crate::doctor::{Report, examine};
-use crate::fleet::Ports;
+use crate::fleet::{Host, Ports};
 use crate::text;
 
 /// The one engine that was named; else the hosts of the fleet file; else the engine found here.
@@ -37,7 +37,7 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
         engine: found.address,
         fleet: None,
         ports: Ports::default(),
-        root: DEFAULT_ROOT.into(),
+        root: Host::ROOT.into(),
         subnet: None,
     }])
 }

@@ -118,7 +118,7 @@ async fn copy(
             cleaners[which].clean(&chunk.bytes, line);
             // Whole lines are written, so that the two streams do not mix in one.
             if let Some(end) = line.rfind('\n') {
-                out.put(which, line[..=end].as_bytes())?;
+                out.put(which, &line.as_bytes()[..=end])?;
                 line.drain(..=end);
             } else if line.len() > LONGEST {
                 out.put(which, line.as_bytes())?;

@@ -9,7 +9,6 @@ use super::activity::Step;
 use super::log::Stream;
 use super::planned::Planned;
 use super::proposal::Proposal;
-use super::tone::Tone;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
@@ -51,8 +50,6 @@ pub enum Message {
     Log(u64, LogNews),
     /// A login asks something; the number goes with the answer.
     Asked(u64, Question),
-    /// A line for the operator.
-    Note(Tone, String),
     /// Asked to end by a signal.
     Terminate,
 }

@@ -36,9 +36,6 @@ pub struct Finding {
     /// What would mend it.
     pub remedy: Option<String>,
 }
-
-/// Where the search for a free network begins, unless the fleet file says otherwise.
-const FIRST_SUBNET: &str = "10.90.0.0/20";
 /// A Linux bridge takes 1,023 ports.
 const BRIDGE_PORTS: usize = 1023;
 
@@ -294,10 +291,8 @@ fn addresses(facts: &Facts) -> Finding {
             }
         }
     }
-    let wanted = facts.subnet.or_else(|| FIRST_SUBNET.parse().ok());
-    if let Some(wanted) = wanted
-        && let Some(route) = routes().find(|r| r.subnet.overlaps(&wanted))
-    {
+    let wanted = facts.subnet.unwrap_or(Subnet::FIRST);
+    if let Some(route) = routes().find(|r| r.subnet.overlaps(&wanted)) {
         return line(
             name,
             Mark::Warn,

@@ -19,6 +19,12 @@ pub struct Subnet {
 }
 
 impl Subnet {
+    /// Where the search for a free network begins, unless the fleet file says otherwise.
+    pub const FIRST: Subnet = Subnet {
+        base: Ipv4Addr::new(10, 90, 0, 0),
+        prefix: 20,
+    };
+
     /// The address `n` above the base; `None` outside the network (broadcast included).
     pub fn address(&self, n: u32) -> Option<Ipv4Addr> {
         let size = 1u32 << (32 - u32::from(self.prefix));

@@ -71,15 +71,17 @@ fn held(entry: &RouteEntry) -> Option<Ipv4Addr> {
     }
 }
 
-/// The first /20 from 10.90.0.0 upward that overlaps no network of the host.
+/// The first /20 from [`Subnet::FIRST`] to the end of 10.0.0.0/8 that overlaps no network of the
+/// host.
 pub(crate) fn free_subnet(taken: &[Subnet]) -> Option<Subnet> {
-    (90..=255u8)
-        .flat_map(|second| {
-            (0..=240u8)
-                .step_by(16)
-                .map(move |third| Ipv4Addr::new(10, second, third, 0))
+    const STEP: usize = 1 << (32 - Subnet::FIRST.prefix);
+    let last = u32::from(Ipv4Addr::new(10, 255, 255, 255));
+    (u32::from(Subnet::FIRST.base)..=last)
+        .step_by(STEP)
+        .map(|base| Subnet {
+            base: base.into(),
+            ..Subnet::FIRST
         })
-        .map(|base| Subnet { base, prefix: 20 })
         .find(|subnet| !taken.iter().any(|other| other.overlaps(subnet)))
 }
 

@@ -206,7 +206,10 @@ fn choose_subnet(
             None => {
                 draft.problem(
                     None,
-                    "no /20 from 10.90.0.0 to 10.255.255.255 is free for the sites' network",
+                    format!(
+                        "no /20 from {} to 10.255.255.255 is free for the sites' network",
+                        Subnet::FIRST.base
+                    ),
                     "name one that is free with `subnet:`",
                 );
                 return None;

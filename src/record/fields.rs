@@ -16,11 +16,6 @@ const END: char = '\0';
 pub struct Fields(Arc<str>);
 
 impl Fields {
-    /// Whether the two are one piece of memory.
-    pub fn is_shared_with(&self, other: &Fields) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

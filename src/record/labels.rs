@@ -105,10 +105,6 @@ pub trait Labelled {
     fn site(&self) -> Option<&str> {
         self.label(SITE)
     }
-    /// Whether it is the container of this fleet's site, or one that replaces it.
-    fn is_site(&self, fleet: &Name, site: &str) -> bool {
-        self.is(fleet, Role::Site) && self.site() == Some(site)
-    }
     /// Hash of the spec that it was created from.
     fn spec_hash(&self) -> Option<&str> {
         self.label(HASH)

@@ -47,11 +47,6 @@ impl State {
             State::Undone => "cut off, taken back",
         }
     }
-
-    /// Whether nothing is left of it to look after.
-    pub fn is_well(self) -> bool {
-        matches!(self, State::Done | State::Finished | State::Undone)
-    }
 }
 
 /// One apply.

@@ -3,12 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The operator's own folder of journals, below the XDG state directory.
-pub fn folder() -> Option<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "ostler")?;
-    Some(dirs.state_dir()?.join("journal"))
-}
-
 /// The file of an apply in a fleet's folder.
 pub fn own_file(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.jsonl"))

@@ -84,10 +84,6 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.questions.push_back(Asked { id, question });
             Vec::new()
         }
-        Message::Note(tone, text) => {
-            model.say(tone, crate::text::clean(&text).into_owned());
-            Vec::new()
-        }
         // A signal means it: an apply that runs is left to its own recovery.
         Message::Terminate => vec![Effect::Quit],
     }

@@ -70,12 +70,6 @@ pub enum Edit {
         /// The domain; also found when the file spells it differently (upper case, umlauts).
         domain: String,
     },
-    /// A new account.
-    CreateAccount {
-        name: String,
-        /// Its keys.
-        fields: Vec<(String, Value)>,
-    },
 }
 
 impl Edit {
@@ -242,9 +236,6 @@ fn changes(edit: &Edit, tree: &Node) -> Result<Vec<Change>, EditError> {
     Ok(match edit {
         Edit::CreateSite { name, fields } => {
             vec![create(tree, "site", name, fields)?]
-        }
-        Edit::CreateAccount { name, fields } => {
-            vec![create(tree, "account", name, fields)?]
         }
         Edit::RemoveSite { site } => {
             find(tree, site)?;

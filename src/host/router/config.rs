@@ -18,11 +18,6 @@ const PAGES: [(&str, &str); 5] = [
 /// Content by path below the root folder.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// Tells configurations apart; the same as [`RouterConfig::hash`].
-pub fn config_hash(config: &RouterConfig) -> String {
-    config.hash()
-}
-
 /// Every file of the router, its default certificate excepted, for a host whose root folder is
 /// `root`.
 pub fn files(config: &RouterConfig, root: &str, table: &Table) -> Result<Files, Unfit> {

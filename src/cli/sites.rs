@@ -55,7 +55,11 @@ fn table(rows: &[SiteRow]) -> Table {
 /// The verdict with its mark: nothing is said by colour alone.
 pub fn state(row: &SiteRow) -> Cell {
     let state = row.state;
-    Cell::styled(format!("{} {}", state.mark(), state.word()), style(state))
+    let style = match state {
+        State::Leftover if !row.as_wanted => Style::Warn,
+        state => style(state),
+    };
+    Cell::styled(format!("{} {}", state.mark(), state.word()), style)
 }
 
 /// How a state is shown.

@@ -103,7 +103,7 @@ pub struct Run {
     pub ended: Option<i64>,
     pub outcome: Option<Outcome>,
     /// Its name in the journals, once it is known.
-    pub name: Option<String>,
+    pub names: Vec<String>,
     /// The fleet file in git, where it was written for this.
     pub commit: Option<Commit>,
 }
@@ -139,7 +139,7 @@ impl Run {
             began: now,
             ended: None,
             outcome: None,
-            name: None,
+            names: Vec::new(),
             commit: None,
         }
     }
@@ -168,7 +168,7 @@ impl Run {
                 }
             }
             Step::Note(text) => self.notes.push(clean(&text).into_owned()),
-            Step::Named(name) => self.name = Some(name),
+            Step::Named(name) => self.names.push(name),
             Step::Commit(commit) => self.commit = Some(commit),
             Step::Ended(outcome) => {
                 self.ended = Some(now);

@@ -52,8 +52,10 @@ pub(crate) fn need(
         return Some(id.clone());
     }
     let image = reference.to_owned();
-    let (id, kind, base) = if image == Images::default().toolbox {
-        let base = place.host.images.toolbox_base.clone();
+    let base = &place.host.images.toolbox_base;
+    // One that is named as its own base is a local image: the engine says that it is missing.
+    let (id, kind, base) = if image == Images::default().toolbox && *base != image {
+        let base = base.clone();
         let brought = need(draft, place, &base, &format!("{whom}'s image"));
         let kind = OperationKind::BuildToolbox { image, base };
         ("build-toolbox".to_owned(), kind, brought)

@@ -11,7 +11,7 @@ use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
 use super::state::State;
-use crate::fleet::{Fleet, Name, Site};
+use crate::fleet::{Fleet, Name, Site, SiteState};
 use crate::observe::model::{Observed, ObservedContainer};
 use crate::observe::whose;
 use crate::record::{HostState, Labelled, RecordedState, Role, names};
@@ -196,7 +196,10 @@ fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &
     }
     row.state = State::Leftover;
     row.life = Life::Leftover;
-    row.as_wanted = record.is_some_and(|record| record.state == RecordedState::Leftover);
+    row.as_wanted = record.is_some_and(|record| match record.state {
+        RecordedState::Leftover => true,
+        RecordedState::Wanted(state) => state == SiteState::Archived && serving.is_none(),
+    });
     let causes = facts.due.sites.get(site).map_or(&[][..], Vec::as_slice);
     row.why = if row.stale {
         away(data, host)
@@ -204,6 +207,8 @@ fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &
         joined(causes)
     } else if serving.is_some_and(ObservedContainer::is_running) {
         "not in the file any more, and still running".into()
+    } else if record.is_some() && !row.as_wanted {
+        "not in the file any more; the next apply stops it and keeps its data".into()
     } else {
         "not in the file any more; stopped, its data kept".into()
     };

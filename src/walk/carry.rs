@@ -72,15 +72,15 @@ pub async fn carry(
             },
         );
     }
+    if !proposal.takes_back && (written || !proposal.is_idle()) {
+        remember(proposal, &tell);
+    }
     if proposal.is_idle() {
         return Ok(Carried {
             outcomes: Vec::new(),
             written,
             exit: if proposal.is_whole() { 0 } else { 3 },
         });
-    }
-    if !proposal.takes_back {
-        remember(proposal, &tell);
     }
     let mut outcomes = Vec::new();
     let mut exits: Vec<u8> = Vec::new();

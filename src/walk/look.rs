@@ -36,6 +36,21 @@ pub struct Known {
     pub hosts: BTreeMap<Name, Host>,
 }
 
+impl Known {
+    /// A host that the file reaches elsewhere by now is another machine than the one that was looked
+    /// at, and that its client still leads to.
+    pub(super) fn forget_moved(&mut self, fleet: &Fleet) {
+        for (name, now) in &fleet.hosts {
+            if self.hosts.get(name).is_none_or(|was| !now.is_where(was)) {
+                self.clients.remove(name);
+                let why = "it has not been looked at yet".to_owned();
+                let unknown = HostObservation::Unreachable { why };
+                self.observed.hosts.insert(name.clone(), unknown);
+            }
+        }
+    }
+}
+
 /// Which sites a wish is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sites {
@@ -208,24 +223,14 @@ async fn again(
     sites: &Sites,
     finishes: Option<&str>,
     closely: Closely<'_>,
-    known: Known,
+    mut known: Known,
 ) -> Seen {
+    known.forget_moved(fleet);
     let Known {
         mut observed,
-        mut clients,
-        hosts,
+        clients,
+        ..
     } = known;
-    // A host that the file reaches elsewhere by now is another machine than the one that was looked
-    // at, and that its client still leads to.
-    for (name, now) in &fleet.hosts {
-        if hosts.get(name).is_none_or(|was| !now.is_where(was)) {
-            clients.remove(name);
-            let why = "it has not been looked at yet".to_owned();
-            observed
-                .hosts
-                .insert(name.clone(), HostObservation::Unreachable { why });
-        }
-    }
     // A site that moved, or that is in the file no more, is where its record is.
     let recorded: BTreeSet<&Name> = records(&observed)
         .filter(|(host, site)| sites.takes(fleet, site.as_str(), host.as_str()))

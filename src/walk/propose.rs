@@ -256,8 +256,9 @@ impl Outset {
         let state = self.state.as_deref();
         let (mut plan, observed) = plan(file, observed, intents, options, state).await?;
         // Hosts that were left out on purpose are no problem of this plan's.
-        plan.problems
-            .retain(|problem| hosts.contains(&problem.host));
+        plan.problems.retain(|problem| {
+            hosts.contains(&problem.host) || !file.fleet.hosts.contains_key(&problem.host)
+        });
         if let Ask::Saved(saved) = wish.ask {
             let moved = saved.moved(&plan, &MadeFrom::of(&file.fleet, &observed));
             if !moved.is_empty() {
@@ -365,7 +366,10 @@ impl Outset {
     async fn back(self, title: &str, run: &str) -> Result<Proposal, Refusal> {
         let fleet = self.file.fleet.clone();
         let known = match self.reach.clone() {
-            Reach::Known(known) => known,
+            Reach::Known(mut known) => {
+                known.forget_moved(&fleet);
+                known
+            }
             anew => {
                 let closely = Closely::at(&Inspect::Needed);
                 let all = Sites::default();

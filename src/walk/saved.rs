@@ -11,7 +11,7 @@ use crate::plan::{OperationKind, Plan};
 use crate::record::spec::short_hash;
 
 /// Version of the form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// A plan as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

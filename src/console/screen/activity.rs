@@ -243,7 +243,7 @@ fn pasts<'a>(model: &'a Model, only: Option<&'a str>) -> impl Iterator<Item = &'
     let own: Vec<&str> = model
         .runs
         .iter()
-        .filter_map(|r| r.name.as_deref())
+        .flat_map(|r| r.names.iter().map(String::as_str))
         .collect();
     let told = model.journal.iter().flat_map(|told| &told.applies);
     told.filter(move |past| {

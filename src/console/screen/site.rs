@@ -315,7 +315,7 @@ fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
     let shown: Vec<&str> = model
         .runs
         .iter()
-        .filter_map(|r| r.name.as_deref())
+        .flat_map(|r| r.names.iter().map(String::as_str))
         .collect();
     let told = model.journal.iter().flat_map(|told| &told.applies);
     for past in told

@@ -597,3 +597,19 @@ fn a_proxy_leads_to_127_0_0_1_only_where_its_container_is_on_the_hosts_network()
     let plan = with("host");
     assert!(text(&plan).contains("127.0.0.1:80"), "{}", text(&plan));
 }
+
+#[test]
+fn a_toolbox_that_is_named_as_its_own_base_is_not_built_from_itself() {
+    let mut fleet = three();
+    for host in fleet.hosts.values_mut() {
+        host.images.toolbox_base.clone_from(&host.images.toolbox);
+    }
+    let plan = planned(&fleet, &world(0));
+    let toolbox = &Images::default().toolbox;
+    let pulled = |kind: &OperationKind| matches!(kind, OperationKind::PullImage { image } if image == toolbox);
+    assert!(
+        plan.operations
+            .iter()
+            .any(|operation| pulled(&operation.kind))
+    );
+}

@@ -265,7 +265,7 @@ impl Outset {
                 let made_at = saved.made_at;
                 return Err(Refusal::Stale { made_at, moved });
             }
-            plan = saved.plan;
+            // What is run is the plan that was made now: a file only says what was reviewed.
         }
         let part = Part {
             source: file.source.clone(),

@@ -41,7 +41,7 @@ pub struct SiteRecord {
     /// Id of the image its container runs, as found when the record was written; apply fills it in
     /// where the plan could not know it.
     pub image_id: Option<String>,
-    /// What the engine told of its container when this was written (see [`Inspected::made`]); apply
+    /// What the engine told of its container when this was written (see [`crate::observe::made`]); apply
     /// fills it in where the plan could not know it. `None`: written by an older ostler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Fields>,

@@ -1,4 +1,4 @@
-//! What sites have beside their containers. One file here and one line in [`ALL`] per service.
+//! What sites have beside their containers. One file here and one line in `ALL` per service.
 
 #[cfg(test)]
 pub mod marker;

@@ -1,5 +1,5 @@
 //! The chain of a site's page: from the visitor to the application, a link each. What a service
-//! adds is a file of its name here and a line in [`CHAIN`].
+//! adds is a file of its name here and a line in `CHAIN`.
 
 mod application;
 mod certificate;

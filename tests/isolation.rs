@@ -2,6 +2,8 @@
 
 #[path = "common/load.rs"]
 mod load;
+#[path = "common/testhost.rs"]
+mod testhost;
 #[path = "common/tier.rs"]
 mod tier;
 #[path = "apply/world.rs"]
@@ -232,4 +234,142 @@ os.symlink("/etc", "/data/etc")
         uid,
         "the link itself, not what it names"
     );
+}
+
+/// A command of the docker program against a test host's engine; what it printed.
+fn docker(host: &testhost::TestHost, args: &[&str]) -> String {
+    let mut command = std::process::Command::new("docker");
+    command.args(["-H", &host.engine.address]).args(args);
+    let out = command.output().unwrap();
+    let complaint = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "docker {args:?}: {complaint}");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+/// What listens on a test host, as a site can try it: `HOST PORT`, in this order: the metadata
+/// address of a cloud, a service of the host's, a port that a container publishes, the router.
+async fn surroundings(world: &World, host: &testhost::TestHost) -> Vec<String> {
+    let web = "ostler-test/web:1";
+    let run = |more: &[&str]| docker(host, &[&["run", "-d"], more, &[web]].concat());
+    run(&["--network", "host", "--env", "PORT=9009"]);
+    run(&["--publish", "9010:8080"]);
+    let cloud = run(&["--network", "none", "--env", "PORT=80"]);
+    let pid = docker(host, &["inspect", "--format", "{{.State.Pid}}", &cloud]);
+    // Beyond the host, as a cloud's is: the host forwards to it.
+    let wires = r#"set -e
+ip link add cloud0 type veth peer name eth0 netns "$1"
+ip addr add 169.254.169.1/24 dev cloud0
+ip link set cloud0 up
+nsenter -t "$1" -n ip addr add 169.254.169.254/24 dev eth0
+nsenter -t "$1" -n ip link set eth0 up
+"#;
+    host.run(&["sh", "-c", wires, "wires", &pid]);
+    let address = host.address.to_string();
+    let router = world.front.port().to_string();
+    let all = [
+        ["169.254.169.254", "80"],
+        [&address, "9009"],
+        [&address, "9010"],
+        [&address, &router],
+    ];
+    all.iter().flatten().map(|s| (*s).to_owned()).collect()
+}
+
+/// Waits until something holds.
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(
+            std::time::Instant::now() < end,
+            "not within a minute: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Which of these a site reaches: one letter each, `o` for open.
+async fn reached(world: &World, site: &str, these: &[String]) -> String {
+    let these: Vec<&str> = these.iter().map(String::as_str).collect();
+    let said = inside(world, site, CONNECT, &these).await;
+    said.lines().map(|line| &line[..1]).collect()
+}
+
+#[tokio::test]
+async fn sites_of_a_strict_host_reach_the_router_and_nothing_else_of_it() {
+    if tier::fleet().is_none() {
+        return;
+    }
+    let images = [
+        "haproxy:3.0",
+        "ostler-test/web:1",
+        "ostler/toolbox:1",
+        "ostler/guard:1",
+    ];
+    let host = testhost::TestHost::up("strict", &images);
+    let mut world = World::new(&host.engine).await;
+    world.front.set_ip(host.address.into());
+    world.site("alice", &format!("{WEB}domains: [alice.test]"));
+    world.apply().await;
+    let these = surroundings(&world, &host).await;
+    // Else the rest means nothing.
+    let open = async || {
+        let before = reached(&world, "alice", &these).await;
+        before.starts_with("oo") && before.ends_with('o')
+    };
+    until("all of it can be reached", open).await;
+
+    world.host = "    isolate: strict\n".into();
+    world.apply().await;
+    assert_eq!(reached(&world, "alice", &these).await, "ccco");
+    assert_eq!(world.ask("alice.test", "/").await.status, 200);
+    // Name servers are not cut off: some clouds have theirs at the metadata address.
+    let program = "import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.connect((sys.argv[1], 53))
+s.send(b'x')
+try:
+    s.recv(1)
+except ConnectionRefusedError:
+    print('came there')
+except OSError as e:
+    print(e)";
+    let asked = inside(&world, "alice", program, &["169.254.169.254"]).await;
+    assert_eq!(asked, "came there");
+
+    // Taken away behind its back, the rules come back.
+    let guard = ostler::record::names::guard(&world.name);
+    let table = ostler::record::guard::table(&world.name);
+    let nft = |what: &'static str| {
+        let (client, guard, table) = (world.client.clone(), guard.clone(), table.clone());
+        async move {
+            let argv = ["nft", what, "table", "ip", &table];
+            let limit = Duration::from_secs(10);
+            let out = client.exec(&guard, &argv, None, limit).await;
+            out.ok().map(|out| out.code)
+        }
+    };
+    assert_eq!(nft("delete").await, Some(0));
+    until("the rules are back", async || nft("list").await == Some(0)).await;
+    assert_eq!(reached(&world, "alice", &these).await, "ccco");
+
+    // Without ostler, after the daemon's restart.
+    host.restart_dockerd();
+    until("the rules are back", async || nft("list").await == Some(0)).await;
+    let answers = async || {
+        let reply = load::ask(world.front, "alice.test", "/").await;
+        reply.is_ok_and(|reply| reply.status == 200)
+    };
+    until("the site answers", answers).await;
+    let router = &these[6..];
+    assert_eq!(reached(&world, "alice", router).await, "o");
+    assert!(world.plan().await.is_empty());
+
+    // And gone with the key.
+    world.host.clear();
+    world.apply().await;
+    let tables = host.run(&["sh", "-c", "nft list tables 2>/dev/null || :"]);
+    assert!(!tables.contains(&table), "{tables}");
+    let guards = world.ours().await;
+    assert!(guards.iter().all(|c| c.name != guard));
 }

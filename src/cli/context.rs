@@ -11,7 +11,7 @@ use super::config;
 use super::out::Out;
 use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
-use crate::fleet::{self, Finding, Fleet, Host, Images, Name, Ports, Selection};
+use crate::fleet::{self, Finding, Fleet, Host, Images, Isolate, Name, Ports, Selection};
 use crate::walk::fleet_file::folder_of;
 use crate::walk::look::{Closely, Connect, Reach, Seen, Sites, look};
 use crate::walk::{FleetFile, FleetFileError, Outset};
@@ -132,6 +132,7 @@ impl Context {
             ports: Ports::default(),
             root: Host::ROOT.into(),
             subnet: None,
+            isolate: Isolate::default(),
             images: Images::default(),
         };
         Ok(FleetFile {

@@ -49,6 +49,8 @@ pub struct Host {
     pub root: String,
     /// The sites' network, when the operator chose it; else the first free /20.
     pub subnet: Option<Subnet>,
+    /// What sites are kept from.
+    pub isolate: Isolate,
     /// Images by role or recipe, where they differ from the defaults.
     pub images: Images,
 }
@@ -67,6 +69,7 @@ impl Host {
             ports: Ports::default(),
             root: Host::ROOT.into(),
             subnet: None,
+            isolate: Isolate::default(),
             images: Images::default(),
         }
     }
@@ -75,6 +78,17 @@ impl Host {
     pub fn is_where(&self, other: &Host) -> bool {
         self.engine == other.engine && self.root == other.root
     }
+}
+
+/// What the sites of a host are kept from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolate {
+    /// From each other.
+    #[default]
+    Sites,
+    /// From the host's own services and the cloud's metadata address as well.
+    Strict,
 }
 
 /// The router's ports on the host.
@@ -102,8 +116,10 @@ pub struct Images {
     pub router: String,
     /// Default `ostler/toolbox:1`, built on the host when the host lacks it.
     pub toolbox: String,
-    /// What the toolbox is built from. Default `debian:trixie-slim`.
+    /// What toolbox and guard are built from. Default `debian:trixie-slim`.
     pub toolbox_base: String,
+    /// Default `ostler/guard:1`, built on the host when the host lacks it.
+    pub guard: String,
     /// For the recipe `static`. Default `nginx:1.28`.
     #[serde(rename = "static")]
     pub static_: String,
@@ -117,6 +133,7 @@ impl Default for Images {
             router: "haproxy:3.0".into(),
             toolbox: "ostler/toolbox:1".into(),
             toolbox_base: "debian:trixie-slim".into(),
+            guard: "ostler/guard:1".into(),
             static_: "nginx:1.28".into(),
             php: "php:{php}-apache".into(),
         }

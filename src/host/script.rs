@@ -74,6 +74,16 @@ done
     deadline: Duration::from_secs(60),
 };
 
+/// Whether the guard's rules stand. Runs in the guard.
+///
+/// Argument: the table. Exit 0, or 1 where there is none.
+pub const GUARDED: Script = Script {
+    tag: "guarded",
+    text: r#"nft list table ip "$1" >/dev/null 2>&1 || exit 1
+"#,
+    deadline: SHORT,
+};
+
 /// Removes files and folders. Never used below what a customer can write.
 ///
 /// Arguments: paths. What is not there is fine. Exit 0.

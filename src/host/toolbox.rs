@@ -5,11 +5,36 @@ use std::time::Duration;
 use super::archive::{Entry, Kind, header, pack, unpack};
 use super::script::{PUBLISH, Script};
 use crate::engine::{self, Client, Pieces};
+use crate::fleet::Images;
 use crate::record::layout::{Layout, temporary};
 use crate::text::short;
 
-/// The recipe of the toolbox's image; `{base}` stands for the image that it is built from.
-pub const DOCKERFILE: &str = include_str!("toolbox.Dockerfile");
+/// How the image of a helper is built.
+pub struct ImageRecipe {
+    /// A Dockerfile; `{base}` stands for the image that it is built from.
+    pub text: &'static str,
+    /// The key below `images:` that names another image.
+    pub key: &'static str,
+    /// What such an image has to have.
+    pub needs: &'static str,
+}
+
+/// The recipe of an image that is built on the host; `None`: it is not one of ours.
+pub fn recipe(image: &str) -> Option<ImageRecipe> {
+    let ours = Images::default();
+    if image == ours.toolbox {
+        return Some(ImageRecipe {
+            text: include_str!("toolbox.Dockerfile"),
+            key: "toolbox",
+            needs: "sh, coreutils, socat and curl",
+        });
+    }
+    (image == ours.guard).then_some(ImageRecipe {
+        text: include_str!("guard.Dockerfile"),
+        key: "guard",
+        needs: "sh and nft",
+    })
+}
 
 /// The toolbox of one host. Archives can be read and written also while it is stopped; scripts need
 /// it running.

@@ -17,6 +17,8 @@ pub enum Whose<'a> {
     Router,
     /// It is the host's toolbox, or its next one.
     Toolbox,
+    /// It is the host's guard, or its next one.
+    Guard,
 }
 
 /// What it is to this fleet; `None`: nothing that lasts, or a copy.
@@ -32,6 +34,7 @@ pub fn whose<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<Whose
         }
         Role::Router => called(names::router(fleet)).then_some(Whose::Router),
         Role::Toolbox => called(names::toolbox(fleet)).then_some(Whose::Toolbox),
+        Role::Guard => called(names::guard(fleet)).then_some(Whose::Guard),
         Role::Lock | Role::Helper => None,
     }
 }
@@ -40,7 +43,7 @@ pub fn whose<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<Whose
 pub fn site_of<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<&'a str> {
     match whose(container, fleet)? {
         Whose::Site(site) => Some(site),
-        Whose::Router | Whose::Toolbox => None,
+        Whose::Router | Whose::Toolbox | Whose::Guard => None,
     }
 }
 

@@ -1,5 +1,7 @@
-//! What sites stand on: the network, the toolbox with the folders it looks after, the router.
+//! What sites stand on: the network, the toolbox with the folders it looks after, the guard, the
+//! router.
 
+pub(crate) mod guard;
 pub(crate) mod helper;
 mod router;
 mod toolbox;
@@ -66,6 +68,7 @@ impl<'a> Ground<'a> {
         let (subnet, network_exists) = choose_subnet(place.wish, host, seen, &network, draft)?;
         let prepared = toolbox::plan(&place, draft)?;
         let prepared = toolbox::prepare(&place, prepared, draft);
+        let prepared = guard::plan(&place, subnet, prepared, draft)?;
         let router = router::plan(&place, prepared.as_ref(), draft)?;
         let prepared = router.checked.or(prepared);
         // After the toolbox: where the network is, there has been one, and with it state.

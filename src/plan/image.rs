@@ -38,7 +38,7 @@ fn normal(reference: &str) -> String {
 }
 
 /// The operation that brings `reference`, planned once per host; `None` when the host has it. The
-/// toolbox's default image is in no registry: it is built on the host.
+/// default images of toolbox and guard are in no registry: they are built on the host.
 pub(crate) fn need(
     draft: &mut Draft,
     place: &Place,
@@ -54,11 +54,16 @@ pub(crate) fn need(
     let image = reference.to_owned();
     let base = &place.host.images.toolbox_base;
     // One that is named as its own base is a local image: the engine says that it is missing.
-    let (id, kind, base) = if image == Images::default().toolbox && *base != image {
+    let Images { toolbox, guard, .. } = Images::default();
+    let ours = [(toolbox, "toolbox"), (guard, "guard")];
+    let ours = ours.into_iter().find(|(built, _)| *built == image);
+    let (id, kind, base) = if let Some((_, word)) = ours
+        && *base != image
+    {
         let base = base.clone();
         let brought = need(draft, place, &base, &format!("{whom}'s image"));
-        let kind = OperationKind::BuildToolbox { image, base };
-        ("build-toolbox".to_owned(), kind, brought)
+        let kind = OperationKind::BuildImage { image, base };
+        (format!("build-{word}"), kind, brought)
     } else {
         let kind = OperationKind::PullImage { image };
         (format!("pull/{reference}"), kind, None)

@@ -13,6 +13,7 @@ pub(crate) struct Index<'a> {
     pub sites: BTreeMap<&'a str, Vec<&'a ObservedContainer>>,
     pub toolboxes: Vec<&'a ObservedContainer>,
     pub routers: Vec<&'a ObservedContainer>,
+    pub guards: Vec<&'a ObservedContainer>,
     pub by_name: HashMap<&'a str, &'a ObservedContainer>,
 }
 
@@ -24,6 +25,7 @@ impl<'a> Index<'a> {
             match whose::whose(container, fleet) {
                 Some(Whose::Toolbox) => index.toolboxes.push(container),
                 Some(Whose::Router) => index.routers.push(container),
+                Some(Whose::Guard) => index.guards.push(container),
                 Some(Whose::Site(site)) => index.sites.entry(site).or_default().push(container),
                 None => {}
             }
@@ -33,7 +35,8 @@ impl<'a> Index<'a> {
 
     /// Nothing of ours that needs a folder on the host.
     pub fn nothing_of_ours(&self) -> bool {
-        self.sites.is_empty() && self.routers.is_empty() && self.toolboxes.is_empty()
+        let helpers = [&self.routers, &self.toolboxes, &self.guards];
+        self.sites.is_empty() && helpers.iter().all(|these| these.is_empty())
     }
 
     /// Whether a container of this name is there that is not this fleet's.

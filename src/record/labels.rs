@@ -47,6 +47,8 @@ pub enum Role {
     Router,
     /// The helper through which files on the host are read and written.
     Toolbox,
+    /// What keeps sites from the host's own services.
+    Guard,
     /// The lock of a host.
     Lock,
     /// Does one thing with the files of one site, and goes.
@@ -54,10 +56,11 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Role; 5] = [
+    const ALL: [Role; 6] = [
         Role::Site,
         Role::Router,
         Role::Toolbox,
+        Role::Guard,
         Role::Lock,
         Role::Helper,
     ];
@@ -68,6 +71,7 @@ impl Role {
             Role::Site => "site",
             Role::Router => "router",
             Role::Toolbox => "toolbox",
+            Role::Guard => "guard",
             Role::Lock => "lock",
             Role::Helper => "helper",
         }

@@ -3,6 +3,7 @@
 
 pub mod differs;
 pub mod fields;
+pub mod guard;
 pub mod host;
 pub mod labels;
 pub mod layout;

@@ -15,6 +15,10 @@ pub fn toolbox(fleet: &Name) -> String {
 pub fn router(fleet: &Name) -> String {
     format!("ostler-{fleet}-router")
 }
+/// What keeps sites from the host's own services.
+pub fn guard(fleet: &Name) -> String {
+    format!("ostler-{fleet}-guard")
+}
 pub fn lock(fleet: &Name) -> String {
     format!("ostler-{fleet}-lock")
 }

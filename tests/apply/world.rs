@@ -248,12 +248,15 @@ impl World {
             .iter()
             .filter(|c| {
                 c.name.ends_with("-next")
-                    || !matches!(c.role(), Some(Role::Site | Role::Router | Role::Toolbox))
+                    || !matches!(
+                        c.role(),
+                        Some(Role::Site | Role::Router | Role::Toolbox | Role::Guard)
+                    )
             })
             .map(|c| &c.name)
             .collect();
         assert!(strays.is_empty(), "{strays:?}");
-        for role in [Role::Router, Role::Toolbox] {
+        for role in [Role::Router, Role::Toolbox, Role::Guard] {
             let count = ours.iter().filter(|c| c.role() == Some(role)).count();
             assert!(count <= 1, "{count} containers for the {role:?}");
         }

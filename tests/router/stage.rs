@@ -10,7 +10,7 @@ use bollard::models::{
 };
 use futures_util::StreamExt;
 use ostler::engine::{Client, Gate, LogOptions};
-use ostler::fleet::{EngineAddress, Ports};
+use ostler::fleet::{EngineAddress, Images, Ports};
 use ostler::host::router::{self, Table};
 use ostler::host::{Entry, Toolbox, archive, script, toolbox};
 use ostler::record::Layout;
@@ -326,7 +326,10 @@ async fn build_toolbox(client: &Client) {
     if client.inspect_image(TOOLBOX).await.is_ok() {
         return;
     }
-    let recipe = toolbox::DOCKERFILE.replace("{base}", "debian:trixie-slim");
+    let recipe = toolbox::recipe(&Images::default().toolbox)
+        .unwrap()
+        .text
+        .replace("{base}", "debian:trixie-slim");
     let tar = archive::pack(&[Entry::file("Dockerfile", 0o644, 0, recipe.into_bytes())]).unwrap();
     let labels = Default::default();
     let mut lines = std::pin::pin!(client.build(TOOLBOX, tar, &labels, true));

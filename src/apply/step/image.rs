@@ -8,7 +8,7 @@ use crate::apply::host_work::HostWork;
 use crate::apply::progress::{Answer, Failure, Say};
 use crate::engine::PullProgress;
 use crate::host::archive::{Entry, pack};
-use crate::host::toolbox::DOCKERFILE;
+use crate::host::toolbox::recipe;
 
 /// Pulls an image by its reference.
 pub async fn pull(work: &HostWork, image: &str, say: &Say) -> Answer {
@@ -68,17 +68,20 @@ fn sum(layers: &BTreeMap<String, (u64, u64)>) -> String {
     format!("{} of {} MB", megabytes(current), megabytes(total))
 }
 
-/// Builds the toolbox's image.
-pub async fn build_toolbox(work: &HostWork, image: &str, base: &str, say: &Say) -> Answer {
+/// Builds the image of a helper.
+pub async fn build(work: &HostWork, image: &str, base: &str, say: &Say) -> Answer {
     // It becomes part of a line of the recipe.
     if base.is_empty() || !base.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Failure::new(format!(
             "{base:?} is not the name of an image"
         )));
     }
-    let recipe = DOCKERFILE.replace("{base}", base);
-    let tar = pack(&[Entry::file("Dockerfile", 0o644, 0, recipe)])
-        .map_err(|e| Failure::new(format!("cannot pack the toolbox's recipe: {e}")))?;
+    let Some(recipe) = recipe(image) else {
+        return Err(Failure::new(format!("there is no recipe for {image}")));
+    };
+    let text = recipe.text.replace("{base}", base);
+    let tar = pack(&[Entry::file("Dockerfile", 0o644, 0, text)])
+        .map_err(|e| Failure::new(format!("cannot pack the recipe of {image}: {e}")))?;
     let labels = BTreeMap::new();
     let mut lines = std::pin::pin!(work.client.build(image, tar, &labels, true));
     loop {
@@ -90,10 +93,10 @@ pub async fn build_toolbox(work: &HostWork, image: &str, base: &str, say: &Say) 
             None => return Ok(None),
             Some(Ok(line)) => say.step(&line.text),
             Some(Err(e)) => {
-                let mut failure = Failure::from(e).remedy(
-                    "an image with sh, coreutils, socat and curl that the host has can be named \
-                     under `images: toolbox:`",
-                );
+                let mut failure = Failure::from(e).remedy(format!(
+                    "an image with {} that the host has can be named under `images: {}:`",
+                    recipe.needs, recipe.key
+                ));
                 // The engine's last lines follow its error.
                 let mut words = failure.why.split('\n').map(|l| l.trim_end().to_owned());
                 let why = words.next().unwrap_or_default();

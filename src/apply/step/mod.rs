@@ -3,6 +3,7 @@
 
 mod container;
 mod folder;
+mod guard;
 mod host;
 mod image;
 mod ready;
@@ -32,7 +33,7 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, work: &HostWork, sa
     use OperationKind as K;
     match kind {
         K::PullImage { image } => image::pull(work, image, say).await,
-        K::BuildToolbox { image, base } => image::build_toolbox(work, image, base, say).await,
+        K::BuildImage { image, base } => image::build(work, image, base, say).await,
         K::CreateNetwork {
             name,
             subnet,
@@ -71,6 +72,7 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, work: &HostWork, sa
             ready::site(work, container, &question, *baseline).await
         }
         K::AwaitRouter { container, port } => ready::router(work, container, *port).await,
+        K::AwaitGuard { container, table } => guard::stands(work, container, table).await,
         K::Route { entry } => route::put(work, entry).await,
         K::Unroute { site } => route::remove(work, site).await,
         K::Drain { address, at_most_s } => route::drain(work, *address, *at_most_s).await,

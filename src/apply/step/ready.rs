@@ -200,7 +200,7 @@ fn code(stdout: &[u8]) -> Option<u16> {
 
 /// Why a container will not become ready; `None` while it may. `before`: how often the engine had
 /// restarted it when the waiting began.
-fn ended(facts: &ContainerInspectResponse, before: i64) -> Option<String> {
+pub(super) fn ended(facts: &ContainerInspectResponse, before: i64) -> Option<String> {
     let state = facts.state.as_ref()?;
     let exit = || match (state.exit_code, state.oom_killed) {
         (Some(code), Some(true)) => format!("{code}, out of memory"),

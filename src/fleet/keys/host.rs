@@ -3,7 +3,7 @@
 use crate::fleet::address::{EngineAddress, Via};
 use crate::fleet::at::At;
 use crate::fleet::key::{KEY, Key, Kind, Table};
-use crate::fleet::model::{Account, Host, Images, Ports};
+use crate::fleet::model::{Account, Host, Images, Isolate, Ports};
 use crate::fleet::name::Invalid;
 use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::value;
@@ -100,6 +100,14 @@ pub(in crate::fleet) const HOST_ROWS: &[Row<Host, Host>] = &rows! {
     read |host, at| put(&mut host.subnet, at.parsed(str::parse).map(Some));
     write |host| Some(host.subnet?.to_string().into());
 
+    "isolate" => {
+        kind: Kind::Word(&["sites", "strict"]), default: "sites", example: "strict",
+        synonyms: &["isolation", "firewall"],
+        doc: "What sites are kept from: each other; `strict`: the host's own services and the cloud's metadata address as well, by a helper with NET_ADMIN on the host's network.",
+    }
+    read |host, at| put(&mut host.isolate, at.named());
+    write |host| (host.isolate == Isolate::Strict).then(|| "strict".into());
+
     "images" => {
         kind: Kind::Mapping(&IMAGES), example: "{ static: \"nginx:1.28\" }",
         synonyms: &["image"],
@@ -142,10 +150,17 @@ const IMAGE_ROWS: &[Row<Host, Host>] = &rows! {
 
     "toolbox_base" => {
         default: "debian:trixie-slim", example: "registry.example.net/debian:trixie-slim",
-        doc: "What the toolbox is built from.",
+        doc: "What toolbox and guard are built from.",
     }
     read |host, at| image(&mut host.images.toolbox_base, at);
     write |host| other(&host.images.toolbox_base, &Images::default().toolbox_base);
+
+    "guard" => {
+        default: "ostler/guard:1", example: "registry.example.net/guard:1",
+        doc: "What `isolate: strict` runs; built on the host when the host lacks it.",
+    }
+    read |host, at| image(&mut host.images.guard, at);
+    write |host| other(&host.images.guard, &Images::default().guard);
 
     "static" => {
         default: "nginx:1.28", example: "registry.example.net/nginx:1.28",

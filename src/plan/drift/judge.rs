@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hand::{self, Changes};
 use super::raw::{Found, Look, Raw};
 use super::spec;
-use crate::fleet::{Domain, Limits, Recipe, Site, SiteState};
+use crate::fleet::{Domain, Isolate, Limits, Recipe, Site, SiteState};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::whose::is_usable;
 use crate::plan::container::{is_active, set_restart};
@@ -17,7 +17,7 @@ use crate::record::layout::Layout;
 use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
 use crate::record::{Labelled, RecordedState, SiteRecord, names};
 
-/// What is the host's own: network, toolbox, router, the router's files.
+/// What is the host's own: network, toolbox, guard, router, the router's files.
 pub(super) fn host(look: &Look) -> Vec<Raw> {
     let mut found = Found::default();
     let layout = Layout::new(&look.host.root);
@@ -54,13 +54,32 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
         }
         _ => {}
     }
+    guard(look, &mut found, &name);
     if let Some(differs) = &look.seen.differs {
         found.differences("router", &differs.router);
     }
     found.0
 }
 
-/// The toolbox or the router.
+/// The guard of a host that is to have one. That there is none says nothing of whether there was.
+fn guard(look: &Look, found: &mut Found, network: &str) {
+    let guards = &look.index.guards;
+    let strict = look.host.isolate == Isolate::Strict;
+    match (strict, guards.is_empty()) {
+        (false, true) => {}
+        (false, false) => found.by_file("guard", Some("running"), None),
+        (true, true) => found.by_file("guard", None, Some("running")),
+        (true, false) => {
+            let network = look.seen.networks.iter().find(|n| n.name == network);
+            if let Some(subnet) = network.and_then(|n| n.subnets.first()) {
+                let hash = ground::guard::spec(look.fleet_name(), look.host, *subnet).hash();
+                helper(look, found, "guard", guards, &hash);
+            }
+        }
+    }
+}
+
+/// A helper of the host's.
 fn helper(
     look: &Look,
     found: &mut Found,
@@ -92,6 +111,7 @@ fn helper(
     }
     let name = match role {
         "toolbox" => names::toolbox(look.fleet_name()),
+        "guard" => names::guard(look.fleet_name()),
         _ => names::router(look.fleet_name()),
     };
     found.by_hand(format!("{role}.name"), Some(&name), Some(&container.name));

@@ -38,8 +38,8 @@ pub enum OperationKind {
         /// Reference.
         image: String,
     },
-    /// Build the toolbox's image from the recipe inside the program.
-    BuildToolbox {
+    /// Build the image of a helper from the recipe inside the program.
+    BuildImage {
         /// Tag it gets.
         image: String,
         /// What it is built from.
@@ -126,6 +126,12 @@ pub enum OperationKind {
         container: ContainerRef,
         /// HTTP port.
         port: u16,
+    },
+    /// Wait until the guard's rules stand.
+    AwaitGuard {
+        container: ContainerRef,
+        /// The rules' table in the kernel.
+        table: String,
     },
     /// Tell the router a site's route: files first, then the running process, then verify.
     Route {

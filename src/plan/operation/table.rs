@@ -9,7 +9,7 @@ impl OperationKind {
     pub fn facts(&self) -> Facts {
         match self {
             Self::PullImage { .. } => Facts::write("pull_image"),
-            Self::BuildToolbox { .. } => Facts::write("build_toolbox"),
+            Self::BuildImage { .. } => Facts::write("build_image"),
             Self::CreateNetwork { .. } => Facts::write("create_network"),
             Self::PrepareHost { .. } => Facts::write("prepare_host"),
             Self::CheckPorts { .. } => Facts::read("check_ports"),
@@ -23,6 +23,7 @@ impl OperationKind {
             Self::StartContainer { .. } => Facts::write("start_container").does(Deed::Start),
             Self::AwaitReady { .. } => Facts::read("await_ready").follows(),
             Self::AwaitRouter { .. } => Facts::read("await_router").follows(),
+            Self::AwaitGuard { .. } => Facts::read("await_guard").follows(),
             Self::Route { .. } => Facts::write("route").does(Deed::Route),
             Self::Unroute { .. } => Facts::destructive("unroute").does(Deed::Unroute),
             Self::Drain { .. } => Facts::read("drain").follows(),

@@ -9,7 +9,7 @@ impl OperationKind {
     pub fn describe(&self) -> String {
         match self {
             Self::PullImage { image } => format!("pull image {image}"),
-            Self::BuildToolbox { image, base } => format!("build image {image} from {base}"),
+            Self::BuildImage { image, base } => format!("build image {image} from {base}"),
             Self::CreateNetwork { name, subnet, .. } => format!("create network {name} {subnet}"),
             Self::PrepareHost { .. } => "make ostler's folders".to_owned(),
             Self::CheckPorts { ports } => format!("check that ports {} are free", list(ports)),
@@ -49,6 +49,7 @@ impl OperationKind {
                 format!("wait for an answer from {address}:{port}{path}")
             }
             Self::AwaitRouter { port, .. } => format!("wait for the router on port {port}"),
+            Self::AwaitGuard { .. } => "wait until its rules stand".to_owned(),
             Self::Route { entry } => match &entry.target {
                 RouteTarget::Address { ip, port } => format!("route to {ip}:{port}"),
                 RouteTarget::Resolve { host, port } => format!("route to {host}:{port}"),

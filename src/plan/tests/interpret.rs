@@ -253,7 +253,7 @@ impl WorldHost {
                 self.images
                     .insert(image.clone(), format!("image of {image}"));
             }
-            K::BuildToolbox { image, base } => {
+            K::BuildImage { image, base } => {
                 assert!(self.images.contains_key(base), "{why}: base is missing");
                 self.images
                     .insert(image.clone(), format!("image of {image}"));
@@ -276,6 +276,7 @@ impl WorldHost {
                     ipv6: false,
                 });
             }
+            K::AwaitGuard { .. } => self.need(fleet, Role::Guard, why),
             K::PrepareHost {
                 toolbox,
                 expect_empty,

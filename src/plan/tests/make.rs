@@ -63,6 +63,7 @@ pub fn host(text: &str) -> Host {
         ports: Ports::default(),
         root: "/srv/ostler".into(),
         subnet: None,
+        isolate: Isolate::default(),
         images: Images::default(),
     }
 }
@@ -154,9 +155,13 @@ pub fn fleet(draws: &[Option<Draw>]) -> Fleet {
     fleet
 }
 
-/// [`fleet`] with one domain that goes from hand to hand.
+/// [`fleet`] with one domain that goes from hand to hand, and hosts that are guarded or not.
 pub fn sharing(draws: &[Option<Draw>]) -> Fleet {
     let mut fleet = fleet(draws);
+    let cpus: u8 = draws.iter().flatten().map(|draw| draw.cpus).sum();
+    if cpus % 2 == 1 {
+        fleet.hosts[0].isolate = Isolate::Strict;
+    }
     let owner: usize = draws
         .iter()
         .flatten()

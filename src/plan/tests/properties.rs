@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::interpret::World;
 use super::make::{draws, fleet, sharing, world};
-use crate::fleet::{Fleet, Name, Recipe, SiteState};
+use crate::fleet::{Fleet, Isolate, Name, Recipe, SiteState};
 use crate::observe::model::*;
 use crate::plan::{Operation, OperationKind, Plan, plan};
 use crate::record::route::RouteTarget;
@@ -100,6 +100,13 @@ fn as_the_file_says(fleet: &Fleet, world: &World, interrupted: usize) {
             assert_eq!(found.len(), 1, "{role:?}");
             assert!(found[0].is_running());
         }
+        let strict = fleet
+            .hosts
+            .get(host_name)
+            .is_some_and(|host| host.isolate == Isolate::Strict);
+        let guards: Vec<_> = host.role(&world.fleet, Role::Guard).collect();
+        assert_eq!(guards.len(), usize::from(strict), "guards");
+        assert!(guards.iter().all(|guard| guard.is_running()));
         for (name, record) in &state.sites {
             let containers: Vec<_> = host.site_containers(&world.fleet, name).collect();
             assert!(containers.len() <= 1, "{name} has {}", containers.len());

@@ -8,7 +8,7 @@ use super::{Exit, Failure};
 use crate::doctor::check::Mark;
 use crate::doctor::facts::Patient;
 use crate::doctor::{Report, examine};
-use crate::fleet::{Host, Ports};
+use crate::fleet::{Host, Isolate, Ports};
 use crate::text;
 
 /// The one engine that was named; else the hosts of the fleet file; else the engine found here.
@@ -27,6 +27,7 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
                 ports: host.ports,
                 root: host.root.clone(),
                 subnet: host.subnet,
+                isolate: host.isolate,
             })
             .collect());
     }
@@ -39,6 +40,7 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
         ports: Ports::default(),
         root: Host::ROOT.into(),
         subnet: None,
+        isolate: Isolate::default(),
     }])
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::facts::{Facts, Unseen, Witness};
 use super::local::Space;
+use super::reach;
 use crate::engine::{EngineVersion, ListedContainer};
 use crate::fleet::Subnet;
 use crate::text::size;
@@ -39,7 +40,7 @@ pub struct Finding {
 /// A Linux bridge takes 1,023 ports.
 const BRIDGE_PORTS: usize = 1023;
 
-fn line(check: &'static str, mark: Mark, text: impl Into<String>) -> Finding {
+pub(super) fn line(check: &'static str, mark: Mark, text: impl Into<String>) -> Finding {
     Finding {
         check,
         mark,
@@ -49,7 +50,7 @@ fn line(check: &'static str, mark: Mark, text: impl Into<String>) -> Finding {
 }
 
 impl Finding {
-    fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
@@ -70,6 +71,7 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     found.extend(disk(facts));
     found.push(live_restore(&facts.info));
     found.push(exposed_api(facts));
+    found.extend(reach::found(facts));
     found.extend(clock(facts));
     found.extend(encryption(facts));
     found
@@ -306,7 +308,7 @@ fn addresses(facts: &Facts) -> Finding {
     line(name, Mark::Ok, "no network covers a route of the machine")
 }
 
-fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
+pub(super) fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
     let configs = network
         .ipam
         .iter()

@@ -4,7 +4,7 @@ use bollard::models::{Network, SystemInfo};
 
 use super::local::{HostRoute, Listening, Space};
 use crate::engine::{Certificates, EngineVersion, ListedContainer};
-use crate::fleet::{EngineAddress, Ports, Subnet};
+use crate::fleet::{EngineAddress, Isolate, Ports, Subnet};
 
 /// A host to look at.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Patient {
     pub root: String,
     /// The sites' network, where set.
     pub subnet: Option<Subnet>,
+    /// What its sites are to be kept from.
+    pub isolate: Isolate,
 }
 
 /// All that was found out about a host.
@@ -46,6 +48,8 @@ pub struct Facts {
     pub ports: Ports,
     /// The sites' network, where the fleet file sets it.
     pub subnet: Option<Subnet>,
+    /// What sites are to be kept from.
+    pub isolate: Isolate,
 }
 
 /// Who told what the machine says of itself.
@@ -77,6 +81,8 @@ pub struct Local {
     pub space: Vec<(String, Space)>,
     /// Whether packets between containers of one network pass the firewall.
     pub bridged_packets_filtered: Option<bool>,
+    /// Whether something answers at the cloud's metadata address.
+    pub metadata: Option<bool>,
     /// Who tells all this.
     pub by: Witness,
 }

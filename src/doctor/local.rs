@@ -35,6 +35,16 @@ pub struct Space {
     pub free: u64,
 }
 
+/// Where a cloud tells a machine about itself.
+pub const METADATA_ADDRESS: &str = "169.254.169.254";
+
+/// Whether something answers there.
+pub async fn metadata() -> bool {
+    let connecting = tokio::net::TcpStream::connect((METADATA_ADDRESS, 80));
+    let limit = std::time::Duration::from_millis(500);
+    matches!(tokio::time::timeout(limit, connecting).await, Ok(Ok(_)))
+}
+
 /// The name of this machine, as an engine on it would tell it.
 pub fn hostname() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;

@@ -26,6 +26,7 @@ pub async fn look(network: &Network, mode: Mode, patient: &Patient) -> Result<Fa
             routes: local::routes(),
             space: space(&info, &patient.root),
             bridged_packets_filtered: local::bridged_packets_filtered(),
+            metadata: Some(local::metadata().await),
             by: Witness::Here,
         }),
         false => remote::ask(&client, mode, patient, &containers, &info).await,
@@ -44,6 +45,7 @@ pub async fn look(network: &Network, mode: Mode, patient: &Patient) -> Result<Fa
         fleet: patient.fleet.clone(),
         ports: patient.ports,
         subnet: patient.subnet,
+        isolate: patient.isolate,
     })
 }
 

@@ -4,11 +4,11 @@
 use bollard::models::SystemInfo;
 
 use super::facts::{Local, Patient, Unseen, Witness};
-use super::local::{self, Listening, Space};
+use super::local::{self, Listening, METADATA_ADDRESS, Space};
 use crate::engine::{Client, ListedContainer, Mode};
-use crate::host::script::{DISK, PORTS, ROUTING, Script};
+use crate::host::script::{DISK, HTTP, PORTS, ROUTING, Script};
 use crate::host::{Toolbox, ToolboxError};
-use crate::record::Layout;
+use crate::record::{Layout, Role};
 
 /// Asks the toolbox of the patient's fleet, where commands may be run and it runs.
 pub async fn ask(
@@ -28,10 +28,7 @@ pub async fn ask(
             "run doctor on the host itself, or where the fleet file is",
         ));
     };
-    let ours = |c: &&ListedContainer| {
-        let label = |key: &str, value: &str| c.labels.get(key).is_some_and(|v| v == value);
-        label("ostler.fleet", fleet) && label("ostler.role", "toolbox") && c.state == "running"
-    };
+    let ours = |c: &&ListedContainer| super::is(c, fleet, Role::Toolbox) && c.state == "running";
     let Some(toolbox) = containers.iter().filter(ours).max_by_key(|c| c.created) else {
         return Err(unseen(
             "no toolbox of this fleet runs there",
@@ -62,11 +59,13 @@ async fn tell(toolbox: &Toolbox, info: &SystemInfo) -> Result<Local, ToolboxErro
     let root = toolbox.layout.root();
     // Its own root folder lies where Docker keeps everything.
     let (here, there) = ([root], ["/"]);
-    let (ports, routing, below_root, own) = futures_util::try_join!(
+    let asked = [METADATA_ADDRESS, "80", "/", METADATA_ADDRESS, "1"];
+    let (ports, routing, below_root, own, metadata) = futures_util::try_join!(
         text(toolbox, &PORTS, &[]),
         text(toolbox, &ROUTING, &[]),
         text(toolbox, &DISK, &here),
         text(toolbox, &DISK, &there),
+        toolbox.try_run(&HTTP, &asked, None, HTTP.deadline),
     )?;
     let listening = local::parse_tcp(&ports);
     let docker = info.docker_root_dir.as_deref().unwrap_or("/var/lib/docker");
@@ -91,6 +90,7 @@ async fn tell(toolbox: &Toolbox, info: &SystemInfo) -> Result<Local, ToolboxErro
         routes: local::parse_routes(routes),
         space,
         bridged_packets_filtered: local::parse_filtered(filtered),
+        metadata: Some(metadata.code == 0),
         by: Witness::Toolbox,
     })
 }

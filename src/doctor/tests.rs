@@ -6,7 +6,7 @@ use super::{Finding, Mark, all};
 use crate::doctor::facts::{Facts, Local, Unseen, Witness};
 use crate::doctor::local::{HostRoute, Listening, Space};
 use crate::engine::{Certificates, EngineVersion, ListedContainer, ListedPort};
-use crate::fleet::Ports;
+use crate::fleet::{Isolate, Ports};
 
 fn facts() -> Facts {
     let api = |minor| crate::engine::Api { major: 1, minor };
@@ -34,6 +34,7 @@ fn facts() -> Facts {
         fleet: Some("x".into()),
         ports: Ports::default(),
         subnet: None,
+        isolate: Isolate::default(),
     }
 }
 
@@ -238,4 +239,51 @@ fn an_api_that_the_engine_itself_warns_of_is_shown() {
         "WARNING: API is accessible on http://0.0.0.0:2375 without encryption.\n         Access to the remote API is equivalent to root access on the host.".into(),
     ]);
     assert_eq!(one(&facts, "api").mark, Mark::Fail);
+}
+
+#[test]
+fn what_sites_reach_is_named_with_the_rule_that_shuts_it() {
+    let mut facts = facts();
+    facts.networks = vec![Network {
+        name: Some("ostler-x".into()),
+        ipam: Some(Ipam {
+            config: Some(vec![IpamConfig {
+                subnet: Some("10.91.0.0/20".into()),
+                ..IpamConfig::default()
+            }]),
+            ..Ipam::default()
+        }),
+        ..Network::default()
+    }];
+    facts.local = Ok(Local {
+        listening: vec![
+            listening(80, "haproxy (pid 1)"),
+            listening(22, "sshd (pid 2)"),
+        ],
+        ..Local::default()
+    });
+    assert!(all(&facts).iter().all(|f| f.check != "reach"));
+    facts.local = Ok(Local {
+        listening: vec![listening(3306, "mariadbd (pid 3)")],
+        metadata: Some(true),
+        ..Local::default()
+    });
+    let found = all(&facts);
+    let found: Vec<&Finding> = found.iter().filter(|f| f.check == "reach").collect();
+    let said = |n: usize| format!("{} {}", found[n].text, found[n].remedy.as_deref().unwrap());
+    assert!(said(0).contains("-I DOCKER-USER -s 10.91.0.0/20 -d 169.254.0.0/16 -p tcp"));
+    assert!(said(1).contains("3306 (mariadbd)") && said(1).contains("-I INPUT -s 10.91.0.0/20"));
+    assert!(found.iter().all(|f| f.mark == Mark::Warn));
+
+    // With the guard none of it is open; without the guard that was asked for, all of it is.
+    facts.isolate = Isolate::Strict;
+    assert_eq!(one(&facts, "reach").mark, Mark::Fail);
+    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    facts.containers = vec![ListedContainer {
+        names: vec!["ostler-x-guard".into()],
+        labels: [label("ostler.fleet", "x"), label("ostler.role", "guard")].into(),
+        state: "running".into(),
+        ..ListedContainer::default()
+    }];
+    assert_eq!(one(&facts, "reach").mark, Mark::Ok);
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use ostler::fleet::{
-    self, Account, Domain, Edit, EditError, EngineAddress, Fleet, Health, Host, Images, Limits,
-    Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site, SiteState, Value,
+    self, Account, Domain, Edit, EditError, EngineAddress, Fleet, Health, Host, Images, Isolate,
+    Limits, Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site, SiteState, Value,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -190,6 +190,11 @@ fn fleets() -> impl Strategy<Value = Fleet> {
                 }
             } else {
                 Ports::default()
+            },
+            isolate: if other {
+                Isolate::Strict
+            } else {
+                Isolate::Sites
             },
             root: if other {
                 "/data/a b".into()

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bollard::models::{
     ContainerCreateBody, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings, HealthConfig,
-    HostConfig, HostConfigLogConfig, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    HostConfig, HostConfigLogConfig, NetworkingConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use super::progress::Failure;
@@ -69,11 +70,20 @@ pub fn create(container: &NewContainer, layout: &Layout) -> Result<ContainerCrea
             memory_swap: container.limits.memory.map(signed),
             nano_cpus: container.limits.nano_cpus.map(signed),
             pids_limit: container.limits.pids.map(i64::from),
+            ulimits: spec.open_files.map(open_files),
             ..HostConfig::default()
         }),
         networking_config,
         ..ContainerCreateBody::default()
     })
+}
+
+fn open_files(count: u32) -> Vec<ResourcesUlimits> {
+    vec![ResourcesUlimits {
+        name: Some("nofile".into()),
+        soft: Some(i64::from(count)),
+        hard: Some(i64::from(count)),
+    }]
 }
 
 /// Only the restart policy, for what is there already.

@@ -9,7 +9,7 @@ use super::router::{self, config};
 use super::script::DIGESTS;
 use super::{Kind, Toolbox, ToolboxError, service};
 use crate::engine;
-use crate::fleet::{Name, Ports, SiteState, file_hash};
+use crate::fleet::{Name, SiteState, file_hash};
 use crate::record::route::RouterConfig;
 use crate::record::{Different, Differs, HostState, RecordedState};
 
@@ -22,13 +22,14 @@ pub struct Reach {
     pub router: bool,
 }
 
-/// Compares. A router that was told other ports since is compared by its routes only.
+/// Compares. A router whose configuration is not `config`, or where none can be said, is compared by
+/// its routes only.
 ///
 /// # Errors
 /// The engine does not answer; whatever else goes wrong is among what is not known.
 pub async fn compare(
     toolbox: &Toolbox,
-    ports: Ports,
+    config: Option<RouterConfig>,
     state: &HostState,
     reach: Reach,
 ) -> Result<Differs, engine::Error> {
@@ -37,7 +38,7 @@ pub async fn compare(
         return Ok(differs);
     }
     let (files, process, conf, services) = futures_util::join!(
-        Box::pin(router_files(toolbox, ports, state)),
+        Box::pin(router_files(toolbox, config, state)),
         Box::pin(process(toolbox, state, reach)),
         Box::pin(configuration(toolbox, state, reach)),
         Box::pin(services(toolbox, state, reach)),
@@ -119,7 +120,7 @@ struct OnDisk {
 
 async fn router_files(
     toolbox: &Toolbox,
-    ports: Ports,
+    config: Option<RouterConfig>,
     state: &HostState,
 ) -> Result<OnDisk, ToolboxError> {
     let record = &state.router;
@@ -164,8 +165,7 @@ async fn router_files(
         routes: lines(&maps, &live, state),
         ..OnDisk::default()
     };
-    let config = RouterConfig::new(ports);
-    if config.hash() == record.config_hash {
+    if let Some(config) = config.filter(|it| it.hash() == record.config_hash) {
         let written = config::files(&config, layout.root(), &record.routes).map_err(unfit)?;
         for (path, bytes) in written
             .iter()

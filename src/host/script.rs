@@ -217,11 +217,14 @@ cat /proc/net/route 2>/dev/null || :
 
 /// Talks to the router's runtime socket.
 ///
-/// Arguments: `DIR NAME`: the socket's folder and name. Standard input is sent as it is; what
-/// comes back is printed as it is. Exit 0; socat's code where the socket does not answer.
+/// Arguments: `NAME DIR…`: the socket's name, and folders of which the first that has it is taken;
+/// the last where none has it. Standard input is sent as it is; what comes back is printed as it
+/// is. Exit 0; socat's code where the socket does not answer.
 pub const ROUTER: Script = Script {
     tag: "router",
-    text: r#"cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$2"
+    text: r#"name=$1; shift
+while [ $# -gt 1 ] && [ ! -S "$1/$name" ]; do shift; done
+cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$name"
 "#,
     deadline: SHORT,
 };

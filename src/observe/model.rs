@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, Subnet};
-use crate::record::{Applying, Differs, Fields, Holder, Labelled, StateRead};
+use crate::record::{Applying, Differs, Fields, Holder, Labelled, StateRead, names};
 
 /// The fleet as it was found.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -154,6 +154,13 @@ impl ObservedHost {
             .as_ref()
             .is_some_and(|lock| lock.run == note.run && !lock.is_stale())
     }
+}
+
+/// Where the sites of a fleet have their addresses, by the network that is there.
+pub fn sites_subnet(networks: &[ObservedNetwork], fleet: &Name) -> Option<Subnet> {
+    let name = names::network(fleet);
+    let network = networks.iter().find(|network| network.name == name)?;
+    network.subnets.first().copied()
 }
 
 impl Labelled for ObservedContainer {

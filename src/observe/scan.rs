@@ -11,8 +11,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::convert;
 use super::model::{
-    EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost, Owner,
-    RunState,
+    EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost,
+    ObservedNetwork, Owner, RunState, sites_subnet,
 };
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
@@ -21,6 +21,7 @@ use crate::host::lock::{self};
 use crate::host::service::secrets::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
 use crate::record::lock::Holder;
+use crate::record::route::RouterConfig;
 use crate::record::{Labelled, Layout, Role, StateRead};
 
 /// How many small questions a host is asked at the same time.
@@ -69,6 +70,9 @@ pub async fn scan(
         id: found.id.clone(),
         ..by_name.clone()
     });
+    let networks: Vec<ObservedNetwork> = networks?.into_iter().map(convert::network).collect();
+    let config =
+        sites_subnet(&networks, &fleet.name).map(|subnet| RouterConfig::new(host.ports, subnet));
     let state = match &toolbox {
         None => StateRead::NoToolbox,
         // Nobody else has this name: what was read early was read from this one.
@@ -92,7 +96,7 @@ pub async fn scan(
             (Some(toolbox), Some(state), Inspect::Ours) => {
                 let reach = reach(client, &containers, &toolbox.id, &fleet.name);
                 // On the heap: futures within futures grow large, and a thread's stack is not.
-                let comparing = Box::pin(compare(toolbox, host.ports, state, reach));
+                let comparing = Box::pin(compare(toolbox, config, state, reach));
                 comparing.await.map(Some)
             }
             _ => Ok(None),
@@ -135,7 +139,7 @@ pub async fn scan(
             certificates: client.certificates(),
         },
         containers,
-        networks: networks?.into_iter().map(convert::network).collect(),
+        networks,
         images: convert::images(images?),
         state,
         lock: locked?,

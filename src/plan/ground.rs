@@ -69,7 +69,7 @@ impl<'a> Ground<'a> {
         let prepared = toolbox::plan(&place, draft)?;
         let prepared = toolbox::prepare(&place, prepared, draft);
         let prepared = guard::plan(&place, subnet, prepared, draft)?;
-        let router = router::plan(&place, prepared.as_ref(), draft)?;
+        let router = router::plan(&place, subnet, prepared.as_ref(), draft)?;
         let prepared = router.checked.or(prepared);
         // After the toolbox: where the network is, there has been one, and with it state.
         let network_ready = (!network_exists).then(|| {
@@ -116,11 +116,22 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Hashes of the toolbox and of the router as they should be.
-pub(crate) fn hashes(host: &Host, layout: &Layout) -> (String, String) {
-    let config = RouterConfig::new(host.ports).hash();
-    let router = router::spec(host, layout, &config).hash();
-    (toolbox::spec(host, layout).hash(), router)
+/// Hash of the toolbox as it should be.
+pub(crate) fn toolbox_hash(fleet: &Name, host: &Host, layout: &Layout) -> String {
+    toolbox::spec(fleet, host, layout).hash()
+}
+
+/// Hashes of the router's configuration and of its container as they should be, for sites in that
+/// network.
+pub(crate) fn router_hashes(
+    fleet: &Name,
+    host: &Host,
+    layout: &Layout,
+    sites: Subnet,
+) -> (String, String) {
+    let config = RouterConfig::new(host.ports, sites).hash();
+    let container = router::spec(fleet, host, layout, &config).hash();
+    (config, container)
 }
 
 /// Whether there was an apply before whose state cannot be read: something of ours is there, and

@@ -2,6 +2,19 @@
 
 use crate::fleet::Name;
 
+/// Where sockets are, as containers of ours see it.
+pub const RUN: &str = "/run/ostler";
+/// The router's runtime socket, in [`RUN`].
+pub const ROUTER_SOCKET: &str = "haproxy.sock";
+
+/// The host's folder that is [`RUN`] in containers. Not below the root folder: there a customer can
+/// take the last inode or block, and a router that cannot make its socket does not start. `/run` is
+/// memory that customers have no part in; the engine makes the folder at every start of a container
+/// that has it, also after a reboot.
+pub fn run_on_host(fleet: &Name) -> String {
+    format!("/run/ostler-{fleet}")
+}
+
 /// The tree below a host's root folder. Everything but what a customer writes belongs to root.
 ///
 /// ```text
@@ -11,11 +24,12 @@ use crate::fleet::Name;
 ///                     private/  root 0711   conf-<hash>/ root 0755, secrets/ uid 0700
 /// <root>/router/                haproxy.cfg, maps, pages, certificate list
 /// <root>/certs/                 root 0700
-/// <root>/run/                   root 0770   haproxy.sock
 /// <root>/state/                 root 0700   read whole, in one GET; applying-<run>.json while
 ///                                           an apply is under way
 /// <root>/journal/               root 0700   one file per apply
 /// ```
+///
+/// Sockets lie elsewhere: see [`run_on_host`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     root: String,
@@ -105,13 +119,9 @@ impl Layout {
     pub fn certs(&self) -> String {
         self.below("certs")
     }
-    /// Sockets.
-    pub fn run(&self) -> String {
+    /// Where a router that an earlier version made has its socket, which is [`ROUTER_SOCKET`] too.
+    pub fn former_run(&self) -> String {
         self.below("run")
-    }
-    /// The router's runtime socket, in [`Layout::run`].
-    pub fn router_socket(&self) -> String {
-        self.below("run/haproxy.sock")
     }
 
     /// What ostler knows about the host.
@@ -157,7 +167,6 @@ impl Layout {
             (self.maps(), 0o755),
             (self.pages(), 0o755),
             (self.certs(), 0o700),
-            (self.run(), 0o770),
             (self.state(), 0o700),
             (self.site_records(), 0o700),
             (self.journal(), 0o700),

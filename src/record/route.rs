@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Domain, Name, Ports};
+use crate::fleet::{Domain, Name, Ports, Subnet};
 
 /// All that one site asks of the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,23 +47,40 @@ pub enum RouteTarget {
 pub struct RouterConfig {
     /// Ports it listens on.
     pub ports: Ports,
+    /// Where the sites' containers have their addresses.
+    pub sites: Subnet,
     /// Version of the configuration's text; raised when the template changes.
     pub template: u32,
 }
 
 /// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
 /// changes, so that routers of an older version are replaced.
-pub const TEMPLATE: u32 = 1;
+pub const TEMPLATE: u32 = 2;
+
+/// Files that the router may have open. Set on its container: what the engine gives otherwise is
+/// anything from 1,024 to a billion. Few engines may not give this much.
+pub const OPEN_FILES: u32 = 16_384;
+/// Of those, what is not for connections of visitors: listeners, the runtime socket and who uses it,
+/// logs, name lookups.
+const OWN_FILES: u32 = 384;
+/// Connections of visitors at one time: each takes a file, and another one towards its site.
+pub const CONNECTIONS: u32 = (OPEN_FILES - OWN_FILES) / 2;
+/// How many of them one source may hold, and as many requests under way: one address, or an IPv6
+/// network of /64. Many visitors may share one.
+pub const SHARE: u32 = CONNECTIONS / 16;
+/// The same for a site's container, which asks other sites here and rarely at that.
+pub const SITE_SHARE: u32 = 50;
 
 /// Capabilities the router's container gets back: ports below 1024, becoming its own user, and
 /// signals from its master process, which stays root, to its workers, which do not.
 pub const CAPABILITIES: [&str; 4] = ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
 
 impl RouterConfig {
-    /// For these ports, with the text of this version of the program.
-    pub fn new(ports: Ports) -> RouterConfig {
+    /// For these ports and a network of sites, with the text of this version of the program.
+    pub fn new(ports: Ports, sites: Subnet) -> RouterConfig {
         RouterConfig {
             ports,
+            sites,
             template: TEMPLATE,
         }
     }
@@ -80,7 +97,8 @@ impl RouterConfig {
 /// Listening on IPv6 is decided at each start: on a host without IPv6 the configuration would
 /// otherwise be refused as a whole.
 pub fn command(root: &str) -> Vec<String> {
-    const START: &str = "[ ! -e /proc/net/if_inet6 ] || export OSTLER_IPV6=1\n\
+    const START: &str = "export OSTLER_RUN=1\n\
+         [ ! -e /proc/net/if_inet6 ] || export OSTLER_IPV6=1\n\
          exec haproxy -W -db -f \"$1\"";
     let config = format!("{}/router/haproxy.cfg", root.trim_end_matches('/'));
     ["sh", "-c", START, "ostler-router", &config]

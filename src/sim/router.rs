@@ -66,11 +66,11 @@ impl World {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
                 ["stats", "socket", path, ..] => {
+                    // Of several it is the one in a folder of the host.
                     let place = self.locate(id, path, true);
-                    router.socket = place
-                        .filter(|place| place.on_host)
-                        .map(|place| place.path)
-                        .unwrap_or_default();
+                    if let Some(place) = place.filter(|place| place.on_host) {
+                        router.socket = place.path;
+                    }
                 }
                 ["bind", address, rest @ ..] => {
                     if let Some(port) = address

@@ -63,12 +63,13 @@ fn at_once(
         ("routing", []) => done(
             "1\nIface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n",
         ),
-        ("router", [dir, name]) => {
-            let socket = world
-                .locate(id, &format!("{dir}/{name}"), true)
-                .map(|place| place.path);
+        ("router", [name, dirs @ ..]) => {
             let input = String::from_utf8_lossy(stdin);
-            match socket.and_then(|socket| world.ask_socket(now, &socket, &input)) {
+            let said = dirs.iter().find_map(|dir| {
+                let place = world.locate(id, &format!("{dir}/{name}"), true)?;
+                world.ask_socket(now, &place.path, &input)
+            });
+            match said {
                 Some(output) => done(output),
                 None => failed(
                     1,

@@ -329,6 +329,19 @@ impl World {
         }
     }
 
+    /// Where the sites reach the host.
+    pub async fn gateway(&self) -> Ipv4Addr {
+        let name = ostler::record::names::network(&self.name);
+        let seen = self.look().await;
+        let network = seen.networks.iter().find(|network| network.name == name);
+        network.unwrap().subnets[0].gateway()
+    }
+
+    /// The port of the router's that speaks TLS.
+    pub fn https(&self) -> u16 {
+        self.ports.1
+    }
+
     pub async fn ask(&self, host: &str, path: &str) -> requests::Reply {
         requests::ask(self.front, host, path).await.unwrap()
     }
@@ -377,6 +390,7 @@ impl Drop for World {
             }
         });
         let _ = std::fs::remove_dir_all(root);
+        let _ = std::fs::remove_dir_all(ostler::record::layout::run_on_host(name));
     }
 }
 

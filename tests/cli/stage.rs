@@ -142,6 +142,9 @@ impl Drop for Stage {
             }
         });
         let _ = fs::remove_dir_all(&self.root);
+        if let Ok(fleet) = self.fleet.parse() {
+            let _ = fs::remove_dir_all(ostler::record::layout::run_on_host(&fleet));
+        }
     }
 }
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, Ipam, IpamConfig,
-    NetworkCreateRequest, NetworkingConfig,
+    NetworkCreateRequest, NetworkingConfig, ResourcesUlimits,
 };
 use futures_util::StreamExt;
 use ostler::engine::{Client, Gate, LogOptions};
-use ostler::fleet::{EngineAddress, Images, Ports};
+use ostler::fleet::{EngineAddress, Images, Ports, Subnet};
 use ostler::host::router::{self, Table};
 use ostler::host::{Entry, Toolbox, archive, script, toolbox};
 use ostler::record::Layout;
+use ostler::record::layout::RUN;
 use ostler::record::route as plan;
 use ostler::record::route::{RouteEntry, RouteTarget, RouterConfig};
 
@@ -37,6 +38,8 @@ pub struct Stage {
 struct Made {
     address: EngineAddress,
     root: String,
+    /// The host's folder for sockets.
+    run: String,
     containers: Vec<String>,
     networks: Vec<String>,
     toolbox: String,
@@ -50,6 +53,7 @@ impl Stage {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let unique = format!("{}-{number}-{:04x}", std::process::id(), random() & 0xffff);
         let root = format!("/tmp/ostler-test-router-{unique}");
+        let run = format!("/run/ostler-test-{unique}");
         let ports = Ports {
             http: free_port(),
             https: free_port(),
@@ -59,6 +63,7 @@ impl Stage {
         let made = Made {
             address,
             root: root.clone(),
+            run: run.clone(),
             containers: vec![toolbox_name.clone()],
             networks: Vec::new(),
             toolbox: toolbox_name.clone(),
@@ -67,7 +72,7 @@ impl Stage {
             image: Some(TOOLBOX.into()),
             host_config: Some(HostConfig {
                 network_mode: Some("host".into()),
-                binds: Some(vec![format!("{root}:{root}")]),
+                binds: Some(vec![format!("{root}:{root}"), format!("{run}:{RUN}")]),
                 cap_drop: Some(vec!["ALL".into()]),
                 cap_add: Some(
                     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
@@ -87,7 +92,7 @@ impl Stage {
                 layout: Layout::new(&root),
             },
             client,
-            config: RouterConfig::new(ports),
+            config: RouterConfig::new(ports, Subnet::FIRST),
             front: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.http)),
             unique,
             made,
@@ -116,7 +121,8 @@ impl Stage {
         let name = format!("ostler-test-{}-{suffix}", self.unique);
         self.made.containers.push(name.clone());
         let layout = &self.toolbox.layout;
-        let (files, certs, run) = (layout.router(), layout.certs(), layout.run());
+        let (files, certs) = (layout.router(), layout.certs());
+        let run = &self.made.run;
         let body = ContainerCreateBody {
             image: Some("haproxy:3.0".into()),
             user: Some("0:0".into()),
@@ -126,11 +132,16 @@ impl Stage {
                 binds: Some(vec![
                     format!("{files}:{files}:ro"),
                     format!("{certs}:{certs}:ro"),
-                    format!("{run}:{run}"),
+                    format!("{run}:{RUN}"),
                 ]),
                 cap_drop: Some(vec!["ALL".into()]),
                 cap_add: Some(plan::CAPABILITIES.map(Into::into).into()),
                 security_opt: Some(vec!["no-new-privileges".into()]),
+                ulimits: Some(vec![ResourcesUlimits {
+                    name: Some("nofile".into()),
+                    soft: Some(plan::OPEN_FILES.into()),
+                    hard: Some(plan::OPEN_FILES.into()),
+                }]),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
@@ -171,7 +182,7 @@ impl Stage {
 
     /// Brings the router to a table; every site must answer.
     pub async fn route(&self, table: &Table) {
-        let silent = router::apply_table(&self.toolbox, &self.config, table)
+        let silent = router::apply_table(&self.toolbox, self.config.ports.http, table)
             .await
             .unwrap();
         assert_eq!(silent, [], "sites that do not answer");
@@ -257,6 +268,7 @@ impl Drop for Stage {
         let Made {
             address,
             root,
+            run,
             containers,
             networks,
             toolbox,
@@ -289,6 +301,7 @@ impl Drop for Stage {
             }
         });
         let _ = std::fs::remove_dir(root);
+        let _ = std::fs::remove_dir_all(run);
     }
 }
 

@@ -2,7 +2,7 @@
 //! remove all of it.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
@@ -162,18 +162,23 @@ impl Stage {
         Ok(())
     }
 
-    /// Removes the root folder on the host, from a container that sees the folder it lies in.
+    /// Removes the root folder and the one for sockets on the host, from a container that sees the
+    /// folders they lie in.
     async fn remove_root(&self, image: &str) -> Result<(), Failure> {
-        let inside = Path::new("/parent").join(format!("ostler-{}", self.fleet));
+        let folder = format!("ostler-{}", self.fleet);
+        let inside = ["/parent", "/run-of-host"].map(|parent| format!("{parent}/{folder}"));
         let words = ["rm", "-rf", "--"].map(str::to_owned);
-        let words = words.into_iter().chain([inside.display().to_string()]);
+        let words = words.into_iter().chain(inside);
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(words.collect()),
             cmd: Some(Vec::new()),
             user: Some("0:0".into()),
             host_config: Some(HostConfig {
-                binds: Some(vec![format!("{PARENT}:/parent")]),
+                binds: Some(vec![
+                    format!("{PARENT}:/parent"),
+                    "/run:/run-of-host".into(),
+                ]),
                 network_mode: Some("none".into()),
                 ..HostConfig::default()
             }),

@@ -23,7 +23,7 @@ pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer
     // One that runs is told too, in case it was told something else by hand. None may run yet, or
     // another one on other ports: the routes' own operations say what matters.
     let routes = &record.routes;
-    let _ = router::apply_table(&work.toolbox, config, routes).await;
+    let _ = router::apply_table(&work.toolbox, config.ports.http, routes).await;
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
     state::write_router(&work.toolbox, &record).await?;
@@ -137,8 +137,7 @@ async fn make(
 }
 
 async fn apply(work: &HostWork, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
-    let config = RouterConfig::new(work.host.ports);
-    router::apply_table(&work.toolbox, &config, &record.routes).await
+    router::apply_table(&work.toolbox, work.host.ports.http, &record.routes).await
 }
 
 async fn tell(

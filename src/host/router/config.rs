@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::table::{Map, Table, Unfit, maps};
-use crate::record::route::RouterConfig;
+use crate::record::layout::RUN;
+use crate::record::route::{CONNECTIONS, RouterConfig, SHARE, SITE_SHARE};
 
 const TEXT: &str = include_str!("haproxy.cfg");
 
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("bad-request", include_str!("pages/bad-request.html")),
     ("limit", include_str!("pages/limit.html")),
     ("stopped", include_str!("pages/stopped.html")),
+    ("too-many", include_str!("pages/too-many.html")),
     ("unknown-domain", include_str!("pages/unknown-domain.html")),
     ("unreachable", include_str!("pages/unreachable.html")),
 ];
@@ -27,6 +29,11 @@ pub fn files(config: &RouterConfig, root: &str, table: &Table) -> Result<Files, 
     files.insert(
         "router/certs.list".into(),
         format!("{root}/certs/default.pem\n").into_bytes(),
+    );
+    // Who has another share of the connections than a visitor.
+    files.insert(
+        "router/shares.map".into(),
+        format!("{} {SITE_SHARE}\n", config.sites).into_bytes(),
     );
     // Answers to ACME challenges live for seconds: they are only ever told to the running process.
     files.insert("router/maps/acme.map".into(), Vec::new());
@@ -47,6 +54,9 @@ pub fn route_files(table: &Table) -> Result<Files, Unfit> {
 /// The text of `haproxy.cfg`. `root` was checked.
 fn text(config: &RouterConfig, root: &str) -> String {
     TEXT.replace("{root}", root)
+        .replace("{run}", RUN)
+        .replace("{connections}", &CONNECTIONS.to_string())
+        .replace("{share}", &SHARE.to_string())
         .replace("{http}", &config.ports.http.to_string())
         .replace("{https}", &config.ports.https.to_string())
 }
@@ -69,15 +79,16 @@ fn checked_root(root: &str) -> Result<&str, Unfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Ports;
+    use crate::fleet::{Ports, Subnet};
     use crate::record::route::TEMPLATE;
     use crate::record::spec::short_hash;
 
     fn made() -> Files {
-        let config = RouterConfig::new(Ports {
+        let ports = Ports {
             http: 8080,
             https: 8443,
-        });
+        };
+        let config = RouterConfig::new(ports, Subnet::FIRST);
         files(&config, "/srv/ostler/", &Table::new()).unwrap()
     }
 
@@ -85,11 +96,14 @@ mod tests {
     fn every_placeholder_is_filled_and_every_file_named_is_there() {
         let files = made();
         let text = String::from_utf8(files["router/haproxy.cfg"].clone()).unwrap();
-        for placeholder in ["{root}", "{http}", "{https}"] {
-            assert!(!text.contains(placeholder), "{placeholder}");
-        }
+        let rest = text
+            .split(['{', '}'])
+            .filter(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()));
+        assert_eq!(rest.collect::<Vec<_>>(), Vec::<&str>::new());
+        assert!(text.contains("    maxconn 8000\n") && text.contains("shares.map,500)"));
+        assert_eq!(files["router/shares.map"], b"10.90.0.0/20 50\n");
         assert!(text.contains("bind *:8080\n") && text.contains("bind [::]:8443 v6only ssl"));
-        for word in text.split([' ', '(', ')', '\n']) {
+        for word in text.split([' ', '(', ')', ',', '\n']) {
             if let Some(path) = word.strip_prefix("/srv/ostler/router/") {
                 assert!(files.contains_key(&format!("router/{path}")), "{path}");
             }
@@ -105,13 +119,13 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (1, "7063c4833d00b338a6529f8456af2b5a")
+            (2, "031bbee46dd2685c01cdc460d0abb7df")
         );
     }
 
     #[test]
     fn the_root_folder_means_nothing_to_haproxy() {
-        let config = RouterConfig::new(Ports::default());
+        let config = RouterConfig::new(Ports::default(), Subnet::FIRST);
         for bad in [
             "srv",
             "/srv/a b",

@@ -22,6 +22,7 @@ pub use table::{Table, Unfit, put};
 
 use super::script;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
+use crate::record::layout::{ROUTER_SOCKET, RUN};
 use crate::record::route::RouterConfig;
 use runtime::Answer;
 pub use runtime::Loaded;
@@ -85,11 +86,11 @@ pub async fn write(
 /// Brings files and running process to a table, by as few changes as possible and without a gap for
 /// any domain that stays, and verifies both. Done again it changes nothing.
 ///
-/// Says which sites did not answer although they are routed as wanted: whether that is an error
-/// depends on why the route was made.
+/// `port` is the one on which it answers HTTP. Says which sites did not answer although they are
+/// routed as wanted: whether that is an error depends on why the route was made.
 pub async fn apply_table(
     toolbox: &Toolbox,
-    config: &RouterConfig,
+    port: u16,
     table: &Table,
 ) -> Result<Vec<Unanswered>, RouterError> {
     let wanted = table::maps(table)?;
@@ -116,17 +117,17 @@ pub async fn apply_table(
         .into_iter()
         .take(CHECK_AT_MOST)
         .collect();
-    verify(toolbox, config, &wanted, &domains).await
+    verify(toolbox, port, &wanted, &domains).await
 }
 
 /// Asks the router for domains and compares with what their routes say.
 async fn verify(
     toolbox: &Toolbox,
-    config: &RouterConfig,
+    port: u16,
     wanted: &Maps,
     domains: &[String],
 ) -> Result<Vec<Unanswered>, RouterError> {
-    let port = config.ports.http.to_string();
+    let port = port.to_string();
     let seconds = CHECK_S.to_string();
     let mut args = vec![port.as_str(), seconds.as_str()];
     args.extend(domains.iter().map(String::as_str));
@@ -136,13 +137,10 @@ async fn verify(
 
 /// Sends commands over one connection; one answer each.
 pub async fn ask(toolbox: &Toolbox, commands: &[String]) -> Result<Vec<String>, RouterError> {
-    let folder = toolbox.layout.run();
-    let path = toolbox.layout.router_socket();
-    let name = path.rsplit('/').next().unwrap_or(&path);
+    let former = toolbox.layout.former_run();
+    let args = [ROUTER_SOCKET, RUN, &former];
     let stdin = runtime::script(commands);
-    let output = toolbox
-        .run(&script::ROUTER, &[&folder, name], Some(stdin))
-        .await?;
+    let output = toolbox.run(&script::ROUTER, &args, Some(stdin)).await?;
     Ok(runtime::answers(&output, commands.len())?)
 }
 

@@ -6,7 +6,7 @@ use super::hand::{self, Changes};
 use super::raw::{Found, Look, Raw};
 use super::spec;
 use crate::fleet::{Domain, Isolate, Limits, Recipe, Site, SiteState};
-use crate::observe::model::{ObservedContainer, RunState};
+use crate::observe::model::{ObservedContainer, RunState, sites_subnet};
 use crate::observe::whose::is_usable;
 use crate::plan::container::{is_active, set_restart};
 use crate::plan::ground;
@@ -14,7 +14,7 @@ use crate::plan::recipe;
 use crate::plan::recipe::base::Setting;
 use crate::plan::{route, service};
 use crate::record::layout::Layout;
-use crate::record::route::{RouteEntry, RouteTarget, RouterConfig};
+use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::{Labelled, RecordedState, SiteRecord, names};
 
 /// What is the host's own: network, toolbox, guard, router, the router's files.
@@ -28,17 +28,18 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
     if look.state.host.is_none() {
         return found.0;
     }
-    let wanted = ground::hashes(look.host, &layout);
-    helper(
-        look,
-        &mut found,
-        "toolbox",
-        &look.index.toolboxes,
-        &wanted.0,
-    );
-    if !look.state.router.config_hash.is_empty() {
-        helper(look, &mut found, "router", &look.index.routers, &wanted.1);
-        if look.state.router.config_hash != RouterConfig::new(look.host.ports).hash() {
+    let fleet = look.fleet_name();
+    let toolbox = ground::toolbox_hash(fleet, look.host, &layout);
+    let toolboxes = &look.index.toolboxes;
+    helper(look, &mut found, "toolbox", toolboxes, Some(&toolbox));
+    let applied = &look.state.router.config_hash;
+    if !applied.is_empty() {
+        // Without the network nothing says what the router should be told of it.
+        let sites = sites_subnet(&look.seen.networks, fleet);
+        let wanted = sites.map(|sites| ground::router_hashes(fleet, look.host, &layout, sites));
+        let container = wanted.as_ref().map(|(_, container)| container.as_str());
+        helper(look, &mut found, "router", &look.index.routers, container);
+        if wanted.is_some_and(|(config, _)| config != *applied) {
             found.by_file("router.ports", Some("as applied"), Some("changed"));
         }
     }
@@ -73,19 +74,19 @@ fn guard(look: &Look, found: &mut Found, network: &str) {
             let network = look.seen.networks.iter().find(|n| n.name == network);
             if let Some(subnet) = network.and_then(|n| n.subnets.first()) {
                 let hash = ground::guard::spec(look.fleet_name(), look.host, *subnet).hash();
-                helper(look, found, "guard", guards, &hash);
+                helper(look, found, "guard", guards, Some(&hash));
             }
         }
     }
 }
 
-/// A helper of the host's.
+/// A helper of the host's, and the hash that its container should have, where that is known.
 fn helper(
     look: &Look,
     found: &mut Found,
     role: &str,
     containers: &[&ObservedContainer],
-    hash: &str,
+    hash: Option<&str>,
 ) {
     let best = containers
         .iter()
@@ -96,7 +97,7 @@ fn helper(
         found.by_hand(role, Some("running"), None);
         return;
     };
-    if container.spec_hash() != Some(hash) {
+    if hash.is_some() && container.spec_hash() != hash {
         found.by_file(
             format!("{role}.made"),
             Some("as applied"),

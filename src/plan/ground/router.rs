@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::helper::{Await, Helper};
-use crate::fleet::Host;
+use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::plan::draft::{Draft, Step};
 use crate::plan::operation::{OperationId, OperationKind};
 use crate::plan::place::Place;
-use crate::record::layout::Layout;
+use crate::record::layout::{Layout, RUN, run_on_host};
 use crate::record::route::{self, RouterConfig};
 use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
 use crate::record::{Role, names};
@@ -18,11 +18,11 @@ use crate::record::{Role, names};
 const GRACE: u32 = 30;
 
 /// The container of the router. The configuration's hash is part of it: it is read at the start.
-pub(super) fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
-    let bind = |path: String, read_only: bool| Bind {
+pub(super) fn spec(fleet: &Name, host: &Host, layout: &Layout, config: &str) -> ContainerSpec {
+    let read = |path: String| Bind {
         host: path.clone(),
         inside: path,
-        read_only,
+        read_only: true,
     };
     ContainerSpec {
         image: host.images.router.clone(),
@@ -31,15 +31,25 @@ pub(super) fn spec(host: &Host, layout: &Layout, config: &str) -> ContainerSpec 
         user: Some("0:0".into()),
         env: BTreeMap::from([("OSTLER_CONFIG".into(), config.to_owned())]),
         binds: vec![
-            bind(layout.router(), true),
-            bind(layout.run(), false),
-            bind(layout.certs(), true),
+            read(layout.router()),
+            run_folder(fleet),
+            read(layout.certs()),
         ],
         network: SpecNetwork::Host,
         cap_add: route::CAPABILITIES.map(str::to_owned).to_vec(),
         stop_signal: Some("SIGUSR1".into()),
         stop_grace_s: GRACE,
+        open_files: Some(route::OPEN_FILES),
         ..ContainerSpec::default()
+    }
+}
+
+/// Where the router makes its socket and the toolbox finds it.
+pub(super) fn run_folder(fleet: &Name) -> Bind {
+    Bind {
+        host: run_on_host(fleet),
+        inside: RUN.to_owned(),
+        read_only: false,
     }
 }
 
@@ -77,17 +87,18 @@ pub(super) struct Ready {
 /// Plans the router.
 pub(super) fn plan(
     place: &Place,
+    subnet: Subnet,
     prepared: Option<&OperationId>,
     draft: &mut Draft,
 ) -> Option<Ready> {
     let host = place.host;
-    let config = RouterConfig::new(host.ports);
+    let config = RouterConfig::new(host.ports, subnet);
     let config_hash = config.hash();
     let helper = Helper {
         word: "router",
         role: Role::Router,
         name: names::router(place.fleet()),
-        spec: spec(host, &place.layout, &config_hash),
+        spec: spec(place.fleet(), host, &place.layout, &config_hash),
         limits: None,
         root: None,
         overlap: Some(GRACE),
@@ -136,6 +147,6 @@ fn rewritten(place: &Place, config_hash: &str) -> Option<&'static str> {
             .is_some_and(|differs| !differs.router.is_empty())
             .then_some("its files or its routes were changed by hand"),
         false if recorded.is_empty() => Some("the router has no configuration yet"),
-        false => Some("the router's ports or its configuration's form changed"),
+        false => Some("the router's ports, the sites' network or its configuration's form changed"),
     }
 }

@@ -1,7 +1,8 @@
 //! The toolbox, and the folders it looks after.
 
 use super::helper::Helper;
-use crate::fleet::{Host, Limits};
+use super::router::run_folder;
+use crate::fleet::{Host, Limits, Name};
 use crate::plan::draft::{Draft, Step};
 use crate::plan::operation::{OperationId, OperationKind};
 use crate::plan::place::Place;
@@ -17,17 +18,20 @@ const LIMITS: Limits = Limits {
 };
 
 /// The toolbox as it should be.
-pub(super) fn spec(host: &Host, layout: &Layout) -> ContainerSpec {
+pub(super) fn spec(fleet: &Name, host: &Host, layout: &Layout) -> ContainerSpec {
     ContainerSpec {
         image: host.images.toolbox.clone(),
         entrypoint: Some(vec!["sleep".into()]),
         command: Some(vec!["infinity".into()]),
         user: Some("0:0".into()),
-        binds: vec![Bind {
-            host: layout.root().to_owned(),
-            inside: layout.root().to_owned(),
-            read_only: false,
-        }],
+        binds: vec![
+            Bind {
+                host: layout.root().to_owned(),
+                inside: layout.root().to_owned(),
+                read_only: false,
+            },
+            run_folder(fleet),
+        ],
         network: SpecNetwork::Host,
         cap_add: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
             .map(str::to_owned)
@@ -75,7 +79,7 @@ fn helper<'a>(place: &'a Place) -> Helper<'a> {
         word: "toolbox",
         role: Role::Toolbox,
         name: names::toolbox(place.fleet()),
-        spec: spec(place.host, &place.layout),
+        spec: spec(place.fleet(), place.host, &place.layout),
         limits: Some(LIMITS),
         root: Some(place.layout.root()),
         overlap: None,

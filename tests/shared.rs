@@ -1,0 +1,250 @@
+//! What all sites of a host share, and what is left of it when one of them, or a visitor, takes all
+//! that can be had.
+
+#[path = "common/load.rs"]
+mod load;
+#[path = "common/testhost.rs"]
+mod testhost;
+#[path = "common/tier.rs"]
+mod tier;
+#[path = "apply/world.rs"]
+mod world;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, NetworkingConfig,
+};
+use futures_util::StreamExt;
+use ostler::engine::{Client, LogOptions};
+use ostler::host::router;
+use ostler::record::route::{SHARE, SITE_SHARE};
+use world::World;
+
+const WEB: &str = "recipe: image\nimage: ostler-test/web:1\nport: 8080\nmount: /data\nmemory: 128M\npids: 256\nenv: { GRACE: \"0\" }\n";
+
+async fn two_sites(world: &mut World) {
+    world.site("alice", &format!("{WEB}domains: [alice.test]"));
+    world.site("bob", &format!("{WEB}domains: [bob.test]"));
+    world.apply().await;
+}
+
+/// Runs a program of Python in alice's container, as her site; its exit code and what it printed.
+async fn as_alice(world: &World, program: &str, args: &[&str]) -> (i64, String) {
+    let id = world.container("alice").await.id;
+    let mut argv = vec!["python3", "-c", program];
+    argv.extend(args);
+    let out = world
+        .client
+        .exec(&id, &argv, None, Duration::from_secs(180))
+        .await
+        .unwrap();
+    let text = [out.stdout, out.stderr].concat();
+    (out.code, String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+/// Holds so many connections to `HOST PORT`…, says nothing on them, and opens those anew that are
+/// closed, until there is a file `/tmp/enough`.
+const FLOOD: &str = r#"
+import os, resource, socket, sys, time
+many = int(sys.argv[1])
+to = list(zip(sys.argv[2::2], map(int, sys.argv[3::2])))
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def stands(s):
+    try:
+        if s.recv(1): return True
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    s.close()
+held, opened, end = [], 0, time.monotonic() + 170
+while time.monotonic() < end and not os.path.exists("/tmp/enough"):
+    held = [s for s in held if stands(s)]
+    for _ in range(min(250, many - len(held))):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(to[opened % len(to)])
+        held.append(s)
+        opened += 1
+    time.sleep(0.05)
+"#;
+
+/// Connections by source, as the router counts them.
+async fn sources(world: &World) -> Vec<(String, u32)> {
+    let asked = ["show table sources".to_owned()];
+    let told = router::ask(&world.toolbox(), &asked).await.unwrap();
+    let row = |line: &str| {
+        let field = |name| line.split(' ').find_map(|word| word.strip_prefix(name));
+        Some((field("key=")?.to_owned(), field("conn_cur=")?.parse().ok()?))
+    };
+    told[0].lines().filter_map(row).collect()
+}
+
+/// A container that is none of ours.
+struct Stranger {
+    client: Client,
+    id: String,
+}
+
+impl Stranger {
+    /// On the engine's own network, for the router a visitor like any other; or at an address of the
+    /// sites' network.
+    async fn runs(world: &World, image: &str, argv: &[&str], at: Option<Ipv4Addr>) -> Stranger {
+        let network = ostler::record::names::network(&world.name);
+        let mut body = ContainerCreateBody {
+            image: Some(image.into()),
+            entrypoint: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
+            cmd: Some(Vec::new()),
+            ..ContainerCreateBody::default()
+        };
+        if let Some(address) = at {
+            let ipam = EndpointIpamConfig {
+                ipv4_address: Some(address.to_string()),
+                ..EndpointIpamConfig::default()
+            };
+            let endpoint = EndpointSettings {
+                ipam_config: Some(ipam),
+                ..EndpointSettings::default()
+            };
+            body.host_config.get_or_insert_default().network_mode = Some(network.clone());
+            body.networking_config = Some(NetworkingConfig {
+                endpoints_config: Some([(network, endpoint)].into()),
+            });
+        }
+        let name = format!("ostler-test-stranger-{}", world.name);
+        let client = world.client.clone();
+        let id = client.create(&name, &body).await.unwrap();
+        let stranger = Stranger { client, id };
+        stranger.client.start(&stranger.id).await.unwrap();
+        stranger
+    }
+
+    /// What it wrote until it ended.
+    async fn said(&self) -> String {
+        let options = LogOptions {
+            follow: true,
+            tail: None,
+            since: None,
+            timestamps: false,
+        };
+        let mut bytes = Vec::new();
+        let mut chunks = std::pin::pin!(self.client.logs(&self.id, options));
+        while let Some(chunk) = chunks.next().await {
+            bytes.extend_from_slice(&chunk.unwrap().bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                if let Err(e) = runtime.block_on(self.client.remove(&self.id, true)) {
+                    eprintln!("left behind, {}: {e}", self.id);
+                }
+            });
+        });
+    }
+}
+
+/// The router's own limit for the head of a request; whoever waits longer is not served.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn assert_answered(to: SocketAddr, what: &str) {
+    let asked = tokio::time::timeout(PATIENCE, load::ask(to, "bob.test", "/")).await;
+    let reply = asked.unwrap_or_else(|_| panic!("{what}: no answer in {PATIENCE:?}"));
+    assert_eq!(reply.map(|r| r.status), Ok(200), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_take_no_other_site_down() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    two_sites(&mut world).await;
+    let address = world.address_of("alice").await;
+    let gateway = world.gateway().await;
+    let http = world.front.port().to_string();
+    let https = world.https().to_string();
+    let at = gateway.to_string();
+    let flood = ["9000", &at, &http, &at, &https];
+
+    let argv: Vec<&str> = ["python3", "-c", FLOOD].into_iter().chain(flood).collect();
+    let _visitor = Stranger::runs(&world, "ostler-test/web:1", &argv, None).await;
+    let inside = as_alice(&world, FLOOD, &flood);
+    let outside = async {
+        // Each has all that it can get, and no more.
+        let alice = format!("::ffff:{address}");
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let now = sources(&world).await;
+            let site = now.iter().find(|(key, _)| *key == alice);
+            let most = now.iter().map(|(_, count)| *count).max();
+            assert!(most <= Some(SHARE), "{now:?}");
+            assert!(
+                site.is_none_or(|(_, count)| *count <= SITE_SHARE),
+                "{now:?}"
+            );
+            if most == Some(SHARE) && site.is_some_and(|(_, count)| *count == SITE_SHARE) {
+                break;
+            }
+            assert!(Instant::now() < until, "the flood does not stand: {now:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let visitor = SocketAddr::from((gateway, world.front.port()));
+        for round in 0..20 {
+            assert_answered(visitor, &format!("visitor {round}")).await;
+            assert_answered(world.front, &format!("from the host {round}")).await;
+        }
+        let info = router::info(&world.toolbox()).await.unwrap();
+        assert!(
+            info.connections <= u64::from(SHARE + SITE_SHARE) + 50,
+            "{info:?}"
+        );
+        let stop = "open('/tmp/enough', 'w')";
+        assert_eq!(as_alice(&world, stop, &[]).await.0, 0);
+    };
+    let (flooded, ()) = tokio::join!(inside, outside);
+    assert_eq!(flooded.0, 0, "{}", flooded.1);
+
+    // Her share is hers again.
+    let ask = r#"
+import http.client, sys
+to = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=10)
+to.request("GET", "/", headers={"Host": "bob.test"})
+print(to.getresponse().status)
+"#;
+    let asked = as_alice(&world, ask, &[&at, &http]).await;
+    assert_eq!(asked, (0, "200".to_owned()));
+}
+
+/// One connection of HTTP/2 is no way around what a source may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_connection_count_each() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    two_sites(&mut world).await;
+    const MANY: &str = "i=0\n\
+        while [ $i -lt 60 ]; do set -- \"$@\" -o /dev/null \"https://bob.test:$2/slow?s=4\"; i=$((i+1)); done\n\
+        to=$1 port=$2; shift 2\n\
+        exec curl -sk -Z --parallel-max 60 --http2 --connect-to \"::$to:$port\" \
+          -w '%{http_code} %{http_version} %{num_connects}\\n' \"$@\"";
+    let gateway = world.gateway().await.to_string();
+    let https = world.https().to_string();
+    let argv = ["sh", "-c", MANY, "many", &gateway, &https];
+    let [a, b, c, _] = world.address_of("alice").await.octets();
+    let at = Ipv4Addr::new(a, b, c, 200);
+    let one = Stranger::runs(&world, "ostler/toolbox:1", &argv, Some(at)).await;
+    let out = one.said().await;
+    let count = |begin: &str| out.lines().filter(|line| line.starts_with(begin)).count();
+    let connections = out.lines().filter(|line| line.ends_with(" 1")).count();
+    assert_eq!(connections, 1, "{out}");
+    assert_eq!((count("200 2 "), count("429 2 ")), (50, 10), "{out}");
+}

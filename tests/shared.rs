@@ -19,7 +19,10 @@ use bollard::models::{
 use futures_util::StreamExt;
 use ostler::engine::{Client, LogOptions};
 use ostler::host::router;
+use ostler::record::layout::run_on_host;
+use ostler::record::names;
 use ostler::record::route::{SHARE, SITE_SHARE};
+use testhost::TestHost;
 use world::World;
 
 const WEB: &str = "recipe: image\nimage: ostler-test/web:1\nport: 8080\nmount: /data\nmemory: 128M\npids: 256\nenv: { GRACE: \"0\" }\n";
@@ -93,7 +96,7 @@ impl Stranger {
     /// On the engine's own network, for the router a visitor like any other; or at an address of the
     /// sites' network.
     async fn runs(world: &World, image: &str, argv: &[&str], at: Option<Ipv4Addr>) -> Stranger {
-        let network = ostler::record::names::network(&world.name);
+        let network = names::network(&world.name);
         let mut body = ContainerCreateBody {
             image: Some(image.into()),
             entrypoint: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
@@ -247,4 +250,101 @@ async fn requests_of_one_connection_count_each() {
     let connections = out.lines().filter(|line| line.ends_with(" 1")).count();
     assert_eq!(connections, 1, "{out}");
     assert_eq!((count("200 2 "), count("429 2 ")), (50, 10), "{out}");
+}
+
+/// Leaves no inode and no block of the disk that her files lie on.
+const FILL: &str = r#"
+import errno
+def until_full(do):
+    try:
+        while True: do()
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+count = iter(range(1 << 30))
+until_full(lambda: open("/data/%d" % next(count), "w").close())
+file = open("/data/0", "ab", buffering=0)
+until_full(lambda: file.write(b"x" * 4096))
+"#;
+
+/// Until a site answers through the router, which may be about to start.
+async fn answers_again(world: &World, what: &str) {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let reply = load::ask(world.front, "bob.test", "/").await;
+        match &reply {
+            Ok(reply) if reply.status == 200 => return,
+            _ if Instant::now() > until => panic!("{what}: {reply:?}"),
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_no_router_from_starting() {
+    if tier::fleet().is_none() {
+        return;
+    }
+    let images = ["haproxy:3.0", "ostler-test/web:1", "ostler/toolbox:1"];
+    let host = TestHost::up("one", &images);
+    let mut world = World::new(&host.engine).await;
+    world.front.set_ip(host.address.into());
+    let mount = "mkdir -p \"$1\" && mount -t tmpfs -o size=8m,nr_inodes=400 small \"$1\"";
+    host.run(&["sh", "-c", mount, "mount", &world.root]);
+    two_sites(&mut world).await;
+    let full = as_alice(&world, FILL, &[]).await;
+    assert_eq!(full, (0, "ENOSPC\nENOSPC".to_owned()));
+
+    let (router, toolbox) = (names::router(&world.name), names::toolbox(&world.name));
+    for helper in [&router, &toolbox] {
+        let restarted = world.client.restart(helper, Duration::from_secs(2)).await;
+        restarted.unwrap();
+    }
+    answers_again(&world, "after a restart of the router").await;
+    assert!(router::serves(&world.toolbox(), &router).await.unwrap());
+
+    // As after a reboot: the daemon starts all anew, and nothing is in the host's /run.
+    host.kill_dockerd();
+    host.run(&["rm", "-r", &run_on_host(&world.name)]);
+    host.start_dockerd();
+    answers_again(&world, "after a reboot").await;
+    assert!(router::serves(&world.toolbox(), &router).await.unwrap());
+}
+
+/// Whoever has an IPv6 network of /64 has more addresses than the router could count.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv6_network_is_one_source() {
+    if tier::fleet().is_none() {
+        return;
+    }
+    let images = ["haproxy:3.0", "ostler-test/web:1", "ostler/toolbox:1"];
+    let host = TestHost::up("one", &images);
+    if host
+        .run(&["sh", "-c", "ls /proc/net/if_inet6 || :"])
+        .is_empty()
+    {
+        println!("left out: this machine has no IPv6");
+        return;
+    }
+    let mut world = World::new(&host.engine).await;
+    world.front.set_ip(host.address.into());
+    let ask = "port=$1
+        sysctl -qw net.ipv6.conf.lo.disable_ipv6=0
+        for a in fd77::1 fd77::a fd77::b fd77:0:0:1::c; do ip -6 addr add \"$a/64\" dev lo nodad; done
+        for a in fd77::a fd77::b fd77:0:0:1::c; do
+          curl -sg -o /dev/null --interface \"$a\" -H 'Host: bob.test' \"http://[fd77::1]:$port/slow?s=20\" \\
+            </dev/null >/dev/null 2>&1 &
+        done";
+    two_sites(&mut world).await;
+    let port = world.front.port().to_string();
+    host.run(&["sh", "-ec", ask, "ask", &port]);
+    let wanted = [("fd77::".to_owned(), 2), ("fd77:0:0:1::".to_owned(), 1)];
+    let until = Instant::now() + Duration::from_secs(15);
+    loop {
+        let now = sources(&world).await;
+        if wanted.iter().all(|one| now.contains(one)) {
+            break;
+        }
+        assert!(Instant::now() < until, "{now:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

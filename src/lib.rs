@@ -8,6 +8,7 @@ pub mod cli;
 pub mod console;
 pub mod doctor;
 pub mod engine;
+pub mod file;
 pub mod fleet;
 pub mod host;
 pub mod observe;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::exit::Failure;
-use crate::fleet::nearest;
+use crate::file;
+use crate::fleet::{bounds, nearest};
 
 /// All that the file may say: `mode` is read here, the rest by the console.
 const KEYS: [&str; 3] = ["mode", "theme", "keys"];
@@ -57,7 +58,7 @@ pub fn load() -> Result<Config, Failure> {
 
 /// A file that cannot be read is an error: it may be the one that says `mode: on-call`.
 fn load_from(path: &Path) -> Result<Config, Failure> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match file::read_text(path, file::SMALL) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Config::default()),
         Err(error) => {
@@ -73,12 +74,12 @@ fn load_from(path: &Path) -> Result<Config, Failure> {
     {
         return Ok(Config::default());
     }
-    let broken = |error: serde_yaml::Error| {
+    let broken = |error: String| {
         Failure::new(format!("{}: {error}", path.display()))
             .help("mode is `full` or `on-call`; see the README for the rest of the file")
     };
     // Of `Mode: on-call` nothing would be heard, and hosts could be changed.
-    let keys: BTreeMap<String, IgnoredAny> = serde_yaml::from_str(&text).map_err(broken)?;
+    let keys: BTreeMap<String, IgnoredAny> = bounds::read(&text).map_err(broken)?;
     if let Some(odd) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let odd = crate::text::line(odd);
         let failure = Failure::new(format!("{}: there is no setting `{odd}`", path.display()));
@@ -87,7 +88,7 @@ fn load_from(path: &Path) -> Result<Config, Failure> {
             None => format!("settings are {}", KEYS.join(", ")),
         }));
     }
-    serde_yaml::from_str(&text).map_err(broken)
+    bounds::read(&text).map_err(broken)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use termprofile::TermProfile;
 
+use crate::fleet::bounds;
+
 macro_rules! roles {
     ($($(#[doc = $doc:literal])* $role:ident = $word:literal),* $(,)?) => {
         /// What a piece of text means; a theme says how that looks.
@@ -139,7 +141,7 @@ impl Theme {
     /// # Errors
     /// A line that says what is wrong and what would be right.
     pub fn parse(name: &str, text: &str) -> Result<Theme, String> {
-        let file: File = serde_yaml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
+        let file: File = bounds::read(text).map_err(|e| format!("theme {name}: {e}"))?;
         for word in file.roles.keys() {
             if !Role::ALL.iter().any(|r| r.word() == word) {
                 let known: Vec<_> = Role::ALL.iter().map(|r| r.word()).collect();

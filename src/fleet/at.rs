@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use indexmap::IndexSet;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -17,15 +19,12 @@ use super::value;
 /// its own is not a second error.
 #[derive(Debug, Default)]
 pub struct Known<'n> {
-    pub hosts: Vec<&'n str>,
-    pub accounts: Vec<&'n str>,
+    pub hosts: IndexSet<&'n str>,
+    pub accounts: IndexSet<&'n str>,
 }
 
 /// Where nothing can be referred to.
-pub static NOTHING: Known<'static> = Known {
-    hosts: Vec::new(),
-    accounts: Vec::new(),
-};
+pub static NOTHING: LazyLock<Known<'static>> = LazyLock::new(Known::default);
 
 /// A value at its place.
 pub struct At<'n, 'r> {
@@ -273,15 +272,22 @@ impl<'n, 'r> At<'n, 'r> {
             _ => ("host", &self.known.hosts),
         };
         let text = self.text()?;
-        if known.contains(&text) {
+        if known.contains(text) {
             return text.parse().ok();
         }
         let message = format!("there is no {noun} `{text}`");
+        let near = match self.report.is_full() {
+            true => None,
+            false => nearest(text, known.iter().copied()),
+        };
         let finding = self.error(message);
-        match nearest(text, known.iter().copied()) {
+        match near {
             Some(near) => finding.label(format!("did you mean `{near}`?")),
             None if known.is_empty() => finding.help(format!("add it under `{noun}s:`")),
-            None if known.len() <= 8 => finding.help(format!("{noun}s are: {}", known.join(", "))),
+            None if known.len() <= 8 => {
+                let known: Vec<&str> = known.iter().copied().collect();
+                finding.help(format!("{noun}s are: {}", known.join(", ")))
+            }
             None => finding.help(format!(
                 "add it under `{noun}s:`, or name one that is there"
             )),

@@ -108,11 +108,14 @@ fn unknown(
     what: &str,
     report: &mut Report,
 ) -> Option<&'static str> {
+    let meant = match report.is_full() {
+        true => None,
+        false => table.meant(word),
+    };
     let finding = report.error(
         entry.key.span.clone(),
         format!("{what} has no key `{word}`"),
     );
-    let meant = table.meant(word);
     match meant {
         Some(near) => finding.label(format!("did you mean `{near}`?")),
         None => {

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::text::seen;
-use annotate_snippets::{AnnotationKind, Group, Level as Mark, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level as Mark, Origin, Renderer, Snippet,
+};
 
 /// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -39,22 +41,39 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
+/// Most findings of a level that are kept of one file; of the others it is said how many they are.
+const MOST: usize = 200;
+/// Longest sentence about a finding, in bytes: it may repeat what stands in the file.
+const LONGEST: usize = 1000;
+/// Longest piece of the file that is shown with a finding, in bytes.
+const WINDOW: usize = 4096;
+
+/// A sentence that is not longer than it may be.
+fn sentence(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if text.len() > LONGEST {
+        text.truncate(whole_characters(&text, &(LONGEST..LONGEST)).start);
+        text.push('…');
+    }
+    text
+}
+
 impl Finding {
     /// Sets what stands under the underlined text.
     pub(crate) fn label(&mut self, text: impl Into<String>) -> &mut Self {
-        self.label = Some(text.into());
+        self.label = Some(sentence(text));
         self
     }
 
     /// Sets the remedy.
     pub(crate) fn help(&mut self, text: impl Into<String>) -> &mut Self {
-        self.help = Some(text.into());
+        self.help = Some(sentence(text));
         self
     }
 
     /// Adds another place.
     pub(crate) fn also(&mut self, span: Range<usize>, text: impl Into<String>) -> &mut Self {
-        self.also.push((span, text.into()));
+        self.also.push((span, sentence(text)));
         self
     }
 }
@@ -66,6 +85,11 @@ pub(crate) struct Report {
     lines: Vec<usize>,
     source: String,
     findings: Vec<Finding>,
+    /// How many errors and warnings there are, those that are not kept too.
+    errors: usize,
+    warnings: usize,
+    /// Where what is said of a finding that is not kept goes.
+    spare: Option<Finding>,
 }
 
 impl Report {
@@ -80,6 +104,9 @@ impl Report {
             lines: std::iter::once(0).chain(breaks).collect(),
             source: source.into(),
             findings: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            spare: None,
         }
     }
 
@@ -110,21 +137,43 @@ impl Report {
     }
 
     fn add(&mut self, level: Level, span: Range<usize>, message: String) -> &mut Finding {
-        let span = whole_characters(&self.source, &span);
-        let (line, column) = self.place(span.start);
-        let at = self.findings.len();
-        self.findings.push(Finding {
+        let count = match level {
+            Level::Error => &mut self.errors,
+            Level::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        let kept = *count <= MOST;
+        let (line, column, span) = match kept {
+            true => {
+                let span = whole_characters(&self.source, &span);
+                let (line, column) = self.place(span.start);
+                (line, column, span)
+            }
+            false => (0, 0, 0..0),
+        };
+        let finding = Finding {
             level,
             file: self.file.clone(),
             line,
             column,
             span,
-            message,
+            message: sentence(message),
             label: None,
             also: Vec::new(),
             help: None,
-        });
+        };
+        if !kept {
+            return self.spare.insert(finding);
+        }
+        self.spare = None;
+        let at = self.findings.len();
+        self.findings.push(finding);
         &mut self.findings[at]
+    }
+
+    /// Whether no more errors are kept: what is said about another one need not be found out.
+    pub fn is_full(&self) -> bool {
+        self.errors >= MOST
     }
 
     pub fn error(&mut self, span: Range<usize>, message: impl Into<String>) -> &mut Finding {
@@ -137,19 +186,33 @@ impl Report {
 
     /// Adds to the last finding.
     pub fn amend(&mut self, add: impl FnOnce(&mut Finding)) {
-        if let Some(finding) = self.findings.last_mut() {
+        if let Some(finding) = self.spare.as_mut().or(self.findings.last_mut()) {
             add(finding);
         }
     }
 
     pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|f| f.level == Level::Error)
+        self.errors > 0
     }
 
-    /// All findings, in the order of the file.
+    /// All findings, in the order of the file; last, how many more there are.
     pub fn finish(mut self) -> Vec<Finding> {
         self.findings.sort_by_key(|f| (f.span.start, f.level));
-        self.findings
+        let mut found = std::mem::take(&mut self.findings);
+        let counts = [
+            (Level::Error, self.errors, "error"),
+            (Level::Warning, self.warnings, "warning"),
+        ];
+        for (level, count, noun) in counts {
+            let more = count.saturating_sub(MOST);
+            if more > 0 {
+                (self.errors, self.warnings) = (0, 0);
+                let end = self.source.len();
+                let message = format!("{} more not shown", crate::text::count(more, noun));
+                found.push(self.add(level, end..end, message).clone());
+            }
+        }
+        found
     }
 }
 
@@ -176,51 +239,83 @@ fn group<'a>(finding: &'a Finding, source: &'a str, path: &'a str) -> Group<'a> 
         Level::Error => Mark::ERROR,
         Level::Warning => Mark::WARNING,
     };
-    // Only the lines that matter are handed over: a file may have tens of thousands.
-    let own = whole_characters(source, &finding.span);
-    let mut shown = own.clone();
-    for (span, _) in &finding.also {
-        let span = whole_characters(source, span);
-        shown = shown.start.min(span.start)..shown.end.max(span.end);
-    }
-    let Range {
-        start: first,
-        end: last,
-    } = shown;
-    let from = source[..first].rfind('\n').map_or(0, |i| i + 1);
-    let to = source[last..].find('\n').map_or(source.len(), |i| last + i);
-    // Same length, so that places stay; a carriage return would be drawn as a sign.
-    let window = source[from..to.max(from)].replace('\r', " ");
-    let length = window.len();
-    let between = source[from..own.start].matches('\n').count();
-    let line = finding.line.saturating_sub(between);
-    let moved = |span: &Range<usize>| {
-        let span = whole_characters(source, span);
-        let start = span.start.saturating_sub(from).min(length);
-        start..span.end.saturating_sub(from).clamp(start, length)
+    let group = mark.primary_title(finding.message.as_str());
+    let own = (&finding.span, finding.label.as_deref(), true);
+    let also = finding.also.iter();
+    let also = also.map(|(span, text)| (span, Some(text.as_str()), false));
+    let all: Vec<Place<'a>> = std::iter::once(own).chain(also).collect();
+    // Only the lines that matter are handed over: a file may have tens of thousands, and one line
+    // may be all of it.
+    let mut group = match snippet(&all, finding, source, path) {
+        Some(snippet) => group.element(snippet),
+        None => match snippet(&all[..1], finding, source, path) {
+            Some(own) => {
+                let others = all[1..].iter();
+                let others = others.filter_map(|place| snippet(&[*place], finding, source, path));
+                group.element(own).elements(others.collect::<Vec<_>>())
+            }
+            None => {
+                let origin = Origin::path(path).line(finding.line);
+                let group = group.element(origin.char_column(finding.column));
+                match &finding.label {
+                    Some(label) => group.element(Mark::NOTE.message(label.as_str())),
+                    None => group,
+                }
+            }
+        },
     };
-    let mut snippet = Snippet::source(window)
-        .line_start(line)
-        .path(path)
-        .annotation(
-            AnnotationKind::Primary
-                .span(moved(&finding.span))
-                .label(finding.label.as_deref()),
-        );
-    for (span, text) in &finding.also {
-        snippet = snippet.annotation(
-            AnnotationKind::Context
-                .span(moved(span))
-                .label(text.as_str()),
-        );
-    }
-    let mut group = mark
-        .primary_title(finding.message.as_str())
-        .element(snippet);
     if let Some(help) = &finding.help {
         group = group.element(Mark::HELP.message(help.as_str()));
     }
     group
+}
+
+/// Bytes of the source, what is said of them, and whether the finding is about them.
+type Place<'a> = (&'a Range<usize>, Option<&'a str>, bool);
+
+/// The lines with these places; `None` where they are more than can be shown.
+fn snippet<'a>(
+    places: &[Place<'a>],
+    finding: &Finding,
+    source: &str,
+    path: &'a str,
+) -> Option<Snippet<'a, Annotation<'a>>> {
+    let whole: Vec<_> = places
+        .iter()
+        .map(|(span, ..)| whole_characters(source, span))
+        .collect();
+    let first = whole.iter().map(|span| span.start).min()?;
+    let last = whole.iter().map(|span| span.end).max()?;
+    if last - first > WINDOW {
+        return None;
+    }
+    let from = source[..first].rfind('\n').map_or(0, |i| i + 1);
+    let to = source[last..].find('\n').map_or(source.len(), |i| last + i);
+    let window = source.get(from..to.max(from))?;
+    if window.len() > 2 * WINDOW {
+        return None;
+    }
+    // Same length, so that places stay; a carriage return would be drawn as a sign.
+    let window = window.replace('\r', " ");
+    let length = window.len();
+    let line = match places.first() {
+        Some((_, _, true)) => {
+            let between = source[from..whole[0].start].matches('\n').count();
+            finding.line.saturating_sub(between)
+        }
+        _ => source[..from].matches('\n').count() + 1,
+    };
+    let annotations = places.iter().zip(&whole).map(|((_, label, own), span)| {
+        let start = span.start.saturating_sub(from).min(length);
+        let span = start..span.end.saturating_sub(from).clamp(start, length);
+        let kind = match own {
+            true => AnnotationKind::Primary,
+            false => AnnotationKind::Context,
+        };
+        kind.span(span).label(*label)
+    });
+    let snippet = Snippet::source(window).line_start(line).path(path);
+    Some(snippet.annotations(annotations.collect::<Vec<_>>()))
 }
 
 /// The span widened to whole characters, inside the source.

@@ -2,6 +2,7 @@
 
 mod address;
 mod at;
+pub mod bounds;
 mod diff;
 mod draft;
 pub mod edit;

@@ -2,19 +2,32 @@
 
 use strsim::osa_distance;
 
+/// Longest word that is compared, in bytes: a domain.
+const LONGEST: usize = 253;
+/// Most words that it is compared with.
+const MOST: usize = 10_000;
+
 /// The candidate that `word` was probably meant to be, when one is near enough to say so.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing costs the product of the lengths; what is longer was meant for no word of ours.
+    if word.len() > LONGEST {
+        return None;
+    }
     let lower = word.to_lowercase();
-    let reach = (lower.chars().count() / 3).clamp(1, 3);
+    let length = lower.chars().count();
+    let reach = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
+        .take(MOST)
+        .filter(|candidate| candidate.len() <= LONGEST)
         .filter_map(|candidate| {
-            let distance = osa_distance(&lower, &candidate.to_lowercase());
-            let begins = lower.len() >= 3 && candidate.to_lowercase().starts_with(&lower);
-            if distance <= reach {
-                Some((distance, candidate))
-            } else {
-                begins.then_some((reach + 1, candidate))
+            let known = candidate.to_lowercase();
+            let near = known.chars().count().abs_diff(length) <= reach;
+            let distance = near.then(|| osa_distance(&lower, &known));
+            let begins = lower.len() >= 3 && known.starts_with(&lower);
+            match distance.filter(|distance| *distance <= reach) {
+                Some(distance) => Some((distance, candidate)),
+                None => begins.then_some((reach + 1, candidate)),
             }
         })
         .min_by_key(|(distance, _)| *distance)
@@ -33,6 +46,16 @@ mod tests {
         assert_eq!(nearest("mem", keys), Some("memory"));
         assert_eq!(nearest("hots", keys), Some("host"));
         assert_eq!(nearest("colour", keys), None);
+    }
+
+    #[test]
+    fn does_not_compare_without_end() {
+        let long = "x".repeat(1 << 20);
+        assert_eq!(nearest(&long, [&*long]), None);
+        let mut asked = 0;
+        let words = std::iter::repeat("abd").inspect(|_| asked += 1);
+        assert_eq!(nearest("abc", words), Some("abd"));
+        assert_eq!(asked, MOST);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::bounds::{self, TooMuch};
 use super::finding::Report;
 
 mod meaning;
@@ -92,6 +93,19 @@ impl Node {
         self.entries().iter().find(|e| e.key.text() == Some(key))
     }
 
+    /// How many values it is, keys and itself among them, and the bytes of their texts.
+    pub fn size(&self) -> (usize, usize) {
+        let sum = |a: (usize, usize), b: (usize, usize)| (a.0 + b.0, a.1 + b.1);
+        match &self.kind {
+            Kind::Scalar(scalar) => (1, scalar.text.len()),
+            Kind::Sequence { items, .. } => items.iter().map(Node::size).fold((1, 0), sum),
+            Kind::Mapping { entries, .. } => {
+                let entries = entries.iter().map(|e| sum(e.key.size(), e.value.size()));
+                entries.fold((1, 0), sum)
+            }
+        }
+    }
+
     /// What it is, for messages.
     pub fn noun(&self) -> &'static str {
         match &self.kind {
@@ -115,13 +129,21 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
             .help("save it as UTF-8 without one");
         return None;
     }
+    if let Err(TooMuch { at, why, help }) = bounds::size(source) {
+        let finding = report.error(at..at, why);
+        if let Some(help) = help {
+            finding.help(help);
+        }
+        return None;
+    }
     let first = Builder::new(source, report).run();
+    if matches!(first, Err(Stop::Said)) {
+        return None;
+    }
     let second = match meaning::read(source) {
         Ok(second) => second,
         Err(error) => {
-            if !report.has_errors() || !matches!(first, Err(Stop::Said)) {
-                syntax_error(source, &error, report);
-            }
+            syntax_error(source, &error, report);
             return None;
         }
     };
@@ -413,11 +435,11 @@ impl<'s, 'r> Builder<'s, 'r> {
         let source = self.source;
         let span = match style {
             ScalarStyle::Plain if text.is_empty() => {
-                let colon = source[self.last..].trim_start_matches(' ').starts_with(':');
+                let rest = source[self.last..].trim_start_matches(' ');
                 let is_value = self.open.last().is_some_and(|open| open.key.is_some());
-                let at = match source[self.last..].find(':') {
-                    Some(i) if colon && is_value => self.last + i + 1,
-                    _ => start,
+                let at = match rest.starts_with(':') && is_value {
+                    true => source.len() - rest.len() + 1,
+                    false => start,
                 };
                 at..at
             }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::secret::Sources;
+use crate::file;
 use crate::fleet::{self, Finding, Fleet, Level};
 
 /// Why the fleet file cannot be used, or was not written.
@@ -71,6 +72,13 @@ impl FleetFileError {
                 source,
                 ..
             } if source.kind() == ErrorKind::NotFound => Some("`ostler init` writes a fleet file"),
+            FleetFileError::Io {
+                what: "read",
+                source,
+                ..
+            } if source.kind() == ErrorKind::FileTooLarge => {
+                Some("is this the fleet file? `--fleet FILE` names another")
+            }
             _ => None,
         }
     }
@@ -119,7 +127,8 @@ impl FleetFile {
     /// # Errors
     /// It cannot be read, or is not UTF-8.
     pub fn read(path: &Path) -> Result<String, FleetFileError> {
-        let bytes = fs::read(path).map_err(FleetFileError::io("read", path))?;
+        let bytes =
+            file::read(path, fleet::bounds::LARGEST).map_err(FleetFileError::io("read", path))?;
         String::from_utf8(bytes).map_err(|error| {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             FleetFileError::NotText {
@@ -191,7 +200,7 @@ pub fn folder_of(path: &Path) -> PathBuf {
 pub fn unchanged(path: &Path, before: &[u8]) -> Result<(), FleetFileError> {
     let io = || FleetFileError::io("read", path);
     let is_file = fs::metadata(path).map_err(io())?.is_file();
-    if is_file && fs::read(path).map_err(io())? != before {
+    if is_file && !still(path, before).map_err(io())? {
         return Err(FleetFileError::Moved {
             path: path.display().to_string(),
         });
@@ -204,7 +213,7 @@ pub fn unchanged(path: &Path, before: &[u8]) -> Result<(), FleetFileError> {
 pub fn write(path: &Path, before: &[u8], after: &[u8]) -> Result<(), FleetFileError> {
     let io = |what| FleetFileError::io(what, path);
     let target = fs::canonicalize(path).map_err(io("find"))?;
-    if fs::read(&target).map_err(io("read"))? != before {
+    if !still(&target, before).map_err(io("read"))? {
         return Err(FleetFileError::Moved {
             path: path.display().to_string(),
         });
@@ -230,7 +239,7 @@ pub fn write(path: &Path, before: &[u8], after: &[u8]) -> Result<(), FleetFileEr
         return Err(io("write beside")(e));
     }
     // Once more, right before the rename: the window that is left is a few microseconds.
-    if fs::read(&target).map_err(io("read"))? != before {
+    if !still(&target, before).map_err(io("read"))? {
         let _ = fs::remove_file(&temporary);
         return Err(FleetFileError::Moved {
             path: path.display().to_string(),
@@ -246,6 +255,15 @@ pub fn write(path: &Path, before: &[u8], after: &[u8]) -> Result<(), FleetFileEr
         let _ = dir.sync_all();
     }
     Ok(())
+}
+
+/// Whether that is what is in the file.
+fn still(path: &Path, before: &[u8]) -> std::io::Result<bool> {
+    match file::read(path, before.len()) {
+        Ok(now) => Ok(now == before),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn neighbour(target: &Path) -> PathBuf {

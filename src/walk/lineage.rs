@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use crate::fleet::{Fleet, Name, file_hash};
+use crate::file::program;
+use crate::fleet::{Fleet, Name, bounds, file_hash};
 use crate::observe::model::{Lineage, Observed};
 
 /// Longest time one question to git may take.
@@ -116,17 +116,11 @@ impl Place {
 
     /// Standard output of a git command that succeeded in time.
     async fn git(&self, args: &[&str]) -> Option<Vec<u8>> {
-        let running = Command::new("git")
-            .arg("-C")
-            .arg(&self.folder)
-            .args(args)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .kill_on_drop(true)
-            .output();
-        let out = tokio::time::timeout(GIT, running).await.ok()?.ok()?;
-        out.status.success().then_some(out.stdout)
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&self.folder).args(args);
+        git.env("GIT_OPTIONAL_LOCKS", "0");
+        let out = program::output(git, bounds::LARGEST, GIT).await.ok()?;
+        out.status.success().then_some(out.bytes)
     }
 
     async fn descends_from(&self, commit: &str) -> bool {
@@ -167,14 +161,14 @@ fn sites_of(version: &[u8], wanted: &BTreeSet<Name>) -> BTreeSet<Name> {
     #[derive(Deserialize)]
     struct Sites {
         #[serde(default)]
-        sites: std::collections::BTreeMap<String, serde_yaml::Value>,
+        sites: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
     }
     let text = String::from_utf8_lossy(version);
     // Reading hundreds of large versions takes long; most do not even have the word.
     if !wanted.iter().any(|site| text.contains(site.as_str())) {
         return BTreeSet::new();
     }
-    match serde_yaml::from_str::<Sites>(&text) {
+    match bounds::read::<Sites>(&text) {
         Ok(found) => wanted
             .iter()
             .filter(|site| found.sites.contains_key(site.as_str()))
@@ -231,7 +225,7 @@ mod tests {
     use super::*;
     use crate::observe::model::{HostObservation, ObservedHost};
     use crate::record::{HostRecord, HostState, StateRead};
-    use std::process::Command as Sync;
+    use std::process::{Command as Sync, Stdio};
 
     fn git(dir: &Path, args: &[&str]) {
         let ok = Sync::new("git")

@@ -106,9 +106,10 @@ impl Saved {
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        // It is looked at before it is applied.
+        let mut text = crate::text::escaped(&serde_json::to_string_pretty(self)?);
+        text.push('\n');
+        Ok(text.into_bytes())
     }
 
     /// Reads a file's bytes.

@@ -1,9 +1,10 @@
 //! Where secrets come from: files and commands on the operator's machine.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
+use crate::file;
+use crate::file::program::{self, ProgramError};
 use crate::fleet::{SecretSpec, Site};
 use crate::host::service::secrets::{self, SecretBytes, SecretError, SecretFuture, SecretSource};
 
@@ -30,16 +31,16 @@ impl SecretSource for Sources {
                 None => return Err(fail("the fleet file does not name it".into())),
                 Some(SecretSpec::File(path)) => {
                     let path = self.folder.join(path);
-                    tokio::fs::read(&path)
+                    let shown = path.display().to_string();
+                    tokio::task::spawn_blocking(move || file::read(&path, LARGEST))
                         .await
-                        .map_err(|e| fail(format!("cannot read {}: {e}", path.display())))?
+                        .map_err(std::io::Error::other)
+                        .and_then(|read| read)
+                        .map_err(|e| fail(format!("cannot read {shown}: {e}")))?
                 }
                 Some(SecretSpec::Command(argv)) => self.command(argv).await.map_err(fail)?,
                 Some(SecretSpec::Kept) => return Err(fail(secrets::LEFT_ALONE.into())),
             };
-            if bytes.len() > LARGEST {
-                return Err(fail("it is larger than 1 MiB".into()));
-            }
             Ok(SecretBytes(bytes))
         })
     }
@@ -49,26 +50,19 @@ impl Sources {
     /// Standard output of a command. Its error output is the operator's to see, not ours to keep:
     /// it may hold what it should not.
     async fn command(&self, argv: &[String]) -> Result<Vec<u8>, String> {
-        let Some((program, args)) = argv.split_first() else {
+        let Some((name, args)) = argv.split_first() else {
             return Err("its command is empty".into());
         };
-        let child = tokio::process::Command::new(program)
-            .args(args)
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| format!("cannot run {program}: {e}"))?;
-        let out = tokio::time::timeout(COMMAND, child.wait_with_output())
-            .await
-            .map_err(|_| format!("{program} did not end within {} s", COMMAND.as_secs()))?
-            .map_err(|e| format!("{program}: {e}"))?;
+        let mut command = tokio::process::Command::new(name);
+        command.args(args).current_dir(&self.folder);
+        let out = match program::output(command, LARGEST, COMMAND).await {
+            Err(ProgramError::Start(e)) => return Err(format!("cannot run {name}: {e}")),
+            said => said.map_err(|e| format!("{name}: {e}"))?,
+        };
         if !out.status.success() {
-            return Err(format!("{program} ended with {}", out.status));
+            return Err(format!("{name} ended with {}", out.status));
         }
-        let mut bytes = out.stdout;
+        let mut bytes = out.bytes;
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }
@@ -130,5 +124,14 @@ mod tests {
         assert!(!why.contains("s3cret"));
         let why = read(SecretSpec::File("none".into())).await.unwrap_err();
         assert!(why.to_string().contains("/none"), "{why}");
+        // What has no end is not read to it.
+        let why = read(SecretSpec::File("/dev/zero".into()))
+            .await
+            .unwrap_err();
+        assert!(why.to_string().contains("larger than 1 MiB"), "{why}");
+        let why = read(command(&["yes", "s3cret"])).await.unwrap_err();
+        assert!(why.to_string().contains("more than 1048576 bytes"), "{why}");
+        std::fs::write(dir.path().join("large"), vec![b'x'; LARGEST + 1]).unwrap();
+        assert!(read(SecretSpec::File("large".into())).await.is_err());
     }
 }

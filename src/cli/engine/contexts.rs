@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::cli::Failure;
+use crate::file;
 
 /// Docker's own configuration: `$DOCKER_CONFIG`, else `~/.docker`.
 #[derive(Debug, Clone)]
@@ -125,7 +126,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Failur
         Failure::new(format!("cannot read {}: {why}", path.display()))
             .help("mend it, or say which engine is meant: --host ADDRESS")
     };
-    match std::fs::read(path) {
+    match file::read(path, file::SMALL) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| wrong(error.to_string())),

@@ -88,8 +88,11 @@ pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: Unbounde
         if seen.replace(stamp) == Some(stamp) {
             continue;
         }
-        let Ok(text) = tokio::fs::read_to_string(&path).await else {
-            continue;
+        let reading = path.clone();
+        let read = tokio::task::spawn_blocking(move || FleetFile::read(&reading));
+        let text = match read.await {
+            Ok(Ok(text)) => text,
+            _ => continue,
         };
         if text == known && !broken {
             continue;

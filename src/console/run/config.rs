@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::console::keymap::Keymap;
 use crate::console::theme::Theme;
+use crate::file;
+use crate::fleet::bounds;
 
 /// What the configuration asks of the console.
 #[derive(Debug, Default)]
@@ -89,7 +91,7 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<File, String> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match file::read_text(path, file::SMALL) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(File::default()),
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
@@ -98,7 +100,7 @@ fn read(path: &Path) -> Result<File, String> {
     if text.lines().all(empty) {
         return Ok(File::default());
     }
-    serde_yaml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    bounds::read(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn own_themes(directory: &Path, complaints: &mut Vec<String>) -> Vec<Theme> {
@@ -113,7 +115,7 @@ fn own_themes(directory: &Path, complaints: &mut Vec<String>) -> Vec<Theme> {
         let (true, Some(name)) = (is_theme, path.file_stem().and_then(|s| s.to_str())) else {
             continue;
         };
-        match std::fs::read_to_string(&path) {
+        match file::read_text(&path, file::SMALL) {
             Ok(text) => match Theme::parse(name, &text) {
                 Ok(theme) => themes.push(theme),
                 Err(why) => complaints.push(why),

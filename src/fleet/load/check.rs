@@ -1,6 +1,6 @@
 //! What has to hold between the entries of the file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -80,9 +80,10 @@ fn domains(places: &Places, report: &mut Report) {
         let Some(at) = &site.redirect_www else {
             continue;
         };
+        let own: HashSet<&Domain> = site.domains.iter().map(|(domain, _)| domain).collect();
         for (domain, _) in &site.domains {
             let other = domain.www_counterpart();
-            if let Some(other) = other.filter(|o| !site.domains.iter().any(|(d, _)| d == o)) {
+            if let Some(other) = other.filter(|other| !own.contains(other)) {
                 claim(&other, i, at, "through `redirect_www`", report);
             }
         }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::path::Path;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::at::{At, Known, NOTHING};
+use super::bounds::{NODES, TEXT};
 use super::draft::{Claims, Draft};
 use super::fields::Fields;
 use super::finding::{Finding, Level, Report};
@@ -104,6 +105,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
         hosts: written(&fields, "hosts"),
         accounts: written(&fields, "accounts"),
     };
+    spread(&fields, report)?;
     let common = site::Common::read(fields.get("defaults"), known, report);
     let sites = named(
         &fields,
@@ -133,6 +135,23 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
     })
 }
 
+/// What `defaults` say is read into every site: that counts as if it were written there.
+fn spread(fields: &Fields<'_>, report: &mut Report) -> Option<()> {
+    let Some(entry) = fields.entry("defaults") else {
+        return Some(());
+    };
+    let sites = fields.get("sites").map_or(0, |node| node.entries().len());
+    let (nodes, text) = entry.value.size();
+    if nodes.saturating_mul(sites) <= NODES && text.saturating_mul(sites) <= TEXT {
+        return Some(());
+    }
+    let message = format!("`defaults` say too much for {sites} sites");
+    report
+        .error(entry.key.span.clone(), message)
+        .help("they hold for every site: say there what a few sites share");
+    None
+}
+
 fn fleet_name(node: &Node, report: &mut Report) -> Option<Name> {
     let name = At::new(node, "the name of the fleet", report).name()?;
     if name.as_str().len() > keys::FLEET_NAME_MAX {
@@ -147,7 +166,7 @@ fn fleet_name(node: &Node, report: &mut Report) -> Option<Name> {
 
 /// The words written as names under a top-level key, right or wrong: a reference to an entry that
 /// has errors of its own is not a second error.
-fn written<'n>(fields: &Fields<'n>, key: &str) -> Vec<&'n str> {
+fn written<'n>(fields: &Fields<'n>, key: &str) -> IndexSet<&'n str> {
     let entries = fields.get(key).map_or(&[][..], |node| node.entries());
     entries
         .iter()

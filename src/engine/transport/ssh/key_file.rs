@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::answered::Secret;
 use super::known_hosts;
+use crate::file;
 
 /// Larger files are no keys.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// A key that can be offered.
 pub struct KeyFile {
@@ -64,10 +65,10 @@ pub fn read(path: &Path) -> Result<KeyFile, Unusable> {
         _ => Unusable::Unreadable(error.to_string()),
     };
     let meta = std::fs::metadata(path).map_err(unreadable)?;
-    if !meta.is_file() || meta.len() > LARGEST {
+    if !meta.is_file() || meta.len() > LARGEST as u64 {
         return Err(Unusable::Format("it is no small file".into()));
     }
-    let text = String::from_utf8(std::fs::read(path).map_err(unreadable)?)
+    let text = String::from_utf8(file::read(path, LARGEST).map_err(unreadable)?)
         .map_err(|_| Unusable::Format("it is not text".into()))?;
     let text = Secret::new(text);
     let key = inspect(path, text)?;
@@ -99,7 +100,7 @@ fn inspect(path: &Path, text: Secret) -> Result<KeyFile, Unusable> {
         let encrypted = first.contains("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED");
         let mut beside = path.as_os_str().to_owned();
         beside.push(".pub");
-        let public = std::fs::read_to_string(beside)
+        let public = file::read_text(Path::new(&beside), LARGEST)
             .ok()
             .and_then(|text| public(&text));
         return Ok(key(public, Some(text), encrypted));

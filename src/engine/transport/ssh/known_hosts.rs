@@ -13,6 +13,8 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use crate::file;
+
 /// `SHA256:…` of a public key in its wire format, as `ssh-keygen -l` prints it.
 pub fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
@@ -93,11 +95,11 @@ impl KnownHosts {
     /// The file that cannot be read, and why: what it would say cannot be left out.
     pub fn read(files: &[PathBuf], name: &str) -> Result<Self, (PathBuf, std::io::Error)> {
         let mut known = KnownHosts::default();
-        for file in files {
-            match std::fs::read(file) {
-                Ok(bytes) => known.take(&bytes, file, name),
+        for path in files {
+            match file::read(path, file::LIST) {
+                Ok(bytes) => known.take(&bytes, path, name),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err((file.clone(), error)),
+                Err(error) => return Err((path.clone(), error)),
             }
         }
         Ok(known)
@@ -313,8 +315,8 @@ pub fn append(file: &Path, name: &str, hash: bool, key: &[u8]) -> std::io::Resul
 ///
 /// # Errors
 /// It cannot be read, or is a list in OpenSSH's binary form, which is not understood here.
-pub fn revoked_by(file: &Path, key: &[u8]) -> Result<Option<usize>, RevokedError> {
-    let bytes = std::fs::read(file).map_err(RevokedError::Unreadable)?;
+pub fn revoked_by(list: &Path, key: &[u8]) -> Result<Option<usize>, RevokedError> {
+    let bytes = file::read(list, file::LIST).map_err(RevokedError::Unreadable)?;
     if bytes.starts_with(b"SSHKRL\n\0") {
         return Err(RevokedError::Binary);
     }

@@ -15,9 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::super::x509::{self, Facts};
 use super::check::{Asked, Watching};
 use crate::engine::error::TlsProblem;
-
-/// Larger than any file of certificates.
-const LARGEST: u64 = 1 << 20;
+use crate::file;
 
 /// All that connections to one engine share: sessions too, so that only the first handshake costs.
 pub(super) struct Identity {
@@ -177,11 +175,12 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
             why: error.to_string(),
         },
     };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > LARGEST {
-        return Err(unusable(path, "it is larger than 1 MiB"));
+    match file::read(path, file::SMALL) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(unusable(path, "it is larger than 1 MiB"))
+        }
+        read => read.map_err(unreadable),
     }
-    std::fs::read(path).map_err(unreadable)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {

@@ -12,6 +12,8 @@ use crate::engine::transport::ssh::trouble::Trouble;
 
 /// Longest time that `ssh -G` may take: a Match may run programs, a canonical name ask the DNS.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
+/// Most bytes that it may print.
+const MOST: u64 = 1 << 20;
 
 /// Keys in lower case with their values, in the order of the file.
 #[derive(Debug, Default)]
@@ -131,9 +133,9 @@ pub(super) fn ask(
         let sender = sender.clone();
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            if let Some(mut pipe) = pipe {
-                // What was read before an error counts.
-                let _ = pipe.read_to_end(&mut bytes);
+            if let Some(pipe) = pipe {
+                // What was read before an error counts. What prints more is left to its deadline.
+                let _ = pipe.take(MOST).read_to_end(&mut bytes);
             }
             let _ = sender.send((which, bytes));
         })

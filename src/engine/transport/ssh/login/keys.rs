@@ -13,6 +13,7 @@ use crate::engine::transport::ssh::answered::Secret;
 use crate::engine::transport::ssh::key_file::{self, KeyFile, Unusable};
 use crate::engine::transport::ssh::known_hosts;
 use crate::engine::transport::ssh::line::{Stop, one_line};
+use crate::file;
 
 /// How often a passphrase may be wrong.
 const TRIES: usize = 3;
@@ -178,7 +179,7 @@ impl Login<'_> {
         paths.extend(self.hop.certificate_files.iter().cloned());
         let texts = paths
             .iter()
-            .filter_map(|path| std::fs::read_to_string(path).ok());
+            .filter_map(|path| file::read_text(path, file::SMALL).ok());
         texts
             .filter(|text| {
                 let blob = key_file::public(text);

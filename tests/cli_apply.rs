@@ -1,6 +1,8 @@
 //! The walk from the command line on a real engine: plan, apply, sites, and what is refused.
 
 mod cli;
+#[path = "common/proxy.rs"]
+mod proxy;
 #[path = "cli/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]
@@ -141,6 +143,55 @@ fn a_saved_plan_is_run_as_it_is_or_refused_when_stale() {
     let other = ostler_in(stage.folder.path(), &["apply", "fleet.yml", "--yes"]);
     assert_eq!(other.code, 1);
     assert!(other.err.contains("not a plan"), "{}", other.err);
+}
+
+/// Whoever could write the file gets nothing done: not a request that changes anything is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_that_was_tampered_with_changes_nothing() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let Some(engine) = tier::engine() else { return };
+    let socket = engine.address.strip_prefix("unix://").unwrap();
+    let stage = Stage::new(&engine, BLOG);
+    let proxy = proxy::Proxy::start(socket.as_ref(), stage.folder.path());
+    let by_proxy = format!("unix://{}", proxy.socket.display());
+    stage.edit(&engine.address, &by_proxy);
+    let path = stage.folder.path().join("p.json");
+    fs::write(&path, "theirs to read").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(stage.run(&["plan", "--out", "p.json"]).code, 2);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    let saved = fs::read_to_string(&path).unwrap();
+    let class = r#""class": "write""#;
+    let first = saved.find(r#""operations": ["#).unwrap() + r#""operations": ["#.len();
+    let end = first + saved[first..].find("\n      },").unwrap() + "\n      },".len();
+    let (before, operation, after) = (&saved[..first], &saved[first..end], &saved[end..]);
+    for (tampered, says) in [
+        (
+            format!("{before}{operation}{operation}{after}"),
+            "there are two operations",
+        ),
+        (format!("{before}{after}"), "which does not come before it"),
+        (
+            saved.replacen(class, r#""class": "read""#, 1),
+            r#"class: "read" in it, "write" now"#,
+        ),
+        (
+            saved.replacen(class, &format!(r#""note": "x", {class}"#), 1),
+            "is not as `ostler plan --out` writes it",
+        ),
+    ] {
+        fs::write(&path, tampered).unwrap();
+        let ran = stage.run(&["apply", "p.json", "--yes"]);
+        assert_eq!(ran.code, 1, "{says}: {}", ran.err);
+        assert!(ran.err.contains(says), "{says}: {}", ran.err);
+    }
+    fs::write(&path, &saved).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+    let ran = stage.run(&["apply", "p.json", "--yes"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("chmod go-w"), "{}", ran.err);
+    let sent = proxy.seen();
+    assert!(sent.iter().all(|seen| seen.method == "GET"), "{sent:?}");
 }
 
 #[test]

@@ -43,7 +43,6 @@ pub async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
 }
 
 fn read(path: &Path) -> Result<Saved, Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-    Saved::from_bytes(&bytes).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    let failed = |error| Failure::new(format!("cannot use {}: {error}", path.display()));
+    Saved::read(path).map_err(failed)
 }

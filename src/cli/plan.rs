@@ -32,7 +32,7 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         };
         save(&saved, path)?;
         context.out.say(&format!(
-            "saved; `ostler apply {}` runs exactly this",
+            "saved; `ostler apply {}` runs exactly this, or refuses",
             path.display()
         ));
     }
@@ -60,9 +60,6 @@ fn now() -> String {
 }
 
 fn save(saved: &Saved, path: &Path) -> Result<(), Failure> {
-    let bytes = saved
-        .to_bytes()
-        .map_err(|error| Failure::caused("cannot keep this plan", &error))?;
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+    let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    saved.write(path).map_err(failed)
 }

@@ -9,6 +9,9 @@ use crate::record::spec::{Bind, ContainerSpec};
 use crate::record::{RecordedState, SiteRecord};
 use crate::text::age_in_words;
 
+/// Begins the cause of starting a container that ended.
+const EXITED: &str = "container exited";
+
 /// Why a site changes: its state, its spec.
 pub(crate) fn of_site(record: Option<&SiteRecord>, spec: Option<&ContainerSpec>) -> Vec<String> {
     let Some(record) = record else {
@@ -79,7 +82,19 @@ pub(crate) fn of_halt(container: &ObservedContainer, now: i64) -> String {
         .filter(|seconds| *seconds >= 0)
         .map(|seconds| format!(" {} ago", age_in_words(seconds)))
         .unwrap_or_default();
-    format!("container exited{why}{ago}")
+    format!("{EXITED}{why}{ago}")
+}
+
+/// A cause without what another moment tells in other words: how long ago a container ended.
+pub(crate) fn ageless(cause: &str) -> &str {
+    let Some(rest) = cause.strip_prefix(EXITED) else {
+        return cause;
+    };
+    let why = match rest.starts_with(" (") {
+        true => rest.find(')').map_or(0, |at| at + 1),
+        false => 0,
+    };
+    &cause[..EXITED.len() + why]
 }
 
 /// What differs between two specs.
@@ -309,9 +324,10 @@ mod tests {
             finished_at: Some("1970-01-01T00:00:10Z".into()),
             ..Default::default()
         });
-        assert_eq!(
-            of_halt(&container, 850),
-            "container exited (137, out of memory) 14 min ago"
-        );
+        let halt = of_halt(&container, 850);
+        assert_eq!(halt, "container exited (137, out of memory) 14 min ago");
+        assert_eq!(ageless(&halt), "container exited (137, out of memory)");
+        assert_eq!(ageless("container exited 3 d ago"), "container exited");
+        assert_eq!(ageless("new site"), "new site");
     }
 }

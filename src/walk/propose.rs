@@ -37,7 +37,7 @@ pub enum Refusal {
         why: String,
     },
     /// A saved plan is of something that is no more.
-    #[error("this plan was made at {made_at} and is stale:\n  {}", .moved.join("\n  "))]
+    #[error("this plan was made at {made_at} and is not what would be done now:\n  {}", .moved.join("\n  "))]
     Stale {
         /// When it was made, RFC 3339.
         made_at: String,

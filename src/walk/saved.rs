@@ -1,4 +1,8 @@
-//! Plans kept in a file: `plan --out FILE`, `apply FILE`.
+//! Plans kept in a file: `plan --out FILE`, `apply FILE`. Such a file says what was reviewed and is
+//! never run: it is compared, whole and in order, with the plan that is made when it is applied.
+
+mod compare;
+mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
 use crate::plan::basis::{self, Facts};
-use crate::plan::{OperationKind, Plan};
+use crate::plan::{Operation, Plan};
 use crate::record::spec::short_hash;
+use crate::text::{plain_line, short};
 
 /// Version of the form.
 const FORM: u32 = 2;
+/// The largest file that is written and read, bytes: some 50,000 operations.
+pub const LARGEST: usize = 64 << 20;
 
 /// A plan as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +87,7 @@ impl MadeFrom {
     }
 }
 
-/// Why a kept plan cannot be read.
+/// Why a kept plan cannot be read, or not be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// Not a plan at all.
@@ -89,6 +96,30 @@ pub enum SavedError {
     /// Made by another version.
     #[error("this plan has the form {0}; this ostler reads form {FORM}: plan again")]
     OtherForm(u32),
+    /// More than is read.
+    #[error("it is larger than {} MiB; plan fewer sites at a time with --only", LARGEST >> 20)]
+    TooLarge,
+    /// Something that `plan --out` does not write, or not like that.
+    #[error(
+        "it was changed since it was written: line {line} is not as `ostler plan --out` writes it: {text}"
+    )]
+    Changed {
+        /// From 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// It contradicts itself.
+    #[error("it was changed since it was written: {0}")]
+    Wrong(String),
+    /// Others than its owner may have written what is in it.
+    #[error(
+        "others than its owner may write it (mode {0:04o}), so nobody knows whose plan it is; `chmod go-w` it once you have looked at it, or plan again"
+    )]
+    Writable(u32),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
 }
 
 impl Saved {
@@ -105,6 +136,9 @@ impl Saved {
     }
 
     /// The file's bytes.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         // It is looked at before it is applied.
         let mut text = crate::text::escaped(&serde_json::to_string_pretty(self)?);
@@ -112,17 +146,63 @@ impl Saved {
         Ok(text.into_bytes())
     }
 
-    /// Reads a file's bytes.
+    /// Reads a file's bytes. It has to be, byte for byte, what [`Saved::to_bytes`] writes: what this
+    /// program would read past, a reviewer may have gone by.
+    ///
+    /// # Errors
+    /// It is too large, no plan, of another form, or was changed since.
     pub fn from_bytes(bytes: &[u8]) -> Result<Saved, SavedError> {
         #[derive(Deserialize)]
         struct Form {
             ostler_plan: u32,
         }
+        if bytes.len() > LARGEST {
+            return Err(SavedError::TooLarge);
+        }
         let form: Form = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
         if form.ostler_plan != FORM {
             return Err(SavedError::OtherForm(form.ostler_plan));
         }
-        serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)
+        let saved: Saved = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+        let again = saved.to_bytes().map_err(SavedError::NotAPlan)?;
+        if again != bytes {
+            return Err(changed(bytes, &again));
+        }
+        saved.check().map_err(SavedError::Wrong)?;
+        Ok(saved)
+    }
+
+    /// Whether it says of each operation once where it is done, and what comes before it.
+    fn check(&self) -> Result<(), String> {
+        if chrono::DateTime::parse_from_rfc3339(&self.made_at).is_err() {
+            return Err("`made_at` is no time".into());
+        }
+        let mut seen = BTreeSet::new();
+        for operation in &self.plan.operations {
+            let id = operation.id.0.as_str();
+            let shown = short(id, 100);
+            if !belongs(operation) {
+                let at = match &operation.site {
+                    Some(site) => format!("{site} on {}", operation.host),
+                    None => operation.host.to_string(),
+                };
+                return Err(format!("the operation {shown} is not one of {at}"));
+            }
+            if let Some(later) = operation
+                .after
+                .iter()
+                .find(|id| !seen.contains(id.0.as_str()))
+            {
+                let later = short(&later.0, 100);
+                return Err(format!(
+                    "the operation {shown} is to be done after {later}, which does not come before it"
+                ));
+            }
+            if !seen.insert(id) {
+                return Err(format!("there are two operations {shown}"));
+            }
+        }
+        Ok(())
     }
 
     /// What has moved since, compared with a plan made right now from the fleet file and the hosts
@@ -151,34 +231,17 @@ impl Saved {
                 moved.push(format!("host {host} could not be looked at then"));
             }
         }
-        // What the hosts' digests do not cover: files, secrets, images, what somebody else holds.
+        // What the hosts' digests do not cover: files, secrets, images, what somebody else holds;
+        // and what somebody wrote into the file.
         if moved.is_empty() {
-            moved = self.otherwise(now);
+            moved = compare::plans(&self.plan, now);
         }
         if moved.len() > TOLD {
             let more = moved.len() - TOLD;
             moved.truncate(TOLD);
             moved.push(format!("and {more} more"));
         }
-        moved
-    }
-
-    /// Operations that a plan made now does not have, has besides, or has otherwise. Why they are
-    /// done may be told in other words by now.
-    fn otherwise(&self, now: &Plan) -> Vec<String> {
-        fn by_id(plan: &Plan) -> BTreeMap<&str, &OperationKind> {
-            let operations = plan.operations.iter();
-            operations.map(|o| (o.id.0.as_str(), &o.kind)).collect()
-        }
-        let (then, now) = (by_id(&self.plan), by_id(now));
-        let all: BTreeSet<&str> = then.keys().chain(now.keys()).copied().collect();
-        let word = |id: &str| match (then.get(id), now.get(id)) {
-            (Some(a), Some(b)) if a == b => None,
-            (Some(_), Some(_)) => Some(format!("{id}: would be done otherwise now")),
-            (Some(_), None) => Some(format!("{id}: is not to be done any more")),
-            (None, _) => Some(format!("{id}: is to be done too now")),
-        };
-        all.into_iter().filter_map(word).collect()
+        moved.iter().map(|line| plain_line(line)).collect()
     }
 
     fn host_moved(&self, host: &Name, now: &MadeFrom) -> Vec<String> {
@@ -193,10 +256,35 @@ impl Saved {
     }
 }
 
+/// Whether its id is one that a plan gives to an operation of its host and site.
+fn belongs(operation: &Operation) -> bool {
+    let rest = operation.id.0.strip_prefix(operation.host.as_str());
+    let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+    let rest = match &operation.site {
+        Some(site) => rest
+            .and_then(|rest| rest.strip_prefix(site.as_str()))
+            .and_then(|rest| rest.strip_prefix('/')),
+        None => rest,
+    };
+    rest.is_some_and(|rest| !rest.is_empty())
+}
+
+/// The first line that is not as it would be written.
+fn changed(bytes: &[u8], again: &[u8]) -> SavedError {
+    let same = bytes.iter().zip(again).take_while(|(a, b)| a == b).count();
+    let start = bytes[..same].iter().rposition(|b| *b == b'\n');
+    let start = start.map_or(0, |at| at + 1);
+    let line = bytes[start..].split(|b| *b == b'\n').next();
+    SavedError::Changed {
+        line: bytes[..start].iter().filter(|b| **b == b'\n').count() + 1,
+        text: short(&String::from_utf8_lossy(line.unwrap_or_default()), 100),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Class, Interruption, Operation, OperationId, Undo};
+    use crate::plan::{Class, Interruption, OperationId, OperationKind, Undo};
     use std::collections::BTreeMap;
 
     fn plan(hash: &str, basis: &[(&str, &str)]) -> Plan {
@@ -210,11 +298,15 @@ mod tests {
         }
     }
 
+    fn now() -> String {
+        "2026-11-29T20:00:00Z".into()
+    }
+
     #[test]
     fn what_moved_is_named() {
         let made = plan("1", &[("a", "x"), ("b", "y")]);
         let from = MadeFrom::default();
-        let saved = Saved::new(made, from.clone(), vec![], "now".into());
+        let saved = Saved::new(made, from.clone(), vec![], now());
         let back = Saved::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(back, saved);
         assert!(back.moved(&saved.plan, &from).is_empty());
@@ -250,16 +342,18 @@ mod tests {
         };
         let from = MadeFrom::default();
         let then = with(vec![pull("a/1", "x"), pull("a/2", "x"), pull("a/3", "x")]);
-        let saved = Saved::new(then.clone(), from.clone(), vec![], "now".into());
+        let saved = Saved::new(then.clone(), from.clone(), vec![], now());
         let mut now = then;
-        // Said in other words: `exited 5 min ago`.
         now.operations[0].cause = vec!["later".into()];
-        assert_eq!(saved.moved(&now, &from), [""; 0]);
+        assert_eq!(
+            saved.moved(&now, &from),
+            ["a/1: cause.0: \"x\" in it, \"later\" now"]
+        );
         let now = with(vec![pull("a/1", "x"), pull("a/2", "y"), pull("a/4", "x")]);
         assert_eq!(
             saved.moved(&now, &from),
             [
-                "a/2: would be done otherwise now",
+                "a/2: cause.0: \"x\" in it, \"y\" now",
                 "a/3: is not to be done any more",
                 "a/4: is to be done too now",
             ]
@@ -280,7 +374,7 @@ mod tests {
                 .collect(),
         };
         let then = from("128M", &[("site blog", "1"), ("site old", "1")]);
-        let saved = Saved::new(plan("1", &[("a", "x")]), then, vec![], "now".into());
+        let saved = Saved::new(plan("1", &[("a", "x")]), then, vec![], now());
         let now = from("256M", &[("site blog", "2"), ("site shop", "1")]);
         assert_eq!(
             saved.moved(&plan("2", &[("a", "z")]), &now),

@@ -28,7 +28,7 @@ use crate::record::Applying;
 pub use line::{Close, Line, Named, Started};
 use line::{FORM, now};
 use own::{forget_old, own_file};
-pub use read::{Entry, read, read_folder, read_host};
+pub use read::{Entry, LARGEST, from_archive, read, read_folder, read_host};
 pub(super) use settle::settle;
 use settle::settle_own;
 

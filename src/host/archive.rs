@@ -4,6 +4,14 @@ use std::io::Read;
 
 /// Mode bits a path in an archive can carry.
 const MODE_BITS: u32 = 0o7777;
+/// Entries of an archive that is read, at most.
+const ENTRIES: usize = 100_000;
+/// Bytes of a path in it, at most: what a kernel bears.
+const PATH: usize = 4096;
+/// Folders within folders in it, at most.
+const DEPTH: usize = 64;
+/// What an archive is made of, bytes; its end is two that hold nothing.
+const BLOCK: usize = 512;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +84,10 @@ pub fn pack(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
-/// The entries of a tar archive.
+/// The entries of a tar archive, with what its files hold: no more than it has itself.
+///
+/// # Errors
+/// Those of [`each`].
 pub fn unpack(tar: &[u8]) -> std::io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     each(tar, |mut entry, content| {
@@ -91,18 +102,54 @@ pub fn unpack(tar: &[u8]) -> std::io::Result<Vec<Entry>> {
 
 /// Goes through a tar archive as it comes: each entry without its content, which is read only
 /// where it is asked for.
+///
+/// # Errors
+/// It is no archive, has more entries or longer paths than anything of ours, or ends before its end:
+/// what is missing of it is not known, and not gone.
 pub fn each(
     tar: impl Read,
     mut take: impl FnMut(Entry, &mut dyn Read) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    let mut archive = tar::Archive::new(tar);
-    for entry in archive.entries()? {
+    let refuse = |why: String| Err(std::io::Error::other(why));
+    let mut archive = tar::Archive::new(Ended { tar, zeros: 0 });
+    for (number, entry) in archive.entries()?.enumerate() {
         let mut entry = entry?;
+        if number >= ENTRIES {
+            return refuse(format!("the archive has more than {ENTRIES} entries"));
+        }
         let mut found = describe(entry.header())?;
-        found.path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = entry.path_bytes();
+        if path.len() > PATH || path.iter().filter(|b| **b == b'/').count() > DEPTH {
+            return refuse(format!(
+                "the archive has a path of {} bytes; at most {PATH} and {DEPTH} folders are read",
+                path.len()
+            ));
+        }
+        found.path = String::from_utf8_lossy(&path).into_owned();
+        drop(path);
         take(found, &mut entry)?;
     }
-    Ok(())
+    match archive.into_inner().zeros >= BLOCK {
+        true => Ok(()),
+        false => refuse("the archive ends before its end".into()),
+    }
+}
+
+/// Knows with how many zeros what was read ends.
+struct Ended<R> {
+    tar: R,
+    zeros: usize,
+}
+
+impl<R: Read> Read for Ended<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.tar.read(to)?;
+        match to[..n].iter().rposition(|b| *b != 0) {
+            Some(at) => self.zeros = n - at - 1,
+            None => self.zeros = self.zeros.saturating_add(n),
+        }
+        Ok(n)
+    }
 }
 
 /// The first entry of an archive of which only the beginning is there; without its content.
@@ -151,5 +198,51 @@ mod tests {
         assert_eq!(back, entries);
         assert_eq!(header(&tar[..700]).unwrap().uid, 0);
         assert!(header(&[0u8; 1024]).is_err());
+    }
+
+    #[test]
+    fn one_that_was_cut_off_is_no_archive() {
+        let all = [
+            Entry::file("state/sites/a.json", 0o600, 0, "{}"),
+            Entry::file("state/sites/b.json", 0o600, 0, "{}"),
+        ];
+        let tar = pack(&all).unwrap();
+        assert_eq!(unpack(&tar).unwrap().len(), 2);
+        // Between two entries, within one, and before its end.
+        for at in [0, 1024, 1300, 2048] {
+            let error = unpack(&tar[..at]).unwrap_err().to_string();
+            assert!(!error.is_empty(), "{at}");
+        }
+    }
+
+    #[test]
+    fn what_grows_without_end_is_refused() {
+        let many = vec![Entry::folder("a", 0o700, 0); ENTRIES + 1];
+        let error = unpack(&pack(&many).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("more than 100000 entries"), "{error}");
+        for path in ["x".repeat(PATH + 1), "a/".repeat(DEPTH + 1)] {
+            let tar = pack(&[Entry::folder(&path, 0o700, 0)]).unwrap();
+            let error = unpack(&tar).unwrap_err().to_string();
+            assert!(error.contains("a path of"), "{error}");
+        }
+        // A file with a hole: what it is said to hold is nowhere.
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("state/host.json").unwrap();
+        header.set_size(0);
+        header.as_gnu_mut().unwrap().set_real_size(1 << 40);
+        header.set_mode(0o600);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_cksum();
+        let mut tar = header.as_bytes().to_vec();
+        tar.extend([0; 2 * BLOCK]);
+        if let Ok(found) = unpack(&tar) {
+            assert!(
+                found
+                    .iter()
+                    .all(|e| e.kind == Kind::Other && e.bytes.is_empty())
+            );
+        }
     }
 }

@@ -36,39 +36,53 @@ pub fn labels(
     labels
 }
 
+/// Bytes that the archive of a heartbeat has, at most.
+const BEAT: usize = 64 << 10;
+
 /// Reads the heartbeat of a lock whose labels are known; `None`: it is being taken away.
 pub async fn read(
     client: &Client,
     id: &str,
     labels: &BTreeMap<String, String>,
 ) -> engine::Result<Option<Holder>> {
-    let since: i64 = labels
-        .label(labels::SINCE)
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(0);
-    let beat = match client.archive_get(id, HEARTBEAT).await {
-        Ok(tar) => unpack(&tar)
-            .ok()
-            .and_then(|entries| String::from_utf8(entries.first()?.bytes.clone()).ok())
-            .and_then(|text| text.trim().parse().ok()),
+    let beat = match client.archive_get_up_to(id, HEARTBEAT, BEAT).await {
+        Ok(tar) => beat(&tar),
         // Not yet, or gone meanwhile: the two read alike.
         Err(e) if e.is_not_found() => None,
         Err(e) if e.is_unreachable() => return Err(e),
         // Docker 20.10 answers 500 for a container that it is removing at this moment.
         Err(_) => return Ok(None),
     };
-    let now = client.daemon_now().unwrap_or(since);
-    Ok(Some(Holder {
+    Ok(Some(holder(labels, beat, client.daemon_now())))
+}
+
+/// When the holder of a lock last gave a sign of life, out of the heartbeat's archive: seconds on the
+/// daemon's clock.
+pub fn beat(tar: &[u8]) -> Option<i64> {
+    let entries = unpack(tar).ok()?;
+    let text = std::str::from_utf8(&entries.first()?.bytes).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Who holds a lock with these labels. `beat`: the last sign of life, `now`: the moment, both on the
+/// daemon's clock, in seconds, where they are known.
+pub fn holder(labels: &BTreeMap<String, String>, beat: Option<i64>, now: Option<i64>) -> Holder {
+    let since: i64 = labels
+        .label(labels::SINCE)
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0);
+    Holder {
         who: printable(labels.label(labels::WHO).unwrap_or("somebody")),
         whence: printable(labels.label(labels::WHENCE).unwrap_or("somewhere")),
         since,
-        silent_s: now - beat.unwrap_or(since),
+        // Both are what somebody wrote.
+        silent_s: now.unwrap_or(since).saturating_sub(beat.unwrap_or(since)),
         run: printable(labels.label(labels::RUN).unwrap_or_default()),
         dead: labels
             .label(labels::PROCESS)
             .and_then(|text| text.parse::<Process>().ok())
             .is_some_and(|process| process.is_dead()),
-    }))
+    }
 }
 
 /// A process, named so that no other can be taken for it: not one on another machine, not one
@@ -188,6 +202,7 @@ impl std::str::FromStr for Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::archive::{Entry, pack};
 
     #[test]
     fn a_process_is_dead_only_when_that_is_certain() {
@@ -246,6 +261,26 @@ mod tests {
         assert!(!is_gone(id), "also one that nobody waited for");
         child.wait().unwrap();
         assert!(is_gone(id));
+    }
+
+    #[test]
+    fn whatever_the_labels_say_there_is_a_holder() {
+        let said = |since: &str| BTreeMap::from([(labels::SINCE.to_owned(), since.to_owned())]);
+        for since in ["", "x", "-9223372036854775808", "9223372036854775807"] {
+            for beat in [None, Some(i64::MIN), Some(i64::MAX)] {
+                for now in [None, Some(i64::MIN), Some(i64::MAX)] {
+                    let holder = holder(&said(since), beat, now);
+                    assert_eq!(holder.who, "somebody");
+                    assert!(!holder.to_string().is_empty());
+                }
+            }
+        }
+        let tar = |text: &str| pack(&[Entry::file("heartbeat", 0o600, 0, text)]).unwrap();
+        assert_eq!(beat(&tar("1700000000\n")), Some(1_700_000_000));
+        assert_eq!(beat(&tar("soon")), None);
+        assert_eq!(beat(b"nonsense"), None);
+        let silent = holder(&said("100"), Some(130), Some(200));
+        assert_eq!((silent.since, silent.silent_s), (100, 70));
     }
 
     #[test]

@@ -9,15 +9,24 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::archive::{Kind, each};
+use super::router::table::maps;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
 use crate::record::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+use crate::text::short;
 
 /// Version of the records' form. A higher one on a host was written by a newer ostler.
 pub const SCHEMA: u32 = 1;
 
 /// Mode of everything in `state/`.
 const MODE: u32 = 0o600;
+/// Bytes of the records of one site, of the host, of the router, and of the note of an apply, at
+/// most: many times what the largest fleet needs.
+const LARGEST: [usize; 4] = [256 << 10, 64 << 10, 8 << 20, 4 << 20];
+/// Bytes of all of them, at most.
+const ALL: usize = 32 << 20;
+/// Notes of applies, at most.
+const NOTES: usize = 100;
 
 /// Reads all of `state/`. Works while the toolbox is stopped. Where there is no `state/` yet the
 /// answer is an empty state.
@@ -33,27 +42,44 @@ pub async fn read(toolbox: &Toolbox) -> Result<StateRead, ToolboxError> {
 }
 
 /// The state that an archive of `state/` holds. Unknown files and temporary ones are passed over,
-/// and the fleet file's copy, the largest of all, is not read.
+/// and the fleet file's copy, the largest of all, is not read. Where anything of it does not hold all
+/// of it is damaged: a record that cannot be read is not one that is not there.
 ///
 /// # Errors
-/// It is no archive.
+/// It is no archive, or not all of one.
 pub fn from_archive(tar: impl Read) -> std::io::Result<StateRead> {
     let mut state = HostState::default();
     let mut damage = None;
     let mut bytes = Vec::new();
+    let mut left = ALL;
     each(tar, |entry, content| {
         let path = entry.path.trim_start_matches("./");
         let path = path.strip_prefix("state/").unwrap_or(path);
-        if let Some(known) = What::of(path).filter(|_| entry.kind == Kind::File)
-            && damage.is_none()
-        {
-            bytes.clear();
-            content.read_to_end(&mut bytes)?;
-            damage = known.take(&mut state, path, &bytes).err();
+        let Some(known) = What::of(path).filter(|_| damage.is_none()) else {
+            return Ok(());
+        };
+        if entry.kind != Kind::File {
+            damage = Some(format!("state/{} is no file", short(path, 80)));
+            return Ok(());
         }
+        let most = known.largest().min(left);
+        bytes.clear();
+        // One more than is allowed tells that it is too many.
+        content.take(most as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > most {
+            damage = Some(format!(
+                "state/{} is too large: at most {} KiB of it, and {} MiB of all, are read",
+                short(path, 80),
+                known.largest() >> 10,
+                ALL >> 20
+            ));
+            return Ok(());
+        }
+        left -= bytes.len();
+        damage = known.take(&mut state, path, &bytes).err();
         Ok(())
     })?;
-    if let Some(why) = damage {
+    if let Some(why) = damage.or(state.check().err()) {
         return Ok(StateRead::Damaged { why });
     }
     // Names of applies begin with their time.
@@ -82,23 +108,39 @@ impl<'a> What<'a> {
         }
     }
 
+    fn largest(&self) -> usize {
+        let [site, host, router, note] = LARGEST;
+        match self {
+            What::Host => host,
+            What::Router => router,
+            What::Applying(_) => note,
+            What::Site(_) => site,
+        }
+    }
+
     fn take(self, state: &mut HostState, path: &str, bytes: &[u8]) -> Result<(), String> {
         match self {
             What::Host => {
-                let record: HostRecord = json(path, bytes)?;
-                known(path, record.schema)?;
+                let record = host(path, bytes)?;
                 state.host = Some(record);
             }
             What::Router => {
                 let record: RouterRecord = json(path, bytes)?;
                 known(path, record.schema)?;
+                holds(path, record.check())?;
+                maps(&record.routes).map_err(|why| format!("state/{path}: {why}"))?;
                 state.router = record;
             }
             What::Applying(run) => {
                 let note: Applying = json(path, bytes)?;
                 known(path, note.schema)?;
                 if note.run != run {
-                    return Err(format!("state/{path} is about the apply {}", note.run));
+                    let run = short(&note.run, 80);
+                    return Err(format!("state/{path} is about the apply {run}"));
+                }
+                holds(path, note.check())?;
+                if state.applying.len() >= NOTES {
+                    return Err(format!("state/ has more than {NOTES} notes of applies"));
                 }
                 state.applying.push(note);
             }
@@ -111,6 +153,7 @@ impl<'a> What<'a> {
                         record.site
                     ));
                 }
+                holds(path, record.check())?;
                 state.sites.insert(record.site.clone(), record);
             }
         }
@@ -140,7 +183,27 @@ fn record(path: &str, bytes: &[u8]) -> Result<Arc<SiteRecord>, String> {
 }
 
 fn json<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|e| format!("state/{path} cannot be read: {e}"))
+    let failed = |e: serde_json::Error| {
+        let why = short(&e.to_string(), 200);
+        format!("state/{} cannot be read: {why}", short(path, 80))
+    };
+    serde_json::from_slice(bytes).map_err(failed)
+}
+
+/// The host's record.
+fn host(path: &str, bytes: &[u8]) -> Result<HostRecord, String> {
+    let most = What::Host.largest();
+    if bytes.len() > most {
+        return Err(format!("state/{path} is larger than {} KiB", most >> 10));
+    }
+    let record: HostRecord = json(path, bytes)?;
+    known(path, record.schema)?;
+    holds(path, record.check())?;
+    Ok(record)
+}
+
+fn holds(path: &str, check: Result<(), String>) -> Result<(), String> {
+    check.map_err(|why| format!("state/{}: {why}", short(path, 80)))
 }
 
 fn known(path: &str, schema: u32) -> Result<(), String> {
@@ -163,7 +226,7 @@ pub async fn read_host(toolbox: &Toolbox) -> Result<Option<HostRecord>, ToolboxE
     let Some(bytes) = toolbox.read(&path).await? else {
         return Ok(None);
     };
-    json("host.json", &bytes)
+    host("host.json", &bytes)
         .map(Some)
         .map_err(|why| ToolboxError::Garbled { what: path, why })
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use crate::fleet::Name;
 use crate::observe::model::{ObservedHost, Owner};
-use crate::record::{HostState, Labelled, labels};
-
-/// The first user id that sites get.
-pub(crate) const FIRST: u32 = 200_000;
+use crate::record::{HostState, Labelled, SiteRecord, labels};
 
 /// The user ids of one host.
 pub(crate) struct Uids {
@@ -22,7 +19,10 @@ impl Uids {
         used.extend(host.folders.values().map(|owner| owner.uid));
         // Those of other fleets on this host too: the kernel knows uids, not fleets.
         used.extend(host.containers.iter().filter_map(label));
-        Uids { used, next: FIRST }
+        Uids {
+            used,
+            next: *SiteRecord::UIDS.start(),
+        }
     }
 
     /// The user id of a site without a record: what its container or its folder already has where
@@ -63,9 +63,12 @@ impl Uids {
 
 /// Whether a folder's owner is one that ostler gives out.
 fn is_ours(owner: &Owner) -> bool {
-    owner.uid >= FIRST && owner.uid == owner.gid
+    SiteRecord::UIDS.contains(&owner.uid) && owner.uid == owner.gid
 }
 
+/// What a container is labelled with, where ostler gives such ones out: labels are what somebody
+/// wrote, and nobody gets root by them.
 fn label(container: &crate::observe::model::ObservedContainer) -> Option<u32> {
-    container.label(labels::UID)?.parse().ok()
+    let uid = container.label(labels::UID)?.parse().ok();
+    uid.filter(|uid| SiteRecord::UIDS.contains(uid))
 }

@@ -1,6 +1,7 @@
 //! The plain data that several floors share and that has no room of its own: what a site's and a
 //! host's record say, names and labels, where things lie, a container's spec, a route. Pure.
 
+pub mod check;
 pub mod differs;
 pub mod fields;
 pub mod guard;

@@ -47,6 +47,11 @@ pub struct SiteRecord {
     pub made: Option<Fields>,
 }
 
+impl SiteRecord {
+    /// User ids that ostler gives to sites; the engine knows none above the last.
+    pub const UIDS: std::ops::RangeInclusive<u32> = 200_000..=0x7fff_ffff;
+}
+
 /// A site's state as last applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

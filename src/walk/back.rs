@@ -89,6 +89,9 @@ fn reached(
 pub struct Way {
     /// The file that was applied before: its text, and what it says. Empty text: none was.
     pub source: String,
+    /// The host that keeps it, where nobody else is known to have it: then whoever rules that host may
+    /// have written it.
+    pub kept_by: Option<Name>,
     /// What it says; of hosts, those that this way is about.
     pub fleet: Fleet,
     /// What brings them back.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,8 @@ const GIT: Duration = Duration::from_secs(5);
 const VERSIONS: &str = "-n200";
 /// How many applied versions are remembered.
 const REMEMBERED: usize = 500;
+/// Bytes of what is remembered, at most: some 100,000 sites.
+const MEMORY: u64 = 8 << 20;
 
 /// What this operator applied before, from this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -186,10 +189,13 @@ fn memory(state: &Path, path: &Path) -> PathBuf {
 
 /// What was remembered about the file at `path`.
 pub fn recall(state: &Path, path: &Path) -> Remembered {
-    fs::read(memory(state, path))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
+    let read = || {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(memory(state, path)).ok()?;
+        file.take(MEMORY).read_to_end(&mut bytes).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    };
+    read().unwrap_or_default()
 }
 
 /// Remembers that this version of the file at `path` was applied.

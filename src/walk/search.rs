@@ -8,13 +8,13 @@ use super::back::{BackError, CutOff, Way, cut_off, in_order};
 use super::lineage;
 use super::look::{Closely, by_clients};
 use crate::engine::Client;
-use crate::fleet::{self, Fleet, Name, SecretSpec, file_hash};
+use crate::fleet::{self, Finding, Fleet, Level, Name, SecretSpec, file_hash};
 use crate::host::service::secrets::SecretSource;
 use crate::host::{Toolbox, state};
 use crate::observe::model::Observed;
 use crate::plan::{Notice, PlanOptions, plan_with};
 use crate::record::{Applying, Layout, RecordedState, names};
-use crate::text::printable;
+use crate::text::{printable, short};
 
 /// What it takes to find the way.
 pub struct Search<'a> {
@@ -34,9 +34,9 @@ pub struct Search<'a> {
 /// A fleet file that is gone back to.
 struct Former {
     text: String,
-    /// Whether this operator applied it or has it in git. Else all that is known of it is that a
-    /// host keeps it, and whoever rules that host may have written it.
-    own: bool,
+    /// The host that keeps it, unless this operator applied it or has it in git: that is all that is
+    /// known of it then, and whoever rules that host may have written it.
+    kept_by: Option<Name>,
 }
 
 impl Search<'_> {
@@ -58,7 +58,7 @@ impl Search<'_> {
             let former = match before {
                 "" => Former {
                     text: String::new(),
-                    own: true,
+                    kept_by: None,
                 },
                 hash => self.file(hash, &hosts).await?,
             };
@@ -96,16 +96,16 @@ impl Search<'_> {
 
     /// The fleet file with this hash: from git, else from a host that keeps it.
     async fn file(&self, hash: &str, hosts: &BTreeSet<&Name>) -> Result<Former, BackError> {
-        let no_file = |why: &str| BackError::NoFile {
-            host: hosts.first().map(|h| (*h).clone()).unwrap_or_default(),
+        let no_file = |host: Option<&Name>, why: &str| BackError::NoFile {
+            host: host.or(hosts.first().copied()).cloned().unwrap_or_default(),
             why: why.into(),
         };
-        let former = |bytes: Vec<u8>, own: bool| match String::from_utf8(bytes) {
-            Ok(text) => Ok(Former { text, own }),
-            Err(_) => Err(no_file("it is not UTF-8")),
+        let former = |bytes: Vec<u8>, kept_by: Option<Name>| match String::from_utf8(bytes) {
+            Ok(text) => Ok(Former { text, kept_by }),
+            Err(_) => Err(no_file(kept_by.as_ref(), "it is not UTF-8")),
         };
         if let Some(bytes) = lineage::version(self.path, hash).await {
-            return former(bytes, true);
+            return former(bytes, None);
         }
         let applied = self.state.map(|state| lineage::recall(state, self.path));
         let own = applied.is_some_and(|applied| applied.hashes.iter().any(|h| h == hash));
@@ -123,10 +123,11 @@ impl Search<'_> {
             if let Ok(Some(bytes)) = copy
                 && file_hash(&bytes) == hash
             {
-                return former(bytes, own);
+                return former(bytes, Some(name.clone()).filter(|_| !own));
             }
         }
         Err(no_file(
+            None,
             "no host keeps it any more, and your git history does not have it",
         ))
     }
@@ -149,12 +150,12 @@ impl Search<'_> {
                 fleet::load(text, self.path)
                     .map_err(|findings| BackError::NoFile {
                         host: hosts.first().map(|h| (*h).clone()).unwrap_or_default(),
-                        why: format!("this ostler finds {} errors in it", findings.len()),
+                        why: wrong(&findings),
                     })?
                     .fleet
             }
         };
-        if !former.own {
+        if former.kept_by.is_some() {
             withhold(&mut fleet, self.fleet);
         }
         fleet.hosts.retain(|name, _| hosts.contains(name));
@@ -216,6 +217,7 @@ impl Search<'_> {
         }
         Ok(Way {
             source,
+            kept_by: former.kept_by,
             fleet,
             plan,
             observed,
@@ -251,6 +253,20 @@ impl Search<'_> {
         let mut observed = self.observed.clone();
         observed.hosts.extend(found);
         observed
+    }
+}
+
+/// What is wrong with a fleet file that was applied before: as the operator's own is read, so is it.
+fn wrong(findings: &[Finding]) -> String {
+    let mut errors = findings.iter().filter(|f| f.level == Level::Error);
+    let first = errors.next().map(|f| short(&f.message, 200));
+    let first = first.unwrap_or_default();
+    match errors.count() {
+        0 => format!("this ostler finds an error in it: {first}"),
+        more => format!(
+            "this ostler finds {} errors in it, first: {first}",
+            more + 1
+        ),
     }
 }
 

@@ -109,6 +109,14 @@ impl World {
     }
 }
 
+impl World {
+    /// And takes one away.
+    pub async fn remove(&self, path: &str) {
+        let path = format!("/srv/ostler/state/{path}");
+        self.sim.change(|host, _| host.files.remove(&path)).unwrap();
+    }
+}
+
 /// A fleet file with these sites.
 pub fn text(sites: &[&str]) -> String {
     let mut text = "fleet: x\nhosts:\n  here: { engine: \"unix:///here\" }\nsites:\n".to_owned();

@@ -8,16 +8,33 @@ pub fn own_file(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.jsonl"))
 }
 
-/// Removes the oldest of the operator's own journals. Names begin with their time.
+/// The journals in a fleet's folder, oldest first: names begin with their time. None where there is
+/// no folder.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn own_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let dir = match fs::read_dir(folder) {
+        Ok(dir) => dir,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut files = Vec::new();
+    for file in dir {
+        let path = file?.path();
+        if path.extension().is_some_and(|e| e == "jsonl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Removes the oldest of the operator's own journals.
 pub fn forget_old(folder: &Path, keep: usize) {
-    let Ok(dir) = fs::read_dir(folder) else {
+    let Ok(files) = own_files(folder) else {
         return;
     };
-    let mut files: Vec<PathBuf> = dir
-        .filter_map(|file| Some(file.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .collect();
-    files.sort();
     let surplus = files.len().saturating_sub(keep);
     for old in &files[..surplus] {
         // What cannot be removed now is tried again next time.

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::line::{Line, now};
 use super::own::own_file;
-use super::read::read;
+use super::read::{read, read_own};
 use crate::host::toolbox::{NewFile, Toolbox, ToolboxError};
+use crate::record::check::is_run;
 
 fn settled(by: &str, undone: bool) -> Line {
     Line::Settled {
@@ -37,8 +38,12 @@ pub async fn settle(
 
 /// The same in the operator's own journal.
 pub fn settle_own(folder: &Path, run: &str, by: &str, undone: bool) {
+    // A host says which apply was cut off: no other file than a journal is touched for it.
+    if !is_run(run) {
+        return;
+    }
     let path = own_file(folder, run);
-    let Ok(mut found) = fs::read(&path) else {
+    let Ok(mut found) = read_own(&path) else {
         // Another operator's, as a rule.
         return;
     };

@@ -11,6 +11,7 @@ use crate::fleet::Name;
 use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
 use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
+use crate::record::check::{is_hash, is_within};
 use crate::record::{Role, labels};
 use crate::text::plain;
 
@@ -211,6 +212,16 @@ pub async fn write_conf(
     hash: &str,
     files: &BTreeMap<String, String>,
 ) -> Answer {
+    if !is_hash(hash) {
+        return Err(Failure::new(
+            "the folder of its configuration has no hash of ours",
+        ));
+    }
+    if let Some(path) = files.keys().find(|path| !is_within(path)) {
+        return Err(Failure::new(format!(
+            "{path} is not a path within a folder"
+        )));
+    }
     let layout = &work.toolbox.layout;
     let conf = layout.conf(site, hash);
     if work.toolbox.head(&conf).await?.is_some() {
@@ -220,11 +231,6 @@ pub async fn write_conf(
     let name = format!(".new-conf-{hash}");
     let mut folders = BTreeSet::new();
     for path in files.keys() {
-        if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(Failure::new(format!(
-                "{path} is not a path within a folder"
-            )));
-        }
         let mut at = path.as_str();
         while let Some((parent, _)) = at.rsplit_once('/') {
             folders.insert(parent.to_owned());

@@ -9,6 +9,7 @@ use crate::fleet::{Name, file_hash};
 use crate::host::script::REMOVE;
 use crate::host::state;
 use crate::observe::made;
+use crate::record::check::is_run;
 use crate::record::{Fields, Labelled, SiteRecord, names};
 
 /// Writes a site's record. What the plan could not know is filled in: what services have to tell, the
@@ -58,6 +59,9 @@ async fn made(work: &HostWork, record: &SiteRecord) -> Result<Option<Fields>, Fa
 
 /// Writes into the journal of an apply that was cut off what became of it, and takes its note away.
 pub async fn settle(work: &HostWork, run: &str, undone: bool) -> Answer {
+    if !is_run(run) {
+        return Err(Failure::new("what was cut off has no name of an apply"));
+    }
     journal::settle(&work.toolbox, run, &work.run, undone).await?;
     let note = work.toolbox.layout.applying(run);
     work.toolbox.run(&REMOVE, &[&note], None).await?;

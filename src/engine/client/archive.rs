@@ -45,10 +45,15 @@ impl Client {
     /// A file or folder of a container as a tar archive, whole, at most 64 MiB. Not found when
     /// either the container or the path is not there.
     pub async fn archive_get(&self, id: &str, path: &str) -> Result<Vec<u8>> {
+        self.archive_get_up_to(id, path, LARGEST).await
+    }
+
+    /// The same where less than that is expected: at most so many bytes.
+    pub async fn archive_get_up_to(&self, id: &str, path: &str, most: usize) -> Result<Vec<u8>> {
         let call = archive(Call::get, id, path, "read")?;
         Ok(self
             .wire
-            .ask_up_to(call, START, LARGEST)
+            .ask_up_to(call, START, most.min(LARGEST))
             .await?
             .bytes
             .into())

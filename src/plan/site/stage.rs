@@ -175,7 +175,7 @@ impl<'s, 'a> Stage<'s, 'a> {
         let kind = OperationKind::Route {
             entry: entry.clone(),
         };
-        let undo = match self.view.routed {
+        let undo = match self.view.way_back() {
             Some(was) => OperationKind::Route { entry: was.clone() },
             None => OperationKind::Unroute {
                 site: entry.site.clone(),
@@ -187,14 +187,17 @@ impl<'s, 'a> Stage<'s, 'a> {
 
     /// Takes the site's routes away, unless there are none.
     pub fn unroute(&mut self, cause: &[String]) {
-        let Some(was) = self.view.routed else { return };
+        if self.view.routed.is_none() {
+            return;
+        }
         let kind = OperationKind::Unroute {
             site: self.name.clone(),
         };
-        let step = Step::new("unroute", kind, cause)
-            .interrupts(Interruption::Lasting)
-            .undone_by(OperationKind::Route { entry: was.clone() });
-        self.push_routed(step);
+        let step = Step::new("unroute", kind, cause).interrupts(Interruption::Lasting);
+        self.push_routed(match self.view.way_back() {
+            Some(was) => step.undone_by(OperationKind::Route { entry: was.clone() }),
+            None => step.no_way_back("it did not lead to a container of this site"),
+        });
     }
 
     /// Makes the site's folders, after taking over files that were there before it.

@@ -268,6 +268,13 @@ async fn what_only_a_host_names_is_neither_run_nor_read() {
     assert_eq!(world.sources.asked(), []);
     let [way] = &ways[..] else { panic!("{ways:?}") };
     assert_eq!(way.source, before);
+    assert_eq!(way.kept_by.as_ref().map(Name::as_str), Some("one"));
+    let proposal = world.propose(&mine, Ask::Undo(run.clone())).await;
+    let told = proposal.parts[0].goes_back_to();
+    assert!(
+        told.contains("as one keeps it, which you neither applied"),
+        "{told}"
+    );
     let secrets = &way.fleet.sites["blog"].secrets;
     assert_eq!(secrets["PASSWORD"], SecretSpec::Kept);
     assert!(!writes(way), "{:#?}", way.plan);
@@ -300,6 +307,7 @@ async fn what_this_operator_applied_before_is_read_again() {
     lineage::remember(&state, &path, before.as_bytes(), &fleet).unwrap();
     let way = world.ways(&mine, &run).await.unwrap().remove(0);
     assert_eq!(world.sources.asked(), [command()]);
+    assert_eq!(way.kept_by, None);
     world.go(&way).await;
 }
 

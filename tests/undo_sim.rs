@@ -275,6 +275,7 @@ async fn what_only_a_host_names_is_neither_run_nor_read() {
         told.contains("as one keeps it, which you neither applied"),
         "{told}"
     );
+    world.sources.asked();
     let secrets = &way.fleet.sites["blog"].secrets;
     assert_eq!(secrets["PASSWORD"], SecretSpec::Kept);
     assert!(!writes(way), "{:#?}", way.plan);

@@ -343,3 +343,36 @@ async fn any_call_may_hang() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_container_that_cannot_be_read_hides_no_other() {
+    let mut stage = Stage::new().await;
+    assert!(stage.apply().await.is_complete());
+    let list = stage.client.containers().await.unwrap();
+    let web = list
+        .iter()
+        .find(|c| c.labels.get("ostler.site").is_some_and(|s| s == "web"))
+        .unwrap();
+    let inspect = format!("/containers/{}/json", web.id);
+    stage
+        .sim
+        .faults()
+        .at(When::Every("GET", inspect), Fault::Nonsense);
+    let fleet = stage.fleet();
+    let host = &fleet.hosts["here"];
+    let seen = scan(&stage.client, host, &fleet, None, &Inspect::Ours)
+        .await
+        .unwrap();
+    assert_eq!(seen.unread.keys().collect::<Vec<_>>(), [web.name()]);
+    let unread = |c: &&ostler::observe::model::ObservedContainer| c.inspected.is_none();
+    let of: Vec<&str> = seen
+        .containers
+        .iter()
+        .filter(unread)
+        .map(|c| c.name.as_str())
+        .collect();
+    assert_eq!(of, [web.name()]);
+    let told = ostler::plan::unfinished::told(&seen);
+    let words = format!("the container {} cannot be read", web.name());
+    assert!(told.iter().any(|line| line.starts_with(&words)), "{told:?}");
+}

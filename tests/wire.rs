@@ -382,6 +382,72 @@ async fn what_an_engine_leaves_out_is_no_error() {
 }
 
 #[tokio::test]
+async fn words_that_nobody_knows_are_no_error() {
+    let (client, _) = client(1000, |_, _| {
+        let body = r#"{"Id":"a","RestartCount":2,"State":{"Status":"hibernating","Running":true,
+            "Health":{"Status":"poorly"}},"HostConfig":{"RestartPolicy":{"Name":"sometimes"}}}"#;
+        (whole(body).into_bytes(), After::GoOn)
+    })
+    .await;
+    let read = client.inspect("a").await.unwrap();
+    assert_eq!(read.restart_count, Some(2));
+    assert_eq!(read.state.unwrap().running, Some(true));
+}
+
+/// A line of its own that looks like ours, escape sequences, and no end.
+fn loud() -> String {
+    format!(
+        "no\\n\u{202e}error: all is lost\\r\\u001b[2J {}",
+        "x".repeat(3 << 20)
+    )
+}
+
+#[tokio::test]
+async fn what_an_engine_says_of_an_error_is_one_short_line() {
+    let (client, _) = client(100_000, |line, _| {
+        let loud = loud();
+        let (status, body) = match line.split(' ').nth(1).unwrap() {
+            "/v1.41/containers/a/start" => ("500 No", format!(r#"{{"message":"{loud}"}}"#)),
+            "/v1.41/containers/b/start" => ("500 No", loud),
+            "/v1.41/images/json" => ("200 OK", format!(r#"[{{"Id":{{"{loud}":1}}}}]"#)),
+            path if path.starts_with("/v1.41/images/create") => {
+                ("200 OK", format!("{{\"error\":\"{loud}\"}}\n"))
+            }
+            path if path.starts_with("/v1.41/build") => (
+                "200 OK",
+                format!("{{\"stream\":\"{loud}\"}}\n{{\"error\":\"{loud}\"}}\n"),
+            ),
+            path => panic!("{path}"),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        (format!("{head}{body}").into_bytes(), After::GoOn)
+    })
+    .await;
+    let harmless = |error: Error, lines: usize| {
+        let text = error.to_string();
+        assert!(text.len() < 2500, "{} bytes", text.len());
+        assert_eq!(text.lines().count(), lines, "{text}");
+        let seen = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(text.chars().all(seen), "{text:?}");
+    };
+    harmless(client.start("a").await.unwrap_err(), 1);
+    harmless(client.start("b").await.unwrap_err(), 1);
+    harmless(client.images().await.unwrap_err(), 1);
+    harmless(client.start(&loud()).await.unwrap_err(), 1);
+    let mut pull = std::pin::pin!(client.pull("a:1"));
+    harmless(pull.next().await.unwrap().unwrap_err(), 1);
+    let labels = Default::default();
+    let mut build = std::pin::pin!(client.build("a:1", Vec::new(), &labels, false));
+    let first = build.next().await.unwrap().unwrap();
+    assert!(first.text.len() < 1000 && !first.text.contains(['\n', '\u{1b}']));
+    // The build's own last lines stand below.
+    harmless(build.next().await.unwrap().unwrap_err(), 2);
+}
+
+#[tokio::test]
 async fn one_connection_serves_what_comes_one_after_another() {
     let (client, connections) = client(1000, |_, _| (whole("[]").into_bytes(), After::GoOn)).await;
     for _ in 0..100 {

@@ -192,6 +192,8 @@ fn write(which: usize, bytes: &[u8]) -> Result<(), Failure> {
 async fn any(client: &Client, name: &str) -> Result<String, Failure> {
     match client.inspect(name).await {
         Ok(found) => Ok(found.id.unwrap_or_else(|| name.to_owned())),
+        // It is there, and its log can be read.
+        Err(error) if error.is_nonsense() => Ok(name.to_owned()),
         Err(error) if error.is_not_found() => {
             let containers = client.containers().await?;
             let near = fleet::nearest(name, containers.iter().map(|c| c.name()));

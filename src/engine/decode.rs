@@ -1,9 +1,11 @@
-//! The two framings of the engine's streams: output frames with an 8-byte header, and JSON values
-//! one a line. Both may be cut anywhere by the network.
+//! What the engine's bytes say: answers, and the two framings of its streams: output frames with an
+//! 8-byte header, and JSON values one a line. Both may be cut anywhere by the network.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::model::{LogChunk, Out};
+
+pub mod lenient;
 
 /// Frames up to this size are handed on whole.
 const WHOLE: usize = 256 * 1024;

@@ -170,7 +170,38 @@ pub enum Error {
     },
 }
 
+/// Longest text of an engine, or about what it said, that an error carries, in characters.
+const LONGEST: usize = 500;
+
+/// What an engine said, as it may stand in an error: on one line, not long, nothing in it that a
+/// terminal would obey. All that engines say comes into errors through here.
+pub(super) fn said(text: &str) -> String {
+    crate::text::short(text, LONGEST)
+}
+
 impl Error {
+    /// The engine answered with an error, in these words.
+    pub(super) fn answered(code: u16, what: impl Into<String>, message: &str) -> Error {
+        Error::Status {
+            code,
+            what: what.into(),
+            message: said(message),
+        }
+    }
+
+    /// The answer to `what` could not be understood.
+    pub(super) fn nonsense(what: impl Into<String>, why: impl std::fmt::Display) -> Error {
+        Error::Protocol {
+            what: what.into(),
+            why: said(&why.to_string()),
+        }
+    }
+
+    /// The answer could not be understood: what it is about is not known, and no more.
+    pub fn is_nonsense(&self) -> bool {
+        matches!(self, Error::Protocol { .. })
+    }
+
     /// The engine says that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Status { code: 404, .. })

@@ -14,7 +14,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 
-use super::error::{Error, Result};
+use super::decode::lenient;
+use super::error::{Error, Result, said};
 use super::gate::Gate;
 use super::transport::certificate::Shown;
 use super::transport::connector::{Connector, DIALLING, Failure};
@@ -55,7 +56,8 @@ impl Call {
             target: target.into(),
             headers: HeaderMap::new(),
             body: None,
-            what: what.into(),
+            // Names and ids in it may be the engine's.
+            what: said(&what.into()),
         }
     }
 
@@ -81,9 +83,9 @@ impl Call {
     }
 
     pub(super) fn json<T: serde::Serialize>(self, body: &T) -> Result<Self> {
-        let bytes = serde_json::to_vec(body).map_err(|error| Error::Protocol {
-            what: self.what.clone(),
-            why: format!("the request cannot be written as JSON: {error}"),
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            let why = format!("the request cannot be written as JSON: {error}");
+            Error::nonsense(&self.what, why)
         })?;
         Ok(self.body(bytes, HeaderValue::from_static("application/json")))
     }
@@ -116,10 +118,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Error::Protocol {
-            what: self.what.clone(),
-            why: error.to_string(),
-        })
+        lenient::answer(&self.bytes).map_err(|error| Error::nonsense(&self.what, error))
     }
 }
 
@@ -336,20 +335,19 @@ impl Wire {
             return Ok(opened);
         }
         let text = opened.whole(1024 * 1024).await.unwrap_or_default();
-        Err(Error::Status {
-            code: status.as_u16(),
-            what: opened.what,
-            message: message(status, &text),
-        })
+        Err(Error::answered(
+            status.as_u16(),
+            opened.what,
+            &message(status, &text),
+        ))
     }
 
     fn uri(&self, target: &str, what: &str) -> Result<http::Uri> {
         // The authority is the pool's key and the Host header; nothing is resolved from it.
         format!("http://docker{}{target}", self.prefix)
             .parse()
-            .map_err(|error: http::uri::InvalidUri| Error::Protocol {
-                what: what.to_owned(),
-                why: format!("{target:?} is not a path: {error}"),
+            .map_err(|error: http::uri::InvalidUri| {
+                Error::nonsense(what, format!("{target:?} is not a path: {error}"))
             })
     }
 
@@ -482,7 +480,7 @@ pub(super) fn message(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     match text.trim() {
         "" => status.canonical_reason().unwrap_or("an error").to_owned(),
-        text => text.chars().take(500).collect(),
+        text => text.to_owned(),
     }
 }
 
@@ -532,7 +530,7 @@ pub(super) fn plain<'a>(kind: &str, name: &'a str) -> Result<&'a str> {
     } else {
         Err(Error::BadName {
             kind: kind.to_owned(),
-            name: name.to_owned(),
+            name: said(name),
         })
     }
 }
@@ -552,7 +550,7 @@ pub(super) fn plain_image(name: &str) -> Result<&str> {
     } else {
         Err(Error::BadName {
             kind: "image".to_owned(),
-            name: name.to_owned(),
+            name: said(name),
         })
     }
 }

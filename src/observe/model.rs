@@ -59,6 +59,9 @@ pub struct ObservedHost {
     pub engine: EngineFacts,
     /// Every container on the host, ours and foreign, running or not.
     pub containers: Vec<ObservedContainer>,
+    /// Containers about which the engine said what could not be read: name → why. They are as if
+    /// nobody had looked closely.
+    pub unread: BTreeMap<String, String>,
     pub networks: Vec<ObservedNetwork>,
     /// Image references that the host has, with the image id each stands for.
     pub images: BTreeMap<String, String>,

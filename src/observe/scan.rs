@@ -112,7 +112,15 @@ pub async fn scan(
     );
     let (inspected, differs) = (inspected?, differs?);
     let info = info?;
-    for (at, mut facts) in inspected {
+    let mut unread = BTreeMap::new();
+    for (at, facts) in inspected {
+        let mut facts = match facts {
+            Ok(facts) => facts,
+            Err(why) => {
+                unread.insert(containers[at].name.clone(), why);
+                continue;
+            }
+        };
         let site = containers[at].site().unwrap_or_default();
         let record = state.read().and_then(|s| s.sites.get(site));
         if let Some(record) = record {
@@ -139,6 +147,7 @@ pub async fn scan(
             certificates: client.certificates(),
         },
         containers,
+        unread,
         networks,
         images: convert::images(images?),
         state,
@@ -282,7 +291,7 @@ async fn inspect_some(
     containers: &[ObservedContainer],
     fleet: &Fleet,
     inspect: &Inspect,
-) -> Result<Vec<(usize, super::model::Inspected)>, engine::Error> {
+) -> Result<Vec<(usize, Result<super::model::Inspected, String>)>, engine::Error> {
     let wanted = containers.iter().enumerate();
     let wanted = wanted.filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
     let wanted = wanted.map(|(at, c)| (at, c.id.clone(), c.is_foreign()));
@@ -293,10 +302,16 @@ async fn inspect_some(
             match client.inspect(&id).await {
                 Ok(facts) => Ok(Some((
                     at,
-                    convert::inspected(&facts, &client.version().version, foreign),
+                    Ok(convert::inspected(
+                        &facts,
+                        &client.version().version,
+                        foreign,
+                    )),
                 ))),
                 // Gone since the list.
                 Err(e) if e.is_not_found() => Ok(None),
+                // One that cannot be read hides none of the others.
+                Err(e) if e.is_nonsense() => Ok(Some((at, Err(e.to_string())))),
                 Err(e) => Err(e),
             }
         }

@@ -1,5 +1,6 @@
-//! Applies that were cut off: the plan says so, and notes that they are dealt with once it has
-//! brought everything they touched to what the file says.
+//! What there is to say about a host as a whole: containers that cannot be read, and applies that were
+//! cut off. The plan says so, and notes that those are dealt with once it has brought everything they
+//! touched to what the file says.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,12 @@ pub fn told(seen: &ObservedHost) -> Vec<String> {
 
 /// `back`: the apply that is being taken back; `hash`: of the fleet file planned with.
 fn lines(seen: &ObservedHost, back: Option<&str>, hash: Option<&str>) -> Vec<String> {
-    let mut lines = Vec::new();
+    let unread = seen.unread.iter();
+    let unread = unread.map(|(name, why)| {
+        let name = printable(name);
+        format!("the container {name} cannot be read: {why}")
+    });
+    let mut lines: Vec<String> = unread.collect();
     let noted = |run: &str| seen.applying().any(|n| n.run == run);
     if let Some(lock) = &seen.lock
         && (lock.is_stale() || !noted(&lock.run))

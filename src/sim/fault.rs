@@ -18,6 +18,8 @@ pub enum Fault {
     Lose,
     /// It is done, and the answer ends after so many bytes of its body.
     CutAfter(usize),
+    /// It is done, and the answer is JSON that says something else.
+    Nonsense,
 }
 
 /// Which call is meant.

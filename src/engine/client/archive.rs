@@ -85,10 +85,7 @@ impl Client {
                 let _ = pieces.send(chunk).await;
             }
             drop(pieces);
-            taking.await.map_err(|e| Error::Protocol {
-                what: what.clone(),
-                why: e.to_string(),
-            })
+            taking.await.map_err(|e| Error::nonsense(&what, e))
         };
         self.wire.within(START, &what, Box::pin(reading)).await
     }

@@ -135,13 +135,9 @@ async fn converse(
     what: &str,
 ) -> Result<ExecOutput> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::Protocol {
-            what: what.to_owned(),
-            why: format!(
-                "it did not hand over the connection (status {})",
-                response.status()
-            ),
-        });
+        let status = response.status();
+        let why = format!("it did not hand over the connection (status {status})");
+        return Err(Error::nonsense(what, why));
     }
     let cut = || Error::Cut {
         what: what.to_owned(),
@@ -171,11 +167,9 @@ async fn converse(
                 break;
             }
             frames.push(&buffer[..length]);
-            while let Some(LogChunk { stream, bytes }) =
-                frames.next_chunk().map_err(|why| Error::Protocol {
-                    what: what.to_owned(),
-                    why: why.to_owned(),
-                })?
+            while let Some(LogChunk { stream, bytes }) = frames
+                .next_chunk()
+                .map_err(|why| Error::nonsense(what, why))?
             {
                 if output.stdout.len() + output.stderr.len() + bytes.len() > LARGEST {
                     return Err(Error::TooLarge {

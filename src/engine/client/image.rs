@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Client;
 use super::stream::json_lines;
-use crate::engine::error::{Error, Result};
+use crate::engine::error::{Error, Result, said};
 use crate::engine::model::{BuildProgress, ListedImage, PullProgress};
 use crate::engine::wire::{Call, READ, UPLOAD_IDLE, plain_image};
 
@@ -63,7 +63,7 @@ impl Client {
         &self,
         reference: &str,
     ) -> impl Stream<Item = Result<PullProgress>> + Send + 'static {
-        let what = format!("pull image {reference}");
+        let what = said(&format!("pull image {reference}"));
         let call = plain_image(reference).map(|reference| {
             let (name, tag) = split_tag(reference);
             Call::post("/images/create", what.clone())
@@ -75,17 +75,13 @@ impl Client {
         json_lines(opening, Some(PULL_IDLE)).map(move |line| {
             let line: Line = parse(&what, &line?)?;
             if let Some(message) = line.error {
-                return Err(Error::Status {
-                    code: 500,
-                    what: what.clone(),
-                    message,
-                });
+                return Err(Error::answered(500, &what, &message));
             }
             let detail = line.detail.unwrap_or_default();
             let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
             Ok(PullProgress {
                 id: line.id,
-                text: line.status.or(line.stream).unwrap_or_default(),
+                text: said(&line.status.or(line.stream).unwrap_or_default()),
                 current: bytes(detail.current),
                 total: bytes(detail.total).filter(|total| *total > 0),
             })
@@ -101,7 +97,7 @@ impl Client {
         labels: &BTreeMap<String, String>,
         network_host: bool,
     ) -> impl Stream<Item = Result<BuildProgress>> + Send + 'static {
-        let what = format!("build image {tag}");
+        let what = said(&format!("build image {tag}"));
         let labels = serde_json::to_string(labels).unwrap_or_default();
         let call = plain_image(tag).map(|tag| {
             let call = Call::post("/build", what.clone())
@@ -125,19 +121,10 @@ impl Client {
                 .and_then(|line| parse::<Line>(&what, &line))
                 .and_then(|line| {
                     if let Some(error) = line.error {
-                        let mut message = error;
-                        for line in &last {
-                            message.push_str("\n  ");
-                            message.push_str(line);
-                        }
-                        return Err(Error::Status {
-                            code: 500,
-                            what: what.clone(),
-                            message,
-                        });
+                        return Err(failed(&what, &error, &last));
                     }
                     let text = line.stream.or(line.status).unwrap_or_default();
-                    let text = text.trim_end_matches(['\n', '\r']).to_owned();
+                    let text = said(&text);
                     if !text.is_empty() {
                         if last.len() == LAST_LINES {
                             last.remove(0);
@@ -162,17 +149,13 @@ impl Client {
             .query("repo", name)
             .query("tag", version)
             .tar(tar);
-        let what = format!("import image {tag}");
+        let what = said(&format!("import image {tag}"));
         let wire = self.wire.clone();
         let opening = async move { wire.upload(call, BUILD_IDLE).await };
         let mut lines = std::pin::pin!(json_lines(opening, Some(BUILD_IDLE)));
         while let Some(line) = lines.next().await {
             if let Some(message) = parse::<Line>(&what, &line?)?.error {
-                return Err(Error::Status {
-                    code: 500,
-                    what,
-                    message,
-                });
+                return Err(Error::answered(500, what, &message));
             }
         }
         Ok(())
@@ -180,10 +163,21 @@ impl Client {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(what: &str, line: &Bytes) -> Result<T> {
-    serde_json::from_slice(line).map_err(|error| Error::Protocol {
+    serde_json::from_slice(line).map_err(|error| Error::nonsense(what, error))
+}
+
+/// The engine's word about a build, and below it the build's last lines.
+fn failed(what: &str, error: &str, last: &[String]) -> Error {
+    let mut message = said(error);
+    for line in last {
+        message.push_str("\n  ");
+        message.push_str(line);
+    }
+    Error::Status {
+        code: 500,
         what: what.to_owned(),
-        why: error.to_string(),
-    })
+        message,
+    }
 }
 
 /// `registry:5000/php:8.4` is `registry:5000/php` and `8.4`; without a tag it is `latest`, and a

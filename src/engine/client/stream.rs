@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Client;
 use super::container::container;
-use crate::engine::decode::{Finished, Frames, Lines};
+use crate::engine::decode::{Finished, Frames, Lines, lenient};
 use crate::engine::error::{Error, Result};
 use crate::engine::model::{EngineEvent, LogChunk};
 use crate::engine::wire::{Call, Opened, READ};
@@ -84,10 +84,7 @@ impl Client {
         let opening = async move { wire.open(call, READ).await };
         json_lines(opening, None).map(|line| {
             let raw: RawEvent =
-                serde_json::from_slice(&line?).map_err(|error| Error::Protocol {
-                    what: "watch events".to_owned(),
-                    why: error.to_string(),
-                })?;
+                lenient::answer(&line?).map_err(|error| Error::nonsense("watch events", error))?;
             Ok(raw.into())
         })
     }
@@ -149,10 +146,9 @@ fn chunks(opened: Opened) -> impl Stream<Item = Result<LogChunk>> + Send + 'stat
             return Ok(None);
         }
         loop {
-            let next = frames.next_chunk().map_err(|why| Error::Protocol {
-                what: opened.what().to_owned(),
-                why: why.to_owned(),
-            })?;
+            let next = frames
+                .next_chunk()
+                .map_err(|why| Error::nonsense(opened.what(), why))?;
             if let Some(chunk) = next {
                 return Ok(Some((chunk, (opened, frames, false))));
             }
@@ -208,10 +204,10 @@ fn lines(
                         ready.extend(lines.rest());
                     }
                 }
-                while let Some(line) = lines.next_line().map_err(|why| Error::Protocol {
-                    what: opened.what().to_owned(),
-                    why: why.to_owned(),
-                })? {
+                while let Some(line) = lines
+                    .next_line()
+                    .map_err(|why| Error::nonsense(opened.what(), why))?
+                {
                     ready.push_back(line);
                 }
             }

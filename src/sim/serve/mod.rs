@@ -157,6 +157,7 @@ async fn answer(
     match fault {
         Some(Fault::Lose) => Err(Closed),
         Some(Fault::CutAfter(length)) => Ok(response.map(|body| cut(body, length))),
+        Some(Fault::Nonsense) => Ok(response.map(|_| full("[1]"))),
         _ => Ok(response),
     }
 }

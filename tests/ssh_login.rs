@@ -641,12 +641,45 @@ fn a_host_with_other_cryptography_is_named() {
     for lines in [
         "KexAlgorithms sntrup761x25519-sha512@openssh.com",
         "Ciphers 3des-cbc\nMACs umac-64@openssh.com",
+        // Libssh2 can do these, and nobody should.
+        "Ciphers aes128-cbc",
+        "Ciphers aes256-ctr\nMACs hmac-sha1",
+        "KexAlgorithms diffie-hellman-group14-sha1",
+        "HostKeyAlgorithms ssh-rsa",
     ] {
-        let sshd = Sshd::start_with(&["ed25519"], lines);
+        let sshd = Sshd::start_with(&["ed25519", "rsa"], lines);
         let why = sshd.refuses(&Headless);
         assert!(matches!(why, Trouble::Crypto { .. }), "{lines}: {why:?}");
         assert!(why.remedy("web1").unwrap().contains("via: openssh"));
     }
+    for lines in [
+        "Ciphers aes128-ctr\nMACs hmac-sha2-256-etm@openssh.com",
+        "KexAlgorithms diffie-hellman-group14-sha256\nHostKeyAlgorithms rsa-sha2-256",
+    ] {
+        works(
+            &Sshd::start_with(&["ed25519", "rsa"], lines)
+                .log_in(&Headless)
+                .unwrap(),
+        );
+    }
+}
+
+#[test]
+fn a_host_whose_key_can_be_forged_is_refused_though_it_is_known() {
+    let Some(_) = tier::fleet() else { return };
+    let sshd = Sshd::start(&["rsa-1024"]);
+    let why = sshd.refuses(&Headless);
+    assert!(
+        matches!(why, Trouble::WeakKey { bits: 1024, .. }),
+        "{why:?}"
+    );
+    assert!(why.needs_operator() && why.to_string().contains("2048"));
+    assert!(
+        why.remedy("web1")
+            .unwrap()
+            .contains("ssh-keygen -t ed25519")
+    );
+    works(&Sshd::start(&["rsa-2048"]).log_in(&Headless).unwrap());
 }
 
 #[test]

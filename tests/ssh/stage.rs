@@ -201,8 +201,12 @@ pub fn trouble(login: Result<ssh2::Session, Error>) -> Trouble {
     }
 }
 
+/// `kind` may say how many bits: `rsa-1024`.
 pub fn keygen(file: &Path, kind: &str, passphrase: &str) {
-    keygen_with(file, &["-t", kind, "-N", passphrase]);
+    match kind.split_once('-') {
+        Some((kind, bits)) => keygen_with(file, &["-t", kind, "-b", bits, "-N", passphrase]),
+        None => keygen_with(file, &["-t", kind, "-N", passphrase]),
+    }
 }
 
 pub fn keygen_with(file: &Path, arguments: &[&str]) {

@@ -8,6 +8,7 @@ use ssh2::{MethodType, Session};
 
 use super::answered::{Answered, KeyAnswer};
 use super::config::hop::{Hop, Strict};
+use super::crypto;
 use super::known_hosts::{self, KnownHosts, RevokedError, Verdict};
 use super::line::{Line, Stop, one_line};
 use super::trouble::{ANSWERS, ChangedKey, Trouble};
@@ -114,16 +115,17 @@ impl Login<'_> {
 
     fn handshake(&self, known: &KnownHosts) -> Done<()> {
         let session = &self.line.session;
-        let crypto = |error: ssh2::Error| Trouble::Crypto {
+        let refused = |error: ssh2::Error| Trouble::Crypto {
             why: one_line(error.message()),
         };
+        crypto::restrict(session).map_err(refused)?;
         let can = session
             .supported_algs(MethodType::HostKey)
-            .map_err(crypto)?;
+            .map_err(refused)?;
         let order = host_key_order(&known.kinds(), &can);
         session
             .method_pref(MethodType::HostKey, &order.join(","))
-            .map_err(crypto)?;
+            .map_err(refused)?;
         let mut came = 0;
         let shaken = self.line.drive(|session| {
             came += self.line.unread();
@@ -192,6 +194,9 @@ impl Login<'_> {
             fingerprint: fingerprint.clone(),
             place,
         };
+        if let Some(bits) = crypto::rsa_bits(&key).filter(|bits| *bits < crypto::RSA_BITS) {
+            return Err(Trouble::WeakKey { bits, fingerprint });
+        }
         if let Some(file) = &self.hop.revoked_host_keys {
             let place = |line: usize| format!("{}:{line}", file.display());
             match known_hosts::revoked_by(file, &key) {
@@ -381,12 +386,12 @@ impl Login<'_> {
 
 /// The algorithms for host keys in the order in which they are offered: those of the known keys
 /// first, or a host with several keys shows one that nobody knows. No certificates: libssh2 does
-/// not check who signed them.
+/// not check who signed them. Nothing that signs with SHA-1.
 fn host_key_order<'a>(known: &[&str], can: &[&'a str]) -> Vec<&'a str> {
-    let plain = |algorithm: &&&str| !algorithm.contains("-cert-");
+    let plain = |algorithm: &&&str| crypto::is_good(algorithm) && !algorithm.contains("-cert-");
     let is_known = |algorithm: &str| {
         known.iter().any(|kind| match *kind {
-            "ssh-rsa" => algorithm.starts_with("rsa-sha2-") || algorithm == "ssh-rsa",
+            "ssh-rsa" => algorithm.starts_with("rsa-sha2-"),
             kind => algorithm == kind,
         })
     };
@@ -411,23 +416,13 @@ mod tests {
             "rsa-sha2-512",
             "ssh-rsa",
         ];
-        let none = [
-            "ecdsa-sha2-nistp256",
-            "ssh-ed25519",
-            "rsa-sha2-512",
-            "ssh-rsa",
-        ];
+        let none = ["ecdsa-sha2-nistp256", "ssh-ed25519", "rsa-sha2-512"];
         assert_eq!(host_key_order(&[], &can), none);
         assert_eq!(host_key_order(&["ssh-dss"], &can), none);
         assert_eq!(host_key_order(&["ssh-ed25519"], &can)[0], "ssh-ed25519");
         assert_eq!(
             host_key_order(&["ssh-rsa"], &can),
-            [
-                "rsa-sha2-512",
-                "ssh-rsa",
-                "ecdsa-sha2-nistp256",
-                "ssh-ed25519"
-            ]
+            ["rsa-sha2-512", "ecdsa-sha2-nistp256", "ssh-ed25519"]
         );
     }
 }

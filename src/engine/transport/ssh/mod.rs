@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub mod agent;
 pub mod answered;
 pub mod config;
+mod crypto;
 mod door;
 mod fault;
 mod joint;

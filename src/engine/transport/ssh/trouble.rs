@@ -45,6 +45,16 @@ pub enum Trouble {
         /// `FILE:LINE`
         place: String,
     },
+    /// The host shows an RSA key that is too short.
+    #[error(
+        "its RSA key {fingerprint} has {bits} bits: such a key can be forged; 2048 is the least"
+    )]
+    WeakKey {
+        /// How many it has.
+        bits: usize,
+        /// `SHA256:…`
+        fingerprint: String,
+    },
     /// A file of known keys cannot be read or written.
     #[error("{file}: {why}")]
     KnownHosts {
@@ -203,6 +213,10 @@ impl Trouble {
             ),
             Trouble::RevokedKey { .. } => {
                 "give the host a new key, or remove the line if the revocation was a mistake"
+                    .to_owned()
+            }
+            Trouble::WeakKey { .. } => {
+                "make a better key on the host (`sudo ssh-keygen -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key`), name it in sshd_config (`HostKey`) in place of the old one, and restart sshd"
                     .to_owned()
             }
             Trouble::KnownHosts { .. } => {

@@ -1,6 +1,8 @@
 //! What all sites of a host share, and what is left of it when one of them, or a visitor, takes all
 //! that can be had.
 
+#[path = "cli/mod.rs"]
+mod cli;
 #[path = "common/load.rs"]
 mod load;
 #[path = "common/testhost.rs"]
@@ -293,6 +295,24 @@ async fn a_full_disk_keeps_no_router_from_starting() {
     two_sites(&mut world).await;
     let full = as_alice(&world, FILL, &[]).await;
     assert_eq!(full, (0, "ENOSPC\nENOSPC".to_owned()));
+
+    // What looks at the host says so.
+    let file = world.folder.path().join("fleet.yml");
+    std::fs::write(file, world.text()).unwrap();
+    let status = cli::ostler_in(world.folder.path(), &["status"]);
+    for what in [
+        "✖ here: 0% of the ",
+        "0% of the inodes of the sites' disk left",
+    ] {
+        assert!(status.out.contains(what), "{}{}", status.out, status.err);
+    }
+    let doctor = cli::ostler_in(world.folder.path(), &["doctor"]);
+    assert!(
+        doctor.out.contains("and 0 inodes (0%) free below"),
+        "{}{}",
+        doctor.out,
+        doctor.err
+    );
 
     let (router, toolbox) = (names::router(&world.name), names::toolbox(&world.name));
     for helper in [&router, &toolbox] {

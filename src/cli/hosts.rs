@@ -12,10 +12,11 @@ use super::table::{Cell, Table};
 use super::{Exit, Failure, sites};
 use crate::fleet::Name;
 use crate::observe::scan::Inspect;
+use crate::record::Scarce;
 use crate::text;
 use crate::walk::look::Closely;
 
-mod measured;
+pub mod measured;
 
 use measured::Measured;
 
@@ -36,26 +37,28 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
     });
     let measured = measured::measure(context.mode, &file.fleet, &seen).await;
     match json {
-        true => {
-            let unknown = Measured::default();
-            let rows = rows.iter().map(|row| Told {
-                row,
-                measured: measured.get(&row.name).unwrap_or(&unknown),
-            });
-            context.out.json(&rows.collect::<Vec<_>>())?;
-        }
+        true => context.out.json(&told(&rows, &measured))?,
         false => context.out.table(&table_with(&rows, &measured))?,
     }
     Ok(Exit::Done)
 }
 
-/// A host as `hosts --json` tells it.
+/// A host as `--json` tells it.
 #[derive(Serialize)]
-struct Told<'a> {
+pub struct Told<'a> {
     #[serde(flatten)]
     row: &'a HostTold,
     #[serde(flatten)]
-    measured: &'a Measured,
+    measured: Measured,
+}
+
+/// The hosts with what was measured on them.
+pub fn told<'a>(rows: &'a [HostTold], measured: &BTreeMap<Name, Measured>) -> Vec<Told<'a>> {
+    let one = |row: &'a HostTold| Told {
+        row,
+        measured: measured.get(&row.name).cloned().unwrap_or_default(),
+    };
+    rows.iter().map(one).collect()
 }
 
 /// The hosts as a table.
@@ -105,7 +108,12 @@ fn table_with(rows: &[HostTold], measured: &BTreeMap<Name, Measured>) -> Table {
             count(row.foreign).into(),
             told(row.router.clone()),
             row.engine.clone().into(),
-            told(row.why.clone()),
+            match measured.get(&row.name).map(Measured::scarce) {
+                Some(scarce) if row.why.is_none() && !scarce.is_empty() => {
+                    Cell::styled(Scarce::words(&scarce), Style::Warn)
+                }
+                _ => told(row.why.clone()),
+            },
         ];
         if encrypted {
             cells.insert(CERTIFICATE, certificate(row, now));

@@ -2,15 +2,20 @@
 
 mod engine;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::args::EngineArg;
 use super::context::Context;
+use super::hosts::measured::{Measured, measure};
 use super::rows::{self, HostTold, SiteTold};
 use super::style::Style;
 use super::table::Table;
 use super::{Exit, Failure, hosts, sites};
+use crate::fleet::Name;
 use crate::observe::scan::Inspect;
+use crate::record::Scarce;
 use crate::text::{self, count};
 use crate::verdict::{SiteRow, State};
 use crate::walk::look::Closely;
@@ -18,7 +23,7 @@ use crate::walk::look::Closely;
 #[derive(Serialize)]
 struct Status<'a> {
     fleet: &'a str,
-    hosts: &'a [HostTold],
+    hosts: Vec<hosts::Told<'a>>,
     sites: usize,
     ok: usize,
     broken: Vec<SiteTold>,
@@ -37,6 +42,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         .look(&file, &context.select()?, Closely::at(&Inspect::Ours))
         .await?;
     let hosts = rows::hosts(&file.fleet, &seen.observed, |h| seen.hosts.contains(h));
+    let measured = measure(context.mode, &file.fleet, &seen).await;
     let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));
     let all = sites.len();
     type Rows = Vec<SiteRow>;
@@ -47,7 +53,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     let found = [broken, drifted, to_apply];
     let fleet = file.fleet.name.as_str();
     if !json {
-        show(context, fleet, &hosts, all, &found)?;
+        show(context, fleet, (&hosts, &measured), all, &found)?;
         return Ok(Exit::Done);
     }
     let ok = all - found[0].len();
@@ -55,7 +61,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         found.map(|rows| rows.into_iter().map(SiteTold::of).collect());
     context.out.json(&Status {
         fleet,
-        hosts: &hosts,
+        hosts: hosts::told(&hosts, &measured),
         sites: all,
         ok,
         broken,
@@ -68,7 +74,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
 fn show(
     context: &Context,
     fleet: &str,
-    hosts: &[HostTold],
+    (hosts, measured): (&[HostTold], &BTreeMap<Name, Measured>),
     sites: usize,
     found: &[Vec<SiteRow>; 3],
 ) -> Result<(), Failure> {
@@ -93,6 +99,16 @@ fn show(
         for told in &host.told {
             let mark = Style::Warn.paint("▲", out.colour);
             out.line(&format!("{mark} {}: {}", host.name, text::line(told)))?;
+        }
+        let scarce = measured.get(&host.name).map(Measured::scarce);
+        let scarce = scarce.unwrap_or_default();
+        if let Some(worst) = scarce.first() {
+            let mark = match worst.is_out() {
+                true => Style::Bad.paint("✖", out.colour),
+                false => Style::Warn.paint("▲", out.colour),
+            };
+            let words = Scarce::words(&scarce);
+            out.line(&format!("{mark} {}: {words}", host.name))?;
         }
     }
     let worth: Vec<&SiteRow> = found.iter().flatten().collect();

@@ -10,7 +10,8 @@ use super::local::Space;
 use super::reach;
 use crate::engine::{EngineVersion, ListedContainer};
 use crate::fleet::Subnet;
-use crate::text::size;
+use crate::record::machine::{LOW, OUT};
+use crate::text::{percent, size};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -367,21 +368,35 @@ fn disk(facts: &Facts) -> Vec<Finding> {
         Ok(local) => local,
         Err(unseen) => return vec![unseen.about("disk", "free space")],
     };
-    let judge = |(path, space): &(String, Space)| {
-        const GIB: u64 = 1 << 30;
-        let free = size(space.free);
-        let percent = space.free.saturating_mul(100) / space.size.max(1);
-        let text = format!("{free} ({percent} %) free below {path}");
-        let remedy = "make room: `docker system df` says what Docker keeps, `docker builder prune` and `docker image prune` remove what nothing uses";
-        if space.free < GIB {
-            line("disk", Mark::Fail, text).remedy(remedy)
-        } else if space.free < 5 * GIB || percent < 5 {
-            line("disk", Mark::Warn, text).remedy(remedy)
-        } else {
-            line("disk", Mark::Ok, text)
-        }
+    local.space.iter().map(room).collect()
+}
+
+/// What is left on one file system.
+fn room((path, space): &(String, Space)) -> Finding {
+    const GIB: u64 = 1 << 30;
+    let share = |free: u64, all: u64| free as f64 / all.max(1) as f64;
+    let left = share(space.free, space.size);
+    let inodes = space.inodes.map(|(all, free)| (free, share(free, all)));
+    let least = inodes.map_or(left, |(_, share)| share.min(left));
+    let mut text = format!("{} ({}) ", size(space.free), percent(left));
+    if let Some((free, share)) = inodes {
+        text.push_str(&format!("and {free} inodes ({}) ", percent(share)));
+    }
+    text.push_str(&format!("free below {path}"));
+    let mark = match space.free {
+        ..GIB => Mark::Fail,
+        _ if least <= OUT => Mark::Fail,
+        free if free < 5 * GIB || least <= LOW => Mark::Warn,
+        _ => Mark::Ok,
     };
-    local.space.iter().map(judge).collect()
+    let remedy = match inodes {
+        _ if mark == Mark::Ok => return line("disk", mark, text),
+        Some((_, share)) if share <= LOW => format!(
+            "remove small files: `find {path} -xdev -printf '%h\\n' | sort | uniq -c | sort -n | tail` says where most of them are"
+        ),
+        _ => "make room: `docker system df` says what Docker keeps, `docker builder prune` and `docker image prune` remove what nothing uses; `du -xsh` of the sites' folders says who has most".to_owned(),
+    };
+    line("disk", mark, text).remedy(remedy)
 }
 
 fn live_restore(info: &SystemInfo) -> Finding {

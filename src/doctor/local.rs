@@ -33,6 +33,8 @@ pub struct Space {
     pub size: u64,
     /// Bytes that can still be written.
     pub free: u64,
+    /// Inodes: all and free; `None` where the file system does not count them.
+    pub inodes: Option<(u64, u64)>,
 }
 
 /// Where a cloud tells a machine about itself.
@@ -172,23 +174,27 @@ pub fn parse_routes(text: &str) -> Vec<HostRoute> {
 /// Space of the file system that holds `path`, or its nearest parent that exists.
 pub fn space(path: &Path) -> Option<Space> {
     let there = path.ancestors().find(|p| p.exists())?;
-    let output = Command::new("df")
-        .arg("-Pk")
-        .arg("--")
-        .arg(there)
-        .output()
-        .ok()?;
-    parse_df(&String::from_utf8_lossy(&output.stdout))
+    let df = |what| {
+        let df = Command::new("df").args([what, "--"]).arg(there).output();
+        parse_df(&String::from_utf8_lossy(&df.ok()?.stdout))
+    };
+    let (size, free) = df("-Pk")?;
+    Some(Space {
+        size: size * 1024,
+        free: free * 1024,
+        inodes: df("-Pi").filter(|(all, _)| *all > 0),
+    })
 }
 
-fn parse_df(text: &str) -> Option<Space> {
-    // The device's name may have blanks; the numbers are counted from the percent sign.
+/// What there is in all, and what of it is free.
+fn parse_df(text: &str) -> Option<(u64, u64)> {
+    // The device's name may have blanks; the numbers are counted from the share, which is `-` where
+    // there are none.
     let fields: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
-    let percent = fields.iter().position(|f| f.ends_with('%'))?;
-    let kib = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    let size = kib(percent.checked_sub(3)?)? * 1024;
-    let free = kib(percent - 1)? * 1024;
-    Some(Space { size, free })
+    let share = |field: &&str| field.ends_with('%') || *field == "-";
+    let share = fields.iter().position(|field| share(&field))?;
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some((number(share.checked_sub(3)?)?, number(share - 1)?))
 }
 
 #[cfg(test)]
@@ -225,8 +231,9 @@ mod tests {
     fn free_space_is_read() {
         let text = "Filesystem 1024-blocks Used Available Capacity Mounted on\n\
             /dev/my disk 1000 400 500 45% /srv\n";
-        let (size, free) = (1000 * 1024, 500 * 1024);
-        assert_eq!(parse_df(text), Some(Space { size, free }));
+        assert_eq!(parse_df(text), Some((1000, 500)));
+        let none = "Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sda 0 0 0 - /srv\n";
+        assert_eq!(parse_df(none), Some((0, 0)));
         assert!(space(Path::new("/nowhere/at/all")).is_some());
     }
 }

@@ -106,13 +106,18 @@ async fn text(toolbox: &Toolbox, script: &Script, args: &[&str]) -> Result<Strin
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The first line of [`DISK`].
+/// The lines of [`DISK`].
 fn parse_disk(text: &str) -> Option<Space> {
-    let mut numbers = text.lines().next()?.split_whitespace();
-    let mut number = || numbers.next()?.parse().ok();
+    let pair = |at: usize| {
+        let mut numbers = text.lines().nth(at)?.split_whitespace();
+        let mut number = || numbers.next()?.parse::<u64>().ok();
+        Some((number()?, number()?))
+    };
+    let (size, free) = pair(0)?;
     Some(Space {
-        size: number()?,
-        free: number()?,
+        size,
+        free,
+        inodes: pair(1).filter(|(all, _)| *all > 0),
     })
 }
 
@@ -125,8 +130,11 @@ mod tests {
         let space = Space {
             size: 1000,
             free: 400,
+            inodes: Some((10, 5)),
         };
         assert_eq!(parse_disk("  1000   400\n 10 5\n"), Some(space));
+        let uncounted = parse_disk("1000 400\n - -\n").unwrap();
+        assert_eq!(uncounted.inodes, None);
         assert_eq!(parse_disk("df: /x: No such file\n"), None);
         assert_eq!(parse_disk(""), None);
     }

@@ -83,6 +83,7 @@ fn every_finding_that_is_not_well_has_a_remedy() {
             Space {
                 size: 1 << 40,
                 free: 1 << 20,
+                inodes: None,
             },
         )],
         ..Local::default()
@@ -286,4 +287,28 @@ fn what_sites_reach_is_named_with_the_rule_that_shuts_it() {
         ..ListedContainer::default()
     }];
     assert_eq!(one(&facts, "reach").mark, Mark::Ok);
+}
+
+#[test]
+fn inodes_count_like_bytes() {
+    let mut facts = facts();
+    let mut with = |free: u64, inodes: Option<(u64, u64)>| {
+        let space = Space {
+            size: 1000 << 30,
+            free: free << 30,
+            inodes,
+        };
+        facts.local.as_mut().unwrap().space = vec![("/srv".into(), space)];
+        one(&facts, "disk")
+    };
+    assert_eq!(with(500, None).mark, Mark::Ok);
+    assert_eq!(with(500, Some((1000, 101))).mark, Mark::Ok);
+    assert_eq!(with(99, Some((1000, 500))).mark, Mark::Warn);
+    assert_eq!(with(19, Some((1000, 500))).mark, Mark::Fail);
+    let few = with(500, Some((1000, 99)));
+    assert_eq!(few.mark, Mark::Warn);
+    assert!(few.text.contains("99 inodes (10%)"), "{few:?}");
+    let out = with(500, Some((1000, 0)));
+    assert_eq!(out.mark, Mark::Fail);
+    assert!(out.remedy.unwrap().contains("find /srv -xdev"));
 }

@@ -36,6 +36,8 @@ fn parse(text: &str) -> Option<Machine> {
         disk: pair("disk ", 1.0)?,
         // A disk without a fixed number of inodes says `-`.
         inodes: pair("inodes ", 1.0).unwrap_or_default(),
+        engine_disk: pair("engine-disk ", 1.0)?,
+        engine_inodes: pair("engine-inodes ", 1.0).unwrap_or_default(),
         memory: pair("memory ", 1024.0)?,
         swap: pair("swap ", 1024.0)?,
         load: [one, five, fifteen],
@@ -49,7 +51,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_and_the_worst_is_the_pressure() {
-        let text = "disk 1000 250\ninodes 100 99\nmemory 8000 6000\nswap 0 0\nload 1.50 0.75 0.10\nuptime 86400.12\n";
+        let text = "disk 1000 250\ninodes 100 99\nengine-disk 9000 8000\nengine-inodes 90 80\nmemory 8000 6000\nswap 0 0\nload 1.50 0.75 0.10\nuptime 86400.12\n";
         let machine = parse(text).unwrap();
         assert_eq!(machine.disk, (1000, 250));
         assert_eq!(machine.memory, (8_192_000, 6_144_000));
@@ -62,6 +64,8 @@ mod tests {
         assert_eq!(parse(&btrfs).unwrap().inodes, (0, 0));
         let full_of_files = text.replace("inodes 100 99", "inodes 100 2");
         assert_eq!(parse(&full_of_files).unwrap().disk_used(), 0.98);
+        let full_of_images = text.replace("engine-disk 9000 8000", "engine-disk 9000 90");
+        assert_eq!(parse(&full_of_images).unwrap().disk_used(), 0.99);
         assert_eq!(parse("disk 1\n"), None);
         assert_eq!(parse(""), None);
     }

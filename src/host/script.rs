@@ -245,13 +245,18 @@ df --output=itotal,iavail -- "$1" | tail -n 1
 /// What the machine has and what of it is free.
 ///
 /// Arguments: `PATH`, a folder on the disk that matters. Prints lines of a word and numbers, all and
-/// free where there are two: `disk` bytes, `inodes`, `memory` and `swap` in KiB, `load` over 1, 5
+/// free where there are two: `disk` bytes, `inodes`, the same of Docker's own disk, on which the
+/// container's root lies, as `engine-disk` and `engine-inodes`, `memory` and `swap` in KiB, `load` over 1, 5
 /// and 15 minutes, `uptime` seconds. Exit 0.
 pub const MACHINE: Script = Script {
     tag: "machine",
     text: r#"set -eu
-df -B1 --output=used,avail -- "$1" | tail -n 1 | { read -r used free; echo "disk $((used + free)) $free"; }
-echo "inodes $(df --output=itotal,iavail -- "$1" | tail -n 1)"
+disk() {
+  df -B1 --output=used,avail -- "$2" | tail -n 1 | { read -r used free; echo "$1disk $((used + free)) $free"; }
+  echo "$1inodes $(df --output=itotal,iavail -- "$2" | tail -n 1)"
+}
+disk '' "$1"
+disk engine- /
 while read -r key number unit; do
   case $key in
     MemTotal:) all=$number ;; MemAvailable:) free=$number ;;

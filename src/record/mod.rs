@@ -21,5 +21,5 @@ pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead};
 pub use labels::{Labelled, Role};
 pub use layout::Layout;
 pub use lock::Holder;
-pub use machine::Machine;
+pub use machine::{Machine, Scarce};
 pub use site::{RecordedState, SiteRecord};

@@ -135,7 +135,7 @@ fn machine(world: &World, now: i64) -> ExecOutput {
     let load = (visits * 0.01).min(f64::from(machine.cpus) * 2.0);
     let up = (now / SECOND) % 8_640_000;
     done(format!(
-        "disk {disk} {free}\ninodes 13107200 12000000\nmemory {all} {left}\nswap 0 0\nload {load:.2} {load:.2} {load:.2}\nuptime {up}.00\n"
+        "disk {disk} {free}\ninodes 13107200 12000000\nengine-disk {disk} {free}\nengine-inodes 13107200 12000000\nmemory {all} {left}\nswap 0 0\nload {load:.2} {load:.2} {load:.2}\nuptime {up}.00\n"
     ))
 }
 

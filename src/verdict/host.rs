@@ -10,7 +10,7 @@ use super::state::State;
 use crate::fleet::{Host, Name};
 use crate::observe::model::ObservedHost;
 use crate::plan::unfinished::told;
-use crate::record::Machine;
+use crate::record::{Machine, Scarce};
 use crate::text::{clean, count};
 
 /// One line of the list of hosts.
@@ -64,6 +64,11 @@ pub struct HostRow {
 }
 
 impl HostRow {
+    /// What of its disks is nearly used up.
+    pub fn scarce(&self) -> Vec<Scarce> {
+        self.machine.map_or_else(Vec::new, |m| m.value.scarce())
+    }
+
     /// The worst of disk, memory and load, where they are known.
     pub fn pressure(&self) -> Option<f64> {
         self.machine.map(|m| m.value.pressure(self.cpus))
@@ -99,6 +104,9 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow], now: i64) -> Ho
         }
     }
     row.requests = requests;
+    if row.link == Link::Ready && row.why.is_empty() {
+        row.why = Scarce::words(&row.scarce());
+    }
     if let Some(observed) = &data.observed {
         describe_engine(&mut row, observed);
     }
@@ -128,13 +136,15 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
         .unwrap_or_default();
 }
 
-/// The line of a host that is lost or degraded. `rows` are its sites' and containers'.
+/// The line of a host that is lost or degraded, or whose disks are nearly full. `rows` are its sites'
+/// and containers'.
 pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option<SiteRow> {
     let (link, mut why) = link(data, now);
     let state = match link {
         Link::BackingOff => State::Lost,
         Link::Degraded => State::Degraded,
-        Link::Connecting | Link::Ready => return None,
+        Link::Ready => return full(host, data),
+        Link::Connecting => return None,
     };
     let sites = rows.iter().filter(|r| r.in_file).count();
     let unread = data.unread(now);
@@ -146,6 +156,21 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option
         state,
         since: Some(unread.unwrap_or(data.link_since)),
         why,
+        stale: false,
+        ..host_line(host, data)
+    })
+}
+
+/// The line of a host whose disks have little left.
+fn full(host: &Name, data: &HostData) -> Option<SiteRow> {
+    let scarce = data.machine?.0.scarce();
+    let state = match scarce.first()?.is_out() {
+        true => State::Failing,
+        false => State::Warning,
+    };
+    Some(SiteRow {
+        state,
+        why: Scarce::words(&scarce),
         stale: false,
         ..host_line(host, data)
     })

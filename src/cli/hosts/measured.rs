@@ -13,7 +13,7 @@ use crate::fleet::{Fleet, Host, Name};
 use crate::host::{Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
 use crate::observe::scan::find_toolbox;
-use crate::record::{Layout, Machine};
+use crate::record::{Layout, Machine, Scarce};
 use crate::text::{percent, round_trip};
 use crate::verdict::Pulse;
 use crate::walk::look::Seen;
@@ -74,6 +74,11 @@ async fn one(client: &Client, host: &Host, toolbox: Option<&ObservedContainer>) 
 }
 
 impl Measured {
+    /// What of its disks is nearly used up.
+    pub fn scarce(&self) -> Vec<Scarce> {
+        self.machine.map_or_else(Vec::new, |m| m.scarce())
+    }
+
     /// Its cells: used shares of disk, memory and processors, round trip, clock.
     pub fn cells(&self, cpus: u32) -> Vec<Cell> {
         let share = |share: Option<f64>| match share {

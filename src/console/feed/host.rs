@@ -249,6 +249,7 @@ impl Worker<'_> {
         self.ask_pulse().await?;
         if seen {
             seen = self.try_look(&self.everything()).await?;
+            self.measure_unasked().await?;
         }
         let mut watched = self.shared.watch.clone();
         let every = |period| {
@@ -333,7 +334,10 @@ impl Worker<'_> {
                 _ = locked.tick(), if self.is_locked() => {
                     seen = self.try_look(&Inspect::Needed).await?;
                 }
-                _ = sweep.tick() => seen = self.try_look(&self.everything()).await?,
+                _ = sweep.tick() => {
+                    seen = self.try_look(&self.everything()).await?;
+                    self.measure_unasked().await?;
+                }
                 _ = ping.tick() => {
                     self.ask_pulse().await?;
                     if far && silent_since.elapsed() > SILENCE {

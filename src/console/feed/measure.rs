@@ -56,6 +56,13 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// The machine's numbers while no screen shows them: a disk that is full is told anyway.
+    pub(super) async fn measure_unasked(&mut self) -> engine::Result<()> {
+        let done = Box::pin(self.measure()).await;
+        self.measured = false;
+        done
+    }
+
     /// The machine's numbers: through a command in the toolbox, which on-call mode does not run.
     pub(super) async fn measure(&mut self) -> engine::Result<()> {
         self.measured = true;

@@ -214,9 +214,14 @@ impl Page<'_> {
             self.spans(label, spans);
         };
         let of = |(all, free): (u64, u64)| format!("{} free of {}", size(free), size(all));
-        let mut disk = of(it.disk);
-        if it.inodes.0 > 0 && it.inodes.1 * 10 < it.inodes.0 {
-            disk = format!("{disk}, {} inodes free", it.inodes.1);
+        let room = |disk: (u64, u64), inodes: (u64, u64)| match inodes {
+            (all, free) if free * 10 < all => format!("{}, {free} inodes free", of(disk)),
+            _ => of(disk),
+        };
+        let mut disk = room(it.disk, it.inodes);
+        if !it.has_one_disk() {
+            let own = room(it.engine_disk, it.engine_inodes);
+            disk = format!("{disk}; Docker's {own}");
         }
         share("disk", it.disk_used(), disk);
         let mut memory = of(it.memory);

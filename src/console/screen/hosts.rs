@@ -235,8 +235,12 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Os => Cell::new(Role::Dim, row.os.as_str()),
         Col::Address => Cell::new(Role::Dim, row.address.as_str()),
         Col::Why => {
-            let plain = row.link == Link::Ready;
-            Cell::new(if plain { Role::Dim } else { Role::Text }, row.why.as_str())
+            let role = match row.link {
+                Link::Ready if !row.scarce().is_empty() => Role::Warn,
+                Link::Ready => Role::Dim,
+                _ => Role::Text,
+            };
+            Cell::new(role, row.why.as_str())
         }
     }
 }

@@ -280,8 +280,10 @@ pub fn three(setup: Setup) -> App {
         };
         app.send(Message::Host(name(host), HostNews::Pulse(pulse)));
         let machine = Machine {
-            disk: (100 << 30, if skew == 0 { 60 << 30 } else { 7 << 30 }),
+            disk: (100 << 30, if skew == 0 { 60 << 30 } else { 12 << 30 }),
             inodes: (1000, 900),
+            engine_disk: (200 << 30, 100 << 30),
+            engine_inodes: (2000, 1900),
             memory: (8 << 30, 3 << 30),
             swap: (1 << 30, 1 << 30),
             load: [load, load / 2.0, load / 3.0],

@@ -4,6 +4,7 @@ use super::fixture;
 use crate::console::model::order;
 use crate::console::model::sites_list::{SitesList, Sort};
 use crate::fleet::Name;
+use crate::record::Machine;
 use crate::verdict::host::{alert, host_line};
 use crate::verdict::tally::tally;
 use crate::verdict::{HostData, Link, SiteRow, State};
@@ -60,6 +61,30 @@ fn rows() -> Vec<SiteRow> {
     rows.push(site("web1", "shop", State::Failing, Link::Ready));
     rows.push(site("web1", "blog", State::Ok, Link::Ready));
     rows
+}
+
+#[test]
+fn a_host_whose_disk_is_nearly_full_is_one_line_too() {
+    let host: Name = "web1".parse().unwrap();
+    let rows = [site("web1", "blog", State::Ok, Link::Ready)];
+    let with = |inodes, engine_disk| {
+        let machine = Machine {
+            disk: (1000, 500),
+            inodes: (1000, inodes),
+            engine_disk: (2000, engine_disk),
+            ..Machine::default()
+        };
+        let data = HostData {
+            machine: Some((machine, NOW - 5)),
+            ..data(Link::Ready)
+        };
+        alert(&host, &data, &rows, NOW).map(|row| (row.state, row.why))
+    };
+    assert_eq!(with(101, 201), None);
+    let few = "9% of the inodes of the sites' disk left";
+    assert_eq!(with(90, 400), Some((State::Warning, few.into())));
+    let none = "0% of the bytes of Docker's disk left, 9% of the inodes of the sites' disk left";
+    assert_eq!(with(90, 0), Some((State::Failing, none.into())));
 }
 
 #[test]

@@ -175,6 +175,7 @@ async fn the_router_moves_its_socket_and_loses_no_request() {
     let info = router::info(&world.toolbox()).await.unwrap();
     assert_eq!(info.max_connections, 8000, "{info:?}");
     let made = world.client.inspect(&name).await.unwrap();
-    let limits = made.host_config.unwrap().ulimits.unwrap();
-    assert_eq!(limits[0].hard, Some(OPEN_FILES.into()));
+    let made = made.host_config.unwrap();
+    assert_eq!(made.ulimits.unwrap()[0].hard, Some(OPEN_FILES.into()));
+    assert_eq!(made.cpu_shares, Some(10_240));
 }

@@ -70,6 +70,7 @@ pub fn create(container: &NewContainer, layout: &Layout) -> Result<ContainerCrea
             memory_swap: container.limits.memory.map(signed),
             nano_cpus: container.limits.nano_cpus.map(signed),
             pids_limit: container.limits.pids.map(i64::from),
+            cpu_shares: spec.cpu_weight.map(i64::from),
             ulimits: spec.open_files.map(open_files),
             ..HostConfig::default()
         }),

@@ -50,10 +50,14 @@ pub struct ContainerSpec {
     pub health: Option<Vec<String>>,
     /// Needs root inside.
     pub root: bool,
-    /// Files that a process may have open; the engine's own default when `None`. Younger than the
-    /// hashes of containers that run: where it is absent it must not change them.
+    /// Files that a process may have open; the engine's own default when `None`. This and what
+    /// follows is younger than the hashes of containers that run: where it is absent it must not
+    /// change them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u32>,
+    /// Its weight where processors are short, a site's being 1024.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_weight: Option<u32>,
 }
 
 /// Which network a container is on.

@@ -12,6 +12,10 @@ use crate::record::Role;
 use crate::record::labels::Labels;
 use crate::record::spec::{ContainerSpec, NewContainer};
 
+/// Weight of what all sites go through, where processors are short: that of ten sites. Sites that
+/// compute without end make it slow, and not as slow as themselves.
+pub(super) const CPU_WEIGHT: u32 = 10 * 1024;
+
 /// A helper as it should be.
 pub(crate) struct Helper<'a> {
     /// Its word, in ids and in causes.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::helper::{Await, Helper};
+use super::helper::{Await, CPU_WEIGHT, Helper};
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::plan::draft::{Draft, Step};
@@ -40,6 +40,7 @@ pub(super) fn spec(fleet: &Name, host: &Host, layout: &Layout, config: &str) -> 
         stop_signal: Some("SIGUSR1".into()),
         stop_grace_s: GRACE,
         open_files: Some(route::OPEN_FILES),
+        cpu_weight: Some(CPU_WEIGHT),
         ..ContainerSpec::default()
     }
 }

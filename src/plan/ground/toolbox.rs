@@ -1,6 +1,6 @@
 //! The toolbox, and the folders it looks after.
 
-use super::helper::Helper;
+use super::helper::{CPU_WEIGHT, Helper};
 use super::router::run_folder;
 use crate::fleet::{Host, Limits, Name};
 use crate::plan::draft::{Draft, Step};
@@ -38,6 +38,7 @@ pub(super) fn spec(fleet: &Name, host: &Host, layout: &Layout) -> ContainerSpec 
             .to_vec(),
         stop_signal: Some("SIGKILL".into()),
         stop_grace_s: 1,
+        cpu_weight: Some(CPU_WEIGHT),
         ..ContainerSpec::default()
     }
 }

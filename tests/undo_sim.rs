@@ -270,10 +270,11 @@ async fn what_only_a_host_names_is_neither_run_nor_read() {
     assert_eq!(way.source, before);
     assert_eq!(way.kept_by.as_ref().map(Name::as_str), Some("one"));
     let proposal = world.propose(&mine, Ask::Undo(run.clone())).await;
-    let told = proposal.parts[0].goes_back_to();
+    let whose = "what one keeps: you neither applied it nor have it in git";
+    let plan = proposal.plan();
     assert!(
-        told.contains("as one keeps it, which you neither applied"),
-        "{told}"
+        plan.notices.iter().any(|n| n.text.contains(whose)),
+        "{plan:#?}"
     );
     world.sources.asked();
     let secrets = &way.fleet.sites["blog"].secrets;

@@ -22,9 +22,9 @@ pub const SCHEMA: u32 = 1;
 const MODE: u32 = 0o600;
 /// Bytes of the records of one site, of the host, of the router, and of the note of an apply, at
 /// most: many times what the largest fleet needs.
-const LARGEST: [usize; 4] = [256 << 10, 64 << 10, 8 << 20, 4 << 20];
+const LARGEST: [usize; 4] = [4 << 20, 64 << 10, 16 << 20, 4 << 20];
 /// Bytes of all of them, at most.
-const ALL: usize = 32 << 20;
+const ALL: usize = 24 << 20;
 /// Notes of applies, at most.
 const NOTES: usize = 100;
 
@@ -67,12 +67,7 @@ pub fn from_archive(tar: impl Read) -> std::io::Result<StateRead> {
         // One more than is allowed tells that it is too many.
         content.take(most as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > most {
-            damage = Some(format!(
-                "state/{} is too large: at most {} KiB of it, and {} MiB of all, are read",
-                short(path, 80),
-                known.largest() >> 10,
-                ALL >> 20
-            ));
+            damage = Some(too_large(path, &known));
             return Ok(());
         }
         left -= bytes.len();
@@ -85,6 +80,31 @@ pub fn from_archive(tar: impl Read) -> std::io::Result<StateRead> {
     // Names of applies begin with their time.
     state.applying.sort_by(|a, b| a.run.cmp(&b.run));
     Ok(StateRead::Read(Arc::new(state)))
+}
+
+/// The state that one file holds, by its path below `state/`; an empty one where it is none that is
+/// read.
+///
+/// # Errors
+/// What does not hold, with the path.
+pub fn from_file(path: &str, bytes: &[u8]) -> Result<HostState, String> {
+    let mut state = HostState::default();
+    if let Some(known) = What::of(path) {
+        if bytes.len() > known.largest() {
+            return Err(too_large(path, &known));
+        }
+        known.take(&mut state, path, bytes)?;
+    }
+    Ok(state)
+}
+
+fn too_large(path: &str, what: &What) -> String {
+    format!(
+        "state/{} is too large: at most {} KiB of it, and {} MiB of all, are read",
+        short(path, 80),
+        what.largest() >> 10,
+        ALL >> 20
+    )
 }
 
 /// A file of `state/` that is read.
@@ -121,7 +141,9 @@ impl<'a> What<'a> {
     fn take(self, state: &mut HostState, path: &str, bytes: &[u8]) -> Result<(), String> {
         match self {
             What::Host => {
-                let record = host(path, bytes)?;
+                let record: HostRecord = json(path, bytes)?;
+                known(path, record.schema)?;
+                holds(path, record.check())?;
                 state.host = Some(record);
             }
             What::Router => {
@@ -190,18 +212,6 @@ fn json<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(failed)
 }
 
-/// The host's record.
-fn host(path: &str, bytes: &[u8]) -> Result<HostRecord, String> {
-    let most = What::Host.largest();
-    if bytes.len() > most {
-        return Err(format!("state/{path} is larger than {} KiB", most >> 10));
-    }
-    let record: HostRecord = json(path, bytes)?;
-    known(path, record.schema)?;
-    holds(path, record.check())?;
-    Ok(record)
-}
-
 fn holds(path: &str, check: Result<(), String>) -> Result<(), String> {
     check.map_err(|why| format!("state/{}: {why}", short(path, 80)))
 }
@@ -226,22 +236,22 @@ pub async fn read_host(toolbox: &Toolbox) -> Result<Option<HostRecord>, ToolboxE
     let Some(bytes) = toolbox.read(&path).await? else {
         return Ok(None);
     };
-    host("host.json", &bytes)
-        .map(Some)
+    from_file("host.json", &bytes)
+        .map(|state| state.host)
         .map_err(|why| ToolboxError::Garbled { what: path, why })
 }
 
 /// Writes one site's record.
 pub async fn write_site(toolbox: &Toolbox, record: &SiteRecord) -> Result<(), ToolboxError> {
     let path = toolbox.layout.site_record(&record.site);
-    toolbox.replace(&[file(path, record)?]).await
+    let file = file(path, record, What::Site(""))?;
+    toolbox.replace(&[file]).await
 }
 
 /// Writes the router's record.
 pub async fn write_router(toolbox: &Toolbox, record: &RouterRecord) -> Result<(), ToolboxError> {
-    toolbox
-        .replace(&[file(toolbox.layout.router_record(), record)?])
-        .await
+    let file = file(toolbox.layout.router_record(), record, What::Router)?;
+    toolbox.replace(&[file]).await
 }
 
 /// Writes the host's record, and the fleet file where there is one to keep.
@@ -254,16 +264,23 @@ pub async fn write_host(
     if let Some(bytes) = fleet {
         files.push(NewFile::new(toolbox.layout.fleet_copy(), MODE, bytes));
     }
-    files.push(file(toolbox.layout.host_record(), record)?);
+    files.push(file(toolbox.layout.host_record(), record, What::Host)?);
     toolbox.replace(&files).await
 }
 
-fn file<T: Serialize>(path: String, record: &T) -> Result<NewFile, ToolboxError> {
-    let mut bytes = serde_json::to_vec_pretty(record).map_err(|e| ToolboxError::Garbled {
+fn file<T: Serialize>(path: String, record: &T, what: What) -> Result<NewFile, ToolboxError> {
+    let garbled = |why: String| ToolboxError::Garbled {
         what: path.clone(),
-        why: e.to_string(),
-    })?;
+        why,
+    };
+    let written = serde_json::to_vec_pretty(record);
+    let mut bytes = written.map_err(|e| garbled(e.to_string()))?;
     bytes.push(b'\n');
+    // What would not be read again is not written.
+    if bytes.len() > what.largest() {
+        let most = what.largest() >> 10;
+        return Err(garbled(format!("it would be larger than {most} KiB")));
+    }
     Ok(NewFile::new(path, MODE, bytes))
 }
 
@@ -310,7 +327,13 @@ mod tests {
 
     #[test]
     fn damage_names_the_file() {
+        let large = format!("{{\"x\": \"{}\"}}", "x".repeat(LARGEST[1]));
         for (path, text, part) in [
+            (
+                "state/host.json",
+                large.as_str(),
+                "is too large: at most 64 KiB",
+            ),
             ("state/host.json", "{", "state/host.json cannot be read"),
             (
                 "state/sites/x.json",
@@ -327,6 +350,53 @@ mod tests {
                 panic!("{path} was read");
             };
             assert!(why.contains(part), "{why}");
+            let alone = from_file(path.trim_start_matches("state/"), text.as_bytes());
+            assert_eq!(alone.unwrap_err(), why);
         }
+    }
+
+    #[test]
+    fn what_has_the_name_of_a_record_and_is_no_file_is_not_passed_over() {
+        for path in ["state/host.json", "state/sites/blog.json"] {
+            let StateRead::Damaged { why } = read(&[Entry::folder(path, 0o700, 0)]) else {
+                panic!("{path} was passed over");
+            };
+            assert!(why.contains("is no file"), "{why}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_end_of_notes_and_records() {
+        let note = |n: usize| {
+            let run = format!("20261129T200000Z-{n:08x}");
+            let text = serde_json::to_string(&Applying {
+                run: run.clone(),
+                ..Applying::default()
+            });
+            entry(&format!("state/applying-{run}.json"), &text.unwrap())
+        };
+        let notes: Vec<Entry> = (0..NOTES).map(note).collect();
+        assert_eq!(read(&notes).read().unwrap().applying.len(), NOTES);
+        let more: Vec<Entry> = (0..=NOTES).map(note).collect();
+        let StateRead::Damaged { why } = read(&more) else {
+            panic!("all were read");
+        };
+        assert!(why.contains("more than 100 notes"), "{why}");
+        let blank = " ".repeat(LARGEST[0] - SITE.len());
+        let site = |n: usize| {
+            let name = format!("s{n}");
+            let text = SITE
+                .replace("\"blog\"", &format!("{name:?}"))
+                .replace("200000", &(200_000 + n).to_string());
+            entry(
+                &format!("state/sites/{name}.json"),
+                &format!("{text}{blank}"),
+            )
+        };
+        let many: Vec<Entry> = (0..8).map(site).collect();
+        let StateRead::Damaged { why } = read(&many) else {
+            panic!("all were read");
+        };
+        assert!(why.contains("24 MiB of all"), "{why}");
     }
 }

@@ -14,6 +14,7 @@ use super::model::{
     EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost,
     ObservedNetwork, Owner, RunState, sites_subnet,
 };
+use super::whose::{Whose, whose};
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name};
 use crate::host::compare::{Reach, compare};
@@ -22,7 +23,7 @@ use crate::host::service::secrets::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
 use crate::record::lock::Holder;
 use crate::record::route::RouterConfig;
-use crate::record::{Labelled, Layout, Role, StateRead};
+use crate::record::{Labelled, Layout, Role, StateRead, names};
 
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -54,7 +55,7 @@ pub async fn scan(
 ) -> Result<ObservedHost, engine::Error> {
     let by_name = Toolbox {
         client: client.clone(),
-        id: crate::record::names::toolbox(&fleet.name),
+        id: names::toolbox(&fleet.name),
         layout: Layout::new(&host.root),
     };
     let (list, early, networks, images, info) = futures_util::join!(
@@ -183,7 +184,9 @@ async fn holder(
     containers: &[ObservedContainer],
     fleet: &Name,
 ) -> Result<Option<Holder>, engine::Error> {
-    let found = containers.iter().find(|c| c.is(fleet, Role::Lock));
+    let name = names::lock(fleet);
+    let mut all = containers.iter();
+    let found = all.find(|c| c.is(fleet, Role::Lock) && c.name == name);
     match found {
         Some(found) => lock::read(client, &found.id, &found.labels).await,
         None => Ok(None),
@@ -196,10 +199,10 @@ pub fn find_toolbox<'a>(
     containers: &'a [ObservedContainer],
     fleet: &Name,
 ) -> Option<&'a ObservedContainer> {
-    let name = crate::record::names::toolbox(fleet);
+    let name = names::toolbox(fleet);
     containers
         .iter()
-        .filter(|c| c.is(fleet, Role::Toolbox))
+        .filter(|c| whose(c, fleet) == Some(Whose::Toolbox))
         .max_by_key(|c| (c.name == name, c.is_running(), c.created))
 }
 

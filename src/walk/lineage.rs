@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use crate::file::program;
+use crate::file::{self, program};
 use crate::fleet::{Fleet, Name, bounds, file_hash};
 use crate::observe::model::{Lineage, Observed};
 
@@ -22,7 +21,7 @@ const VERSIONS: &str = "-n200";
 /// How many applied versions are remembered.
 const REMEMBERED: usize = 500;
 /// Bytes of what is remembered, at most: some 100,000 sites.
-const MEMORY: u64 = 8 << 20;
+const MEMORY: usize = 8 << 20;
 
 /// What this operator applied before, from this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -189,13 +188,10 @@ fn memory(state: &Path, path: &Path) -> PathBuf {
 
 /// What was remembered about the file at `path`.
 pub fn recall(state: &Path, path: &Path) -> Remembered {
-    let read = || {
-        let mut bytes = Vec::new();
-        let file = fs::File::open(memory(state, path)).ok()?;
-        file.take(MEMORY).read_to_end(&mut bytes).ok()?;
-        serde_json::from_slice(&bytes).ok()
-    };
-    read().unwrap_or_default()
+    file::read(&memory(state, path), MEMORY)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
 
 /// Remembers that this version of the file at `path` was applied.

@@ -106,8 +106,6 @@ pub struct Proposal {
 pub struct Part {
     /// Text of that file; empty: none was.
     pub source: String,
-    /// The host that keeps it, where this operator neither applied it nor has it in git.
-    pub kept_by: Option<Name>,
     pub fleet: Arc<Fleet>,
     /// What is done.
     pub plan: Arc<Plan>,
@@ -164,21 +162,15 @@ impl Proposal {
 impl Part {
     /// The version of the file that taking an apply back brings hosts to, in words.
     pub fn goes_back_to(&self) -> String {
-        let hash = &self.plan.fleet_hash;
-        match (self.source.as_str(), &self.kept_by) {
-            ("", _) => "nothing was applied before it".to_owned(),
-            (_, None) => format!("back to the fleet file {hash}"),
-            (_, Some(host)) => format!(
-                "back to the fleet file {hash} as {host} keeps it, which you neither applied nor have \
-                 in git: whoever rules {host} may have written it"
-            ),
+        match self.source.as_str() {
+            "" => "nothing was applied before it".to_owned(),
+            _ => format!("back to the fleet file {}", self.plan.fleet_hash),
         }
     }
 
     fn of(way: Way) -> Part {
         Part {
             source: way.source,
-            kept_by: way.kept_by,
             fleet: Arc::new(way.fleet),
             plan: Arc::new(way.plan),
             after: way.after,
@@ -277,7 +269,6 @@ impl Outset {
         }
         let part = Part {
             source: file.source.clone(),
-            kept_by: None,
             fleet: file.fleet.clone(),
             plan: Arc::new(plan),
             after: Default::default(),

@@ -202,6 +202,17 @@ impl Search<'_> {
                 site: Some(site),
             })
         }));
+        if let Some(keeper) = &former.kept_by {
+            let text = format!(
+                "the fleet file that this goes back to is what {keeper} keeps: you neither applied it \
+                 nor have it in git, and whoever rules {keeper} may have written it"
+            );
+            plan.notices.extend(hosts.iter().map(|host| Notice {
+                host: (*host).clone(),
+                site: None,
+                text: text.clone(),
+            }));
+        }
         for (host, note) in here() {
             let secrets = note.secrets.iter().filter(|site| {
                 let site = fleet.sites.get(site.as_str());

@@ -111,7 +111,7 @@ async fn a_site_s_record_that_cannot_be_ours_is_told_and_nothing_is_done() {
     // One that was cut short is not one that is not there: nothing is made anew.
     let kept = world.kept(BLOG).await;
     refused(&world, BLOG, &kept[..kept.len() / 2], "cannot be read").await;
-    let long = with(&world, BLOG, "/image_id", json!("x".repeat(300 << 10))).await;
+    let long = with(&world, BLOG, "/image_id", json!("x".repeat(5 << 20))).await;
     refused(&world, BLOG, &long, "too large").await;
     let deep = format!("{{\"services\": {}", "[".repeat(10_000));
     refused(&world, BLOG, &deep, "cannot be read").await;

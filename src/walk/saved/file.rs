@@ -1,11 +1,12 @@
 //! The file of a plan: for its owner alone, there whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{LARGEST, Saved, SavedError};
+use crate::file;
 
 /// Who may do what with it.
 const MODE: u32 = 0o600;
@@ -49,15 +50,15 @@ impl Saved {
     /// # Errors
     /// It cannot be read, is none, was changed since, or may be written by others than its owner.
     pub fn read(path: &Path) -> Result<Saved, SavedError> {
-        let file = File::open(path)?;
-        let mode = file.metadata()?.mode() & 0o7777;
+        let mode = fs::metadata(path)?.mode() & 0o7777;
         if mode & WRITABLE != 0 {
             return Err(SavedError::Writable(mode));
         }
-        let mut bytes = Vec::new();
-        // One more than is allowed tells that it is too many.
-        file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
-        Saved::from_bytes(&bytes)
+        match file::read(path, LARGEST) {
+            Ok(bytes) => Saved::from_bytes(&bytes),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(SavedError::TooLarge),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.json");
         // A file with a hole takes no room.
-        let file = File::create(&path).unwrap();
+        let file = fs::File::create(&path).unwrap();
         file.set_len(LARGEST as u64 + 1).unwrap();
         mode(&path, 0o600);
         let error = Saved::read(&path).unwrap_err();

@@ -554,3 +554,21 @@ pub(super) fn plain_image(name: &str) -> Result<&str> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::plain_image;
+    use crate::fleet::value::parse_image;
+
+    proptest! {
+        /// An image that a fleet file may name can be asked for.
+        #[test]
+        fn images_of_a_fleet_file_can_be_asked_for(text in "[a-z0-9_.:@/\\[\\]+-]{1,40}") {
+            if let Ok(image) = parse_image(&text) {
+                prop_assert_eq!(plain_image(&image), Ok(image.as_str()));
+            }
+        }
+    }
+}

@@ -236,7 +236,8 @@ impl<'n, 'r> At<'n, 'r> {
     /// A program and its arguments.
     pub fn command(&mut self) -> Option<Vec<String>> {
         let items = self.list("[program, argument]")?;
-        if items.is_empty() {
+        let program = items.first().map(|item| item.text() != Some(""));
+        if program != Some(true) {
             let message = format!("{} names no program", self.what);
             self.error(message);
             return None;

@@ -25,6 +25,28 @@ impl Subnet {
         prefix: 20,
     };
 
+    const LOOPBACK: Subnet = Subnet {
+        base: Ipv4Addr::new(127, 0, 0, 0),
+        prefix: 8,
+    };
+    const LINK_LOCAL: Subnet = Subnet {
+        base: Ipv4Addr::new(169, 254, 0, 0),
+        prefix: 16,
+    };
+    /// Addresses below this one are kept for what is not a site.
+    pub const SITES_FROM: u32 = 10;
+    /// A Linux bridge takes 1,023 ports; a few are left to others.
+    pub const MEMBERS: usize = 1020;
+
+    /// How many sites there is room for.
+    pub fn room(&self) -> usize {
+        // The last address is for all of them.
+        let addresses = (1usize << (32 - u32::from(self.prefix))) - 1;
+        addresses
+            .saturating_sub(Subnet::SITES_FROM as usize)
+            .min(Subnet::MEMBERS)
+    }
+
     /// The address `n` above the base; `None` outside the network (broadcast included).
     pub fn address(&self, n: u32) -> Option<Ipv4Addr> {
         let size = 1u32 << (32 - u32::from(self.prefix));
@@ -68,7 +90,22 @@ impl FromStr for Subnet {
                 "host bits are set; the network is {right}/{prefix}"
             )));
         }
-        Ok(Subnet { base, prefix })
+        let subnet = Subnet { base, prefix };
+        let bounds = [base, Ipv4Addr::from(u32::from(base) | !mask)];
+        // What is left of the whole is for single machines somewhere, or for those here.
+        let usable = |ip: Ipv4Addr| {
+            !(ip.octets()[0] == 0
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.octets()[0] >= 224)
+        };
+        let kept = [Subnet::LOOPBACK, Subnet::LINK_LOCAL];
+        if !bounds.into_iter().all(usable) || kept.iter().any(|kept| kept.overlaps(&subnet)) {
+            return Err(Invalid(
+                "its addresses are kept for other uses; take one of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16".into(),
+            ));
+        }
+        Ok(subnet)
     }
 }
 

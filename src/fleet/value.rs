@@ -2,6 +2,13 @@
 
 use super::name::{Domain, Invalid};
 
+/// Longest path, in bytes.
+const LONGEST_PATH: usize = 500;
+/// Longest URL or path of a request, in bytes.
+const LONGEST_URL: usize = 2000;
+/// Longest variable of an environment with its name, in bytes: no program could be started with one
+/// of 128 KiB.
+const LONGEST_VARIABLE: usize = 100_000;
 /// Least memory that Docker gives a container.
 const MEMORY_FLOOR: u64 = 6 << 20;
 
@@ -143,16 +150,65 @@ pub fn parse_folder(text: &str) -> Result<String, Invalid> {
         }
     }
     if parts.is_empty() {
-        invalid("it is the root of the whole system; name a folder of its own")
-    } else {
-        Ok(format!("/{}", parts.join("/")))
+        return invalid("it is the root of the whole system; name a folder of its own");
     }
+    if text.len() > LONGEST_PATH {
+        return invalid(format!("a path has at most {LONGEST_PATH} characters"));
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// What a root folder's path is made of: it stands bare in the router's configuration, where nothing
+/// in it may mean anything.
+pub const ROOT_IS: &str = "it is an absolute path of letters, digits and . _ - /";
+
+/// Whether a path is as [`ROOT_IS`] says.
+pub fn is_root(path: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    path.starts_with('/') && path.bytes().all(plain)
+}
+
+/// The folder on a host below which everything is kept.
+pub fn parse_root(text: &str) -> Result<String, Invalid> {
+    let root = parse_folder(text)?;
+    match is_root(&root) {
+        true => Ok(root),
+        false => invalid(ROOT_IS),
+    }
+}
+
+/// Folders of a container that are the kernel's or ours, with what is below them.
+const TAKEN: [&str; 5] = ["/dev", "/proc", "/sys", "/run/secrets", "/etc/ostler"];
+/// Folders of a container in which some of ours are, or that are ours themselves.
+const SHARED: [&str; 3] = ["/run", "/tmp", "/etc"];
+
+/// Where in a container a folder appears.
+pub fn parse_mount(text: &str) -> Result<String, Invalid> {
+    let folder = parse_folder(text)?;
+    let within = |taken: &&&str| {
+        let rest = folder.strip_prefix(**taken);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if let Some(taken) = TAKEN.iter().find(within) {
+        return invalid(format!(
+            "{taken} of a container is taken; name a folder of the image"
+        ));
+    }
+    if SHARED.contains(&folder.as_str()) {
+        return invalid(format!(
+            "{folder} of a container is needed as it is; name a folder in it"
+        ));
+    }
+    Ok(folder)
 }
 
 /// The path of a request: begins with `/`, only what may stand in a request line.
 pub fn parse_url_path(text: &str) -> Result<String, Invalid> {
     if !text.starts_with('/') {
         return invalid("it begins with /");
+    }
+    if text.len() > LONGEST_URL {
+        return invalid(format!("it has at most {LONGEST_URL} characters"));
     }
     match text
         .chars()
@@ -163,7 +219,35 @@ pub fn parse_url_path(text: &str) -> Result<String, Invalid> {
     }
 }
 
-/// Where a redirect leads: an http(s) URL with nothing in it that would end a header or a map line.
+/// What of a URL cannot be given to the router, which puts it into a header and a line of a map.
+pub fn unfit_url(url: &str) -> Option<&'static str> {
+    if url.len() > LONGEST_URL {
+        return Some("it is longer than 2000 characters");
+    }
+    let bytes = url.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let fine = match byte {
+            b'%' => bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)),
+            other => other.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(other),
+        };
+        if !fine {
+            return Some("a character in it must be written as %XX in a URL");
+        }
+    }
+    let (_, rest) = url.split_once("//")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    if authority.is_empty() {
+        return Some("it names no host");
+    }
+    if authority.contains('@') {
+        return Some("it carries a login");
+    }
+    None
+}
+
+/// Where a redirect leads: an http(s) URL that the router can be given.
 pub fn parse_redirect(text: &str) -> Result<String, Invalid> {
     let Some(rest) = text
         .strip_prefix("https://")
@@ -182,7 +266,10 @@ pub fn parse_redirect(text: &str) -> Result<String, Invalid> {
         return invalid("a login does not belong in a redirect");
     }
     host_and_port(authority)?;
-    Ok(text.to_owned())
+    match unfit_url(text) {
+        None => Ok(text.to_owned()),
+        Some(why) => invalid(why),
+    }
 }
 
 /// The domain a redirect leads to.
@@ -214,7 +301,8 @@ pub(super) fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Invalid> 
         },
     };
     let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let plain = !host.is_empty() && !host.starts_with(['-', '.']) && host.chars().all(label);
+    let length = (1..=253).contains(&host.len());
+    let plain = length && !host.starts_with(['-', '.']) && host.chars().all(label);
     if !plain && !text.starts_with('[') {
         return invalid(format!("{host:?} is not the name or address of a machine"));
     }
@@ -261,11 +349,20 @@ pub fn parse_image(text: &str) -> Result<String, Invalid> {
         }
     }
     let parts: Vec<&str> = path.split('/').collect();
+    if path.len() > 255 {
+        return wrong("its name is longer than 255 characters");
+    }
+    if path.len() == 64 && path.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return wrong("its name looks like an id");
+    }
     for (i, part) in parts.iter().enumerate() {
         let registry =
             i == 0 && parts.len() > 1 && (part.contains(['.', ':']) || *part == "localhost");
         if registry {
-            host_and_port(part)?;
+            let host = host_and_port(part)?.0;
+            if part.starts_with('[') || host.contains('_') {
+                return wrong(&format!("{part:?} is not the address of a registry"));
+            }
             continue;
         }
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
@@ -273,7 +370,12 @@ pub fn parse_image(text: &str) -> Result<String, Invalid> {
             return wrong("its name has an upper-case letter");
         }
         let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        if !part.chars().all(inner) || !edge(part.chars().next()) || !edge(part.chars().last()) {
+        // Between letters and digits stands one dot, one or two underscores, or any hyphens.
+        let between =
+            |text: &str| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-');
+        let parted = part.split(|c: char| c.is_ascii_alphanumeric()).all(between);
+        let ends = edge(part.chars().next()) && edge(part.chars().last());
+        if !part.chars().all(inner) || !ends || !parted {
             return wrong(&format!("{part:?} cannot be part of an image's name"));
         }
     }
@@ -300,6 +402,12 @@ pub fn parse_env_name(text: &str) -> Result<String, Invalid> {
         true => Ok(text.to_owned()),
         false => invalid("a variable's name has letters, digits and _, and begins with no digit"),
     }
+}
+
+/// What is wrong with a variable, its name known to be right.
+pub fn unfit_variable(name: &str, value: &str) -> Option<String> {
+    let too_long = name.len() + value.len() > LONGEST_VARIABLE;
+    too_long.then(|| format!("a variable has at most {LONGEST_VARIABLE} bytes, its name included"))
 }
 
 /// The name of a secret: a file name under `/run/secrets`.

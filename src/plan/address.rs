@@ -8,11 +8,6 @@ use crate::observe::model::ObservedHost;
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::{HostState, Labelled};
 
-/// Addresses below this one are kept for what is not a site.
-const FIRST: u32 = 10;
-/// A Linux bridge takes 1,023 ports; a few are left to others.
-const MOST: usize = 1020;
-
 /// The addresses of one network, and who holds them.
 pub(crate) struct Addresses {
     subnet: Subnet,
@@ -41,13 +36,13 @@ impl Addresses {
             subnet,
             used,
             members,
-            next: FIRST,
+            next: Subnet::SITES_FROM,
         }
     }
 
     /// The lowest free one; says what is wrong when there is none.
     pub fn take(&mut self) -> Result<Ipv4Addr, String> {
-        if self.members >= MOST {
+        if self.members >= Subnet::MEMBERS {
             return Err(format!(
                 "the network {} has {} containers; a bridge takes no more",
                 self.subnet, self.members

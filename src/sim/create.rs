@@ -1,6 +1,7 @@
 //! Making a container from what a client asked for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -290,8 +291,22 @@ impl World {
                 .unwrap_or(false);
             mounts.push((source, text("Target"), !read_only, kind != "bind"));
         }
+        let tmpfs = host_config.get("Tmpfs").and_then(Value::as_object);
+        let tmpfs = tmpfs
+            .into_iter()
+            .flat_map(|folders| folders.keys().cloned());
+        let mut places: Vec<String> = tmpfs.collect();
         let mut found = Vec::new();
         for (source, destination, writable, make) in mounts {
+            // The kernel's own: the real engine says so at the start only.
+            let within = |folder: &str| Path::new(&destination).starts_with(folder);
+            if ["/dev", "/proc", "/sys"].into_iter().any(within) {
+                return refuse(400, format!("cannot be mounted: {destination}"));
+            }
+            if places.contains(&destination) {
+                return refuse(400, format!("Duplicate mount point: {destination}"));
+            }
+            places.push(destination.clone());
             let source = match source.starts_with('/') {
                 true => source,
                 false => format!("/var/lib/docker/volumes/{source}/_data"),

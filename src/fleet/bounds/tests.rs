@@ -94,10 +94,11 @@ fn a_large_fleet_has_room() {
             .map(|n| format!("      NAME_{n}: value-of-{i}\n"))
             .collect();
         format!(
-            "  site-{i}:\n    host: web1\n    recipe: image\n    image: wiki:2\n    port: 80\n    memory: 256M\n    cpus: 1\n    pids: 100\n    connections: 100\n    domains: [s{i}.example, www.s{i}.example]\n    redirects: {{ old.s{i}.example: \"https://s{i}.example\" }}\n    health: {{ path: /status, timeout: 90 }}\n    env:\n{env}"
+            "  site-{i}:\n    host: web{}\n    recipe: image\n    image: wiki:2\n    port: 80\n    memory: 256M\n    cpus: 1\n    pids: 100\n    connections: 100\n    domains: [s{i}.example, www.s{i}.example]\n    redirects: {{ old.s{i}.example: \"https://s{i}.example\" }}\n    health: {{ path: /status, timeout: 90 }}\n    env:\n{env}",
+            i % 3
         )
     };
-    let head = "fleet: x\nhosts: { web1: { engine: ssh://a } }\nsites:\n";
+    let head = "fleet: x\nhosts: { web0: { engine: ssh://a }, web1: { engine: ssh://b }, web2: { engine: ssh://c } }\nsites:\n";
     let sites: String = (0..3000).map(site).collect();
     let source = format!("{head}{sites}");
     let size = size(&source).unwrap();

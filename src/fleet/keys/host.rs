@@ -205,7 +205,7 @@ const SYSTEM: &[&str] = &[
 const EMPTIED: &[&str] = &["run", "tmp"];
 
 fn root(host: &mut Host, at: &mut At<'_, '_>) {
-    let Some(root) = at.parsed(value::parse_folder) else {
+    let Some(root) = at.parsed(value::parse_root) else {
         return;
     };
     let first = root.split('/').nth(1).unwrap_or_default();

@@ -130,7 +130,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         synonyms: &["environment", "envs", "vars"],
         doc: "Environment, for what may be seen. Keys of `defaults` and of the site are put together.",
     }
-    read |d, at| d.site.env.extend(at.texts(value::parse_env_name, true));
+    read environment;
     write |site| texts(&site.env);
 
     service secrets::SECRETS,
@@ -201,7 +201,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         synonyms: &["volume", "volumes"],
         doc: "Where in the container the site's `www` folder appears.",
     }
-    read |d, at| own!(d, Image.mount = at.parsed(value::parse_folder).map(Some));
+    read |d, at| own!(d, Image.mount = at.parsed(value::parse_mount).map(Some));
     write |site| own!(site, Image.mount => Some(mount.as_deref()?.into()));
 
     "health" => {
@@ -294,6 +294,16 @@ fn recipe(draft: &mut Draft, at: &mut At<'_, '_>) {
         true => Limits::USUAL,
         false => Limits::default(),
     };
+}
+
+fn environment(draft: &mut Draft, at: &mut At<'_, '_>) {
+    let variables = at.texts(value::parse_env_name, true);
+    for (name, value) in &variables {
+        if let Some(why) = value::unfit_variable(name, value) {
+            at.error(format!("`env.{name}` is too long")).label(why);
+        }
+    }
+    draft.site.env.extend(variables);
 }
 
 fn domains(draft: &mut Draft, at: &mut At<'_, '_>) {

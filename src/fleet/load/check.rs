@@ -7,12 +7,49 @@ use indexmap::IndexMap;
 
 use super::Places;
 use crate::fleet::finding::Report;
-use crate::fleet::model::Host;
+use crate::fleet::model::{Host, Recipe, Site, SiteState};
 use crate::fleet::name::{Domain, Name};
+use crate::fleet::subnet::Subnet;
 
-pub(super) fn across(hosts: &IndexMap<Name, Host>, places: &Places, report: &mut Report) {
+pub(super) fn across(
+    hosts: &IndexMap<Name, Host>,
+    sites: &IndexMap<Name, Site>,
+    places: &Places,
+    report: &mut Report,
+) {
     engines(hosts, places, report);
     domains(places, report);
+    rooms(hosts, sites, places, report);
+}
+
+/// Each container has an address of its own.
+fn rooms(
+    hosts: &IndexMap<Name, Host>,
+    sites: &IndexMap<Name, Site>,
+    places: &Places,
+    report: &mut Report,
+) {
+    let mut members: HashMap<&Name, usize> = HashMap::new();
+    for site in sites.values() {
+        let has_container = !matches!(site.recipe, Recipe::Proxy { .. });
+        if has_container && site.state != SiteState::Archived {
+            *members.entry(&site.host).or_default() += 1;
+        }
+    }
+    for host in hosts.values() {
+        let room = host.subnet.map_or(Subnet::MEMBERS, |subnet| subnet.room());
+        let (Some(count), Some(at)) = (members.get(&host.name), places.engines.get(&host.name))
+        else {
+            continue;
+        };
+        if *count > room {
+            let message = format!("host `{}` has {count} sites with a container", host.name);
+            report
+                .error(at.clone(), message)
+                .label(format!("its network has room for {room}"))
+                .help("move sites to another host, or give this one a larger `subnet`: a /21 or larger takes 1020");
+        }
+    }
 }
 
 /// Containers and networks are named after the fleet, so one engine can be one host only.
@@ -86,6 +123,60 @@ fn domains(places: &Places, report: &mut Report) {
             if let Some(other) = other.filter(|other| !own.contains(other)) {
                 claim(&other, i, at, "through `redirect_www`", report);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    fn said(text: &str) -> Vec<String> {
+        let findings = crate::fleet::load(text, Path::new("f")).err();
+        let errors = findings.unwrap_or_default().into_iter();
+        errors.map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn a_host_has_room_for_its_sites() {
+        let file = |subnet: &str, sites: usize| {
+            let sites: String = (0..sites)
+                .map(|i| {
+                    format!("  s{i}: {{ host: a, recipe: static, domains: [s{i}.example] }}\n")
+                })
+                .collect();
+            format!(
+                "fleet: x\nhosts: {{ a: {{ engine: ssh://a, subnet: {subnet} }} }}\nsites:\n{sites}  \
+                 far: {{ host: a, recipe: proxy, to: \"b:80\", domains: [far.example] }}\n"
+            )
+        };
+        assert_eq!(said(&file("10.1.0.0/28", 5)), [""; 0]);
+        assert_eq!(
+            said(&file("10.1.0.0/28", 6)),
+            ["host `a` has 6 sites with a container"]
+        );
+        assert_eq!(
+            said(&file("10.1.0.0/20", 1021)),
+            ["host `a` has 1021 sites with a container"]
+        );
+        for subnet in [
+            "127.0.0.0/8",
+            "0.0.0.0/8",
+            "224.0.0.0/8",
+            "169.254.7.0/24",
+            "255.0.0.0/8",
+        ] {
+            assert_eq!(said(&file(subnet, 1)).len(), 1, "{subnet}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_names_nothing_is_not_passed_over() {
+        for source in ["file: \"\"", "command: [\"\"]", "command: [\"\", x]"] {
+            let text = format!(
+                "fleet: x\nhosts: {{ a: {{ engine: ssh://a }} }}\nsites: {{ s: {{ host: a, recipe: static, domains: [s.example], secrets: {{ KEY: {{ {source} }} }} }} }}\n"
+            );
+            assert_eq!(said(&text).len(), 1, "{source}");
         }
     }
 }

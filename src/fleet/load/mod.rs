@@ -118,7 +118,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
             site
         },
     );
-    check::across(&hosts, &places, report);
+    check::across(&hosts, &sites, &places, report);
     if hosts.is_empty() && fields.entry("hosts").is_none() {
         let at = fields
             .entry("fleet")

@@ -91,8 +91,14 @@ fn secret(word: &str, node: &Node, at: Range<usize>, report: &mut Report) -> Opt
     match (fields.get("file"), fields.get("command")) {
         (Some(file), None) => {
             let what = format!("`file` of the secret `{word}`");
-            let file = At::new(file, what, report).text()?;
-            (!file.is_empty()).then(|| SecretSpec::File(file.to_owned()))
+            let mut at = At::new(file, what, report);
+            let file = at.text()?;
+            if file.is_empty() {
+                let message = format!("{} names no file", at.what);
+                at.error(message);
+                return None;
+            }
+            Some(SecretSpec::File(file.to_owned()))
         }
         (None, Some(command)) => {
             let what = format!("`command` of the secret `{word}`");

@@ -285,3 +285,59 @@ fn private_addresses() {
         assert!(!is_private(no), "{no}");
     }
 }
+
+#[test]
+fn what_a_host_would_refuse_is_refused_here() {
+    for (root, fits) in [
+        ("/srv/ostler", true),
+        ("/data/x.y_z-1/", true),
+        ("/srv/a b", false),
+        ("/srv/\"x\"", false),
+        ("/srv/$HOME", false),
+        ("/srv/ä", false),
+    ] {
+        assert_eq!(parse_root(root).is_ok(), fits, "{root}");
+    }
+    for (mount, fits) in [
+        ("/data", true),
+        ("/var/lib/a b", true),
+        ("/devices", true),
+        ("/run/app", true),
+        ("/tmp/x", true),
+        ("/dev", false),
+        ("/dev/shm", false),
+        ("//proc/./x", false),
+        ("/sys", false),
+        ("/tmp/", false),
+        ("/run", false),
+        ("/run/secrets", false),
+        ("/run/secrets/x", false),
+    ] {
+        assert_eq!(parse_mount(mount).is_ok(), fits, "{mount}");
+    }
+    for redirect in [
+        "https://a.example/%[x]",
+        "https://a.example/%0",
+        "https://a.example/'%zz",
+    ] {
+        assert!(parse_redirect(redirect).is_err(), "{redirect}");
+    }
+    assert!(parse_redirect("https://a.example/[x]?y=%C3%A4").is_ok());
+    let long = format!("https://a.example/{}", "x".repeat(2000));
+    assert!(parse_redirect(&long).is_err());
+    assert!(host_and_port(&"a".repeat(254)).is_err());
+    for (image, fits) in [
+        ("my-registry.local:5000/a/b__c:1", true),
+        ("a--b", true),
+        ("a..b", false),
+        ("a___b", false),
+        ("a._b", false),
+        ("my_registry.local/a", false),
+        ("[::1]:5000/a", false),
+    ] {
+        assert_eq!(parse_image(image).is_ok(), fits, "{image}");
+    }
+    assert!(parse_image(&"a".repeat(64)).is_err() && parse_image(&"a".repeat(256)).is_err());
+    assert!(unfit_variable("A", &"x".repeat(99_999)).is_none());
+    assert!(unfit_variable("A", &"x".repeat(100_000)).is_some());
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Map, Table, Unfit, maps};
+use crate::fleet::value;
 use crate::record::layout::RUN;
 use crate::record::route::{CONNECTIONS, RouterConfig, SHARE, SITE_SHARE};
 
@@ -64,15 +65,13 @@ fn text(config: &RouterConfig, root: &str) -> String {
 /// A root folder's path stands bare in the configuration: nothing in it may mean anything there.
 fn checked_root(root: &str) -> Result<&str, Unfit> {
     let root = root.trim_end_matches('/');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
-    if root.starts_with('/') && root.bytes().all(plain) {
-        Ok(root)
-    } else {
-        Err(Unfit::Text {
+    match value::is_root(root) {
+        true => Ok(root),
+        false => Err(Unfit::Text {
             what: "the root folder".into(),
             text: root.to_owned(),
-            why: "it is an absolute path of letters, digits and . _ - /",
-        })
+            why: value::ROOT_IS,
+        }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::fleet::{Domain, Name};
+use crate::fleet::{Domain, Name, value};
 use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Routes by site.
@@ -205,28 +205,10 @@ fn redirect(domain: &Domain, url: &str) -> Result<String, Unfit> {
     let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
         return bad("it begins with none of https://, http:// and //");
     };
-    if url.len() > 2000 {
-        return bad("it is longer than 2000 characters");
-    }
-    let bytes = url.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let fine = match byte {
-            b'%' => bytes
-                .get(at + 1..at + 3)
-                .is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)),
-            other => other.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(other),
-        };
-        if !fine {
-            return bad("a character in it must be written as %XX in a URL");
-        }
+    if let Some(why) = value::unfit_url(url) {
+        return bad(why);
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    if authority.is_empty() {
-        return bad("it names no host");
-    }
-    if authority.contains('@') {
-        return bad("it carries a login");
-    }
     match rest.len() == authority.len() {
         true => Ok(format!("keep|{url}")),
         false => Ok(format!("to|{url}")),

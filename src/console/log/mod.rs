@@ -6,7 +6,7 @@
 mod action;
 mod bars;
 mod buffer;
-mod clean;
+pub mod clean;
 mod intake;
 mod judge;
 mod level;

@@ -1,0 +1,162 @@
+//! What others write and ostler reads, one function each: bytes go in, and whatever they are, nothing
+//! panics, nothing grows without end, and what was understood is told without harm. Fuzzers and
+//! `tests/fuzz.rs` feed them.
+
+use std::path::Path;
+
+use bollard::models::{ContainerInspectResponse, Network, SystemInfo};
+use ostler::apply::journal;
+use ostler::console::log::clean;
+use ostler::engine::decode::{Frames, Lines};
+use ostler::engine::{ListedContainer, ListedImage};
+use ostler::fleet;
+use ostler::host::{archive, state};
+use ostler::observe::convert;
+use ostler::record::{Labelled, StateRead};
+use ostler::walk::saved::Saved;
+
+/// A function that is fed.
+pub type Feed = fn(&[u8]);
+
+/// All of them, by name.
+pub const ALL: [(&str, Feed); 7] = [
+    ("fleet_file", fleet_file),
+    ("saved_plan", saved_plan),
+    ("journal", journal),
+    ("records", records),
+    ("engine_answers", engine_answers),
+    ("log_frames", log_frames),
+    ("tar_answers", tar_answers),
+];
+
+/// No text that is shown may move the cursor, switch colours or turn the direction of writing.
+fn harmless(text: &str) {
+    let harmful = |c: char| !matches!(c, '\n' | '\t') && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
+    assert!(!text.contains(harmful), "{text:?}");
+}
+
+/// The fleet file: what is read is written and read again alike; what is refused is told.
+pub fn fleet_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let path = Path::new("fleet.yml");
+    match fleet::load(text, path) {
+        Ok(loaded) => {
+            let written = fleet::to_yaml(&loaded.fleet);
+            match fleet::load(&written, path) {
+                Ok(again) => assert_eq!(again.fleet, loaded.fleet, "{written}"),
+                Err(findings) => panic!("{findings:?}\n{written}"),
+            }
+        }
+        Err(findings) => {
+            assert!(!findings.is_empty());
+            harmless(&fleet::render(&findings, text, path, false));
+        }
+    }
+}
+
+/// A plan kept in a file.
+pub fn saved_plan(bytes: &[u8]) {
+    match Saved::from_bytes(bytes) {
+        Ok(saved) => {
+            let written = saved.to_bytes().expect("a plan can be written");
+            assert_eq!(Saved::from_bytes(&written).expect("and read"), saved);
+            assert!(saved.moved(&saved.plan, &saved.made_from).is_empty());
+        }
+        Err(error) => harmless(&error.to_string()),
+    }
+}
+
+/// A journal, the operator's own or a host's.
+pub fn journal(bytes: &[u8]) {
+    if let Some(entry) = journal::read(bytes) {
+        assert!(entry.operations.len() <= bytes.len());
+    }
+}
+
+/// What ostler keeps on a host: the records of a host, of its router, of a site, the note of an
+/// apply; and the labels of a lock.
+pub fn records(bytes: &[u8]) {
+    let names = [
+        "host",
+        "router",
+        "sites/blog",
+        "applying-20260101T000000Z-1",
+    ];
+    for name in names {
+        let file = archive::Entry::file(&format!("state/{name}.json"), 0o600, 0, bytes);
+        let tar = archive::pack(&[file]).expect("one small file can be packed");
+        match state::from_archive(tar.as_slice()) {
+            Ok(StateRead::Damaged { why }) => harmless(&why),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// What an engine answers: the list, an inspect, networks, images, what it says of itself.
+pub fn engine_answers(bytes: &[u8]) {
+    if let Ok(rows) = serde_json::from_slice::<Vec<ListedContainer>>(bytes) {
+        for row in rows {
+            let container = convert::container(row);
+            let _ = (container.role(), container.asked_address());
+        }
+    }
+    if let Ok(answer) = serde_json::from_slice::<ContainerInspectResponse>(bytes) {
+        convert::inspected(&answer, "28.0", false);
+    }
+    if let Ok(rows) = serde_json::from_slice::<Vec<Network>>(bytes) {
+        for row in rows {
+            convert::network(row);
+        }
+    }
+    if let Ok(rows) = serde_json::from_slice::<Vec<ListedImage>>(bytes) {
+        convert::images(rows);
+    }
+    let _ = serde_json::from_slice::<SystemInfo>(bytes);
+}
+
+/// A log's stream, cut where the network cuts it: the same comes out however it is cut, and no line
+/// of it can do anything to a terminal.
+pub fn log_frames(bytes: &[u8]) {
+    for framed in [None, Some(true), Some(false)] {
+        let whole = output(framed, [bytes]);
+        let cut = bytes.first().map_or(1, |first| usize::from(first % 17) + 1);
+        assert_eq!(whole, output(framed, bytes.chunks(cut)), "{framed:?}");
+        for line in whole.0.split(|b| *b == b'\n') {
+            harmless(&clean::plain(line));
+        }
+    }
+    let mut lines = Lines::default();
+    lines.push(bytes);
+    while let Ok(Some(line)) = lines.next_line() {
+        assert!(!line.contains(&b'\n'));
+    }
+}
+
+/// All that was written to either stream, and whether it could be understood to its end.
+fn output<'a>(framed: Option<bool>, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
+    let mut frames = Frames::new(framed);
+    let mut all = Vec::new();
+    for piece in pieces {
+        frames.push(piece);
+        loop {
+            match frames.next_chunk() {
+                Ok(Some(chunk)) => all.extend_from_slice(&chunk.bytes),
+                Ok(None) => break,
+                Err(_) => return (all, false),
+            }
+        }
+    }
+    (all, true)
+}
+
+/// An archive, as an engine answers with one.
+pub fn tar_answers(bytes: &[u8]) {
+    if let Ok(entries) = archive::unpack(bytes) {
+        let content: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+        assert!(content <= bytes.len());
+    }
+    let _ = archive::header(bytes);
+    let _ = state::from_archive(bytes);
+}

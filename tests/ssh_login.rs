@@ -68,6 +68,7 @@ fn a_passphrase_is_asked_once_for_all_hosts() {
         let Question::Text {
             host,
             prompt,
+            by_host: false,
             visible,
             again,
         } = &asked[1]
@@ -299,12 +300,15 @@ fn passwords_and_the_hosts_own_questions_are_put_to_the_operator() {
             visible,
             again,
             host,
+            by_host,
         } = &asked[1]
         else {
             panic!("{asked:?}");
         };
         assert!(prompt.to_lowercase().contains("password"), "{prompt}");
         assert_eq!((host.as_str(), *visible, *again), ("web1", false, true));
+        // Its own words are not taken for ours.
+        assert_eq!(*by_host, way != "password", "{way}");
         // The next login knows it, and another machine under the same address is not told.
         sshd.lets_in_with(&Headless, &answered);
         sshd.write(

@@ -31,7 +31,9 @@ pub const ALL: [(&str, Feed); 7] = [
 
 /// No text that is shown may move the cursor, switch colours or turn the direction of writing.
 fn harmless(text: &str) {
-    let harmful = |c: char| !matches!(c, '\n' | '\t') && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
+    let harmful = |c: char| {
+        !matches!(c, '\n' | '\t') && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))
+    };
     assert!(!text.contains(harmful), "{text:?}");
 }
 

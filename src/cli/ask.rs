@@ -134,16 +134,22 @@ fn host_key(
 fn prompt(question: &Question, err: &mut impl Write) -> std::io::Result<()> {
     let Question::Text {
         host,
-        prompt,
+        by_host,
         again,
         ..
     } = question
     else {
         return Ok(());
     };
-    let prompt = text::line(prompt);
-    let wrong = if *again { "That was wrong. " } else { "" };
-    write!(err, "{wrong}{}: {} ", text::line(host), ended(&prompt))?;
+    let prompt = text::line(&question.words());
+    let (host, wrong) = (
+        text::line(host),
+        if *again { "That was wrong. " } else { "" },
+    );
+    match by_host {
+        true => write!(err, "{wrong}{host} itself asks {prompt} ")?,
+        false => write!(err, "{wrong}{host}: {} ", ended(&prompt))?,
+    }
     err.flush()
 }
 
@@ -408,13 +414,21 @@ mod tests {
 
     #[test]
     fn prompts_end_with_a_colon() {
-        for (again, prompt_, said) in [
-            (false, "passphrase of /k", "web1: passphrase of /k: "),
-            (true, "Password:", "That was wrong. web1: Password: "),
+        for (by_host, again, prompt_, said) in [
+            (false, false, "passphrase of /k", "web1: passphrase of /k: "),
+            (false, true, "password?", "That was wrong. web1: password? "),
+            // Whatever a host asks for, it is seen that it is the host.
+            (
+                true,
+                false,
+                "passphrase of /k” ",
+                "web1 itself asks “passphrase of /k\"” ",
+            ),
         ] {
             let question = Question::Text {
                 host: "web1".into(),
                 prompt: prompt_.into(),
+                by_host,
                 visible: false,
                 again,
             };

@@ -151,6 +151,7 @@ mod tests {
         Question::Text {
             host: host.into(),
             prompt: "passphrase of /home/me/.ssh/id_ed25519".into(),
+            by_host: false,
             visible: false,
             again: false,
         }

@@ -159,6 +159,7 @@ mod tests {
         Question::Text {
             host: "web2.example.net".into(),
             prompt: "passphrase of /home/me/.ssh/id_ed25519".into(),
+            by_host: false,
             visible: false,
             again,
         }

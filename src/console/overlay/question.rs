@@ -21,9 +21,12 @@ pub fn banner(model: &Model) -> Option<Spans> {
     let asked = model.questions.front()?;
     let what = match &asked.question {
         Question::HostKey { kind, .. } => format!("shows an unknown {} key", clean(kind)),
-        Question::Text { prompt, again, .. } => {
+        Question::Text { by_host, again, .. } => {
             let again = if *again { "again, " } else { "" };
-            format!("asks {again}for {}", clean(prompt))
+            let itself = if *by_host { "itself asks" } else { "asks" };
+            let link = if *by_host { "" } else { "for " };
+            let words = asked.question.words();
+            format!("{itself} {again}{link}{}", clean(&words))
         }
     };
     let more = match model.questions.len() {
@@ -147,7 +150,7 @@ fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Part> {
             say(Role::Text, "");
         }
         Question::Text {
-            prompt,
+            by_host,
             again,
             visible,
             ..
@@ -155,7 +158,10 @@ fn lines(model: &Model, dialog: &Dialog, room: usize) -> Vec<Part> {
             if *again {
                 say(Role::Bad, "That was not it.");
             }
-            say(Role::Text, &clean(prompt));
+            if *by_host {
+                say(Role::Dim, "The host itself asks, in its own words:");
+            }
+            say(Role::Text, &clean(&question.words()));
             if !visible {
                 say(
                     Role::Dim,

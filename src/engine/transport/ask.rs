@@ -25,6 +25,8 @@ pub enum Question {
         /// What is asked: `passphrase of /home/me/.ssh/id_ed25519`, or the host's own words, with
         /// control characters removed.
         prompt: String,
+        /// These are the host's own words: they may ask for anything, and are shown as such.
+        by_host: bool,
         /// Whether what is typed may be seen.
         visible: bool,
         /// The answer before this one was wrong.
@@ -33,6 +35,20 @@ pub enum Question {
 }
 
 impl Question {
+    /// What is asked, where the host's own words cannot be taken for ours: those stand in quotation
+    /// marks, of which they have none themselves.
+    pub fn words(&self) -> String {
+        match self {
+            Question::HostKey { kind, .. } => kind.clone(),
+            Question::Text {
+                prompt, by_host, ..
+            } => match by_host {
+                true => format!("“{}”", prompt.replace(['“', '”'], "\"").trim()),
+                false => prompt.clone(),
+            },
+        }
+    }
+
     /// The host that the question is about, as the operator wrote it.
     pub fn host(&self) -> &str {
         match self {

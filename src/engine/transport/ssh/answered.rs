@@ -190,6 +190,7 @@ mod tests {
         Question::Text {
             host: "web1".into(),
             prompt: "passphrase of k".into(),
+            by_host: false,
             visible: false,
             again: false,
         }

@@ -30,6 +30,7 @@ impl Login<'_> {
                     let question = Question::Text {
                         host: self.hop.name.clone(),
                         prompt: format!("password of {} on {}", self.hop.user, self.hop.name),
+                        by_host: false,
                         visible: false,
                         again: wrong.is_some(),
                     };
@@ -200,6 +201,7 @@ impl Person<'_> {
         let question = Question::Text {
             host: self.host.to_owned(),
             prompt: words.clone(),
+            by_host: true,
             visible: prompt.echo,
             again: self.again,
         };

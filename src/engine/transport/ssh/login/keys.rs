@@ -273,6 +273,7 @@ impl Login<'_> {
         let question = Question::Text {
             host: self.hop.name.clone(),
             prompt: one_line(name),
+            by_host: false,
             visible: false,
             again,
         };

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
-
+use super::git::{ASK, ask, git};
+use crate::file;
 use crate::plan::{Plan, show};
 use crate::text::plain;
 
-/// Longest time a question to git may take.
-const ASK: Duration = Duration::from_secs(5);
 /// Longest time a commit may take, its hooks included.
 const COMMIT: Duration = Duration::from_secs(120);
 /// Longest message.
@@ -60,25 +58,46 @@ impl Standing {
     }
 }
 
-/// Looks at how the file stands in git.
+/// Looks at how the file stands in git: its bytes are compared with what was committed, for git runs
+/// filters of the repository where it compares them.
 pub async fn standing(path: &Path) -> Standing {
-    let Some((folder, file)) = place(path) else {
+    let Some((folder, name)) = place(path) else {
         return Standing::Outside;
     };
-    let args = [
-        "status",
-        "--porcelain=v1",
-        "--untracked-files=normal",
-        "--",
-        &file,
-    ];
-    let Some(out) = ask(&folder, &args).await else {
+    let object = format!("HEAD:./{name}");
+    let args = ["ls-files", "--stage", "-z", "--", &literal(&name)];
+    let Some(staged) = ask(&folder, &args).await else {
         return Standing::Outside;
     };
-    match out.get(..2) {
-        None => Standing::Committed,
-        Some(b"??") => Standing::New,
-        Some(_) => Standing::Changed,
+    let committed = ask(&folder, &["rev-parse", "--verify", "--quiet", &object]).await;
+    let Some(committed) = committed else {
+        if !staged.is_empty() {
+            return Standing::Changed;
+        }
+        let ignored = ask(
+            &folder,
+            &["check-ignore", "--quiet", "--", &format!("./{name}")],
+        )
+        .await;
+        return match ignored {
+            Some(_) => Standing::Committed,
+            None => Standing::New,
+        };
+    };
+    let committed = committed.trim_ascii_end();
+    // Mode, name of the object, stage and path.
+    let staged = staged.split(|byte| *byte == b' ').nth(1);
+    if staged != Some(committed) {
+        return Standing::Changed;
+    }
+    let Some(bytes) = ask(&folder, &["cat-file", "blob", &object]).await else {
+        return Standing::Changed;
+    };
+    let path = path.to_owned();
+    let same = move || path.is_file() && file::read(&path, bytes.len()).is_ok_and(|it| it == bytes);
+    match tokio::task::spawn_blocking(same).await {
+        Ok(true) => Standing::Committed,
+        _ => Standing::Changed,
     }
 }
 
@@ -90,6 +109,7 @@ pub async fn standing(path: &Path) -> Standing {
 pub async fn commit(path: &Path, message: &str) -> Result<(String, String), CommitError> {
     let outside = || CommitError::NoRepository(plain(&path.display().to_string()));
     let (folder, file) = place(path).ok_or_else(outside)?;
+    let literal = literal(&file);
     let dir = ask(&folder, &["rev-parse", "--absolute-git-dir"]).await;
     let dir = dir.and_then(|out| String::from_utf8(out).ok());
     let dir = PathBuf::from(dir.ok_or_else(outside)?.trim_end_matches('\n'));
@@ -106,10 +126,11 @@ pub async fn commit(path: &Path, message: &str) -> Result<(String, String), Comm
     }
     if standing(path).await == Standing::New {
         // `commit --only` takes files that git knows; this makes it known, without its content.
-        ask(&folder, &["add", "--intent-to-add", "--", &file]).await;
+        let adding = git(&folder, &["add", "--intent-to-add", "--", &literal]).output();
+        let _ = tokio::time::timeout(ASK, adding).await;
     }
     let message: String = plain(message).chars().take(MESSAGE).collect();
-    let args = ["commit", "--only", "-m", &message, "--", &file];
+    let args = ["commit", "--only", "-m", &message, "--", &literal];
     let running = git(&folder, &args).stderr(Stdio::piped()).output();
     let out = match tokio::time::timeout(COMMIT, running).await {
         Ok(Ok(out)) => out,
@@ -149,37 +170,16 @@ pub fn message(plan: &Plan, otherwise: &str) -> String {
     }
 }
 
+/// A name that looks like one of git's patterns is taken literally.
+fn literal(file: &str) -> String {
+    format!(":(literal){file}")
+}
+
 /// The folder git is asked in, and the file's name in it.
 fn place(path: &Path) -> Option<(PathBuf, String)> {
     let path = std::fs::canonicalize(path).ok()?;
-    // A name that looks like one of git's patterns is taken literally.
-    let file = format!(":(literal){}", path.file_name()?.to_str()?);
+    let file = path.file_name()?.to_str()?.to_owned();
     Some((path.parent()?.to_owned(), file))
-}
-
-fn git(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    command
-        .arg("-C")
-        .arg(folder)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Nothing of it may ask on the terminal that the console has.
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_EDITOR", "true")
-        .env_remove("GPG_TTY")
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
-
-/// Standard output of a question to git; `None`: no git, no repository, no answer in time.
-async fn ask(folder: &Path, args: &[&str]) -> Option<Vec<u8>> {
-    let running = git(folder, args).env("GIT_OPTIONAL_LOCKS", "0").output();
-    let out = tokio::time::timeout(ASK, running).await.ok()?.ok()?;
-    out.status.success().then_some(out.stdout)
 }
 
 #[cfg(test)]

@@ -5,17 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 
-use crate::file::{self, program};
+use super::git;
+use crate::file;
 use crate::fleet::{Fleet, Name, bounds, file_hash};
 use crate::observe::model::{Lineage, Observed};
 
-/// Longest time one question to git may take.
-const GIT: Duration = Duration::from_secs(5);
 /// How many earlier versions of the file are looked at.
 const VERSIONS: &str = "-n200";
 /// How many applied versions are remembered.
@@ -116,13 +113,9 @@ impl Place {
         })
     }
 
-    /// Standard output of a git command that succeeded in time.
+    /// Standard output of a question to git that succeeded in time.
     async fn git(&self, args: &[&str]) -> Option<Vec<u8>> {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(&self.folder).args(args);
-        git.env("GIT_OPTIONAL_LOCKS", "0");
-        let out = program::output(git, bounds::LARGEST, GIT).await.ok()?;
-        out.status.success().then_some(out.bytes)
+        git::ask(&self.folder, args).await
     }
 
     async fn descends_from(&self, commit: &str) -> bool {
@@ -142,7 +135,7 @@ impl Place {
             return Vec::new();
         };
         let list = String::from_utf8_lossy(&list).into_owned();
-        let deadline = tokio::time::Instant::now() + GIT;
+        let deadline = tokio::time::Instant::now() + git::ASK;
         let mut versions = Vec::new();
         for commit in list.lines() {
             let object = format!("{commit}:./{}", self.file);

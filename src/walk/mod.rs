@@ -6,6 +6,7 @@ pub mod back;
 pub mod carry;
 pub mod commit;
 pub mod fleet_file;
+mod git;
 pub mod history;
 pub mod lineage;
 pub mod look;

@@ -118,6 +118,8 @@ impl World {
             clients: clients.clone(),
             secrets: Arc::new(secret::Sources {
                 folder: "/nonexistent".into(),
+                file: None,
+                trust: ostler::walk::Trust::always(),
             }),
             operator: Operator::current(),
             pace: Pace::default(),

@@ -28,6 +28,8 @@ async fn refusals(text: &str, fleet: Fleet) -> Vec<String> {
     std::fs::write(folder.path().join("key"), "s3cret").unwrap();
     let sources = Sources {
         folder: folder.path().to_owned(),
+        file: None,
+        trust: ostler::walk::Trust::always(),
     };
     let host = &fleet.hosts["here"];
     let seen = scan(&client, host, &fleet, Some(&sources), &Inspect::Needed)

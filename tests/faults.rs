@@ -88,6 +88,8 @@ impl Stage {
     fn sources(&self) -> Sources {
         Sources {
             folder: self.folder.path().to_owned(),
+            file: None,
+            trust: ostler::walk::Trust::always(),
         }
     }
 

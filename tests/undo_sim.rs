@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ostler::apply::{self, Context, Operator, Outcome, Pace};
+use ostler::engine::transport::ask::Headless;
 use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, SecretSpec, Site, file_hash, load};
 use ostler::host::service::secrets::{SecretBytes, SecretFuture, SecretSource};
@@ -20,7 +21,7 @@ use ostler::walk::carry::{Carried, carry};
 use ostler::walk::lineage;
 use ostler::walk::look::{Known, Reach};
 use ostler::walk::search::Search;
-use ostler::walk::{Ask, FleetFile, FleetFileError, Outset, Proposal, Wish};
+use ostler::walk::{Ask, FleetFile, FleetFileError, Outset, Proposal, Trust, Wish};
 use tokio_util::sync::CancellationToken;
 
 const NOW: i64 = 1_800_000_000;
@@ -190,6 +191,7 @@ impl World {
             observed: &observed,
             clients: &self.clients,
             secrets: &self.sources,
+            trust: &Trust::on_call(),
             state: Some(&state),
         };
         Box::pin(search.ways(run)).await
@@ -197,6 +199,10 @@ impl World {
 
     /// What an operator whose file says `mine` is proposed, by connections that there are.
     async fn propose(&self, mine: &str, ask: Ask) -> Proposal {
+        self.propose_to(&Trust::on_call(), mine, ask).await
+    }
+
+    async fn propose_to(&self, trust: &Trust, mine: &str, ask: Ask) -> Proposal {
         let path = self.path("fleet.yml");
         std::fs::write(&path, mine).unwrap();
         let (file, _) = FleetFile::load(&path).unwrap();
@@ -210,6 +216,7 @@ impl World {
             file,
             state: Some(self.path("state")),
             reach: Reach::Known(known),
+            trust: trust.clone(),
         };
         let wish = Wish {
             ask,
@@ -311,6 +318,35 @@ async fn what_this_operator_applied_before_is_read_again() {
     assert_eq!(world.sources.asked(), [command()]);
     assert_eq!(way.kept_by, None);
     world.go(&way).await;
+}
+
+#[tokio::test]
+async fn no_command_runs_that_was_never_said_yes_to() {
+    let touch = "PASSWORD: { command: [touch, ran] }";
+    let (before, mine) = (text("a", touch), text("b", FILE));
+    let (world, run) = kept(&before, &mine, creates).await;
+    let (path, state, ran) = (
+        world.path("fleet.yml"),
+        world.path("state"),
+        world.path("ran"),
+    );
+    std::fs::write(world.path("password"), "x").unwrap();
+    let asking = Trust::asking(Arc::new(Headless), Some(state.clone()));
+    // From a host, it does not run whatever is trusted; and the own one, unseen, does not either.
+    for own in [false, true] {
+        if own {
+            std::fs::write(&path, &mine).unwrap();
+            let fleet = world.fleet(&before);
+            lineage::remember(&state, &path, before.as_bytes(), &fleet).unwrap();
+        }
+        for trust in [&asking, &Trust::on_call(), &Trust::always()] {
+            let ask = Ask::Undo(run.clone());
+            let proposal = world.propose_to(trust, &mine, ask).await;
+            assert_eq!(proposal.parts.len(), 1);
+            let may = own && format!("{trust:?}") == "Trust(always)";
+            assert_eq!(ran.exists(), may, "{own} {trust:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

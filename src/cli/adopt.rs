@@ -11,7 +11,6 @@ use crate::walk::Ask as Asked;
 /// Edits the file by what is live, and records it on the host: through the same walk as every
 /// change, so that all of it is shown before.
 pub async fn run(context: &Context, args: &AdoptArgs) -> Result<Exit, Failure> {
-    context.may_change("adopt")?;
     let file = context.load()?;
     let name = site::known(&file, &args.site)?;
     let ask = Asked::Adopt(vec![name.clone()], args.fields.clone());

@@ -13,13 +13,17 @@ use crate::walk::{Ask, Wish};
 
 /// Shows the plan, asks, and makes it so.
 pub async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
-    context.may_change("apply")?;
     let saved = args.file.as_deref().map(read).transpose()?;
     let mut context = context.clone();
     if let Some(saved) = &saved {
         if !context.global.only.is_empty() && context.global.only != saved.only {
             return Err(Failure::new(
                 "--only cannot change what a saved plan is about",
+            ));
+        }
+        if args.stop_unknown && !saved.stop_unknown {
+            return Err(Failure::new(
+                "--stop-unknown cannot change what a saved plan does",
             ));
         }
         context.global.only.clone_from(&saved.only);

@@ -15,41 +15,42 @@ use super::site::option::KeyOptions;
 #[derive(Debug, Parser)]
 #[command(name = "ostler", version, subcommand_value_name = "COMMAND")]
 pub struct Cli {
-    /// What every command understands.
-    #[command(flatten)]
-    pub global: Global,
-    /// One engine to look at.
-    #[command(flatten)]
-    pub engine: EngineArg,
     /// What to do; the console when absent.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What every command understands.
-#[derive(Debug, Clone, Args)]
+/// What every command can be given; which honours what is said in [`super::options`], and there each
+/// command gets them.
+#[derive(Debug, Clone, Default, Args)]
 pub struct Global {
     /// The fleet file; else ./fleet.yml, else fleet.yml in the configuration directory
     #[arg(
         long,
-        global = true,
         env = "OSTLER_FLEET",
         hide_env_values = true,
         value_name = "FILE"
     )]
     pub fleet: Option<PathBuf>,
+    /// It was said by the option, not by the environment.
+    #[arg(skip)]
+    pub fleet_by_option: bool,
     /// On-call mode: nothing that changes a host leaves this process
-    #[arg(long, global = true, env = "OSTLER_READ_ONLY", hide_env_values = true,
+    #[arg(long, env = "OSTLER_READ_ONLY", hide_env_values = true,
           value_parser = FalseyValueParser::new())]
     pub read_only: bool,
     /// Only these sites: site=GLOB, host=GLOB, account=GLOB (repeatable)
-    #[arg(long, global = true, value_name = "WHAT=GLOB")]
+    #[arg(long, value_name = "WHAT=GLOB")]
     pub only: Vec<String>,
+    /// Run the commands that the fleet file names as sources of secrets without asking, also those
+    /// that you have not seen before: for scripts
+    #[arg(long)]
+    pub trust_commands: bool,
     /// Say more: with errors, what caused them
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// No colours
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub no_color: bool,
 }
 
@@ -69,15 +70,6 @@ pub struct EngineArg {
 }
 
 impl EngineArg {
-    /// This one, or the one given before the command.
-    pub fn or(self, above: EngineArg) -> EngineArg {
-        EngineArg {
-            address: self.address.or(above.address),
-            tls: self.tls.or(above.tls),
-            insecure: self.insecure || above.insecure,
-        }
-    }
-
     /// The hosts of a fleet file are meant, which says itself how each is spoken to.
     pub fn only_fleet(&self) -> Result<(), Failure> {
         match self.tls.is_some() || self.insecure {
@@ -110,8 +102,6 @@ pub enum Command {
     /// Say how the fleet is, on one screen
     Status {
         #[command(flatten)]
-        engine: EngineArg,
-        #[command(flatten)]
         json: Json,
     },
     /// List the sites: what should be and what is
@@ -121,8 +111,6 @@ pub enum Command {
     },
     /// List the hosts
     Hosts {
-        #[command(flatten)]
-        engine: EngineArg,
         #[command(flatten)]
         json: Json,
     },
@@ -139,8 +127,6 @@ pub enum Command {
     Logs(LogArgs),
     /// Say what would get in the way on a host, with the remedy
     Doctor {
-        #[command(flatten)]
-        engine: EngineArg,
         #[command(flatten)]
         json: Json,
     },
@@ -237,6 +223,7 @@ pub struct UndoArgs {
 #[derive(Debug, Clone, Args)]
 pub struct JournalArgs {
     /// One apply, by its name or the beginning of it: every operation, why, and how it ended
+    #[arg(conflicts_with_all = ["since", "number"])]
     pub run: Option<String>,
     /// Only from then on: 10m, 2h, 3d ago, or a time such as 2026-11-21T08:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -326,9 +313,6 @@ fn variable(text: &str) -> Result<(String, String), String> {
 pub struct InitArgs {
     /// Where to write [default: ./fleet.yml]
     pub file: Option<PathBuf>,
-    /// The engine.
-    #[command(flatten)]
-    pub engine: EngineArg,
 }
 
 /// Arguments of `import`.
@@ -354,9 +338,6 @@ pub struct ImportArgs {
 pub struct LogArgs {
     /// The site; with --host, a container
     pub site: String,
-    /// The engine.
-    #[command(flatten)]
-    pub engine: EngineArg,
     /// Go on as the log grows
     #[arg(short, long)]
     pub follow: bool,
@@ -425,14 +406,7 @@ pub struct DemoArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-
-    #[test]
-    fn arguments_do_not_contradict_each_other() {
-        Cli::command().debug_assert();
-    }
 
     #[test]
     fn times_are_read() {

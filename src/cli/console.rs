@@ -17,7 +17,8 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(failure(ConsoleError::NoTerminal));
     }
-    let (subject, mode) = match engine.address {
+    let mode = context.mode;
+    let subject = match engine.address {
         Some(_) => {
             let host = context.lone(engine)?.fleet.hosts.values().next().cloned();
             let host = host.ok_or_else(|| Failure::new("no engine"))?;
@@ -26,18 +27,17 @@ pub async fn run(context: &Context, engine: &EngineArg) -> Result<Exit, Failure>
             if !matches!(host.engine, EngineAddress::Ssh { .. }) {
                 Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
             }
-            (Subject::Host(Box::new(host)), Mode::OnCall)
+            Subject::Host(Box::new(host))
         }
         None => {
             engine.only_fleet()?;
-            (Subject::Fleet(context.load()?), context.mode)
+            Subject::Fleet(context.load()?)
         }
     };
     // What a login asks is asked in the console, not on the terminal under it.
     let desk = Arc::new(Desk::of(context.network.answered().clone()));
     let asked = Context {
         network: context.network.clone().asked_by(desk.clone()),
-        mode,
         ..context.clone()
     };
     let options = ConsoleOptions {

@@ -14,7 +14,8 @@ use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Isolate, Name, Ports, Selection};
 use crate::walk::fleet_file::folder_of;
 use crate::walk::look::{Closely, Connect, Reach, Seen, Sites, look};
-use crate::walk::{FleetFile, FleetFileError, Outset};
+use crate::walk::trust::Distrust;
+use crate::walk::{FleetFile, FleetFileError, Outset, Trust};
 
 /// What one run of the program was told, on the command line, in the environment and in the
 /// configuration.
@@ -28,6 +29,8 @@ pub struct Context {
     pub out: Out,
     /// How hosts are reached.
     pub network: Network,
+    /// What of a fleet file's sources of secrets may be read here.
+    pub trust: Trust,
 }
 
 /// `OSTLER_SSH_CONFIG` names another `ssh_config` than the operator's own.
@@ -39,15 +42,28 @@ fn ssh_options() -> SshOptions {
 }
 
 impl Context {
-    /// Reads the configuration. On-call mode is on when anything asks for it.
-    pub fn new(global: Global, out: Out) -> Result<Self, Failure> {
+    /// Reads the configuration. On-call mode is on when anything asks for it, and where `looks` says
+    /// that one engine is looked at.
+    pub fn new(global: Global, looks: bool, out: Out) -> Result<Self, Failure> {
         let config = config::load()?;
-        let on_call = global.read_only || config.mode == config::Mode::OnCall;
+        let on_call = looks || global.read_only || config.mode == config::Mode::OnCall;
         let mode = if on_call { Mode::OnCall } else { Mode::Full };
+        if on_call && global.trust_commands {
+            return Err(
+                Failure::new("on-call mode runs no commands: --trust-commands is refused")
+                    .help("leave it out; what cannot be compared is said"),
+            );
+        }
+        let trust = match (mode, global.trust_commands) {
+            (Mode::OnCall, _) => Trust::on_call(),
+            (Mode::Full, true) => Trust::always(),
+            (Mode::Full, false) => Trust::asking(super::ask::here(), config::state_directory()),
+        };
         Ok(Context {
             global,
             mode,
             out,
+            trust,
             network: Network::asking(super::ask::here()).with_ssh(ssh_options()),
         })
     }
@@ -160,6 +176,7 @@ impl Context {
             file: file.clone(),
             state: config::state_directory(),
             reach: Reach::Anew(self.connect()),
+            trust: self.trust.clone(),
         }
     }
 
@@ -178,6 +195,12 @@ impl Context {
         let reach = Reach::Anew(self.connect());
         let looking = look(&file.fleet, &sites, None, closely, reach);
         looking.await.map_err(|invalid| Failure::of(&invalid))
+    }
+}
+
+impl From<Distrust> for Failure {
+    fn from(distrust: Distrust) -> Failure {
+        Failure::of(&distrust).help(distrust.help())
     }
 }
 

@@ -16,10 +16,14 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
     if engine.address.is_none() && context.find_fleet().is_ok() {
         engine.only_fleet()?;
         let fleet = context.load()?.fleet;
+        let selection = context.select()?;
+        let known = selection.check(&fleet, &[]);
+        known.map_err(|unknown| Failure::of(&unknown))?;
         let name = fleet.name.to_string();
         return Ok(fleet
             .hosts
             .values()
+            .filter(|host| selection.reaches_host(&fleet, host.name.as_str()))
             .map(|host| Patient {
                 fleet: Some(name.clone()),
                 name: host.name.to_string(),
@@ -30,6 +34,12 @@ pub fn patients(context: &Context, engine: &EngineArg) -> Result<Vec<Patient>, F
                 isolate: host.isolate,
             })
             .collect());
+    }
+    if !context.global.only.is_empty() {
+        return Err(
+            Failure::new("--only picks hosts of a fleet file, and there is none")
+                .help("leave it out, or name the file: --fleet FILE"),
+        );
     }
     let found = super::engine::here(engine)?;
     let name = found.context.as_deref().unwrap_or("this engine");

@@ -12,7 +12,7 @@ use crate::observe::model::HostObservation;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
 use crate::text::{self, count};
-use crate::walk::look::{Closely, Seen};
+use crate::walk::look::{Closely, Seen, Sites, meant};
 
 /// A host, as `drift --json` tells it.
 #[derive(Debug, Serialize)]
@@ -23,12 +23,19 @@ struct HostJson<'a> {
     why: Option<&'a str>,
     /// What of it could not be looked at.
     unknown: Vec<String>,
+    /// What could not be compared with where it comes from.
+    uncompared: Vec<String>,
     /// What was applied there cannot be read: nothing was compared.
     #[serde(skip)]
     damaged: bool,
 }
 
 impl HostJson<'_> {
+    /// Whether nothing of it was left out.
+    fn is_known(&self) -> bool {
+        self.unknown.is_empty() && self.uncompared.is_empty()
+    }
+
     fn is_compared(&self) -> bool {
         self.answered && !self.damaged
     }
@@ -43,9 +50,16 @@ struct DriftJson<'a> {
 /// Says what differs between what was last applied, what is live, and the file. Changes nothing.
 pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
-    let sources = file.secrets();
+    let selection = context.select()?;
+    let selected = Sites::Selected(selection.clone());
+    let meant = meant(&file.fleet, &selected);
+    context
+        .trust
+        .settle(&file.path, &file.folder(), meant)
+        .await?;
+    let sources = file.secrets(&context.trust);
     let look = Closely::to_plan(&*sources);
-    let seen = context.look(&file, &context.select()?, look).await?;
+    let seen = context.look(&file, &selection, look).await?;
     let found = of(&file.fleet, &seen);
     let hosts = hosts(&seen);
     match json {
@@ -80,6 +94,7 @@ fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
                 answered: true,
                 why: None,
                 unknown: drift::unknown(host),
+                uncompared: drift::uncompared(host, |site| seen.takes(site)),
                 damaged: matches!(host.state, StateRead::Damaged { .. }),
             },
             HostObservation::Unreachable { why } => HostJson {
@@ -87,6 +102,7 @@ fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
                 answered: false,
                 why: Some(why),
                 unknown: Vec::new(),
+                uncompared: Vec::new(),
                 damaged: false,
             },
         })
@@ -97,7 +113,7 @@ fn hosts(seen: &Seen) -> Vec<HostJson<'_>> {
 /// all respects. In on-call mode some can never be, which is said, and is no failure.
 fn exit(found: &[Drift], hosts: &[HostJson], mode: Mode) -> Exit {
     let away = hosts.iter().filter(|host| !host.is_compared()).count();
-    let unknown = mode == Mode::Full && hosts.iter().any(|host| !host.unknown.is_empty());
+    let unknown = mode == Mode::Full && hosts.iter().any(|host| !host.is_known());
     match (found.is_empty(), away) {
         (false, _) => Exit::Changes,
         (true, 0) if !unknown => Exit::Done,
@@ -109,9 +125,7 @@ fn exit(found: &[Drift], hosts: &[HostJson], mode: Mode) -> Exit {
 /// What is said where nothing was found to differ: no more than what was looked at.
 fn all_clear(hosts: &[HostJson]) -> &'static str {
     match () {
-        () if hosts.iter().any(|host| !host.unknown.is_empty()) => {
-            "No drift in what could be looked at."
-        }
+        () if hosts.iter().any(|host| !host.is_known()) => "No drift in what could be looked at.",
         () if hosts.iter().any(|host| !host.answered) => "No drift on the hosts that answered.",
         () => "No drift: what is live was applied, and is what the file says.",
     }
@@ -129,6 +143,11 @@ fn show(context: &Context, found: &[Drift], hosts: &[HostJson]) -> Result<(), Fa
             let mark = Style::Dim.paint("?", out.colour);
             let (name, what) = (host.name, text::line(what));
             out.line(&format!("{mark} {name}: not known: {what}"))?;
+        }
+        for what in &host.uncompared {
+            let mark = Style::Warn.paint("?", out.colour);
+            let (name, what) = (host.name, text::line(what));
+            out.line(&format!("{mark} {name}: not compared: {what}"))?;
         }
     }
     if found.is_empty() {

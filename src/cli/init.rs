@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::args::InitArgs;
+use super::args::{EngineArg, InitArgs};
 use super::context::Context;
 use super::engine::Found;
 use super::out::Out;
@@ -14,14 +14,21 @@ use crate::fleet::{self, EngineAddress, Name, Ports};
 use crate::text;
 
 /// Writes a fleet file for the engine it finds, with one site that answers without DNS.
-pub async fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
-    context.may_change("writing a fleet file")?;
+pub async fn run(context: &Context, engine: &EngineArg, args: &InitArgs) -> Result<Exit, Failure> {
+    if let Some(file) = args
+        .file
+        .as_ref()
+        .filter(|_| context.global.fleet_by_option)
+    {
+        return Err(Failure::new("FILE and --fleet both say where to write")
+            .help(format!("`ostler init {}` writes there", file.display())));
+    }
     let named = args.file.as_ref().or(context.global.fleet.as_ref());
     let path = named.map_or(Path::new("fleet.yml"), |path| path.as_path());
     if path.exists() {
         return Err(exists(path));
     }
-    let found = super::engine::here(&args.engine)?;
+    let found = super::engine::here(engine)?;
     let engine = found.address.clone();
     let client = Client::connect_by(&context.network, &engine, Gate::on_call()).await?;
     let taken = look::taken_ports(&client, &engine).await?;

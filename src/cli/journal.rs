@@ -96,6 +96,13 @@ async fn read(context: &Context, file: &FleetFile, selection: &Selection) -> Res
         )));
     }
     if !selection.is_all() {
+        let past: Vec<&str> = told
+            .applies
+            .iter()
+            .flat_map(|past| past.sites.iter().map(|site| site.as_str()))
+            .collect();
+        let known = selection.check(fleet, &past);
+        known.map_err(|unknown| Failure::of(&unknown))?;
         told.applies.retain(|past| {
             past.operations.iter().any(|operation| {
                 let named = &operation.named;

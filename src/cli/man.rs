@@ -1,11 +1,9 @@
 //! `ostler man`
 
-use clap::CommandFactory;
 use clap_mangen::Man;
 
-use super::args::Cli;
 use super::out::Out;
-use super::{Exit, Failure};
+use super::{Exit, Failure, options};
 
 /// Writes the manual page: the program's own, then a section for each command.
 pub fn run(out: &Out) -> Result<Exit, Failure> {
@@ -17,7 +15,7 @@ pub fn run(out: &Out) -> Result<Exit, Failure> {
 }
 
 fn render(page: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut command = Cli::command();
+    let mut command = options::command();
     command.build();
     let man = Man::new(command.clone());
     man.render_title(page)?;

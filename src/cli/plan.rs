@@ -6,6 +6,7 @@ use super::args::PlanArgs;
 use super::context::Context;
 use super::walk;
 use super::{Exit, Failure, planned};
+use crate::engine::Mode;
 use crate::plan::Plan;
 use crate::walk::Wish;
 use crate::walk::look::Sites;
@@ -42,16 +43,17 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
             .out
             .text(&planned::render(&plan, context.out.colour))?,
     }
-    Ok(exit(&plan))
+    Ok(exit(&plan, context.mode))
 }
 
 /// 2 when there is something to do; 1 when nothing is known to be to do, but not all could be
-/// planned.
-fn exit(plan: &Plan) -> Exit {
+/// planned or compared. In on-call mode some can never be, which is said, and is no failure.
+fn exit(plan: &Plan, mode: Mode) -> Exit {
+    let compared = plan.uncompared.is_empty() || mode == Mode::OnCall;
     match (plan.operations.is_empty(), plan.problems.is_empty()) {
         (false, _) => Exit::Changes,
-        (true, false) => Exit::Error,
-        (true, true) => Exit::Done,
+        (true, true) if compared => Exit::Done,
+        (true, _) => Exit::Error,
     }
 }
 

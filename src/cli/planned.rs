@@ -45,6 +45,9 @@ pub fn summary(plan: &Plan) -> String {
     };
     if operations.is_empty() {
         return match plan.problems.is_empty() {
+            true if !plan.uncompared.is_empty() => {
+                "Nothing to do in what could be compared: not all of it could.".into()
+            }
             true if !plan.unknown.is_empty() => {
                 "Nothing to do on the hosts that answer: they are as the fleet file says.".into()
             }

@@ -14,8 +14,8 @@ use crate::fleet::{Name, file_hash};
 use crate::observe::scan::{Inspect, scan_fleet};
 use crate::plan;
 use crate::sim::Sim;
-use crate::walk::FleetFile;
 use crate::walk::lineage;
+use crate::walk::{FleetFile, Trust};
 
 /// Simulated hosts by name.
 pub type Hosts = BTreeMap<Name, Sim>;
@@ -50,7 +50,7 @@ pub async fn apply(
     hosts: &Hosts,
     now: i64,
 ) -> Result<(), Failure> {
-    let secrets = file.secrets();
+    let secrets = file.secrets(&Trust::always());
     let connect = |host: &crate::fleet::Host| {
         let sim = hosts.get(&host.name).cloned();
         let address = host.engine.to_string();

@@ -18,7 +18,6 @@ pub const QUESTION: &str = "Do this?";
 
 /// Runs one of the commands.
 pub async fn run(context: &Context, command: &SiteCommand) -> Result<Exit, Failure> {
-    context.may_change("changing a site")?;
     match command {
         SiteCommand::Create(args) => create::run(context, args).await,
         SiteCommand::Archive(args) => set(context, args, SiteState::Archived).await,

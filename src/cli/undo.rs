@@ -16,13 +16,6 @@ use crate::walk::{self as walking, Outset, Wish};
 
 /// Shows the way back, asks, and goes it.
 pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
-    context.may_change("undo")?;
-    if !context.global.only.is_empty() {
-        return Err(
-            Failure::new("an apply is taken back as a whole: leave --only out")
-                .help("`ostler apply --only …` brings some of its sites to what the file says"),
-        );
-    }
     let file = context.load()?;
     let all = Selection::default();
     let seen = context

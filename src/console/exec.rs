@@ -25,7 +25,7 @@ use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
 use crate::plan::PlanOptions;
 use crate::walk::look::{Connect, Known, Reach};
-use crate::walk::{FleetFile, Proposal, commit, past, propose};
+use crate::walk::{FleetFile, Proposal, Trust, commit, past, propose};
 use carry::{Run, carry};
 use prepare::{Work, planned};
 use read::{follow_one, last_lines, watch_file};
@@ -42,6 +42,7 @@ pub struct Exec {
     log: Sender<Message>,
     source: Option<Arc<Mutex<FleetFile>>>,
     state: Option<PathBuf>,
+    trust: Trust,
     on_call: bool,
     demo: bool,
     prepared: Arc<Mutex<HashMap<u64, Proposal>>>,
@@ -77,6 +78,12 @@ impl Exec {
             parts.desk.clone(),
             parts.messages.clone(),
         );
+        let trust = match (parts.on_call, parts.demo) {
+            (true, _) => Trust::on_call(),
+            // It is ostler's own file, in a folder of its own.
+            (false, true) => Trust::always(),
+            (false, false) => Trust::asking(parts.desk.clone(), parts.state.clone()),
+        };
         let source = parts.source.map(|s| Arc::new(Mutex::new(s)));
         let file_watch = source
             .clone()
@@ -88,6 +95,7 @@ impl Exec {
             log: parts.log,
             source,
             state: parts.state,
+            trust,
             on_call: parts.on_call,
             demo: parts.demo,
             prepared: Arc::default(),
@@ -235,6 +243,7 @@ impl Exec {
             path: source.path,
             known: self.known(),
             state: self.state.clone(),
+            trust: self.trust.clone(),
         };
         let messages = self.messages.clone();
         let prepared = self.prepared.clone();

@@ -234,6 +234,9 @@ fn operation(operation: &Operation, room: usize) -> Spans {
 
 /// One line about a whole plan.
 pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() && !plan.uncompared.is_empty() {
+        return "nothing to do in what could be compared: not all of it could".into();
+    }
     if plan.is_empty() && !plan.unknown.is_empty() {
         return "nothing to do on the hosts that answer: they match the file".into();
     }

@@ -77,6 +77,8 @@ pub struct ObservedHost {
     pub secret_digests: BTreeMap<Name, BTreeMap<String, String>>,
     /// Secret sources that could not be read: site → what went wrong, no secret in it.
     pub secret_errors: BTreeMap<Name, String>,
+    /// Secrets that are not compared because their sources are not to be read: site → which, and why.
+    pub secrets_withheld: BTreeMap<Name, Vec<String>>,
     /// Where files that ostler wrote, and the router's process, are not as recorded; absent where
     /// nobody looked.
     pub differs: Option<Differs>,

@@ -104,7 +104,7 @@ pub async fn scan(
         }
     };
     let locked = holder(client, &containers, &fleet.name);
-    let (folders, inspected, (secret_digests, secret_errors), differs, locked) = futures_util::join!(
+    let (folders, inspected, secrets, differs, locked) = futures_util::join!(
         Box::pin(folders),
         Box::pin(inspections),
         Box::pin(digests),
@@ -154,8 +154,9 @@ pub async fn scan(
         state,
         lock: locked?,
         folders: folders?,
-        secret_digests,
-        secret_errors,
+        secret_digests: secrets.digests,
+        secret_errors: secrets.errors,
+        secrets_withheld: secrets.withheld,
         differs,
     })
 }
@@ -340,7 +341,13 @@ fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect)
     }
 }
 
-type Digests = BTreeMap<Name, BTreeMap<String, String>>;
+/// What is known of secrets at their sources.
+#[derive(Default)]
+struct AtSources {
+    digests: BTreeMap<Name, BTreeMap<String, String>>,
+    errors: BTreeMap<Name, String>,
+    withheld: BTreeMap<Name, Vec<String>>,
+}
 
 /// Digests of the secrets' bytes as they are at their sources now.
 async fn secret_digests(
@@ -348,9 +355,8 @@ async fn secret_digests(
     fleet: &Fleet,
     state: &StateRead,
     source: Option<&dyn SecretSource>,
-) -> (Digests, BTreeMap<Name, String>) {
-    let mut digests = Digests::new();
-    let mut errors = BTreeMap::new();
+) -> AtSources {
+    let mut found = AtSources::default();
     let records = state.read();
     let key = records
         .and_then(|s| s.host.as_ref())
@@ -360,32 +366,42 @@ async fn secret_digests(
         None => {
             for site in sites {
                 if let Some(record) = records.and_then(|s| s.sites.get(&site.name)) {
-                    digests.insert(site.name.clone(), record.secrets.clone());
+                    found
+                        .digests
+                        .insert(site.name.clone(), record.secrets.clone());
                 }
             }
         }
         Some(source) => {
             let mut asking = Vec::new();
             for site in sites {
-                asking.push(async move { (site, secrets::read_all(source, site).await) });
+                asking.push(async move { (site, secrets::read_some(source, site).await) });
             }
             let read = some_at_once(asking).await;
             for (site, secrets) in read {
-                match (secrets, key) {
-                    (Ok(secrets), Some(key)) => {
-                        let found = secrets::digests(key, &site.name, &secrets);
-                        digests.insert(site.name.clone(), found);
+                let name = site.name.clone();
+                let (secrets, withheld) = match secrets {
+                    Ok(read) => read,
+                    Err(error) => {
+                        found.errors.insert(name, error.to_string());
+                        continue;
                     }
-                    // Readable, but the host has no key yet: apply makes both.
-                    (Ok(_), None) => {}
-                    (Err(e), _) => {
-                        errors.insert(site.name.clone(), e.to_string());
-                    }
+                };
+                if !withheld.is_empty() {
+                    let told = withheld
+                        .iter()
+                        .map(|it| format!("secret {}, {}", it.name, it.why));
+                    found.withheld.insert(name.clone(), told.collect());
+                }
+                // Readable, but the host has no key yet: apply makes both.
+                if let Some(key) = key {
+                    let digests = secrets::digests(key, &name, &secrets);
+                    found.digests.insert(name, digests);
                 }
             }
         }
     }
-    (digests, errors)
+    found
 }
 
 /// Looks at all hosts of a fleet at once. A host that cannot be reached, or takes longer than

@@ -14,6 +14,8 @@ pub(crate) struct Draft {
     pub operations: Vec<Operation>,
     pub problems: Vec<Problem>,
     pub notices: Vec<Notice>,
+    /// Sites whose secrets were not all compared.
+    pub uncompared: BTreeSet<Name>,
     /// Image → operation that brings it.
     pub image_ids: BTreeMap<String, OperationId>,
 }
@@ -81,6 +83,7 @@ impl Draft {
             operations: Vec::new(),
             problems: Vec::new(),
             notices: Vec::new(),
+            uncompared: BTreeSet::new(),
             image_ids: BTreeMap::new(),
         }
     }
@@ -130,6 +133,7 @@ impl Draft {
         plan.operations.extend(self.operations);
         plan.problems.extend(self.problems);
         plan.notices.extend(self.notices);
+        plan.uncompared.extend(self.uncompared);
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Plan {
     /// Hosts that do not answer and that the file wants nothing of: nobody knows what is there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unknown: BTreeSet<Name>,
+    /// Sites whose secrets could not all be compared with their sources; the notices say why.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub uncompared: BTreeSet<Name>,
 }
 
 impl Plan {

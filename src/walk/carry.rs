@@ -168,7 +168,7 @@ async fn run(
         commit: lineage::commit_of(&proposal.before.path, &bytes).await,
         fleet_bytes: Arc::new(bytes),
         clients: proposal.clients.clone(),
-        secrets: proposal.before.secrets(),
+        secrets: proposal.before.secrets(&proposal.trust),
         operator: Operator::current(),
         pace: Pace::default(),
         wait_for_lock: WAIT_FOR_LOCK,

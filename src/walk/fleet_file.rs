@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::secret::Sources;
+use super::trust::Trust;
 use crate::file;
 use crate::fleet::{self, Finding, Fleet, Level};
 
@@ -177,10 +178,13 @@ impl FleetFile {
         folder_of(&self.path)
     }
 
-    /// Where the bytes of its secrets come from.
-    pub fn secrets(&self) -> Arc<Sources> {
-        let folder = self.folder();
-        Arc::new(Sources { folder })
+    /// Where the bytes of its secrets come from, as far as it is trusted.
+    pub fn secrets(&self, trust: &Trust) -> Arc<Sources> {
+        Arc::new(Sources {
+            folder: self.folder(),
+            file: Some(self.path.clone()),
+            trust: trust.clone(),
+        })
     }
 }
 

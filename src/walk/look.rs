@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::engine::{self, Client};
-use crate::fleet::{Fleet, Host, Invalid, Name, Selection};
+use crate::fleet::{Fleet, Host, Invalid, Name, Selection, Site};
 use crate::host::service::secrets::SecretSource;
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_fleet, scan_in_time};
@@ -113,6 +113,12 @@ impl Sites {
             .map(|(_, site)| site);
         Ok(Some(known.chain(left).cloned().collect()))
     }
+}
+
+/// The sites of the file that are meant.
+pub fn meant<'a>(fleet: &'a Fleet, sites: &'a Sites) -> impl Iterator<Item = &'a Site> {
+    let all = fleet.sites.values();
+    all.filter(|site| sites.takes(fleet, site.name.as_str(), site.host.as_str()))
 }
 
 /// Every site that a host has a record of.

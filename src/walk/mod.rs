@@ -16,8 +16,10 @@ pub mod propose;
 pub mod saved;
 pub mod search;
 pub mod secret;
+pub mod trust;
 pub mod wish;
 
 pub use fleet_file::{FleetFile, FleetFileError};
 pub use propose::{Outset, Proposal, Refusal};
+pub use trust::Trust;
 pub use wish::{Ask, Wish};

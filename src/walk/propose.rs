@@ -1,14 +1,16 @@
 //! What a wish would do: the file with its change, a close look at the hosts, a plan. Changes
 //! nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::back::{BackError, Way};
-use super::look::{Closely, Reach, Seen, Sites, look};
+use super::look::{Closely, Reach, Seen, Sites, look, meant};
 use super::saved::MadeFrom;
 use super::search::Search;
+use super::trust::{Distrust, Trust};
 use super::wish::{Ask, Wish};
 use super::{FleetFile, commit, lineage};
 use crate::engine::Client;
@@ -44,6 +46,9 @@ pub enum Refusal {
         /// What moved since, a line each.
         moved: Vec<String>,
     },
+    /// The fleet file is not trusted with what it names on this machine.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
     /// A fault of ours.
     #[error("planning failed; `ostler plan` says more")]
     Broke,
@@ -51,15 +56,16 @@ pub enum Refusal {
 
 impl Refusal {
     /// What can be done instead.
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
-            Refusal::Back(error) => Some(error.help()),
-            Refusal::Away { .. } => Some("what is live there is not known; nothing was changed"),
+    pub fn help(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Refusal::Back(error) => error.help().into(),
+            Refusal::Away { .. } => "what is live there is not known; nothing was changed".into(),
             Refusal::Stale { .. } => {
-                Some("plan again: `ostler plan --out FILE`; nothing was changed")
+                "plan again: `ostler plan --out FILE`; nothing was changed".into()
             }
-            Refusal::Sites(_) | Refusal::Edit(_) | Refusal::Broke => None,
-        }
+            Refusal::Distrust(distrust) => distrust.help().into(),
+            Refusal::Sites(_) | Refusal::Edit(_) | Refusal::Broke => return None,
+        })
     }
 }
 
@@ -71,6 +77,8 @@ pub struct Outset {
     pub state: Option<PathBuf>,
     /// How hosts are reached.
     pub reach: Reach,
+    /// What of the fleet file's sources of secrets may be read here.
+    pub trust: Trust,
 }
 
 /// What a wish would do, with all that it takes to do it.
@@ -97,6 +105,8 @@ pub struct Proposal {
     pub clients: BTreeMap<Name, Client>,
     /// The operator's state directory.
     pub state: Option<PathBuf>,
+    /// What of the fleet file's sources of secrets may be read here.
+    pub trust: Trust,
     /// It takes an apply back: what is gone back to is not what the operator's file descends from.
     pub takes_back: bool,
 }
@@ -154,6 +164,7 @@ impl Proposal {
             all.operations.extend(plan.operations);
             all.problems.extend(plan.problems);
             all.notices.extend(plan.notices);
+            all.uncompared.extend(plan.uncompared);
         }
         Arc::new(all)
     }
@@ -214,8 +225,12 @@ impl Outset {
             return self.back(&wish.title, run).await;
         }
         let mut left = Vec::new();
+        self.settle(&self.file, &wish.sites).await?;
         let after = self.edited(&wish, &mut left).await?;
         let file = after.as_ref().unwrap_or(&self.file);
+        if after.is_some() {
+            self.settle(file, &wish.sites).await?;
+        }
         let finishes = match &wish.ask {
             Ask::Finish(run) => Some(run.clone()),
             _ => None,
@@ -224,7 +239,7 @@ impl Outset {
             // Asked for was the file; without it there is nothing to confirm.
             return Ok(self.nothing(wish.title, left));
         }
-        let secrets = file.secrets();
+        let secrets = file.secrets(&self.trust);
         let closely = Closely::to_plan(&*secrets);
         let looking = look(
             &file.fleet,
@@ -287,8 +302,15 @@ impl Outset {
             observed,
             clients,
             state: self.state,
+            trust: self.trust,
             takes_back: false,
         })
+    }
+
+    /// Asks what there is to ask before hosts are looked at: nobody is waited for meanwhile.
+    async fn settle(&self, file: &FleetFile, sites: &Sites) -> Result<(), Distrust> {
+        let sites = meant(&file.fleet, sites);
+        self.trust.settle(&file.path, &file.folder(), sites).await
     }
 
     /// The file as the wish wants it; none: as it is.
@@ -358,6 +380,7 @@ impl Outset {
             observed: Observed::default(),
             clients: BTreeMap::new(),
             state: self.state,
+            trust: self.trust,
             takes_back: false,
         }
     }
@@ -377,13 +400,14 @@ impl Outset {
                 seen.known(&fleet)
             }
         };
-        let secrets = self.file.secrets();
+        let secrets = self.file.secrets(&self.trust);
         let search = Search {
             path: &self.file.path,
             fleet: &fleet,
             observed: &known.observed,
             clients: &known.clients,
             secrets: &*secrets,
+            trust: &self.trust,
             state: self.state.as_deref(),
         };
         let ways = search.ways(run).await?;

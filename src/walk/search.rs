@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::back::{BackError, CutOff, Way, cut_off, in_order};
+use super::fleet_file::folder_of;
 use super::lineage;
 use super::look::{Closely, by_clients};
+use super::trust::Trust;
 use crate::engine::Client;
 use crate::fleet::{self, Finding, Fleet, Level, Name, SecretSpec, file_hash};
 use crate::host::service::secrets::SecretSource;
@@ -27,6 +29,8 @@ pub struct Search<'a> {
     pub clients: &'a BTreeMap<Name, Client>,
     /// Where the bytes of secrets come from.
     pub secrets: &'a dyn SecretSource,
+    /// What of them may be read.
+    pub trust: &'a Trust,
     /// The operator's state directory: what was applied from here before.
     pub state: Option<&'a Path>,
 }
@@ -173,6 +177,14 @@ impl Search<'_> {
             "" => String::new(),
             text => file_hash(text.as_bytes()),
         };
+        // A file of earlier may name commands that were not said yes to yet. Where nobody answers they
+        // are not run, which the plan says.
+        let touched = notes.values().flat_map(|note| &note.sites);
+        let touched = touched.filter_map(|site| fleet.sites.get(site));
+        let _ = self
+            .trust
+            .settle(self.path, &folder_of(self.path), touched)
+            .await;
         let mut observed = self.look(&fleet).await;
         observed.lineage.ancestors.insert(hash.clone());
         let here = || notes.iter().filter(|(host, _)| hosts.contains(host));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::trust::Trust;
 use crate::file;
 use crate::file::program::{self, ProgramError};
 use crate::fleet::{SecretSpec, Site};
@@ -14,10 +15,14 @@ const COMMAND: Duration = Duration::from_secs(60);
 const LARGEST: usize = 1 << 20;
 
 /// Files and commands. Relative paths start at the fleet file's folder, and commands run there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sources {
     /// The fleet file's folder.
     pub folder: PathBuf,
+    /// The fleet file; none: it is in memory, where nobody else writes.
+    pub file: Option<PathBuf>,
+    /// What of it may be read.
+    pub trust: Trust,
 }
 
 impl SecretSource for Sources {
@@ -26,7 +31,17 @@ impl SecretSource for Sources {
             let fail = |why: String| SecretError {
                 name: format!("{name} of {}", site.name),
                 why,
+                withheld: false,
             };
+            if let Some(spec) = site.secrets.get(name) {
+                let may = self
+                    .trust
+                    .may_read(self.file.as_deref(), &self.folder, spec);
+                may.map_err(|it| SecretError {
+                    withheld: it.on_call,
+                    ..fail(it.why)
+                })?;
+            }
             let bytes = match site.secrets.get(name) {
                 None => return Err(fail("the fleet file does not name it".into())),
                 Some(SecretSpec::File(path)) => {
@@ -100,6 +115,8 @@ mod tests {
         std::fs::write(dir.path().join("pw"), "a\n").unwrap();
         let sources = Sources {
             folder: dir.path().to_owned(),
+            file: None,
+            trust: Trust::always(),
         };
         let command =
             |argv: &[&str]| SecretSpec::Command(argv.iter().map(|s| (*s).to_owned()).collect());

@@ -130,6 +130,8 @@ impl World {
     fn sources(&self) -> Sources {
         Sources {
             folder: self.folder.path().to_owned(),
+            file: None,
+            trust: ostler::walk::Trust::always(),
         }
     }
 

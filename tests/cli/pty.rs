@@ -221,6 +221,11 @@ impl Ended {
         );
     }
 
+    /// Whether these bytes were ever sent.
+    pub fn has(&self, what: &[u8]) -> bool {
+        self.bytes.windows(what.len()).any(|sent| sent == what)
+    }
+
     /// Whether any colour was ever sent.
     pub fn has_colours(&self) -> bool {
         let text = String::from_utf8_lossy(&self.bytes);

@@ -10,7 +10,7 @@ use ostler::record::{Layout, names};
 use ostler::sim::Sim;
 use ostler::walk::carry::carry;
 use ostler::walk::look::Reach;
-use ostler::walk::{Ask, FleetFile, Outset, Proposal, Refusal, Wish};
+use ostler::walk::{Ask, FleetFile, Outset, Proposal, Refusal, Trust, Wish};
 use tokio_util::sync::CancellationToken;
 
 /// Before any clock of those who run this.
@@ -59,6 +59,7 @@ impl World {
             file: FleetFile::load(&self.path()).unwrap().0,
             state: Some(self.folder.path().join("state")),
             reach: Reach::Anew(Arc::new(connect)),
+            trust: Trust::always(),
         };
         let wish = Wish {
             ask,

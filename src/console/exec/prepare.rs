@@ -8,13 +8,14 @@ use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::plan::Plan;
 use crate::walk::look::{Known, Reach, Sites};
-use crate::walk::{self, Ask, FleetFile, FleetFileError, Outset, Wish};
+use crate::walk::{self, Ask, FleetFile, FleetFileError, Outset, Trust, Wish};
 
 /// What a change is worked out from.
 pub(super) struct Work {
     pub(super) path: PathBuf,
     pub(super) known: Known,
     pub(super) state: Option<PathBuf>,
+    pub(super) trust: Trust,
 }
 
 /// A plan made ready to be shown, beside what else is worked on: its lines take a while.
@@ -37,6 +38,7 @@ impl Work {
             file,
             state: self.state,
             reach: Reach::Known(self.known),
+            trust: self.trust,
         };
         let made = outset.propose(wish(&request)).await;
         let ready = made.map_err(|refusal| match refusal.help() {

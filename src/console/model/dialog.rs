@@ -3,6 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::console::effect::Request;
 use crate::console::widget::input::Input;
 use crate::engine::{Answer, Question};
 
@@ -26,6 +27,8 @@ pub struct Dialog {
     pub typed: Typed,
     /// What was typed is no answer.
     pub hint: bool,
+    /// The change that is being worked out meanwhile, to go back to.
+    pub over: Option<(u64, Request)>,
 }
 
 pub enum Typed {
@@ -70,6 +73,7 @@ impl Dialog {
             asked,
             typed,
             hint: false,
+            over: None,
         }
     }
 

@@ -23,7 +23,7 @@ pub fn key(model: &mut Model, overlay: Overlay, event: KeyEvent) -> Led {
         Overlay::Filter(input) => filter::key(model, input, event, leave),
         Overlay::Palette(palette) => palette::key(model, palette, event, leave),
         Overlay::Form(form) => form::key(model, form, event),
-        Overlay::Working(id, request) => working::key(model, id, request, leave),
+        Overlay::Working(id, request) => working::key(model, id, request, event, leave),
         // What cannot be seen is not agreed to.
         Overlay::Question(_) if model.is_too_small() && !leave => (Some(overlay), Vec::new()),
         Overlay::Question(dialog) => question::key(model, dialog, event),

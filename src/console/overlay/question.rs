@@ -34,8 +34,8 @@ pub fn banner(model: &Model) -> Option<Spans> {
         n => format!(" ({} more wait)", n - 1),
     };
     let how = match (&model.overlay, model.keymap.key(Action::Answer)) {
-        (Some(_), _) | (_, None) => "; :answer answers".to_owned(),
-        (None, Some(key)) => format!("; {key} answers"),
+        (None | Some(Overlay::Working(..)), Some(key)) => format!("; {key} answers"),
+        _ => "; :answer answers".to_owned(),
     };
     let text = format!(" {} {what}{more}", who(model, &asked.question));
     Some(vec![(Role::Warn, text), (Role::Key, how)])
@@ -65,7 +65,9 @@ pub(super) fn key(model: &mut Model, mut dialog: Box<Dialog>, event: KeyEvent) -
     } else {
         model.questions.retain(|q| q.id != asked.id);
     }
-    (None, vec![Effect::Answer(asked.id, answer)])
+    let answered = vec![Effect::Answer(asked.id, answer)];
+    let below = dialog.over.take();
+    (below.map(|(id, it)| Overlay::Working(id, it)), answered)
 }
 
 /// Draws the dialog over the screen.

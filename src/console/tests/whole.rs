@@ -42,6 +42,10 @@ struct Whole {
 
 impl Whole {
     fn open(sim: &Sim, folder: &std::path::Path, mode: Mode) -> Whole {
+        Whole::open_on(sim, folder, mode, true)
+    }
+
+    fn open_on(sim: &Sim, folder: &std::path::Path, mode: Mode, demo: bool) -> Whole {
         let path = folder.join("fleet.yml");
         let source = std::fs::read_to_string(&path).unwrap();
         let fleet = crate::fleet::load(&source, &path).unwrap().fleet;
@@ -60,7 +64,7 @@ impl Whole {
             }),
             desk: Arc::default(),
             on_call: mode == Mode::OnCall,
-            demo: true,
+            demo,
             no_color: false,
             config: None,
             state: Some(folder.join("state")),
@@ -285,4 +289,33 @@ async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
     it.press("A q q");
     it.wait_for("● ok").await;
     assert_eq!(std::fs::read_to_string(&path).unwrap(), now);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_runs_only_once_it_was_said_yes_to_on_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = "    secrets: { DB: { command: [sh, -c, 'touch ran; echo x'] } }\n";
+    std::fs::write(folder.path().join("fleet.yml"), format!("{FILE}{secrets}")).unwrap();
+    let ran = || folder.path().join("ran").exists();
+    let sim = Sim::new(7);
+    let mut it = Whole::open_on(&sim, folder.path(), Mode::Full, false);
+    it.wait_for("△ to apply").await;
+    it.press("A");
+    it.wait_for("secret DB of blog asks for leave to run `sh -c 'touch ran; echo x'`")
+        .await;
+    assert!(!ran());
+    // A no: it stays unread, and the plan says so.
+    it.press("tab esc");
+    it.wait_for("its command was never said yes to").await;
+    assert!(!ran());
+    it.press("esc r A");
+    it.wait_for("secret DB of blog asks for leave").await;
+    it.press("tab");
+    it.wait_for("whenever it is the same").await;
+    it.write("yes");
+    it.press("enter");
+    it.wait_for("apply blog on web1? A applies it").await;
+    assert!(ran());
+    it.press("A");
+    it.wait_for("done: ").await;
 }

@@ -95,6 +95,13 @@ fn proposed(
     id: u64,
     result: Result<Box<super::proposal::Proposal>, String>,
 ) -> Vec<Effect> {
+    if let Some(Overlay::Question(dialog)) = &mut model.overlay
+        && let Some((_, request)) = dialog.over.take_if(|(waiting, _)| *waiting == id)
+    {
+        // What is typed is meant for the question.
+        let text = format!("{}: worked out meanwhile; ask for it again", request.title);
+        model.say(Tone::Plain, text);
+    }
     if !matches!(&model.overlay, Some(Overlay::Working(waiting, _)) if *waiting == id) {
         return vec![Effect::Forget(id)];
     }

@@ -56,6 +56,8 @@ pub struct SecretError {
     pub name: String,
     /// What went wrong.
     pub why: String,
+    /// It is not to be read here, and nothing went wrong.
+    pub withheld: bool,
 }
 
 /// What a source of secrets answers, later.
@@ -101,18 +103,38 @@ pub async fn read_all(
     source: &dyn SecretSource,
     site: &Site,
 ) -> Result<BTreeMap<String, SecretBytes>, SecretError> {
+    let (all, withheld) = read_some(source, site).await?;
+    match withheld.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(all),
+    }
+}
+
+/// Reads those secrets of a site that may be read here, and says why others are not; none of them
+/// where one is to be left alone.
+pub async fn read_some(
+    source: &dyn SecretSource,
+    site: &Site,
+) -> Result<(BTreeMap<String, SecretBytes>, Vec<SecretError>), SecretError> {
     let mut specs = site.secrets.iter();
     if let Some((name, _)) = specs.find(|(_, spec)| **spec == SecretSpec::Kept) {
         return Err(SecretError {
             name: format!("{name} of {}", site.name),
             why: LEFT_ALONE.into(),
+            withheld: false,
         });
     }
-    let mut all = BTreeMap::new();
+    let (mut all, mut withheld) = (BTreeMap::new(), Vec::new());
     for name in site.secrets.keys() {
-        all.insert(name.clone(), source.read(site, name).await?);
+        match source.read(site, name).await {
+            Ok(bytes) => {
+                all.insert(name.clone(), bytes);
+            }
+            Err(error) if error.withheld => withheld.push(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(all)
+    Ok((all, withheld))
 }
 
 /// Digests of secrets, by name.

@@ -20,4 +20,4 @@ pub(crate) use spec::fields as spec_fields;
 
 pub use adopt::{Adoption, adopt, adopt_into};
 pub use field::{Field, Kind};
-pub use report::{Drift, of_fleet, of_host, unknown};
+pub use report::{Drift, of_fleet, of_host, uncompared, unknown};

@@ -92,6 +92,15 @@ pub fn unknown(seen: &ObservedHost) -> Vec<String> {
     }
 }
 
+/// Secrets on a host that could not be compared with their sources, and why, in words.
+pub fn uncompared(seen: &ObservedHost, takes: impl Fn(&Name) -> bool) -> Vec<String> {
+    let withheld = seen.secrets_withheld.iter();
+    let withheld = withheld.flat_map(|(site, told)| told.iter().map(move |it| (site, it)));
+    let all = seen.secret_errors.iter().chain(withheld);
+    let all = all.filter(|(site, _)| takes(site));
+    all.map(|(_, told)| told.clone()).collect()
+}
+
 /// What is worth most comes first.
 fn rank(path: &str) -> u8 {
     match path.split('.').next().unwrap_or_default() {

@@ -146,11 +146,14 @@ fn digests(site: &Site, stage: &mut Stage) -> Result<Digests, Refused> {
         let digest = now.or(then).cloned().unwrap_or_default();
         digests.insert(name.clone(), digest);
     }
+    for what in seen.secrets_withheld.get(&site.name).into_iter().flatten() {
+        stage.uncompared(format!("not compared: {what}"));
+    }
     let Some(why) = why.filter(|_| !unread.is_empty()) else {
         return Ok(digests);
     };
     if unread.into_iter().all(|written| written) {
-        stage.notice(format!(
+        stage.uncompared(format!(
             "its secrets could not be read here and stay as they are on the host: {why}"
         ));
         // Those that the file knows no more as well: taking them away would write the others.
@@ -158,7 +161,7 @@ fn digests(site: &Site, stage: &mut Stage) -> Result<Digests, Refused> {
     }
     Err(stage.refuse(
         format!("a secret cannot be read: {why}"),
-        "mend its `file:` or `command:` under `secrets:`",
+        "mend its `file:` or `command:` under `secrets:`, or let it be read",
     ))
 }
 

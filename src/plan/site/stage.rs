@@ -81,6 +81,12 @@ impl<'s, 'a> Stage<'s, 'a> {
         self.draft.notice(Some(self.name), text);
     }
 
+    /// Not all of it could be compared.
+    pub fn uncompared(&mut self, text: impl Into<String>) {
+        self.draft.uncompared.insert(self.name.clone());
+        self.notice(text);
+    }
+
     /// A step that needs nothing of the host but its engine.
     pub fn push(&mut self, step: Step) {
         self.chain.push(step, &[]);

@@ -68,6 +68,8 @@ impl World {
             clients: [("here".parse().unwrap(), self.client.clone())].into(),
             secrets: Arc::new(Sources {
                 folder: "/nonexistent".into(),
+                file: None,
+                trust: crate::walk::Trust::always(),
             }),
             operator: Operator::current(),
             pace: Pace::default(),

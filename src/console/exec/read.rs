@@ -17,6 +17,8 @@ use crate::walk::{FleetFile, FleetFileError};
 const LOG_TAIL: u32 = 5_000;
 /// Lines of a log that a site's page looks through.
 const PAGE_TAIL: u32 = 200;
+/// Most bytes of them.
+const PAGE_BYTES: usize = 1 << 20;
 /// How often the fleet file is looked at for changes made elsewhere.
 const FILE_EVERY: Duration = Duration::from_secs(2);
 
@@ -63,6 +65,10 @@ pub(super) async fn last_lines(client: &Client, container: &str) -> Result<Vec<S
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         bytes.extend_from_slice(&chunk.map_err(|e| e.to_string())?.bytes);
+        // A line may be as long as its container likes; the newest of it is kept.
+        if bytes.len() > 2 * PAGE_BYTES {
+            bytes.drain(..bytes.len() - PAGE_BYTES);
+        }
     }
     Ok(bytes
         .split(|b| *b == b'\n')
@@ -84,6 +90,10 @@ pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: Unbounde
         let Ok(meta) = tokio::fs::metadata(&path).await else {
             continue;
         };
+        // A pipe was read, and there is no more of it.
+        if !meta.is_file() {
+            continue;
+        }
         let stamp = (meta.modified().ok(), meta.len());
         if seen.replace(stamp) == Some(stamp) {
             continue;
@@ -92,7 +102,12 @@ pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: Unbounde
         let read = tokio::task::spawn_blocking(move || FleetFile::read(&reading));
         let text = match read.await {
             Ok(Ok(text)) => text,
-            _ => continue,
+            Ok(Err(error)) => {
+                broken = true;
+                let _ = messages.send(Message::FleetBroken(error.to_string()));
+                continue;
+            }
+            Err(_) => continue,
         };
         if text == known && !broken {
             continue;

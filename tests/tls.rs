@@ -216,6 +216,118 @@ async fn a_server_certificate_for_others_is_told_with_the_names_it_has() {
     );
 }
 
+/// A certificate made by openssl, which makes weak ones too: `NAME.key`, `NAME.pem`.
+fn issue(folder: &Path, name: &str, bits: u32, ca: Option<&str>, more: &str) {
+    let script = format!(
+        "openssl req -newkey rsa:{bits} -nodes -keyout {name}.key -subj /CN={name} -out {name}.csr \
+         && printf '{more}' > {name}.ext \
+         && openssl x509 -req -in {name}.csr -days 9 -extfile {name}.ext -out {name}.pem {}",
+        match ca {
+            Some(ca) => format!("-CA {ca}.pem -CAkey {ca}.key -CAcreateserial"),
+            None => format!("-signkey {name}.key"),
+        }
+    );
+    let mut sh = std::process::Command::new("sh");
+    let made = sh
+        .arg("-c")
+        .arg(script)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+}
+
+/// An `openssl s_server` that shows `server.pem`, until it is dropped.
+struct Shows(std::process::Child, u16);
+
+impl Shows {
+    fn up(folder: &Path, version: &str) -> Shows {
+        use std::io::BufRead;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let mut child = std::process::Command::new("openssl")
+            .args([
+                "s_server",
+                "-cert",
+                "server.pem",
+                "-key",
+                "server.key",
+                version,
+            ])
+            .args([
+                "-CAfile",
+                "ca.pem",
+                "-Verify",
+                "1",
+                "-cipher",
+                "DEFAULT:@SECLEVEL=0",
+            ])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .current_dir(folder)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        assert!(
+            lines.any(|line| line == "ACCEPT"),
+            "openssl does not listen"
+        );
+        Shows(child, port)
+    }
+}
+
+impl Drop for Shows {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn keys_that_can_be_forged_are_refused_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    issue(at, "ca", 2048, None, "basicConstraints=critical,CA:TRUE");
+    issue(
+        at,
+        "client",
+        2048,
+        Some("ca"),
+        "extendedKeyUsage=clientAuth",
+    );
+    std::fs::rename(at.join("client.pem"), at.join("cert.pem")).unwrap();
+    std::fs::rename(at.join("client.key"), at.join("key.pem")).unwrap();
+    let server = "extendedKeyUsage=serverAuth\\nsubjectAltName=IP:127.0.0.1";
+    for version in ["-tls1_2", "-tls1_3"] {
+        issue(at, "server", 1024, Some("ca"), server);
+        let weak = Shows::up(at, version);
+        let problem = problem(&address("127.0.0.1", weak.1, at)).await;
+        assert!(
+            matches!(&problem, TlsProblem::ServerCertificate { why } if why.contains("has 1024 bits")),
+            "{version}: {problem:?}"
+        );
+    }
+    // With a good one it is no engine, and nothing is wrong with its certificate.
+    issue(at, "server", 2048, Some("ca"), server);
+    let good = Shows::up(at, "-tls1_3");
+    let error = connect(&address("127.0.0.1", good.1, at))
+        .await
+        .unwrap_err();
+    let of_certificate = |error: &Error| matches!(error, Error::Tls { problem, .. } if matches!(**problem, TlsProblem::ServerCertificate { .. }));
+    assert!(!of_certificate(&error), "{error:?}");
+    issue(at, "ca", 1024, None, "basicConstraints=critical,CA:TRUE");
+    let problem = problem(&address("127.0.0.1", good.1, at)).await;
+    assert!(problem.to_string().contains("has 1024 bits"), "{problem}");
+}
+
 #[tokio::test]
 async fn a_ca_that_is_not_mine_is_told_by_name() {
     let (mine, other) = (Authority::new("my ca"), Authority::new("their ca"));

@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::model::{LogChunk, Out};
 
+pub mod event;
 pub mod lenient;
 
 /// Frames up to this size are handed on whole.

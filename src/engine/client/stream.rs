@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
-use serde::Deserialize;
 
 use super::Client;
 use super::container::container;
-use crate::engine::decode::{Finished, Frames, Lines, lenient};
+use crate::engine::decode::{Finished, Frames, Lines, event};
 use crate::engine::error::{Error, Result};
 use crate::engine::model::{EngineEvent, LogChunk};
 use crate::engine::wire::{Call, Opened, READ};
@@ -82,49 +81,8 @@ impl Client {
         }
         let wire = self.wire.clone();
         let opening = async move { wire.open(call, READ).await };
-        json_lines(opening, None).map(|line| {
-            let raw: RawEvent =
-                lenient::answer(&line?).map_err(|error| Error::nonsense("watch events", error))?;
-            Ok(raw.into())
-        })
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawEvent {
-    #[serde(rename = "Type")]
-    kind: String,
-    #[serde(rename = "Action")]
-    action: String,
-    #[serde(rename = "Actor")]
-    actor: Option<RawActor>,
-    time: i64,
-    #[serde(rename = "timeNano")]
-    time_nano: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct RawActor {
-    #[serde(rename = "ID")]
-    id: String,
-    attributes: Option<BTreeMap<String, String>>,
-}
-
-impl From<RawEvent> for EngineEvent {
-    fn from(raw: RawEvent) -> Self {
-        let actor = raw.actor.unwrap_or_default();
-        EngineEvent {
-            time_nano: match raw.time_nano {
-                0 => raw.time.saturating_mul(1_000_000_000),
-                nano => nano,
-            },
-            kind: raw.kind,
-            action: raw.action,
-            id: actor.id,
-            attributes: actor.attributes.unwrap_or_default(),
-        }
+        json_lines(opening, None)
+            .map(|line| event::read(&line?).map_err(|error| Error::nonsense("watch events", error)))
     }
 }
 

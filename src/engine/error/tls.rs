@@ -234,7 +234,7 @@ impl TlsProblem {
                     None => issue,
                 }
             }
-            ServerCertificate { .. } => "issue the engine a certificate of its own, signed by the CA in ca.pem, with subjectAltName and `extendedKeyUsage=serverAuth`".into(),
+            ServerCertificate { .. } => "issue the engine a certificate of its own, signed by the CA in ca.pem, with a key of P-256 or RSA from 2048 bits, subjectAltName and `extendedKeyUsage=serverAuth`".into(),
             NotTls { .. } => "dockerd speaks TLS on port 2376 when started with --tlsverify; another port or program may be behind this address".into(),
             OnlyTls => "use `tls: FOLDER` (`--tls FOLDER`) instead of `insecure`".into(),
             Handshake { .. } => "dockerd speaks TLS 1.2 and newer; `journalctl -u docker` there may say more".into(),

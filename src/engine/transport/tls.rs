@@ -148,6 +148,8 @@ impl Tls {
                     .unwrap_or("it answers with something else")
                     .to_owned(),
             },
+            // Our own word about its key.
+            Some(Rustls::General(why)) => TlsProblem::ServerCertificate { why: why.clone() },
             Some(other) => TlsProblem::Handshake {
                 why: other.to_string(),
             },

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
+use x509_parser::public_key::PublicKey;
 
 use crate::text::{Kind, kind};
 
@@ -22,6 +23,21 @@ pub(super) struct Facts {
     pub(super) names: Vec<String>,
     /// What it says it may be used for lets it stand for a client.
     pub(super) for_clients: bool,
+    /// Bits of its key, where that is RSA.
+    pub(super) rsa_bits: Option<usize>,
+}
+
+/// Fewest bits of an RSA key. Shorter ones can be forged, and are not verified.
+const RSA_BITS: usize = 2048;
+
+impl Facts {
+    /// What is wrong with its key.
+    pub(super) fn weakness(&self) -> Option<String> {
+        let bits = self.rsa_bits.filter(|bits| *bits < RSA_BITS)?;
+        Some(format!(
+            "its RSA key has {bits} bits; {RSA_BITS} is the least"
+        ))
+    }
 }
 
 /// Reads a certificate; `None` when it is none.
@@ -39,7 +55,20 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
         common_name: common_name.and_then(|name| name.as_str().ok()).map(shown),
         names: names.filter_map(alternative).collect(),
         for_clients: usage.is_none_or(|usage| usage.value.client_auth || usage.value.any),
+        rsa_bits: match certificate.public_key().parsed() {
+            Ok(PublicKey::RSA(key)) => Some(bits(key.modulus)),
+            _ => None,
+        },
     })
+}
+
+/// Bits of a number, most significant byte first.
+fn bits(number: &[u8]) -> usize {
+    let zeroes = number.iter().take_while(|byte| **byte == 0).count();
+    match number.get(zeroes) {
+        None => 0,
+        Some(first) => (number.len() - zeroes) * 8 - first.leading_zeros() as usize,
+    }
 }
 
 fn alternative(name: &GeneralName<'_>) -> Option<String> {
@@ -91,7 +120,11 @@ mod tests {
         assert_eq!(facts.until, 1_577_836_800 + 86_400);
         assert_eq!(facts.names, ["web1.example.net", "10.0.0.7"]);
         assert_eq!(facts.common_name.as_deref(), Some("we[2Jb1"));
-        assert!(!facts.for_clients);
+        assert!(!facts.for_clients && facts.weakness().is_none());
+        assert_eq!(
+            (bits(&[0, 1, 255]), bits(&[0x80; 128]), bits(&[0])),
+            (9, 1024, 0)
+        );
         assert!(super::facts(&CertificateDer::from(vec![1, 2, 3])).is_none());
     }
 }

@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
+use super::super::x509;
+
 /// Verifies as rustls does by default, and remembers the certificate that it refused.
 #[derive(Debug)]
 pub(super) struct Watching {
@@ -28,6 +30,14 @@ impl Watching {
     pub(super) fn refused(&self) -> Option<CertificateDer<'static>> {
         let refused = self.refused.lock();
         refused.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A key that is too short would only fail as a bad signature.
+fn judge_key(certificate: &CertificateDer<'_>) -> Result<(), Error> {
+    match x509::facts(certificate).and_then(|facts| facts.weakness()) {
+        None => Ok(()),
+        Some(why) => Err(Error::General(why)),
     }
 }
 
@@ -61,6 +71,7 @@ impl ServerCertVerifier for Watching {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        judge_key(cert)?;
         self.inner.verify_tls12_signature(message, cert, dss)
     }
 
@@ -70,6 +81,7 @@ impl ServerCertVerifier for Watching {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        judge_key(cert)?;
         self.inner.verify_tls13_signature(message, cert, dss)
     }
 

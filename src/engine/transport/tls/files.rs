@@ -73,6 +73,9 @@ impl Identity {
 
         let mut roots = RootCertStore::empty();
         for certificate in &trusted {
+            if let Some(why) = x509::facts(certificate).and_then(|facts| facts.weakness()) {
+                return Err(unusable(&ca(folder), why));
+            }
             roots
                 .add(certificate.clone())
                 .map_err(|error| unusable(&ca(folder), error))?;

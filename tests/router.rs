@@ -4,6 +4,8 @@
 mod backend;
 #[path = "common/load.rs"]
 mod load;
+#[path = "router/names.rs"]
+mod names;
 #[path = "router/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]

@@ -2,7 +2,7 @@
 //! its own.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,7 +36,12 @@ impl Backend {
     /// shows the request; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
     /// sends back what comes after an upgrade.
     pub async fn start(name: &str) -> Backend {
-        let listener = TcpListener::bind((loopback(), 0)).await.unwrap();
+        Backend::start_at(name, loopback().into()).await
+    }
+
+    /// The same, at an address of this machine.
+    pub async fn start_at(name: &str, ip: IpAddr) -> Backend {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let busy = Arc::new(AtomicUsize::new(0));
         let (name, count) = (Arc::<str>::from(name), busy.clone());

@@ -32,6 +32,7 @@ pub struct Stage {
     /// Where visitors connect.
     pub front: SocketAddr,
     pub unique: String,
+    dns: Option<Vec<String>>,
     made: Made,
 }
 
@@ -48,6 +49,11 @@ struct Made {
 impl Stage {
     /// A toolbox, the router's files for `table`, and a router that answers.
     pub async fn set(engine: &Engine, table: &Table) -> Stage {
+        Stage::set_with(engine, table, None).await
+    }
+
+    /// The same, where the router asks a name server of the test's own.
+    pub async fn set_with(engine: &Engine, table: &Table, dns: Option<Ipv4Addr>) -> Stage {
         let address: EngineAddress = engine.address.parse().unwrap();
         let client = Client::connect(&address, Gate::full()).await.unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -95,6 +101,7 @@ impl Stage {
             config: RouterConfig::new(ports, Subnet::FIRST),
             front: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.http)),
             unique,
+            dns: dns.map(|at| vec![at.to_string()]),
             made,
         };
         stage.make_folders().await;
@@ -129,6 +136,7 @@ impl Stage {
             cmd: Some(plan::command(layout.root())),
             host_config: Some(HostConfig {
                 network_mode: Some("host".into()),
+                dns: self.dns.clone(),
                 binds: Some(vec![
                     format!("{files}:{files}:ro"),
                     format!("{certs}:{certs}:ro"),

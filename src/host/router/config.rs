@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Map, Table, Unfit, maps};
 use crate::fleet::value;
+use crate::record::guard::METADATA;
 use crate::record::layout::RUN;
 use crate::record::route::{CONNECTIONS, RouterConfig, SHARE, SITE_SHARE};
 
@@ -58,6 +59,7 @@ fn text(config: &RouterConfig, root: &str) -> String {
         .replace("{run}", RUN)
         .replace("{connections}", &CONNECTIONS.to_string())
         .replace("{share}", &SHARE.to_string())
+        .replace("{metadata}", &METADATA.join(" "))
         .replace("{http}", &config.ports.http.to_string())
         .replace("{https}", &config.ports.https.to_string())
 }
@@ -118,7 +120,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (2, "031bbee46dd2685c01cdc460d0abb7df")
+            (2, "9008749be6d9997123034f0f5d700ee5")
         );
     }
 

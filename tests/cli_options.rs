@@ -270,6 +270,13 @@ fn host_looks_in_on_call_mode() {
             ran.err
         );
     }
+    // A variable that is empty says nothing, where one is taken and where none is.
+    for words in [&["keys"][..], &["check"]] {
+        let mut command = cli::command(world.folder.path());
+        let command = command.envs([("OSTLER_FLEET", ""), ("OSTLER_READ_ONLY", "")]);
+        let ran = cli::run(command.args(words));
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+    }
     // What is only in the environment is about other runs.
     let mut command = cli::command(world.folder.path());
     let ran = cli::run(

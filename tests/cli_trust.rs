@@ -174,6 +174,12 @@ fn a_fleet_file_that_others_can_write_names_nothing() {
         refused(arguments, fleet.path());
         mode(fleet.path(), 0o700);
     }
+    mode(&fleet.file(), 0o666);
+    let checked = fleet.run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.err.contains("`chmod go-w "), "{checked:?}");
+    mode(&fleet.file(), 0o644);
+    assert_eq!(fleet.run(&["check"]).err, "");
     // Nor are files read, in on-call mode neither: they may be anybody's.
     let text = fs::read_to_string(fleet.file()).unwrap();
     fs::write(
@@ -231,9 +237,10 @@ fn what_is_not_compared_is_never_well() {
     assert!(ran.out.contains("secrets.FILE"), "{}", ran.out);
     // A source that fails is not well either, and here it is a failure.
     fs::remove_file(folder.join("more")).unwrap();
-    for (command, code) in [("plan", 1), ("drift", 3)] {
+    for (command, code) in [("plan", 1), ("drift", 3), ("apply", 1)] {
         let ran = stage.run(&[command, "--trust-commands"]);
         assert_eq!(ran.code, code, "{ran:?}");
+        assert!(!ran.out.contains("the hosts are as"), "{}", ran.out);
         assert!(ran.out.contains("FILE of blog"), "{}", ran.out);
     }
 }

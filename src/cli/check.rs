@@ -6,6 +6,7 @@ use super::context::Context;
 use super::{Exit, Failure};
 use crate::fleet::{Finding, Level};
 use crate::text;
+use crate::walk::trust::refuse_exposed;
 use crate::walk::{FleetFile, FleetFileError};
 
 #[derive(Serialize)]
@@ -42,6 +43,14 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
         Err(_) if json => return Ok(Exit::Error),
         Err(error) => return Err(error.into()),
     };
+    // Of this machine, not of the file: elsewhere it may be well.
+    let secrets = fleet.sites.values().any(|site| !site.secrets.is_empty());
+    if secrets && let Err(distrust) = refuse_exposed(&path) {
+        let (what, remedy) = (&distrust, distrust.help());
+        context.out.warn(&format!(
+            "{what}, so that `plan` and `apply` refuse: {remedy}"
+        ));
+    }
     if !json {
         let warnings = match warnings {
             0 => String::new(),

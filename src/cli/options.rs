@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches};
 
@@ -194,8 +195,17 @@ impl Row {
 pub fn command() -> clap::Command {
     let options = clap::Command::new("options");
     let options = EngineArg::augment_args(Global::augment_args(options));
-    let options: Vec<Arg> = options.get_arguments().cloned().collect();
+    let options: Vec<Arg> = options.get_arguments().cloned().map(heard).collect();
     spread(Cli::command(), "", &options)
+}
+
+/// A variable that is empty says nothing.
+fn heard(option: Arg) -> Arg {
+    let said = option.get_env().and_then(std::env::var_os);
+    match said.is_some_and(|said| said.is_empty()) {
+        true => option.env(Resettable::Reset),
+        false => option,
+    }
 }
 
 fn spread(mut command: clap::Command, path: &str, options: &[Arg]) -> clap::Command {

@@ -110,7 +110,8 @@ pub async fn go(context: &Context, proposal: &Proposal, how: &How<'_>) -> Result
         if how.json {
             context.out.json(&Outcome::default())?;
         }
-        return Ok(match proposal.is_whole() {
+        let compared = proposal.plan().uncompared.is_empty();
+        return Ok(match proposal.is_whole() && compared {
             true => Exit::Done,
             false => Exit::Error,
         });

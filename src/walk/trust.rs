@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Answer, Ask, Question};
 use crate::file;
 use crate::fleet::{SecretSpec, Site};
-use crate::text::{count, line};
+use crate::text::line;
 pub use exposed::{Exposed, exposed};
 
 /// Longest command that is shown whole, in characters; none is asked about in part.
@@ -60,7 +60,7 @@ pub enum Distrust {
     #[error("{0}: of such a fleet file no secret is read and no command run")]
     Exposed(Exposed),
     /// Nobody is there to be asked.
-    #[error("{} run on this machine for secrets and was never said yes to:\n  {}", count(.0.len(), "command"), .0.join("\n  "))]
+    #[error("the fleet file has commands run on this machine that you never said yes to:\n  {}", .0.join("\n  "))]
     Unseen(Vec<String>),
 }
 
@@ -144,9 +144,7 @@ impl Trust {
         if !any {
             return Ok(());
         }
-        if let Some(exposed) = exposed(file) {
-            return Err(Distrust::Exposed(exposed));
-        }
+        refuse_exposed(file)?;
         let Policy::Asks(ask) = &self.0.policy else {
             return Ok(());
         };
@@ -262,6 +260,17 @@ impl Trust {
                 let _ = remember(state, &known);
             }
         }
+    }
+}
+
+/// Refuses a fleet file that others can write.
+///
+/// # Errors
+/// They can.
+pub fn refuse_exposed(file: &Path) -> Result<(), Distrust> {
+    match exposed(file) {
+        Some(exposed) => Err(Distrust::Exposed(exposed)),
+        None => Ok(()),
     }
 }
 

@@ -23,7 +23,7 @@ use ostler::engine::{Client, LogOptions};
 use ostler::host::router;
 use ostler::record::layout::run_on_host;
 use ostler::record::names;
-use ostler::record::route::{SHARE, SITE_SHARE};
+use ostler::record::route::{NET_SHARE, SHARE, SITE_SHARE};
 use testhost::TestHost;
 use world::World;
 
@@ -69,23 +69,37 @@ held, opened, end = [], 0, time.monotonic() + 170
 while time.monotonic() < end and not os.path.exists("/tmp/enough"):
     held = [s for s in held if stands(s)]
     for _ in range(min(250, many - len(held))):
-        s = socket.socket()
+        host, port = to[opened % len(to)]
+        s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         s.setblocking(False)
-        s.connect_ex(to[opened % len(to)])
+        s.connect_ex((host, port))
         held.append(s)
         opened += 1
     time.sleep(0.05)
 "#;
 
-/// Connections by source, as the router counts them.
-async fn sources(world: &World) -> Vec<(String, u32)> {
-    let asked = ["show table sources".to_owned()];
+/// Connections that the router counts at the moment when it refuses them.
+const MOMENT: u32 = 64;
+
+/// Connections as one of the router's tables counts them.
+async fn table(world: &World, name: &str) -> Vec<(String, u32)> {
+    let asked = [format!("show table {name}")];
     let told = router::ask(&world.toolbox(), &asked).await.unwrap();
     let row = |line: &str| {
         let field = |name| line.split(' ').find_map(|word| word.strip_prefix(name));
         Some((field("key=")?.to_owned(), field("conn_cur=")?.parse().ok()?))
     };
     told[0].lines().filter_map(row).collect()
+}
+
+/// Which network a container is on.
+enum Where {
+    /// The engine's own: for the router a visitor like any other.
+    Outside,
+    /// The sites', at this address.
+    Among(Ipv4Addr),
+    /// The host's.
+    Host,
 }
 
 /// A container that is none of ours.
@@ -95,9 +109,7 @@ struct Stranger {
 }
 
 impl Stranger {
-    /// On the engine's own network, for the router a visitor like any other; or at an address of the
-    /// sites' network.
-    async fn runs(world: &World, image: &str, argv: &[&str], at: Option<Ipv4Addr>) -> Stranger {
+    async fn runs(world: &World, image: &str, argv: &[&str], place: Where) -> Stranger {
         let network = names::network(&world.name);
         let mut body = ContainerCreateBody {
             image: Some(image.into()),
@@ -105,7 +117,10 @@ impl Stranger {
             cmd: Some(Vec::new()),
             ..ContainerCreateBody::default()
         };
-        if let Some(address) = at {
+        if let Where::Host = place {
+            body.host_config.get_or_insert_default().network_mode = Some("host".into());
+        }
+        if let Where::Among(address) = place {
             let ipam = EndpointIpamConfig {
                 ipv4_address: Some(address.to_string()),
                 ..EndpointIpamConfig::default()
@@ -182,23 +197,20 @@ async fn idle_connections_take_no_other_site_down() {
     let flood = ["9000", &at, &http, &at, &https];
 
     let argv: Vec<&str> = ["python3", "-c", FLOOD].into_iter().chain(flood).collect();
-    let _visitor = Stranger::runs(&world, "ostler-test/web:1", &argv, None).await;
+    let _visitor = Stranger::runs(&world, "ostler-test/web:1", &argv, Where::Outside).await;
     let inside = as_alice(&world, FLOOD, &flood);
     let outside = async {
         // Each has all that it can get, and no more.
         let alice = format!("::ffff:{address}");
         let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let now = sources(&world).await;
-            let site = now.iter().find(|(key, _)| *key == alice);
-            let most = now.iter().map(|(_, count)| *count).max();
-            assert!(most <= Some(SHARE), "{now:?}");
-            assert!(
-                site.is_none_or(|(_, count)| *count <= SITE_SHARE),
-                "{now:?}"
-            );
-            if most == Some(SHARE) && site.is_some_and(|(_, count)| *count == SITE_SHARE) {
-                break;
+        let (mut site_full, mut visitor_full) = (false, false);
+        while !(site_full && visitor_full) {
+            let now = table(&world, "sources").await;
+            for (key, count) in &now {
+                let share = if *key == alice { SITE_SHARE } else { SHARE };
+                assert!(*count <= share + MOMENT, "{now:?}");
+                site_full |= *key == alice && *count == share;
+                visitor_full |= *key != alice && *count == share;
             }
             assert!(Instant::now() < until, "the flood does not stand: {now:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -246,7 +258,7 @@ async fn requests_of_one_connection_count_each() {
     let argv = ["sh", "-c", MANY, "many", &gateway, &https];
     let [a, b, c, _] = world.address_of("alice").await.octets();
     let at = Ipv4Addr::new(a, b, c, 200);
-    let one = Stranger::runs(&world, "ostler/toolbox:1", &argv, Some(at)).await;
+    let one = Stranger::runs(&world, "ostler/toolbox:1", &argv, Where::Among(at)).await;
     let out = one.said().await;
     let count = |begin: &str| out.lines().filter(|line| line.starts_with(begin)).count();
     let connections = out.lines().filter(|line| line.ends_with(" 1")).count();
@@ -330,7 +342,8 @@ async fn a_full_disk_keeps_no_router_from_starting() {
     assert!(router::serves(&world.toolbox(), &router).await.unwrap());
 }
 
-/// Whoever has an IPv6 network of /64 has more addresses than the router could count.
+/// Whoever has an IPv6 network of /64 has more addresses than the router could count, and whoever has
+/// one of /48 more networks of /64.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ipv6_network_is_one_source() {
     if tier::fleet().is_none() {
@@ -347,24 +360,35 @@ async fn an_ipv6_network_is_one_source() {
     }
     let mut world = World::new(&host.engine).await;
     world.front.set_ip(host.address.into());
-    let ask = "port=$1
-        sysctl -qw net.ipv6.conf.lo.disable_ipv6=0
-        for a in fd77::1 fd77::a fd77::b fd77:0:0:1::c; do ip -6 addr add \"$a/64\" dev lo nodad; done
-        for a in fd77::a fd77::b fd77:0:0:1::c; do
-          curl -sg -o /dev/null --interface \"$a\" -H 'Host: bob.test' \"http://[fd77::1]:$port/slow?s=20\" \\
-            </dev/null >/dev/null 2>&1 &
-        done";
     two_sites(&mut world).await;
-    let port = world.front.port().to_string();
-    host.run(&["sh", "-ec", ask, "ask", &port]);
-    let wanted = [("fd77::".to_owned(), 2), ("fd77:0:0:1::".to_owned(), 1)];
-    let until = Instant::now() + Duration::from_secs(15);
-    loop {
-        let now = sources(&world).await;
-        if wanted.iter().all(|one| now.contains(one)) {
-            break;
-        }
-        assert!(Instant::now() < until, "{now:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    // Many addresses in one network of /64, and five more such networks in the same /48.
+    let many = (1..=8).map(|n| format!("fd77::{n}"));
+    let others = (1..=5).map(|n| format!("fd77:0:0:{n}::1"));
+    let from: Vec<String> = many.chain(others).collect();
+    let addresses = "sysctl -qw net.ipv6.conf.lo.disable_ipv6=0
+        for a in \"$@\"; do ip -6 addr add \"$a/64\" dev lo nodad; done";
+    let mut setup = vec!["sh", "-ec", addresses, "addresses"];
+    setup.extend(from.iter().map(String::as_str));
+    host.run(&setup);
+    let http = world.front.port().to_string();
+    let mut argv = vec!["python3", "-c", FLOOD, "4800"];
+    for from in &from {
+        argv.extend([from.as_str(), http.as_str()]);
     }
+    // Each address talks to itself, so that it is also where its connections come from.
+    let _flood = Stranger::runs(&world, "ostler-test/web:1", &argv, Where::Host).await;
+    let until = Instant::now() + Duration::from_secs(60);
+    let (mut source_full, mut net_full) = (false, false);
+    while !(source_full && net_full) {
+        let sources = table(&world, "sources").await;
+        let nets = table(&world, "nets").await;
+        let within = |most| move |(_, count): &(String, u32)| *count <= most + MOMENT;
+        assert!(sources.iter().all(within(SHARE)), "{sources:?}");
+        assert!(nets.iter().all(within(NET_SHARE)), "{nets:?}");
+        source_full |= sources.contains(&("fd77::".into(), SHARE));
+        net_full |= nets.contains(&("fd77::".into(), NET_SHARE));
+        assert!(Instant::now() < until, "{sources:?} {nets:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_answered(world.front, "a neighbour").await;
 }

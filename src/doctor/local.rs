@@ -192,7 +192,7 @@ fn parse_df(text: &str) -> Option<(u64, u64)> {
     // there are none.
     let fields: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
     let share = |field: &&str| field.ends_with('%') || *field == "-";
-    let share = fields.iter().position(|field| share(&field))?;
+    let share = fields.iter().position(share)?;
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some((number(share.checked_sub(3)?)?, number(share - 1)?))
 }

@@ -68,7 +68,9 @@ pub const CONNECTIONS: u32 = (OPEN_FILES - OWN_FILES) / 2;
 /// How many of them one source may hold, and as many requests under way: one address, or an IPv6
 /// network of /64. Many visitors may share one.
 pub const SHARE: u32 = CONNECTIONS / 16;
-/// The same for a site's container, which asks other sites here and rarely at that.
+/// How many of them a network may hold, a /24 or an IPv6 network of /48.
+pub const NET_SHARE: u32 = CONNECTIONS / 4;
+/// What a source may hold that is a site's container, which asks other sites here and rarely at that.
 pub const SITE_SHARE: u32 = 50;
 
 /// Capabilities the router's container gets back: ports below 1024, becoming its own user, and

@@ -6,7 +6,7 @@ use super::table::{Map, Table, Unfit, maps};
 use crate::fleet::value;
 use crate::record::guard::METADATA;
 use crate::record::layout::RUN;
-use crate::record::route::{CONNECTIONS, RouterConfig, SHARE, SITE_SHARE};
+use crate::record::route::{CONNECTIONS, NET_SHARE, RouterConfig, SHARE, SITE_SHARE};
 
 const TEXT: &str = include_str!("haproxy.cfg");
 
@@ -58,6 +58,7 @@ fn text(config: &RouterConfig, root: &str) -> String {
     TEXT.replace("{root}", root)
         .replace("{run}", RUN)
         .replace("{connections}", &CONNECTIONS.to_string())
+        .replace("{net_share}", &NET_SHARE.to_string())
         .replace("{share}", &SHARE.to_string())
         .replace("{metadata}", &METADATA.join(" "))
         .replace("{http}", &config.ports.http.to_string())
@@ -120,7 +121,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (2, "9008749be6d9997123034f0f5d700ee5")
+            (2, "74cc5cf862624f030ff7e6e82f1dc6d4")
         );
     }
 

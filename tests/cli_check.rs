@@ -3,6 +3,7 @@
 mod cli;
 
 use std::fs;
+use std::io::Write;
 
 use cli::{command, ostler, ostler_in, run};
 
@@ -37,6 +38,39 @@ fn all_errors_are_told_at_once_with_place_and_remedy() {
         ran.err.ends_with("error: 2 errors in fleet.yml\n"),
         "{}",
         ran.err
+    );
+}
+
+#[test]
+fn what_has_no_end_is_not_read_to_it() {
+    let folder = folder("fleet.yml", GOOD);
+    let ran = ostler_in(folder.path(), &["check", "--fleet", "/dev/zero"]);
+    assert_eq!(ran.code, 1);
+    let said = "error: cannot read /dev/zero: it is larger than 16 MiB\n";
+    assert!(ran.err.starts_with(said), "{}", ran.err);
+    let deep = format!("a: {}", "[".repeat(1 << 20));
+    fs::write(folder.path().join("fleet.yml"), deep).unwrap();
+    let ran = ostler_in(folder.path(), &["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("--> fleet.yml:1:"), "{}", ran.err);
+    // From a program that writes one.
+    let mut piped = command(folder.path());
+    let mut piped = piped
+        .args(["check", "--fleet", "/dev/stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    piped
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(GOOD.as_bytes())
+        .unwrap();
+    let out = piped.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&out.stdout),
+        "/dev/stdin: fleet t, 1 host, 1 site\n"
     );
 }
 

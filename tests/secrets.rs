@@ -335,3 +335,33 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
         runs.said.len()
     );
 }
+
+#[test]
+fn a_secret_s_command_ends_with_ostler() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(
+        &engine,
+        "  plain: { host: here, recipe: static, domains: [plain.localhost], \
+         secrets: { KEY: { command: [sh, -c, \"sleep 1000 & echo $! > child; wait\"] } } }\n",
+    );
+    let mut ostler = stage
+        .command(&["apply", "-y", "--trust-commands"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let child = loop {
+        match fs::read_to_string(stage.folder.path().join("child")) {
+            Ok(text) if text.ends_with('\n') => break text.trim().to_owned(),
+            _ => assert!(ostler.try_wait().unwrap().is_none(), "it ended"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    // Not even time to say goodbye: and what the command started ends too.
+    ostler.kill().unwrap();
+    ostler.wait().unwrap();
+    let stat = format!("/proc/{child}/stat");
+    while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

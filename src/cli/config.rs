@@ -118,6 +118,8 @@ mod tests {
     fn a_mode_that_is_not_understood_is_not_taken_for_full() {
         assert!(read("mode: oncall\n").is_err());
         assert!(read("mode: [\n").is_err());
+        // No cost that grows with the square.
+        assert!(read(&format!("keys: {}", "[".repeat(500_000))).is_err());
     }
 
     #[test]

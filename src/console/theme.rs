@@ -338,5 +338,7 @@ mod tests {
         assert!(err.contains("no role \"txet\""), "{err}");
         let err = Theme::parse("mine", "roles: { text: { fg: rde } }").unwrap_err();
         assert!(err.contains("neither in the palette"), "{err}");
+        let err = Theme::parse("mine", &"{palette: ".repeat(100)).unwrap_err();
+        assert!(err.contains("nested more than 64 deep at line 1"), "{err}");
     }
 }

@@ -9,6 +9,7 @@ use crate::plan::unfinished::told;
 use crate::record::lock::Holder;
 use crate::record::{Applying, Labelled, Role};
 use crate::verdict::due::DriftBySite;
+use crate::verdict::guard::unguarded;
 use crate::verdict::site::rows_of_fleet;
 use crate::verdict::{HostData, Life, Link, SiteRow, State};
 
@@ -158,6 +159,9 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold
         server_certificate_until: certificates.map(|c| c.server_until),
         lock: reached.and_then(|r| r.lock.clone()),
         unfinished: reached.map_or(Vec::new(), |r| r.unfinished().cloned().collect()),
-        told: reached.map_or(Vec::new(), told),
+        told: reached.map_or(Vec::new(), |reached| {
+            let open = unguarded(fleet, host, reached).map(str::to_owned);
+            told(reached).into_iter().chain(open).collect()
+        }),
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::evidence::{HostData, Reading, Source};
+use super::guard::unguarded;
 use super::link::{Link, Pulse};
 use super::reach::link;
 use super::row::{SiteRow, blank};
 use super::state::State;
-use crate::fleet::{Host, Name};
+use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::ObservedHost;
 use crate::plan::unfinished::told;
 use crate::record::{Machine, Scarce};
@@ -76,7 +77,13 @@ impl HostRow {
 }
 
 /// The row of a host, the rows of its sites and containers given.
-pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow], now: i64) -> HostRow {
+pub fn host_row(
+    fleet: Option<&Fleet>,
+    host: &Host,
+    data: &HostData,
+    sites: &[SiteRow],
+    now: i64,
+) -> HostRow {
     let (link, why) = link(data, now);
     let mut row = HostRow {
         key: Arc::from(host.name.as_str()),
@@ -109,6 +116,8 @@ pub fn host_row(host: &Host, data: &HostData, sites: &[SiteRow], now: i64) -> Ho
     }
     if let Some(observed) = &data.observed {
         describe_engine(&mut row, observed);
+        let open = fleet.and_then(|fleet| unguarded(fleet, host, observed));
+        row.told.extend(open.map(str::to_owned));
     }
     row
 }
@@ -136,7 +145,7 @@ fn describe_engine(row: &mut HostRow, observed: &ObservedHost) {
         .unwrap_or_default();
 }
 
-/// The line of a host that is lost or degraded, or whose disks are nearly full. `rows` are its sites'
+/// The line of a host that is lost or degraded, whose disks are nearly full. `rows` are its sites'
 /// and containers'.
 pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option<SiteRow> {
     let (link, mut why) = link(data, now);
@@ -158,6 +167,18 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option
         why,
         stale: false,
         ..host_line(host, data)
+    })
+}
+
+/// The line of a host that answers and whose sites reach what they are to be kept from.
+pub fn open(fleet: &Fleet, host: &Host, data: &HostData) -> Option<SiteRow> {
+    (data.link == Link::Ready).then_some(())?;
+    let why = unguarded(fleet, host, data.observed.as_ref()?)?;
+    Some(SiteRow {
+        state: State::Warning,
+        why: why.to_owned(),
+        stale: false,
+        ..host_line(&host.name, data)
     })
 }
 

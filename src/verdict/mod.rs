@@ -7,6 +7,7 @@ mod container;
 pub mod due;
 pub mod evidence;
 pub mod foreign;
+pub mod guard;
 pub mod host;
 mod judge;
 pub mod life;

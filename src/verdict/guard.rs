@@ -1,0 +1,72 @@
+//! Whether a host that is to be guarded is.
+
+use crate::fleet::{Fleet, Host, Isolate};
+use crate::observe::model::ObservedHost;
+use crate::observe::whose::{Whose, whose};
+
+/// Why sites reach what they are to be kept from; `None`: they do not, or may. A host that nothing
+/// was applied on yet has no sites to keep from anything.
+pub fn unguarded(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<&'static str> {
+    let applied = seen.state.read().is_some_and(|state| state.host.is_some());
+    if host.isolate != Isolate::Strict || !applied {
+        return None;
+    }
+    let mut guards = seen
+        .containers
+        .iter()
+        .filter(|c| whose(c, &fleet.name) == Some(Whose::Guard));
+    (!guards.any(|guard| guard.is_running()))
+        .then_some("its guard does not run: sites reach the host's own services")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::observe::model::{ObservedContainer, RunState};
+    use crate::record::{HostRecord, HostState, StateRead, labels};
+
+    #[test]
+    fn a_strict_host_is_guarded_by_a_guard_that_runs() {
+        let text = |isolate: &str| {
+            format!(
+                "fleet: x\nhosts: {{ a: {{ engine: \"unix:///x\", isolate: {isolate} }} }}\nsites: {{}}\n"
+            )
+        };
+        let load = |isolate| {
+            let loaded = crate::fleet::load(&text(isolate), Path::new("fleet.yml"));
+            loaded.unwrap().fleet
+        };
+        let (strict, usual) = (load("strict"), load("sites"));
+        let mut guard = ObservedContainer {
+            name: "ostler-x-guard".into(),
+            labels: [(labels::FLEET, "x"), (labels::ROLE, "guard")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            run: RunState::Running,
+            ..ObservedContainer::default()
+        };
+        let says = |fleet: &Fleet, containers: &[ObservedContainer], applied: bool| {
+            let state = HostState {
+                host: applied.then(HostRecord::default),
+                ..HostState::default()
+            };
+            let seen = ObservedHost {
+                containers: containers.to_vec(),
+                state: StateRead::Read(Arc::new(state)),
+                ..ObservedHost::default()
+            };
+            unguarded(fleet, &fleet.hosts[0], &seen).is_some()
+        };
+        assert!(!says(&strict, &[guard.clone()], true));
+        assert!(!says(&strict, &[], false) && !says(&usual, &[], true));
+        assert!(says(&strict, &[], true));
+        guard.run = RunState::Exited;
+        assert!(says(&strict, &[guard.clone()], true));
+        // A copy with its labels guards nothing.
+        (guard.run, guard.name) = (RunState::Running, "copy".into());
+        assert!(says(&strict, &[guard], true));
+    }
+}

@@ -425,6 +425,41 @@ async fn a_site_that_was_moved_is_back_before_it_goes() {
     assert!(!serves(&world, "two", "blog") && serves(&world, "one", "blog"));
 }
 
+/// What a host says that an apply touched on it is nothing about another host.
+#[tokio::test(start_paused = true)]
+async fn a_note_speaks_for_its_own_host_only() {
+    let world = World::new(&["one", "two"]).await;
+    let sites = |body| {
+        let changed = [("blog", "one", body), ("shop", "two", body)];
+        fleet_of(
+            &["one", "two"],
+            &[&changed[..], &[("news", "two", "a")]].concat(),
+        )
+    };
+    world.apply(&sites("a")).await;
+    let mine = sites("b");
+    let run = world
+        .cut_off(&mine, |kind| matches!(kind, OperationKind::Route { .. }))
+        .await;
+    // Stopped by hand: whoever plans for it would start it.
+    let news = names::site(&"x".parse().unwrap(), "news");
+    let grace = std::time::Duration::from_secs(1);
+    world.clients["two"].stop(&news, grace).await.unwrap();
+    let path = format!("/srv/ostler/state/applying-{run}.json");
+    let note = world.sims["one"].look(|host, _| host.files.read(&path).map(<[u8]>::to_vec));
+    let mut note: serde_json::Value = serde_json::from_slice(&note.unwrap()).unwrap();
+    assert_eq!(note["sites"], serde_json::json!(["blog"]));
+    note["sites"] = serde_json::json!(["blog", "news"]);
+    let note = ostler::sim::tree::Node::file(note.to_string(), NOW);
+    world.sims["one"].change(|host, _| host.files.put(&path, note));
+    let ways = world.ways(&mine, &run).await.unwrap();
+    let all = || ways.iter().flat_map(|way| &way.plan.operations);
+    assert!(all().any(|o| is(o, "blog")), "{ways:#?}");
+    assert!(!all().any(|o| is(o, "news")), "{ways:#?}");
+    let ids: Vec<_> = all().map(|o| &o.id).collect();
+    assert!(all().flat_map(|o| &o.after).all(|id| ids.contains(&id)));
+}
+
 /// Two hosts with different files before an apply that moved the blog to the second and was cut off.
 async fn moved() -> (World, String, String) {
     let world = World::new(&["one", "two"]).await;

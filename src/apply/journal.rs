@@ -506,6 +506,59 @@ mod tests {
     }
 
     #[test]
+    fn no_other_file_is_settled_than_the_journal_of_an_apply() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("x");
+        fs::create_dir(&folder).unwrap();
+        let text = Line::Started(started()).bytes().unwrap();
+        let victim = dir.path().join("victim.jsonl");
+        let own = own_file(&folder, &started().run);
+        for path in [&victim, &own] {
+            fs::write(path, &text).unwrap();
+        }
+        for run in [
+            "../victim",
+            &victim.with_extension("").display().to_string(),
+        ] {
+            settle_own(&folder, run, "later", true);
+        }
+        assert_eq!(fs::read(&victim).unwrap(), text);
+        settle_own(&folder, &started().run, "later", true);
+        assert!(fs::read(&own).unwrap().len() > text.len());
+    }
+
+    #[test]
+    fn journals_of_a_host_are_those_that_are_named_after_their_apply() {
+        use crate::host::archive::{Entry, pack};
+        let text = Line::Started(started()).bytes().unwrap();
+        let file = |path: &str| Entry::file(path, 0o600, 0, text.as_slice());
+        let run = started().run;
+        let entries = [
+            file(&format!("journal/{run}.jsonl")),
+            file("journal/20261121T220000Z-11111111.jsonl"),
+            file("journal/.new-x.jsonl"),
+            Entry::folder("journal/a.jsonl", 0o700, 0),
+        ];
+        let read = from_archive(pack(&entries).unwrap().as_slice()).unwrap();
+        assert_eq!(read.len(), 1);
+        assert_eq!(read[0].started.run, run);
+        let many: Vec<Entry> = (0..1001)
+            .map(|n| file(&format!("journal/{n}.jsonl")))
+            .collect();
+        let error = from_archive(pack(&many).unwrap().as_slice()).unwrap_err();
+        assert!(
+            error.to_string().contains("more than 1000 journals"),
+            "{error}"
+        );
+        let mut long = text.clone();
+        long.resize(long.len() + 200_001, b'\n');
+        assert_eq!(super::read(&long), None);
+        let long = [Entry::file(&format!("journal/{run}.jsonl"), 0o600, 0, long)];
+        let error = from_archive(pack(&long).unwrap().as_slice()).unwrap_err();
+        assert!(error.to_string().contains("200000 lines"), "{error}");
+    }
+
+    #[test]
     fn a_line_cut_short_ends_a_file() {
         let mut text = Line::Started(started()).bytes().unwrap();
         text.extend(b"{\"event\":\"operat");

@@ -91,7 +91,7 @@ impl MadeFrom {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// Not a plan at all.
-    #[error("this is not a plan made by `ostler plan --out`: {0}")]
+    #[error("this is not a plan made by `ostler plan --out`: {}", short(&.0.to_string(), 200))]
     NotAPlan(serde_json::Error),
     /// Made by another version.
     #[error("this plan has the form {0}; this ostler reads form {FORM}: plan again")]

@@ -14,7 +14,7 @@ use crate::fleet::{self, Finding, Fleet, Level, Name, SecretSpec, file_hash};
 use crate::host::service::secrets::SecretSource;
 use crate::host::{Toolbox, state};
 use crate::observe::model::Observed;
-use crate::plan::{Notice, PlanOptions, plan_with};
+use crate::plan::{Notice, Operation, OperationId, Plan, PlanOptions, plan_with};
 use crate::record::{Applying, Layout, RecordedState, names};
 use crate::text::{printable, short};
 
@@ -203,6 +203,7 @@ impl Search<'_> {
         };
         let now = chrono::Utc::now().timestamp();
         let mut plan = plan_with(&fleet, &hash, &observed, &[], now, &options);
+        leave_untouched(&mut plan, notes);
         plan.notices.extend(stays.into_iter().filter_map(|site| {
             let host = here().find(|(_, note)| note.sites.contains(&site))?.0;
             let from = gone.get(&site)?;
@@ -290,6 +291,21 @@ fn wrong(findings: &[Finding]) -> String {
             "this ostler finds {} errors in it, first: {first}",
             more + 1
         ),
+    }
+}
+
+/// Leaves out what would be done to sites that the apply did not touch on their host: what a host's
+/// note says holds for that host, and for no other.
+fn leave_untouched(plan: &mut Plan, notes: &CutOff) {
+    let touched = |o: &Operation| {
+        let note = notes.get(&o.host);
+        let site = o.site.as_ref();
+        site.is_none_or(|site| note.is_some_and(|note| note.sites.contains(site)))
+    };
+    let left = plan.operations.extract_if(.., |o| !touched(o));
+    let left: BTreeSet<OperationId> = left.map(|o| o.id).collect();
+    for operation in &mut plan.operations {
+        operation.after.retain(|id| !left.contains(id));
     }
 }
 

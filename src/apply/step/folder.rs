@@ -153,10 +153,8 @@ impl Helper {
             work.fleet.name,
             &crate::record::spec::short_hash(site.as_str().as_bytes())[..10]
         );
-        let toolbox = work.client.inspect(&work.toolbox.id).await?;
-        let image = toolbox.config.and_then(|c| c.image);
         let body = ContainerCreateBody {
-            image,
+            image: Some(work.host.images.toolbox.clone()),
             entrypoint: Some(Vec::new()),
             cmd: Some(vec!["sleep".into(), HELPER_S.to_string()]),
             user: Some("0:0".into()),

@@ -184,9 +184,14 @@ async fn a_kept_plan_goes_stale() {
     world.site("web", IMAGE);
     let kept = world.plan().await;
     let kept = Saved::from_bytes(
-        &Saved::new(kept, from(&world).await, vec![], "now".into())
-            .to_bytes()
-            .unwrap(),
+        &Saved::new(
+            kept,
+            from(&world).await,
+            vec![],
+            "2026-11-29T20:00:00Z".into(),
+        )
+        .to_bytes()
+        .unwrap(),
     );
     let kept = kept.unwrap();
     assert!(

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use bollard::models::{Network, SystemInfo};
-use serde::Serialize;
 
-use super::facts::{Facts, Unseen, Witness};
+use super::facts::{Facts, Unseen, Witness, subnets};
+use super::finding::{Finding, Mark, line};
 use super::local::Space;
 use super::reach;
 use crate::engine::{EngineVersion, ListedContainer};
@@ -13,49 +13,8 @@ use crate::fleet::Subnet;
 use crate::record::machine::{LOW, OUT};
 use crate::text::{percent, size};
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mark {
-    /// Well.
-    Ok,
-    /// It cannot be known from here.
-    Unknown,
-    /// It works, but not as well as it could.
-    Warn,
-    /// Something will not work.
-    Fail,
-}
-
-/// One line of the doctor's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was looked at, in a word or two.
-    pub check: &'static str,
-    pub mark: Mark,
-    /// What was found.
-    pub text: String,
-    /// What would mend it.
-    pub remedy: Option<String>,
-}
 /// A Linux bridge takes 1,023 ports.
 const BRIDGE_PORTS: usize = 1023;
-
-pub(super) fn line(check: &'static str, mark: Mark, text: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        mark,
-        text: text.into(),
-        remedy: None,
-    }
-}
-
-impl Finding {
-    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
-        self
-    }
-}
 
 /// All checks, in the order of what depends on what.
 pub fn all(facts: &Facts) -> Vec<Finding> {
@@ -307,15 +266,6 @@ fn addresses(facts: &Facts) -> Finding {
         .remedy("give this host a free network of its own, such as `subnet: 172.29.0.0/20`");
     }
     line(name, Mark::Ok, "no network covers a route of the machine")
-}
-
-pub(super) fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
-    let configs = network
-        .ipam
-        .iter()
-        .filter_map(|i| i.config.as_ref())
-        .flatten();
-    configs.filter_map(|c| c.subnet.as_deref()?.parse().ok())
 }
 
 /// `icc=false` is enforced by the firewall only where bridged packets pass it.

@@ -5,6 +5,7 @@ use bollard::models::{Network, SystemInfo};
 use super::local::{HostRoute, Listening, Space};
 use crate::engine::{Certificates, EngineVersion, ListedContainer};
 use crate::fleet::{EngineAddress, Isolate, Ports, Subnet};
+use crate::record::{Labelled, Role};
 
 /// A host to look at.
 #[derive(Debug, Clone)]
@@ -85,4 +86,19 @@ pub struct Local {
     pub metadata: Option<bool>,
     /// Who tells all this.
     pub by: Witness,
+}
+
+/// The addresses of a network.
+pub(super) fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
+    let configs = network
+        .ipam
+        .iter()
+        .filter_map(|i| i.config.as_ref())
+        .flatten();
+    configs.filter_map(|c| c.subnet.as_deref()?.parse().ok())
+}
+
+/// Whether a container is this fleet's, and for this.
+pub(super) fn is(container: &ListedContainer, fleet: &str, role: Role) -> bool {
+    container.labels.fleet() == Some(fleet) && container.labels.role() == Some(role)
 }

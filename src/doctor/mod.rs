@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod facts;
+pub mod finding;
 pub mod local;
 pub mod look;
 mod reach;
@@ -9,10 +10,9 @@ mod remote;
 
 use serde::Serialize;
 
-use crate::engine::{ListedContainer, Mode, Network};
-use crate::record::{Labelled, Role};
-use check::{Finding, Mark};
+use crate::engine::{Mode, Network};
 use facts::Patient;
+use finding::{Finding, Mark};
 
 /// What the doctor says of one host.
 #[derive(Debug, Serialize)]
@@ -23,11 +23,6 @@ pub struct Report {
     pub engine: String,
     /// One for each check; one alone where the engine does not answer.
     pub findings: Vec<Finding>,
-}
-
-/// Whether a container is this fleet's, and for this.
-fn is(container: &ListedContainer, fleet: &str, role: Role) -> bool {
-    container.labels.fleet() == Some(fleet) && container.labels.role() == Some(role)
 }
 
 /// Looks at a host and judges what was found. Changes nothing, whatever the mode.

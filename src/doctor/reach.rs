@@ -1,7 +1,7 @@
 //! What sites reach of their own host and of the cloud it runs in. Pure.
 
-use super::check::{Finding, Mark, line};
-use super::facts::Facts;
+use super::facts::{Facts, is, subnets};
+use super::finding::{Finding, Mark, line};
 use crate::fleet::{Isolate, Ports, Subnet};
 use crate::record::Role;
 use crate::record::guard::METADATA;
@@ -32,7 +32,7 @@ fn guard(facts: &Facts) -> Finding {
     let runs = facts
         .containers
         .iter()
-        .any(|c| super::is(c, fleet, Role::Guard) && c.state == "running");
+        .any(|c| is(c, fleet, Role::Guard) && c.state == "running");
     match runs {
         true => line(
             CHECK,
@@ -120,6 +120,6 @@ fn subnet(facts: &Facts) -> Subnet {
         .networks
         .iter()
         .find(|n| n.name.is_some() && n.name == name)
-        .and_then(|n| super::check::subnets(n).next());
+        .and_then(|n| subnets(n).next());
     there.or(facts.subnet).unwrap_or(Subnet::FIRST)
 }

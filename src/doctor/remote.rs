@@ -3,7 +3,7 @@
 
 use bollard::models::SystemInfo;
 
-use super::facts::{Local, Patient, Unseen, Witness};
+use super::facts::{Local, Patient, Unseen, Witness, is};
 use super::local::{self, Listening, METADATA_ADDRESS, Space};
 use crate::engine::{Client, ListedContainer, Mode};
 use crate::host::script::{DISK, HTTP, PORTS, ROUTING, Script};
@@ -28,7 +28,7 @@ pub async fn ask(
             "run doctor on the host itself, or where the fleet file is",
         ));
     };
-    let ours = |c: &&ListedContainer| super::is(c, fleet, Role::Toolbox) && c.state == "running";
+    let ours = |c: &&ListedContainer| is(c, fleet, Role::Toolbox) && c.state == "running";
     let Some(toolbox) = containers.iter().filter(ours).max_by_key(|c| c.created) else {
         return Err(unseen(
             "no toolbox of this fleet runs there",

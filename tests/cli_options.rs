@@ -104,6 +104,7 @@ impl World {
             socket.display()
         );
         fs::write(folder.path().join("fleet.yml"), text).unwrap();
+        cli::keep_to_us(folder.path());
         fs::write(folder.path().join("other.yml"), "fleet: [\n").unwrap();
         World { folder, engine }
     }

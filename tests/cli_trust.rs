@@ -38,6 +38,7 @@ impl Fleet {
             socket.display()
         );
         fs::write(folder.path().join("fleet.yml"), text).unwrap();
+        cli::keep_to_us(folder.path());
         Fleet {
             folder,
             _engine: engine,

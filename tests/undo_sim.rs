@@ -331,6 +331,12 @@ async fn no_command_runs_that_was_never_said_yes_to() {
         world.path("ran"),
     );
     std::fs::write(world.path("password"), "x").unwrap();
+    // Others cannot write there, whatever new files are given.
+    std::fs::write(&path, &mine).unwrap();
+    for (path, mode) in [(world.folder.path(), 0o700), (&path, 0o600)] {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
     let asking = Trust::asking(Arc::new(Headless), Some(state.clone()));
     // From a host, it does not run whatever is trusted; and the own one, unseen, does not either.
     for own in [false, true] {

@@ -4,7 +4,7 @@ mod scene;
 
 use std::fs;
 use std::io::IsTerminal;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +91,9 @@ impl Folder {
         }
         let file = folder.path.join("fleet.yml");
         fs::write(&file, FLEET).map_err(|error| cannot(&file, error))?;
+        // Whatever new files are given here: one that others can write names no secrets.
+        let only_ours = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&file, only_ours).map_err(|error| cannot(&file, error))?;
         Ok(folder)
     }
 

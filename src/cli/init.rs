@@ -1,6 +1,7 @@
 //! `ostler init`
 
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::{EngineArg, InitArgs};
@@ -117,7 +118,10 @@ fn exists(path: &Path) -> Failure {
 
 /// Never over a file that is there, even if it came to be a moment ago.
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut file = match std::fs::File::create_new(path) {
+    let mut new = std::fs::OpenOptions::new();
+    // One that others can write may not name secrets: whatever new files are given, not that.
+    let new = new.write(true).create_new(true).mode(0o644);
+    let mut file = match new.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Err(exists(path));

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test binary takes what it needs of this
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,6 +47,16 @@ pub fn command(folder: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Lets nobody else write there, whatever new files are given: else its fleet file names no secrets.
+pub fn keep_to_us(folder: &Path) {
+    for (path, mode) in [
+        (folder.to_owned(), 0o700),
+        (folder.join("fleet.yml"), 0o600),
+    ] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
 }
 
 /// Runs in an empty folder.

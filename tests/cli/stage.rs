@@ -48,6 +48,7 @@ impl Stage {
             engine.address
         );
         fs::write(folder.path().join("fleet.yml"), text).unwrap();
+        cli::keep_to_us(folder.path());
         Stage {
             folder,
             fleet,

@@ -295,7 +295,13 @@ async fn what_was_changed_by_hand_is_adopted_or_mended_by_keys() {
 async fn a_command_runs_only_once_it_was_said_yes_to_on_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let secrets = "    secrets: { DB: { command: [sh, -c, 'touch ran; echo x'] } }\n";
-    std::fs::write(folder.path().join("fleet.yml"), format!("{FILE}{secrets}")).unwrap();
+    let file = folder.path().join("fleet.yml");
+    std::fs::write(&file, format!("{FILE}{secrets}")).unwrap();
+    // Others cannot write there, whatever new files are given.
+    for (path, mode) in [(&file, 0o600), (&folder.path().to_owned(), 0o700)] {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
     let ran = || folder.path().join("ran").exists();
     let sim = Sim::new(7);
     let mut it = Whole::open_on(&sim, folder.path(), Mode::Full, false);

@@ -39,6 +39,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
+        mode(folder.path(), 0o755);
         let below = folder.path().join("fleet");
         fs::create_dir(&below).unwrap();
         mode(&below, 0o755);

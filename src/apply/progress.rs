@@ -12,7 +12,7 @@ use crate::host::ToolboxError;
 use crate::host::router::RouterError;
 use crate::plan::OperationId;
 use crate::record::Holder;
-use crate::text::{plain, plain_line};
+use crate::text::{plain, plain_line, short};
 
 /// One thing that happened. Sent in the order it happened; the receiver may be slow or gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,9 @@ pub struct Failure {
     pub uncertain: bool,
 }
 
+/// Longest reason that a host gave, in characters.
+const LONGEST: usize = 600;
+
 impl Failure {
     /// A failure in one line.
     pub fn new(why: impl Into<String>) -> Failure {
@@ -160,7 +163,7 @@ impl From<ToolboxError> for Failure {
     fn from(error: ToolboxError) -> Failure {
         match error {
             ToolboxError::Engine(e) => e.into(),
-            other => Failure::new(plain(&other.to_string())),
+            other => Failure::new(short(&other.to_string(), LONGEST)),
         }
     }
 }
@@ -169,7 +172,7 @@ impl From<RouterError> for Failure {
     fn from(error: RouterError) -> Failure {
         match error {
             RouterError::Toolbox(e) => e.into(),
-            other => Failure::new(plain(&other.to_string())),
+            other => Failure::new(short(&other.to_string(), LONGEST)),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
 use crate::record::check::{is_hash, is_within};
 use crate::record::{Role, labels};
-use crate::text::plain;
+use crate::text::short;
 
 /// What visitors see until the customer's own files are there.
 const PLACEHOLDER: &str = include_str!("placeholder.html");
@@ -127,9 +127,9 @@ pub async fn own(work: &HostWork, site: &Name, from: Owner, uid: u32, say: &Say)
     helper.remove(work).await;
     let out = result?;
     if out.code != 0 {
-        let words = plain(&String::from_utf8_lossy(&out.stderr));
-        let mut lines: Vec<String> = words.lines().map(str::to_owned).collect();
-        lines.truncate(20);
+        let words = String::from_utf8_lossy(&out.stderr);
+        let lines = words.lines().take(20).map(|line| short(line, 300));
+        let lines: Vec<String> = lines.collect();
         return Err(Failure {
             lines,
             ..Failure::new(format!("not everything in {www} could be given to {uid}"))

@@ -13,7 +13,7 @@ use crate::engine::LogOptions;
 use crate::host::router;
 use crate::host::script::{AWAIT_HTTP, HTTP};
 use crate::plan::ContainerRef;
-use crate::text::plain;
+use crate::text::{plain, short};
 
 /// Lines of a container's output shown with a failure.
 const LAST_LINES: u32 = 20;
@@ -160,7 +160,7 @@ async fn wait(
             code => {
                 return Err(Failure::new(format!(
                     "the toolbox cannot ask by HTTP ({code}): {}",
-                    plain(&String::from_utf8_lossy(&out.stderr))
+                    short(&String::from_utf8_lossy(&out.stderr), 300)
                 )));
             }
         }

@@ -102,7 +102,10 @@ fn limits() -> impl Strategy<Value = Limits> {
 fn secrets() -> impl Strategy<Value = BTreeMap<String, SecretSpec>> {
     let spec = prop_oneof![
         texts().prop_map(|text| SecretSpec::File(format!("/{text}"))),
-        proptest::collection::vec(texts(), 1..3).prop_map(SecretSpec::Command),
+        proptest::collection::vec(texts(), 0..3).prop_map(|words| {
+            let program = std::iter::once("./tell".to_owned());
+            SecretSpec::Command(program.chain(words).collect())
+        }),
     ];
     proptest::collection::btree_map("[A-Z_][A-Z0-9_.-]{0,6}", spec, 0..3)
 }
@@ -197,7 +200,7 @@ fn fleets() -> impl Strategy<Value = Fleet> {
                 Isolate::Sites
             },
             root: if other {
-                "/data/a b".into()
+                "/data/a-b_1.x".into()
             } else {
                 "/srv/ostler".into()
             },

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 /// Changed seeds for each function.
-const CASES: u32 = 3000;
+const CASES: u32 = 2000;
 
 /// A change to the bytes in hand: a place in thousandths of them, and what is done there.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! panics, nothing grows without end, and what was understood is told without harm. Fuzzers and
 //! `tests/fuzz.rs` feed them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, Network, SystemInfo};
@@ -10,9 +11,9 @@ use ostler::console::log::clean;
 use ostler::engine::decode::{Frames, Lines};
 use ostler::engine::{ListedContainer, ListedImage};
 use ostler::fleet;
-use ostler::host::{archive, state};
+use ostler::host::{archive, lock, state};
 use ostler::observe::convert;
-use ostler::record::{Labelled, StateRead};
+use ostler::record::Labelled;
 use ostler::walk::saved::Saved;
 
 /// A function that is fed.
@@ -80,19 +81,19 @@ pub fn journal(bytes: &[u8]) {
 /// What ostler keeps on a host: the records of a host, of its router, of a site, the note of an
 /// apply; and the labels of a lock.
 pub fn records(bytes: &[u8]) {
-    let names = [
+    for name in [
         "host",
         "router",
         "sites/blog",
         "applying-20260101T000000Z-1",
-    ];
-    for name in names {
-        let file = archive::Entry::file(&format!("state/{name}.json"), 0o600, 0, bytes);
-        let tar = archive::pack(&[file]).expect("one small file can be packed");
-        match state::from_archive(tar.as_slice()) {
-            Ok(StateRead::Damaged { why }) => harmless(&why),
-            Ok(_) | Err(_) => {}
+    ] {
+        if let Err(why) = state::from_file(&format!("{name}.json"), bytes) {
+            harmless(&why);
         }
+    }
+    lock::beat(bytes);
+    if let Ok(labels) = serde_json::from_slice::<BTreeMap<String, String>>(bytes) {
+        lock::holder(&labels, Some(i64::MIN), Some(i64::MAX));
     }
 }
 
@@ -161,4 +162,5 @@ pub fn tar_answers(bytes: &[u8]) {
     }
     let _ = archive::header(bytes);
     let _ = state::from_archive(bytes);
+    let _ = journal::from_archive(bytes);
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use bollard::models::{ContainerInspectResponse, Network, SystemInfo};
 use ostler::apply::journal;
 use ostler::console::log::clean;
-use ostler::engine::decode::{Frames, Lines};
+use ostler::engine::decode::{Frames, Lines, event, lenient};
 use ostler::engine::{ListedContainer, ListedImage};
 use ostler::fleet;
 use ostler::host::{archive, lock, state};
@@ -105,9 +105,10 @@ pub fn engine_answers(bytes: &[u8]) {
             let _ = (container.role(), container.asked_address());
         }
     }
-    if let Ok(answer) = serde_json::from_slice::<ContainerInspectResponse>(bytes) {
+    if let Ok(answer) = lenient::answer::<ContainerInspectResponse>(bytes) {
         convert::inspected(&answer, "28.0", false);
     }
+    let _ = event::read(bytes);
     if let Ok(rows) = serde_json::from_slice::<Vec<Network>>(bytes) {
         for row in rows {
             convert::network(row);
@@ -116,7 +117,7 @@ pub fn engine_answers(bytes: &[u8]) {
     if let Ok(rows) = serde_json::from_slice::<Vec<ListedImage>>(bytes) {
         convert::images(rows);
     }
-    let _ = serde_json::from_slice::<SystemInfo>(bytes);
+    let _ = lenient::answer::<SystemInfo>(bytes);
 }
 
 /// A log's stream, cut where the network cuts it: the same comes out however it is cut, and no line

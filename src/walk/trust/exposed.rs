@@ -10,7 +10,8 @@ use crate::text::line;
 
 /// Most symbolic links on the way to a file, as the kernel follows them.
 const LINKS: usize = 40;
-const GROUP_OR_OTHERS: u32 = 0o022;
+const GROUP: u32 = 0o020;
+const OTHERS: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
 /// Others can write a file.
@@ -23,8 +24,9 @@ pub struct Exposed {
 }
 
 /// Why others can write what is at `path`, or replace it; none: nobody can but this user and root.
-/// As OpenSSH checks a file and the folders above it; and every link on the way, and the folder each
-/// of them is in. Of a folder in which anybody may write but only owners rename (`/tmp`), what this
+/// As OpenSSH checks a file and the folders above it, in Debian's way: a group that is this user's
+/// alone is nobody else (see [`is_alone_in`]); and every link on the way, and the folder each of them
+/// is in. Of a folder in which anybody may write but only owners rename (`/tmp`), what this
 /// user or root owns in it counts as theirs.
 pub fn exposed(path: &Path) -> Option<Exposed> {
     walk(path).unwrap_or_else(|error| {
@@ -106,7 +108,8 @@ fn writable(path: &Path, meta: &Metadata) -> Option<Exposed> {
             remedy: format!("look at it, and make it yours: `chown $(id -u) {shown}`"),
         });
     }
-    (meta.mode() & GROUP_OR_OTHERS != 0).then(|| Exposed {
+    let (group, others) = (meta.mode() & GROUP != 0, meta.mode() & OTHERS != 0);
+    (others || group && !is_alone(meta.gid())).then(|| Exposed {
         why: format!(
             "others can write {shown} (mode {:04o})",
             meta.mode() & 0o7777
@@ -121,5 +124,74 @@ fn replaceable(folder: &Path, meta: &Metadata, entry: &Metadata) -> Option<Expos
     match shared {
         true => None,
         false => writable(folder, meta),
+    }
+}
+
+/// Whether nobody but this user is in a group, as this machine's own lists tell. Where umask is 002,
+/// each user has such a group, and what `git` checks out can be written by it.
+fn is_alone(group: u32) -> bool {
+    let list = |path: &str| {
+        let bytes = crate::file::read(Path::new(path), crate::file::LIST).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let user = rustix::process::geteuid().as_raw();
+    is_alone_in(group, user, &list("/etc/passwd"), &list("/etc/group"))
+}
+
+/// The same by `passwd`(5) and `group`(5). A group that they do not name may have anybody in it.
+fn is_alone_in(group: u32, user: u32, passwd: &str, groups: &str) -> bool {
+    let fields = |line: &'_ str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let number = |field: Option<&String>| field.and_then(|text| text.parse::<u32>().ok());
+    let users: Vec<(String, u32, u32)> = passwd
+        .lines()
+        .map(fields)
+        .filter_map(|f| Some((f.first()?.clone(), number(f.get(2))?, number(f.get(3))?)))
+        .collect();
+    let is_me = |name: &str| users.iter().any(|(n, id, _)| n == name && *id == user);
+    let mine = users
+        .iter()
+        .any(|(_, id, gid)| *id == user && *gid == group);
+    let others = users
+        .iter()
+        .any(|(_, id, gid)| *id != user && *gid == group);
+    let mut named = groups
+        .lines()
+        .map(fields)
+        .filter(|f| number(f.get(2)) == Some(group))
+        .peekable();
+    mine && !others
+        && named.peek().is_some()
+        && named.all(|f| {
+            let members = f.get(3).map(String::as_str).unwrap_or_default();
+            members.split(',').all(|m| m.is_empty() || is_me(m.trim()))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_alone_in;
+
+    #[test]
+    fn a_group_of_ones_own_is_nobody_else() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nme:x:1000:1000::/home/me:/bin/sh\nyou:x:1001:100::/:/bin/sh\nit:x:1002:100::/:/bin/sh\n";
+        let group = "root:x:0:\nme:x:1000:\nusers:x:100:\nstaff:x:50:me\nshared:x:1003:me,you\n";
+        let alone = |gid, uid, group: &str| is_alone_in(gid, uid, passwd, group);
+        assert!(alone(1000, 1000, group));
+        // Somebody else was added; it is somebody else's; more than one have it; nobody knows it.
+        assert!(!alone(
+            1000,
+            1000,
+            &group.replace("me:x:1000:", "me:x:1000:you")
+        ));
+        assert!(alone(
+            1000,
+            1000,
+            &group.replace("me:x:1000:", "me:x:1000:me")
+        ));
+        assert!(!alone(1000, 1001, group));
+        assert!(!alone(100, 1001, group));
+        assert!(!alone(1003, 1000, group) && !alone(50, 1000, group));
+        assert!(!alone(4242, 1000, group));
+        assert!(!alone(1000, 1000, &format!("{group}also:x:1000:you\n")));
     }
 }

@@ -76,6 +76,7 @@ impl Ask for Terminal {
         forget_typed();
         let answered = match question {
             Question::HostKey { .. } => host_key(question, &mut Typed, &mut err),
+            Question::Leave { of, prompt } => leave(of, prompt, &mut Typed, &mut err),
             Question::Text { visible: true, .. } => {
                 prompt(question, &mut err).and_then(|()| shown(&mut Typed))
             }
@@ -127,6 +128,28 @@ fn host_key(
             "no" | "n" | "" => return Ok(Answer::No),
             // A y is typed too easily.
             _ => writeln!(err, "Please type yes or no in full, or the fingerprint.")?,
+        }
+    }
+}
+
+/// What is asked for is printed whole, however long it is: the terminal scrolls.
+fn leave(
+    of: &str,
+    prompt: &str,
+    input: &mut impl Read,
+    err: &mut impl Write,
+) -> std::io::Result<Answer> {
+    write!(err, "{}: {} ", text::line(of), ended(&text::line(prompt)))?;
+    loop {
+        err.flush()?;
+        let Some(typed) = line(input)? else {
+            return Ok(Answer::No);
+        };
+        match typed.trim() {
+            "yes" => return Ok(Answer::Yes),
+            "no" | "n" | "" => return Ok(Answer::No),
+            // A y is typed too easily.
+            _ => write!(err, "Please type yes or no in full: ")?,
         }
     }
 }
@@ -356,6 +379,26 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         assert!(!said.contains('\x1b'));
+    }
+
+    #[test]
+    fn leave_takes_a_whole_yes() {
+        for (typed, answer, again) in [
+            ("yes\n", Answer::Yes, false),
+            ("y\nyes\n", Answer::Yes, true),
+            ("y\nno\n", Answer::No, true),
+            ("Yes please\n\n", Answer::No, true),
+            ("n\n", Answer::No, false),
+            ("", Answer::No, false),
+        ] {
+            let mut err = Vec::new();
+            let long = "x".repeat(3000);
+            let said = leave("secret", &long, &mut typed.as_bytes(), &mut err).unwrap();
+            assert_eq!(said, answer, "{typed:?}");
+            let err = String::from_utf8(err).unwrap();
+            assert!(err.starts_with(&format!("secret: {long}: ")), "{err}");
+            assert_eq!(err.contains("yes or no in full"), again, "{err}");
+        }
     }
 
     #[test]

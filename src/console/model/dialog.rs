@@ -25,8 +25,12 @@ pub struct Dialog {
     pub asked: Asked,
     /// The answer so far.
     pub typed: Typed,
-    /// What was typed is no answer.
-    pub hint: bool,
+    /// Why what was typed is no answer.
+    pub hint: Option<&'static str>,
+    /// The first line of the question that is shown, from 0.
+    pub top: usize,
+    /// All of the question was on screen down to its last line. What was not is not answered.
+    pub read: bool,
     /// The change that is being worked out meanwhile, to go back to.
     pub over: Option<(u64, Request)>,
 }
@@ -72,9 +76,16 @@ impl Dialog {
         Dialog {
             asked,
             typed,
-            hint: false,
+            hint: None,
+            top: 0,
+            read: false,
             over: None,
         }
+    }
+
+    fn is_yes_or_no(&self) -> bool {
+        let question = &self.asked.question;
+        matches!(question, Question::HostKey { .. } | Question::Leave { .. })
     }
 
     /// Takes a key. Escape refuses.
@@ -83,18 +94,18 @@ impl Dialog {
         if event.code == KeyCode::Esc || (control && event.code == KeyCode::Char('c')) {
             return Done::Answer(Answer::No);
         }
-        let is_key = matches!(self.asked.question, Question::HostKey { .. });
+        let yes_or_no = self.is_yes_or_no();
         match &mut self.typed {
             Typed::Plain(input) => {
                 let empty = input.text().is_empty();
                 match event.code {
-                    KeyCode::Enter if is_key => match input.text().trim() {
+                    KeyCode::Enter if yes_or_no => match input.text().trim() {
                         "yes" => return Done::Answer(Answer::Yes),
                         "no" => return Done::Answer(Answer::No),
-                        _ => self.hint = true,
+                        _ => self.hint = Some("type yes in full, or no"),
                     },
                     KeyCode::Enter => return Done::Answer(Answer::Text(input.text().to_owned())),
-                    KeyCode::Char('n') if is_key && empty => return Done::Answer(Answer::No),
+                    KeyCode::Char('n') if yes_or_no && empty => return Done::Answer(Answer::No),
                     _ => {
                         input.key(event);
                     }
@@ -122,9 +133,10 @@ impl Dialog {
     /// Takes pasted text, without the line break that often comes along.
     pub fn paste(&mut self, pasted: &str) {
         let pasted = pasted.trim_end_matches(['\r', '\n']);
+        let yes_or_no = self.is_yes_or_no();
         match &mut self.typed {
             // A yes is typed by hand.
-            Typed::Plain(_) if matches!(self.asked.question, Question::HostKey { .. }) => {}
+            Typed::Plain(_) if yes_or_no => {}
             Typed::Plain(input) => {
                 input.paste(pasted);
             }
@@ -215,6 +227,69 @@ mod tests {
             assert_eq!(answers(&mut app), [Effect::Answer(1, Answer::No)], "{key}");
             assert!(app.text().contains("r asks again"), "{}", app.text());
         }
+    }
+
+    fn leave(prompt: &str) -> Question {
+        Question::Leave {
+            of: "secret DB of blog".into(),
+            prompt: prompt.into(),
+        }
+    }
+
+    #[test]
+    fn a_yes_counts_only_once_all_of_the_question_was_on_screen() {
+        // Padded so that what matters comes last.
+        let words = (0..180).map(|n| format!("word{n}")).collect::<Vec<_>>();
+        let prompt = format!("leave to run `echo {} ; rm-all`. Type yes", words.join(" "));
+        for size in [(80, 24), (40, 10)] {
+            let open = || {
+                let mut app = three(Setup {
+                    size,
+                    ..Setup::default()
+                });
+                app.send(Message::Asked(3, leave(&prompt)));
+                app.press("tab");
+                app
+            };
+            let always = |app: &App| {
+                let text = app.text();
+                assert!(text.contains("> ") && text.contains("yes⏎"), "{text}");
+                text
+            };
+            let mut app = open();
+            let first = always(&app);
+            assert!(!first.contains("rm-all"), "{first}");
+            assert!(first.contains("more below"), "{first}");
+            app.type_text("yes").press("enter");
+            assert!(answers(&mut app).is_empty(), "{}", app.text());
+            assert!(
+                always(&app).contains("read it to its end"),
+                "{}",
+                app.text()
+            );
+            let mut seen = app.text();
+            while app.text().contains("more below") {
+                app.press(if size.0 == 80 { "down" } else { "pagedown" });
+                seen.push_str(&always(&app));
+            }
+            assert!(seen.contains("rm-all"), "{seen}");
+            assert!(words.iter().all(|word| seen.contains(word)), "{seen}");
+            assert!(app.text().contains("Type"), "{}", app.text());
+            // Going back up takes nothing of it away.
+            app.press("pageup up enter");
+            assert_eq!(answers(&mut app), [Effect::Answer(3, Answer::Yes)]);
+            // A no needs no reading.
+            let mut app = open();
+            app.press("n");
+            assert_eq!(answers(&mut app), [Effect::Answer(3, Answer::No)]);
+        }
+        let mut app = three(Setup::default());
+        app.send(Message::Asked(3, leave("leave to run `x`. Type yes")));
+        app.press("tab").type_text("y").press("enter");
+        assert!(answers(&mut app).is_empty());
+        assert!(app.text().contains("type yes in full"), "{}", app.text());
+        app.type_text("es").press("enter");
+        assert_eq!(answers(&mut app), [Effect::Answer(3, Answer::Yes)]);
     }
 
     #[test]

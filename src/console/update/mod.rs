@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::message::Message;
 use super::model::dialog::Asked;
 use super::model::{Model, Overlay, Start};
+use super::overlay::question;
 use super::proposal::Open;
 use super::screen::logs;
 use super::screen::sites::Sites;
@@ -155,7 +156,15 @@ pub fn after_frame(model: &mut Model, now_ms: i64) {
     if model.is_too_small() {
         return;
     }
-    if let Some(Overlay::Proposal(open)) = &mut model.overlay {
-        open.quiet_since.get_or_insert(now_ms);
+    match model.overlay.take() {
+        Some(Overlay::Proposal(mut open)) => {
+            open.quiet_since.get_or_insert(now_ms);
+            model.overlay = Some(Overlay::Proposal(open));
+        }
+        Some(Overlay::Question(mut dialog)) => {
+            dialog.read |= question::shows_the_end(model, &dialog);
+            model.overlay = Some(Overlay::Question(dialog));
+        }
+        other => model.overlay = other,
     }
 }

@@ -32,6 +32,13 @@ pub enum Question {
         /// The answer before this one was wrong.
         again: bool,
     },
+    /// Whether something may be done on this machine. Answered by yes or no.
+    Leave {
+        /// For what: `secret DB of blog`.
+        of: String,
+        /// What may be done, and what a yes means: `leave to run … Type yes to …`.
+        prompt: String,
+    },
 }
 
 impl Question {
@@ -46,13 +53,15 @@ impl Question {
                 true => format!("“{}”", prompt.replace(['“', '”'], "\"").trim()),
                 false => prompt.clone(),
             },
+            Question::Leave { prompt, .. } => prompt.clone(),
         }
     }
 
-    /// The host that the question is about, as the operator wrote it.
+    /// What the question is about: a host, as the operator wrote it, or what leave is asked for.
     pub fn host(&self) -> &str {
         match self {
             Question::HostKey { host, .. } | Question::Text { host, .. } => host,
+            Question::Leave { of, .. } => of,
         }
     }
 }
@@ -60,7 +69,7 @@ impl Question {
 /// What the operator said.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Yes, this is the host's key.
+    /// Yes: this is the host's key, or leave is given.
     Yes,
     /// No; the login fails.
     No,

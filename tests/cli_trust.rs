@@ -57,6 +57,14 @@ impl Fleet {
         ostler_in(self.path(), arguments)
     }
 
+    /// Without a terminal, with what was said at the one before.
+    fn after_terminal(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = cli::command(self.path());
+        command.env("XDG_STATE_HOME", self.path().join("STATE"));
+        command.args(arguments);
+        command
+    }
+
     /// Whether the command ran since the last time.
     fn ran(&self) -> bool {
         fs::remove_file(self.path().join("ran")).is_ok()
@@ -126,13 +134,27 @@ fn a_yes_at_the_terminal_counts_for_these_words() {
         no.screen
     );
     assert!(!fleet.ran());
-    let yes = start("yes");
+    // A y is typed too easily.
+    let yes = start("y\ryes");
+    assert!(
+        yes.screen.contains("type yes or no in full"),
+        "{}",
+        yes.screen
+    );
     assert_eq!(yes.code, 2, "{}", yes.screen);
     assert!(fleet.ran());
     let again = || Pty::start_in(fleet.path(), &["plan"], 200, 60).end();
     assert_eq!(again().code, 2, "it is not asked again");
     assert!(fleet.ran());
+    // Out of a pipe it is the same file, for the same folder.
+    let mut piped = fleet.after_terminal(&["--fleet", "/dev/stdin", "plan"]);
+    let (read, mut write) = std::io::pipe().unwrap();
     let text = fs::read_to_string(fleet.file()).unwrap();
+    std::io::Write::write_all(&mut write, text.as_bytes()).unwrap();
+    drop(write);
+    let ran = cli::run(piped.stdin(read));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(fleet.ran());
     fs::write(fleet.file(), text.replace("echo sesame", "echo opened")).unwrap();
     let mut pty = Pty::start_in(fleet.path(), &["plan"], 200, 60);
     pty.wait_for("echo opened'`");
@@ -179,6 +201,16 @@ fn a_fleet_file_that_others_can_write_names_nothing() {
     let checked = fleet.run(&["check"]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.err.contains("`chmod go-w "), "{checked:?}");
+    let checked = fleet.run(&["check", "--json"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let told = checked.json();
+    assert_eq!(told["warnings"], 1, "{told}");
+    let told = &told["findings"][0];
+    assert_eq!(told["level"], "warning", "{told}");
+    assert!(
+        told["help"].as_str().unwrap().contains("`chmod go-w "),
+        "{told}"
+    );
     mode(&fleet.file(), 0o644);
     assert_eq!(fleet.run(&["check"]).err, "");
     // Nor are files read, in on-call mode neither: they may be anybody's.
@@ -199,6 +231,37 @@ fn a_fleet_file_that_others_can_write_names_nothing() {
     );
     mode(&fleet.file(), 0o644);
     assert_eq!(fleet.run(&["plan"]).code, 2);
+}
+
+#[test]
+fn a_file_of_the_operators_own_goes_to_no_site_without_a_yes() {
+    let fleet = Fleet::new();
+    let home = tempfile::tempdir().unwrap();
+    let key = home.path().join("id_ed25519");
+    fs::write(&key, "private").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = fs::read_to_string(fleet.file()).unwrap();
+    let source = format!("{{ file: '{}' }}", key.display());
+    let text = text.replace(&format!("{{ command: {COMMAND} }}"), &source);
+    fs::write(fleet.file(), text).unwrap();
+    let leave = format!("leave to read {} for site blog", key.display());
+    let refused = fleet.run(&["plan"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("id_ed25519"), "{refused:?}");
+    assert!(refused.err.contains("--trust-commands"), "{refused:?}");
+    let on_call = fleet.run(&["--read-only", "plan"]);
+    let not = "not compared: secret DB of blog, its file is outside of the fleet file's folder";
+    assert!(on_call.out.contains(not), "{on_call:?}");
+    assert_eq!(fleet.run(&["plan", "--trust-commands"]).code, 2);
+    let mut pty = Pty::start_in(fleet.path(), &["plan"], 200, 60);
+    pty.wait_for(&leave);
+    pty.wait_for("Type yes");
+    pty.keys("yes\r");
+    assert_eq!(pty.end().code, 2);
+    let later = |arguments| cli::run(&mut fleet.after_terminal(arguments));
+    assert_eq!(later(&["plan"]).code, 2);
+    let on_call = later(&["--read-only", "plan"]);
+    assert!(!on_call.out.contains("not compared"), "{on_call:?}");
 }
 
 #[test]

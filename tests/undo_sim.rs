@@ -191,7 +191,7 @@ impl World {
             observed: &observed,
             clients: &self.clients,
             secrets: &self.sources,
-            trust: &Trust::on_call(),
+            trust: &Trust::on_call(None),
             state: Some(&state),
         };
         Box::pin(search.ways(run)).await
@@ -199,7 +199,7 @@ impl World {
 
     /// What an operator whose file says `mine` is proposed, by connections that there are.
     async fn propose(&self, mine: &str, ask: Ask) -> Proposal {
-        self.propose_to(&Trust::on_call(), mine, ask).await
+        self.propose_to(&Trust::on_call(None), mine, ask).await
     }
 
     async fn propose_to(&self, trust: &Trust, mine: &str, ask: Ask) -> Proposal {
@@ -345,7 +345,7 @@ async fn no_command_runs_that_was_never_said_yes_to() {
             let fleet = world.fleet(&before);
             lineage::remember(&state, &path, before.as_bytes(), &fleet).unwrap();
         }
-        for trust in [&asking, &Trust::on_call(), &Trust::always()] {
+        for trust in [&asking, &Trust::on_call(None), &Trust::always()] {
             let ask = Ask::Undo(run.clone());
             let proposal = world.propose_to(trust, &mine, ask).await;
             assert_eq!(proposal.parts.len(), 1);

@@ -42,8 +42,8 @@ pub struct Global {
     /// Only these sites: site=GLOB, host=GLOB, account=GLOB (repeatable)
     #[arg(long, value_name = "WHAT=GLOB")]
     pub only: Vec<String>,
-    /// Run the commands that the fleet file names as sources of secrets without asking, also those
-    /// that you have not seen before: for scripts
+    /// Run the commands, and read the files, that the fleet file names as sources of secrets without
+    /// asking, also those that you have not seen before: for scripts
     #[arg(long)]
     pub trust_commands: bool,
     /// Say more: with errors, what caused them

@@ -1,10 +1,12 @@
 //! `ostler check`
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::context::Context;
 use super::{Exit, Failure};
-use crate::fleet::{Finding, Level};
+use crate::fleet::{Finding, Fleet, Level, SecretSpec};
 use crate::text;
 use crate::walk::trust::refuse_exposed;
 use crate::walk::{FleetFile, FleetFileError};
@@ -22,10 +24,13 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let path = context.find_fleet()?;
     let source = FleetFile::read(&path)?;
     let loaded = FleetFile::of(&path, source.clone());
-    let findings = match &loaded {
-        Ok((_, findings)) | Err(FleetFileError::Broken { findings, .. }) => &findings[..],
-        Err(_) => &[],
+    let mut findings = match &loaded {
+        Ok((_, findings)) | Err(FleetFileError::Broken { findings, .. }) => findings.clone(),
+        Err(_) => Vec::new(),
     };
+    if let Ok((file, _)) = &loaded {
+        findings.extend(refused(&file.fleet, &path));
+    }
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     let warnings = count(Level::Warning);
     if json {
@@ -33,24 +38,16 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
             file: path.display().to_string(),
             errors: count(Level::Error),
             warnings,
-            findings,
+            findings: &findings,
         })?;
     } else {
-        context.show_findings(findings, &source, &path);
+        context.show_findings(&findings, &source, &path);
     }
     let fleet = match loaded {
         Ok((file, _)) => file.fleet,
         Err(_) if json => return Ok(Exit::Error),
         Err(error) => return Err(error.into()),
     };
-    // Of this machine, not of the file: elsewhere it may be well.
-    let secrets = fleet.sites.values().any(|site| !site.secrets.is_empty());
-    if secrets && let Err(distrust) = refuse_exposed(&path) {
-        let (what, remedy) = (&distrust, distrust.help());
-        context.out.warn(&format!(
-            "{what}, so that `plan` and `apply` refuse: {remedy}"
-        ));
-    }
     if !json {
         let warnings = match warnings {
             0 => String::new(),
@@ -65,4 +62,24 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
         ))?;
     }
     Ok(Exit::Done)
+}
+
+/// That no secret is read for the file. That is of this machine: elsewhere the file may be well.
+fn refused(fleet: &Fleet, path: &Path) -> Option<Finding> {
+    let mut secrets = fleet.sites.values().flat_map(|site| site.secrets.values());
+    let distrust = match secrets.any(|spec| *spec != SecretSpec::Kept) {
+        true => refuse_exposed(path).err()?,
+        false => return None,
+    };
+    Some(Finding {
+        level: Level::Warning,
+        file: path.to_owned(),
+        line: 1,
+        column: 1,
+        span: 0..0,
+        message: format!("{distrust}, so that `plan` and `apply` refuse"),
+        label: None,
+        also: Vec::new(),
+        help: Some(distrust.help()),
+    })
 }

@@ -55,7 +55,7 @@ impl Context {
             );
         }
         let trust = match (mode, global.trust_commands) {
-            (Mode::OnCall, _) => Trust::on_call(),
+            (Mode::OnCall, _) => Trust::on_call(config::state_directory()),
             (Mode::Full, true) => Trust::always(),
             (Mode::Full, false) => Trust::asking(super::ask::here(), config::state_directory()),
         };

@@ -79,7 +79,7 @@ impl Exec {
             parts.messages.clone(),
         );
         let trust = match (parts.on_call, parts.demo) {
-            (true, _) => Trust::on_call(),
+            (true, _) => Trust::on_call(parts.state.clone()),
             // It is ostler's own file, in a folder of its own.
             (false, true) => Trust::always(),
             (false, false) => Trust::asking(parts.desk.clone(), parts.state.clone()),
@@ -127,7 +127,10 @@ impl Exec {
             }
             Effect::Apply(id) => self.apply(id),
             Effect::Watch(watch) => self.feed.watch(watch),
-            Effect::Refresh => self.feed.refresh(),
+            Effect::Refresh => {
+                self.trust.ask_again();
+                self.feed.refresh();
+            }
             Effect::Answer(id, answer) => self.desk.answer(id, answer),
             Effect::Probe(site) => self.probe(site),
             Effect::Tail {

@@ -188,8 +188,13 @@ impl FleetFile {
     }
 }
 
-/// The folder of a file, also where its path is but a name.
+/// The folder of a file, also where its path is but a name. What comes out of a pipe, or from where
+/// only this process has it (`/dev/stdin`), is in none: then it is the working directory.
 pub fn folder_of(path: &Path) -> PathBuf {
+    let passing = ["/dev", "/proc"].iter().any(|of| path.starts_with(of));
+    if passing || fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return PathBuf::from(".");
+    }
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
@@ -292,6 +297,20 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"bb");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o664);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_pipe_is_in_the_working_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = PathBuf::from(".");
+        for path in ["/dev/fd/63", "/dev/stdin", "/proc/self/fd/0", "fleet.yml"] {
+            assert_eq!(folder_of(Path::new(path)), here, "{path}");
+        }
+        let path = dir.path().join("fleet.yml");
+        assert_eq!(folder_of(&path), dir.path());
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert_eq!(folder_of(&path), here);
     }
 
     #[test]

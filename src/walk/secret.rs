@@ -34,9 +34,12 @@ impl SecretSource for Sources {
                 withheld: false,
             };
             if let Some(spec) = site.secrets.get(name) {
-                let may = self
-                    .trust
-                    .may_read(self.file.as_deref(), &self.folder, spec);
+                let may = self.trust.may_read(
+                    self.file.as_deref(),
+                    &self.folder,
+                    site.name.as_str(),
+                    spec,
+                );
                 may.map_err(|it| SecretError {
                     withheld: it.on_call,
                     ..fail(it.why)
@@ -141,14 +144,18 @@ mod tests {
         assert!(!why.contains("s3cret"));
         let why = read(SecretSpec::File("none".into())).await.unwrap_err();
         assert!(why.to_string().contains("/none"), "{why}");
-        // What has no end is not read to it.
+        // Nor is what has no end read to it.
         let why = read(SecretSpec::File("/dev/zero".into()))
             .await
             .unwrap_err();
-        assert!(why.to_string().contains("larger than 1 MiB"), "{why}");
+        assert!(
+            why.to_string().contains("others can write /dev/zero"),
+            "{why}"
+        );
         let why = read(command(&["yes", "s3cret"])).await.unwrap_err();
         assert!(why.to_string().contains("more than 1048576 bytes"), "{why}");
         std::fs::write(dir.path().join("large"), vec![b'x'; LARGEST + 1]).unwrap();
-        assert!(read(SecretSpec::File("large".into())).await.is_err());
+        let why = read(SecretSpec::File("large".into())).await.unwrap_err();
+        assert!(why.to_string().contains("larger than 1 MiB"), "{why}");
     }
 }

@@ -1,24 +1,22 @@
 //! Whether what a fleet file names as sources of secrets may be read here: files are read and
 //! programs run on the operator's machine, and whoever can write the file says which. So none is
 //! read for a file that others can write, as ssh reads no key that others can, and no command runs
-//! that this operator has not said yes to, word for word and for that folder.
+//! that this operator has not said yes to, word for word, for that folder, and with the files of that
+//! folder that it names as they are. Nor is a file read outside of that folder without such a yes.
 
+mod deed;
 mod exposed;
+mod memory;
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::{Answer, Ask, Question};
-use crate::file;
 use crate::fleet::{SecretSpec, Site};
-use crate::text::line;
+use deed::Deed;
 pub use exposed::{Exposed, exposed};
+use memory::{recall, remember};
 
 /// Longest command that is shown whole, in characters; none is asked about in part.
 const SHOWN: usize = 1000;
@@ -31,8 +29,8 @@ struct Inner {
     policy: Policy,
     /// Where answers are kept.
     state: Option<PathBuf>,
-    /// Said yes to in this run.
-    now: Mutex<BTreeSet<Words>>,
+    /// Said in this run: yes or no.
+    answers: Mutex<BTreeMap<Deed, bool>>,
 }
 
 enum Policy {
@@ -44,15 +42,6 @@ enum Policy {
     Asks(Arc<dyn Ask>),
 }
 
-/// A command as it was said yes to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Words {
-    /// Where it runs.
-    folder: PathBuf,
-    /// Program and arguments.
-    command: Vec<String>,
-}
-
 /// Why a fleet file's secrets are not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Distrust {
@@ -60,8 +49,13 @@ pub enum Distrust {
     #[error("{0}: of such a fleet file no secret is read and no command run")]
     Exposed(Exposed),
     /// Nobody is there to be asked.
-    #[error("the fleet file has commands run on this machine that you never said yes to:\n  {}", .0.join("\n  "))]
-    Unseen(Vec<String>),
+    #[error("the fleet file has commands run and files read on this machine that you never said yes to:\n  {}", .what.join("\n  "))]
+    Unseen {
+        /// Secrets, and where they come from.
+        what: Vec<String>,
+        /// What would be right.
+        help: String,
+    },
 }
 
 impl Distrust {
@@ -69,9 +63,7 @@ impl Distrust {
     pub fn help(&self) -> String {
         match self {
             Distrust::Exposed(exposed) => exposed.remedy.clone(),
-            Distrust::Unseen(_) => {
-                "`ostler plan` at a terminal asks, once for each; --trust-commands runs them without asking".to_owned()
-            }
+            Distrust::Unseen { help, .. } => help.clone(),
         }
     }
 }
@@ -96,29 +88,33 @@ impl std::fmt::Debug for Trust {
 
 impl Trust {
     fn new(policy: Policy, state: Option<PathBuf>) -> Trust {
-        let now = Mutex::default();
-        Trust(Arc::new(Inner { policy, state, now }))
+        Trust(Arc::new(Inner {
+            policy,
+            state,
+            answers: Mutex::default(),
+        }))
     }
 
-    /// On-call mode: no command is run.
-    pub fn on_call() -> Trust {
-        Trust::new(Policy::Never, None)
+    /// On-call mode: no command is run, and of files outside of the fleet file's folder those are
+    /// read that the operator said yes to before; `state`: as of [`Trust::asking`].
+    pub fn on_call(state: Option<PathBuf>) -> Trust {
+        Trust::new(Policy::Never, state)
     }
 
-    /// Commands are run without asking.
+    /// Commands are run, and files read, without asking.
     pub fn always() -> Trust {
         Trust::new(Policy::Always, None)
     }
 
-    /// Commands are run that the operator said yes to; `state`: the operator's state directory,
+    /// Commands are run, and files read, that the operator said yes to; `state`: the operator's state directory,
     /// where that is kept.
     pub fn asking(ask: Arc<dyn Ask>, state: Option<PathBuf>) -> Trust {
         Trust::new(Policy::Asks(ask), state)
     }
 
-    /// Asks about every command that the secrets of these sites come from and that was not said yes
-    /// to yet. `file`: the fleet file that names them; `folder`: where they run. A no is no error:
-    /// that secret is not read.
+    /// Asks about every command that the secrets of these sites come from, and every file outside of
+    /// the folder, that was not said yes to yet. `file`: the fleet file that names them; `folder`:
+    /// where they run. A no is no error: that secret is not read, nor asked about again in this run.
     ///
     /// # Errors
     /// Others can write the file; or nobody is there to ask.
@@ -131,134 +127,159 @@ impl Trust {
         if matches!(self.0.policy, Policy::Never) {
             return Ok(());
         }
-        let mut commands = Vec::new();
-        let mut any = false;
+        let mut sources = Vec::new();
         for site in sites {
-            for (name, spec) in &site.secrets {
-                any |= *spec != SecretSpec::Kept;
-                if let SecretSpec::Command(command) = spec {
-                    commands.push((format!("secret {name} of {}", site.name), command));
-                }
-            }
+            let named = site.secrets.iter();
+            let read = named.filter(|(_, spec)| **spec != SecretSpec::Kept);
+            sources.extend(read.map(|(name, spec)| (site.name.as_str(), name, spec)));
         }
-        if !any {
+        if sources.is_empty() {
             return Ok(());
         }
         refuse_exposed(file)?;
         let Policy::Asks(ask) = &self.0.policy else {
             return Ok(());
         };
-        let mut known = self.known();
-        let mut unseen = Vec::new();
-        for (of, command) in commands {
-            let words = Words::of(folder, command);
-            if known.contains(&words) {
+        let (mut known, doubt) = self.known();
+        let (mut unseen, mut short, mut long) = (Vec::new(), false, false);
+        for (site, name, spec) in sources {
+            // What is not read whatever is said is not asked about: reading says why.
+            let Ok(Some(deed)) = Deed::of(folder, site, spec) else {
+                continue;
+            };
+            // One question for one command, whoever needs it.
+            if !known.insert(deed.clone()) || self.answers().contains_key(&deed) {
                 continue;
             }
-            // One question for one command, whoever needs it; a no is kept for as long.
-            known.insert(words.clone());
-            if self.put(ask, &of, &words).await == Answer::Nobody {
-                unseen.push(format!("{of}: {}", cut(&words.shown())));
+            let of = format!("secret {name} of {site}");
+            if self.put(ask, &of, &deed, doubt.as_ref()).await == Answer::Nobody {
+                *if is_long(&deed) {
+                    &mut long
+                } else {
+                    &mut short
+                } = true;
+                unseen.push(format!("{of}: {}", cut(&deed.shown())));
             }
         }
         match unseen.is_empty() {
             true => Ok(()),
-            false => Err(Distrust::Unseen(unseen)),
+            false => Err(Distrust::Unseen {
+                what: unseen,
+                help: unseen_help(short, long, doubt.as_ref()),
+            }),
         }
     }
 
-    /// Whether this source may be read. Asks nobody: what was not said yes to is not run.
+    /// Whether this source of a site may be read. Asks nobody: what was not said yes to is not run,
+    /// nor read where it is outside of the folder.
     pub(super) fn may_read(
         &self,
         file: Option<&Path>,
         folder: &Path,
+        site: &str,
         spec: &SecretSpec,
     ) -> Result<(), Withheld> {
         let on_call = matches!(self.0.policy, Policy::Never);
         let withheld = |why: String| Err(Withheld { why, on_call });
-        let command = match spec {
-            SecretSpec::Command(command) => command,
-            SecretSpec::File(_) => {
-                return match file.and_then(exposed) {
-                    Some(exposed) => withheld(exposed.to_string()),
-                    None => Ok(()),
-                };
-            }
-            SecretSpec::Kept => return Ok(()),
-        };
-        if on_call {
+        if *spec == SecretSpec::Kept {
+            return Ok(());
+        }
+        if on_call && matches!(spec, SecretSpec::Command(_)) {
             return withheld("its command is not run in on-call mode".into());
         }
         if let Some(exposed) = file.and_then(exposed) {
-            return withheld(exposed.to_string());
+            return withheld(format!("{exposed}; {}", exposed.remedy));
         }
-        // What it runs is named by where it is: nobody else may put something else there.
-        let program = command.first().filter(|program| program.contains('/'));
-        let program = program.map(|program| folder.join(program));
-        if let Some(exposed) = program.filter(|p| p.exists()).and_then(|p| exposed(&p)) {
-            return withheld(format!("its command is not run: {exposed}"));
-        }
+        let deed = match Deed::of(folder, site, spec) {
+            Err(why) => return withheld(why),
+            Ok(None) => return Ok(()),
+            Ok(Some(deed)) => deed,
+        };
         let trusted = match &self.0.policy {
             Policy::Always => true,
-            Policy::Never => false,
-            Policy::Asks(_) => self.known().contains(&Words::of(folder, command)),
+            Policy::Never | Policy::Asks(_) => self.known().0.contains(&deed),
         };
-        match trusted {
-            true => Ok(()),
-            false => withheld(
-                "its command was never said yes to: `ostler plan` at a terminal asks, --trust-commands runs it without asking".into(),
-            ),
+        let what = match &deed {
+            _ if trusted => return Ok(()),
+            Deed::Run { .. } => "its command was never said yes to",
+            Deed::Read { .. } => {
+                "its file is outside of the fleet file's folder and was never said yes to"
+            }
+        };
+        match on_call {
+            true => withheld(format!("{what}, and on-call mode asks about none")),
+            false => {
+                let long = is_long(&deed);
+                let help = unseen_help(!long, long, None);
+                withheld(format!("{what} as it is now: {help}"))
+            }
         }
     }
 
-    /// Asks whether a command may run, on a thread that may wait. A yes counts also where whoever
-    /// asked waits no more.
-    async fn put(&self, ask: &Arc<dyn Ask>, of: &str, words: &Words) -> Answer {
-        let shown = words.shown();
-        if shown.chars().count() > SHOWN {
+    /// What was said no to in this run may be asked about again.
+    pub fn ask_again(&self) {
+        self.answers().retain(|_, yes| *yes);
+    }
+
+    /// Asks for leave, on a thread that may wait. The answer counts also where whoever asked waits
+    /// no more. `doubt`: why a yes is not kept.
+    async fn put(
+        &self,
+        ask: &Arc<dyn Ask>,
+        of: &str,
+        deed: &Deed,
+        doubt: Option<&Exposed>,
+    ) -> Answer {
+        if is_long(deed) {
             // Half of it could be the harmless half.
             return Answer::Nobody;
         }
-        let folder = line(&words.folder.display().to_string());
-        let question = Question::Text {
-            host: of.to_owned(),
-            prompt: format!(
-                "leave to run {shown} on this machine, in {folder}. Type yes to run it now and whenever it is the same"
-            ),
-            by_host: false,
-            visible: true,
-            again: false,
-        };
-        let (trust, ask, words) = (self.clone(), ask.clone(), words.clone());
+        let prompt = deed.asked(doubt);
+        let of = of.to_owned();
+        let question = Question::Leave { of, prompt };
+        let (trust, ask, deed) = (self.clone(), ask.clone(), deed.clone());
         let asking = tokio::task::spawn_blocking(move || {
             let answer = ask.ask(&question);
-            if matches!(&answer, Answer::Text(text) if text.trim() == "yes") {
-                trust.allow(words);
+            match answer {
+                Answer::Yes => trust.allow(deed),
+                Answer::No | Answer::Text(_) => {
+                    trust.answers().insert(deed, false);
+                }
+                Answer::Nobody => {}
             }
             answer
         });
         asking.await.unwrap_or(Answer::Nobody)
     }
 
-    fn now(&self) -> MutexGuard<'_, BTreeSet<Words>> {
-        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<Deed, bool>> {
+        let answers = &self.0.answers;
+        answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that was said yes to, in this run and before it.
-    fn known(&self) -> BTreeSet<Words> {
-        let mut known = self.now().clone();
-        known.extend(self.0.state.as_deref().map(recall).unwrap_or_default());
-        known
+    /// All that was said yes to, in this run and before it, and why what was said before is not
+    /// believed.
+    fn known(&self) -> (BTreeSet<Deed>, Option<Exposed>) {
+        let (mut known, doubt) = match self.0.state.as_deref().map(recall) {
+            None => (BTreeSet::new(), None),
+            Some(Ok(known)) => (known, None),
+            Some(Err(doubt)) => (BTreeSet::new(), Some(doubt)),
+        };
+        let answers = self.answers();
+        let now = answers.iter().filter(|(_, yes)| **yes);
+        known.extend(now.map(|(deed, _)| deed.clone()));
+        (known, doubt)
     }
 
-    /// From now on. Where that cannot be kept it holds for this run.
-    fn allow(&self, words: Words) {
-        self.now().insert(words.clone());
-        if let Some(state) = &self.0.state {
-            let mut known = recall(state);
-            if known.insert(words) {
-                let _ = remember(state, &known);
-            }
+    /// From now on. Where that cannot be kept it holds for this run; what was kept and is not believed
+    /// is not written over.
+    fn allow(&self, deed: Deed) {
+        self.answers().insert(deed.clone(), true);
+        if let Some(state) = &self.0.state
+            && let Ok(mut known) = recall(state)
+            && known.insert(deed)
+        {
+            let _ = remember(state, &known);
         }
     }
 }
@@ -274,66 +295,34 @@ pub fn refuse_exposed(file: &Path) -> Result<(), Distrust> {
     }
 }
 
+/// Whether it is not asked about for its length.
+fn is_long(deed: &Deed) -> bool {
+    deed.shown().chars().count() > SHOWN
+}
+
+/// What to do about what was never said yes to. `short`, `long`: there are such that are asked about,
+/// and such that are not. `doubt`: why what was said before does not count.
+fn unseen_help(short: bool, long: bool, doubt: Option<&Exposed>) -> String {
+    let mut help = Vec::new();
+    help.extend(doubt.map(|it| format!("{it}, so that no yes of before counts: {}", it.remedy)));
+    if short {
+        help.push("`ostler plan` at a terminal asks, once for each".to_owned());
+    }
+    if long {
+        help.push(format!(
+            "what is longer than {SHOWN} characters is not asked about: put the command into a script file"
+        ));
+    }
+    help.push("--trust-commands runs and reads without asking".to_owned());
+    help.join("; ")
+}
+
 /// As much of it as an error may be long.
 fn cut(shown: &str) -> String {
     match shown.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}… (too long to be asked about)", &shown[..at]),
         None => shown.to_owned(),
     }
-}
-
-impl Words {
-    fn of(folder: &Path, command: &[String]) -> Words {
-        Words {
-            folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()),
-            command: command.to_vec(),
-        }
-    }
-
-    /// In quotes where a word could be taken for two, and without anything for a terminal.
-    fn shown(&self) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-        let word = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-            true => word.clone(),
-            false => format!("'{}'", line(word).replace('\'', "'\\''")),
-        };
-        let words: Vec<String> = self.command.iter().map(word).collect();
-        format!("`{}`", words.join(" "))
-    }
-}
-
-fn memory(state: &Path) -> PathBuf {
-    state.join("trusted.json")
-}
-
-/// What was said yes to before. A file that others could have written says nothing.
-fn recall(state: &Path) -> BTreeSet<Words> {
-    let path = memory(state);
-    let bytes = match exposed(&path) {
-        None => file::read(&path, file::LIST).unwrap_or_default(),
-        Some(_) => Vec::new(),
-    };
-    serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-fn remember(state: &Path, known: &BTreeSet<Words>) -> std::io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)?;
-    let path = memory(state);
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
-    // A leftover of a killed process with the same id, if anything.
-    let _ = fs::remove_file(&temporary);
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    serde_json::to_writer(&mut out, known)?;
-    out.flush()?;
-    out.sync_all()?;
-    fs::rename(&temporary, &path)
 }
 
 #[cfg(test)]

@@ -23,6 +23,29 @@ pub struct Exposed {
     pub remedy: String,
 }
 
+impl Exposed {
+    pub(super) fn new(why: String, remedy: String) -> Exposed {
+        Exposed { why, remedy }
+    }
+}
+
+/// A word as a shell takes it, without anything for a terminal.
+pub(super) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", line(text).replace('\'', "'\\''")),
+    }
+}
+
+/// Whether others can write this file or folder itself, wherever it is.
+///
+/// # Errors
+/// It is not there, or not known.
+pub(super) fn itself(path: &Path) -> std::io::Result<Option<Exposed>> {
+    Ok(writable(path, &fs::metadata(path)?))
+}
+
 /// Why others can write what is at `path`, or replace it; none: nobody can but this user and root.
 /// As OpenSSH checks a file and the folders above it, in Debian's way: a group that is this user's
 /// alone is nobody else (see [`is_alone_in`]); and every link on the way, and the folder each of them
@@ -105,16 +128,20 @@ fn writable(path: &Path, meta: &Metadata) -> Option<Exposed> {
     if !is_ours(meta) {
         return Some(Exposed {
             why: format!("{shown} belongs to another user (uid {})", meta.uid()),
-            remedy: format!("look at it, and make it yours: `chown $(id -u) {shown}`"),
+            remedy: format!(
+                "run ostler as that user (uid {}), or put the fleet file, and what it names, where only you can write",
+                meta.uid()
+            ),
         });
     }
+    let named = word(&path.display().to_string());
     let (group, others) = (meta.mode() & GROUP != 0, meta.mode() & OTHERS != 0);
     (others || group && !is_alone(meta.gid())).then(|| Exposed {
         why: format!(
             "others can write {shown} (mode {:04o})",
             meta.mode() & 0o7777
         ),
-        remedy: format!("`chmod go-w {shown}`, once you have looked at what is in it"),
+        remedy: format!("`chmod go-w {named}`, once you have looked at what is in it"),
     })
 }
 

@@ -1,3 +1,4 @@
+use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
@@ -11,7 +12,8 @@ impl Says {
     fn new(answer: &str) -> Arc<Says> {
         let answer = match answer {
             "" => Answer::Nobody,
-            text => Answer::Text(text.to_owned()),
+            "yes" => Answer::Yes,
+            _ => Answer::No,
         };
         Arc::new(Says(answer, Mutex::default()))
     }
@@ -23,10 +25,10 @@ impl Says {
 
 impl Ask for Says {
     fn ask(&self, question: &Question) -> Answer {
-        let Question::Text { host, prompt, .. } = question else {
+        let Question::Leave { of, prompt } = question else {
             panic!("{question:?}");
         };
-        self.1.lock().unwrap().push(format!("{host}: {prompt}"));
+        self.1.lock().unwrap().push(format!("{of}: {prompt}"));
         self.0.clone()
     }
 }
@@ -79,7 +81,8 @@ async fn settle<'a>(
 }
 
 fn reads(trust: &Trust, file: &Path, site: &Site) -> Result<(), Withheld> {
-    trust.may_read(Some(file), &folder_of(file), &site.secrets["DB"])
+    let (site, spec) = (site.name.as_str(), &site.secrets["DB"]);
+    trust.may_read(Some(file), &folder_of(file), site, spec)
 }
 
 const PASS: &str = "{ command: [pass, show, 'a b'] }";
@@ -93,6 +96,12 @@ async fn a_command_is_asked_about_once_and_runs_only_with_a_yes() {
     settle(&trust, &place.file, twice.iter()).await.unwrap();
     let asked = no.asked();
     assert_eq!(asked.len(), 1, "{asked:?}");
+    // A no is kept for the run, until it is asked for.
+    settle(&trust, &place.file, twice.iter()).await.unwrap();
+    assert_eq!(no.asked(), Vec::<String>::new());
+    trust.ask_again();
+    settle(&trust, &place.file, twice.iter()).await.unwrap();
+    assert_eq!(no.asked(), asked);
     assert!(
         asked[0]
             .starts_with("secret DB of s0: leave to run `pass show 'a b'` on this machine, in /"),
@@ -109,7 +118,7 @@ async fn a_command_is_asked_about_once_and_runs_only_with_a_yes() {
     settle(&trust, &place.file, twice.iter()).await.unwrap();
     assert_eq!(yes.asked().len(), 1);
     reads(&trust, &place.file, &twice[1]).unwrap();
-    let kept = memory(&place.state().unwrap());
+    let kept = memory::place(&place.state().unwrap());
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o600);
     // Another run knows it; other words and other folders are asked about again.
     let nobody = Says::new("");
@@ -154,7 +163,16 @@ async fn what_is_asked_is_shown_whole_and_harmless_or_not_asked() {
         "{{ command: [echo, {}, evil] }}",
         "x".repeat(SHOWN)
     )]);
-    assert!(settle(&trust, &place.file, long.iter()).await.is_err());
+    let refused = settle(&trust, &place.file, long.iter()).await.unwrap_err();
+    let why = reads(&trust, &place.file, &long[0]).unwrap_err().why;
+    for help in [&refused.help(), &why] {
+        // Asking at a terminal does not help: there it was.
+        assert!(!help.contains("terminal"), "{help}");
+        assert!(
+            help.contains("script file") && help.contains("--trust-commands"),
+            "{help}"
+        );
+    }
     assert_eq!(yes.asked(), Vec::<String>::new());
     assert!(reads(&trust, &place.file, &long[0]).is_err());
 }
@@ -163,7 +181,7 @@ async fn what_is_asked_is_shown_whole_and_harmless_or_not_asked() {
 async fn on_call_mode_runs_none_and_asks_about_none() {
     let place = Place::new();
     let both = sites(&[PASS, "{ file: pw }"]);
-    let trust = Trust::on_call();
+    let trust = Trust::on_call(place.state());
     settle(&trust, &place.file, both.iter()).await.unwrap();
     let why = reads(&trust, &place.file, &both[0]).unwrap_err();
     assert!(why.on_call, "{why:?}");
@@ -182,7 +200,7 @@ async fn of_a_file_that_others_can_write_nothing_is_read() {
             let trust = match policy {
                 "always" => Trust::always(),
                 "asks" => Trust::asking(yes.clone(), place.state()),
-                _ => Trust::on_call(),
+                _ => Trust::on_call(None),
             };
             mode(&place.file, 0o666);
             let settled = settle(&trust, &place.file, sites.iter()).await;
@@ -221,6 +239,211 @@ fn a_program_that_others_can_write_is_not_run() {
     mode(&program, 0o757);
     let why = reads(&Trust::always(), &place.file, site).unwrap_err();
     assert!(why.why.contains("tell (mode 0757)"), "{why:?}");
+    assert!(why.why.contains("`chmod go-w /"), "{why:?}");
+}
+
+#[tokio::test]
+async fn what_others_can_write_is_not_asked_about() {
+    let place = Place::new();
+    let program = place.file.with_file_name("tell");
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    mode(&program, 0o757);
+    // Named by its path, for a shell, and by a name that is looked for.
+    let path = program.display();
+    let specs = [
+        "{ command: [./tell] }".to_owned(),
+        "{ command: [sh, tell] }".to_owned(),
+        format!("{{ command: ['{path}'] }}"),
+        "{ file: tell }".to_owned(),
+    ];
+    for spec in &specs {
+        let site = sites(&[spec]);
+        let yes = Says::new("yes");
+        let trust = Trust::asking(yes.clone(), place.state());
+        settle(&trust, &place.file, site.iter()).await.unwrap();
+        assert_eq!(yes.asked(), Vec::<String>::new(), "{spec}");
+        let why = reads(&trust, &place.file, &site[0]).unwrap_err().why;
+        assert!(
+            why.contains("tell (mode 0757)") && why.contains("`chmod go-w /"),
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_yes_is_to_the_program_as_it_was() {
+    let place = Place::new();
+    let folder = folder_of(&place.file);
+    let outside = place.folder.path().join("elsewhere");
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).unwrap();
+        mode(path, 0o755);
+    };
+    write(&folder.join("get.sh"), "#!/bin/sh\necho 1\n");
+    write(&outside, "#!/bin/sh\necho 1\n");
+    symlink("../elsewhere", folder.join("link")).unwrap();
+    let absolute = folder.join("get.sh");
+    for (command, changed) in [
+        ("./get.sh".to_owned(), &absolute),
+        ("sh, get.sh".to_owned(), &absolute),
+        (format!("'{}'", absolute.display()), &absolute),
+        ("sh, ./link".to_owned(), &outside),
+    ] {
+        let site = sites(&[&format!("{{ command: [{command}] }}")]);
+        let yes = Says::new("yes");
+        let asked = || async {
+            // Another run each time.
+            let trust = Trust::asking(yes.clone(), place.state());
+            settle(&trust, &place.file, site.iter()).await.unwrap();
+            reads(&trust, &place.file, &site[0]).unwrap();
+            yes.asked().len()
+        };
+        assert_eq!((asked().await, asked().await), (1, 0), "{command}");
+        let before = fs::read_to_string(changed).unwrap();
+        write(changed, &format!("{before}echo evil\n"));
+        let trust = Trust::asking(yes.clone(), place.state());
+        assert!(reads(&trust, &place.file, &site[0]).is_err(), "{command}");
+        assert_eq!(asked().await, 1, "{command}");
+        write(changed, &before);
+    }
+    // What was kept without a word of the program is no yes to it.
+    let site = sites(&["{ command: [./get.sh] }"]);
+    let kept = memory::place(&place.state().unwrap());
+    let real = fs::canonicalize(&folder).unwrap();
+    let old = serde_json::json!([
+        { "folder": real, "command": ["./get.sh"] },
+        { "folder": real, "command": ["pass"] },
+    ]);
+    fs::write(&kept, old.to_string()).unwrap();
+    let nobody = Trust::asking(Says::new(""), place.state());
+    assert!(settle(&nobody, &place.file, site.iter()).await.is_err());
+    let pass = sites(&["{ command: [pass] }"]);
+    settle(&nobody, &place.file, pass.iter()).await.unwrap();
+    // What is too large to be compared is never the same.
+    let large = fs::File::create(&absolute).unwrap();
+    large.set_len(crate::file::LIST as u64 + 1).unwrap();
+    let why = reads(&Trust::always(), &place.file, &site[0]).unwrap_err();
+    assert!(why.why.contains("larger than 16 MiB"), "{why:?}");
+}
+
+#[tokio::test]
+async fn a_file_elsewhere_is_read_only_with_a_yes() {
+    let place = Place::new();
+    let folder = folder_of(&place.file);
+    let key = place.folder.path().join("id_ed25519");
+    for path in [&key, &folder.join("own")] {
+        fs::write(path, "x").unwrap();
+        mode(path, 0o600);
+    }
+    symlink(&key, folder.join("link")).unwrap();
+    symlink("own", folder.join("same")).unwrap();
+    let path = key.display();
+    for spec in [&format!("'{path}'"), "../id_ed25519", "link"] {
+        let all = sites(&[&format!("{{ file: {spec} }}")]);
+        let at = |state: &str| Some(place.folder.path().join(state).join(&spec[..2]));
+        let nobody = Trust::asking(Says::new(""), at("no"));
+        let refused = settle(&nobody, &place.file, all.iter()).await.unwrap_err();
+        assert!(refused.to_string().contains("id_ed25519"), "{refused}");
+        assert!(refused.help().contains("--trust-commands"));
+        let why = reads(&Trust::on_call(at("no")), &place.file, &all[0]).unwrap_err();
+        assert!(
+            why.on_call && why.why.contains("never said yes to"),
+            "{why:?}"
+        );
+
+        let yes = Says::new("yes");
+        let trust = Trust::asking(yes.clone(), at("yes"));
+        settle(&trust, &place.file, all.iter()).await.unwrap();
+        let asked = yes.asked();
+        let leave = format!("leave to read {path} for site s0. ");
+        assert!(asked.len() == 1 && asked[0].contains(&leave), "{asked:?}");
+        // Remembered, for that site; on-call mode goes by it, too.
+        reads(
+            &Trust::asking(Says::new(""), at("yes")),
+            &place.file,
+            &all[0],
+        )
+        .unwrap();
+        reads(&Trust::on_call(at("yes")), &place.file, &all[0]).unwrap();
+        let two = sites(&[PASS, &format!("{{ file: {spec} }}")]);
+        assert!(reads(&trust, &place.file, &two[1]).is_err());
+        reads(&Trust::always(), &place.file, &all[0]).unwrap();
+    }
+    for spec in ["own", "../fleet/own", "same", "none"] {
+        let all = sites(&[&format!("{{ file: {spec} }}")]);
+        let nobody = Trust::asking(Says::new(""), None);
+        settle(&nobody, &place.file, all.iter()).await.unwrap();
+        reads(&nobody, &place.file, &all[0]).unwrap();
+        reads(&Trust::on_call(None), &place.file, &all[0]).unwrap();
+    }
+    // A pipe leads to no path, and is nothing of the folder's all the same.
+    let (read, _write) = std::io::pipe().unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&read);
+    let all = sites(&[&format!("{{ file: /dev/fd/{number} }}")]);
+    assert!(reads(&Trust::on_call(None), &place.file, &all[0]).is_err());
+    mode(&folder.join("own"), 0o602);
+    let all = sites(&["{ file: own }"]);
+    for trust in [Trust::always(), Trust::on_call(None)] {
+        let why = reads(&trust, &place.file, &all[0]).unwrap_err();
+        assert!(why.why.contains("(mode 0602)"), "{why:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_believed_by_its_own_folder_and_never_cut_short() {
+    let place = Place::new();
+    let shared = place.folder.path().join("shared");
+    let state = shared.join("state");
+    fs::create_dir_all(&state).unwrap();
+    mode(&state, 0o755);
+    // As ~/.local may be.
+    mode(&shared, 0o777);
+    let yes = Says::new("yes");
+    let commands =
+        ["{ command: [a] }", "{ command: [b] }", "{ command: [c] }"].map(|it| sites(&[it]));
+    let asked = |at: usize| {
+        let trust = Trust::asking(yes.clone(), Some(state.clone()));
+        let (yes, place, commands) = (&yes, &place, &commands);
+        async move {
+            settle(&trust, &place.file, commands[at].iter())
+                .await
+                .unwrap();
+            reads(&trust, &place.file, &commands[at][0]).unwrap();
+            yes.asked()
+        }
+    };
+    for at in [0, 1] {
+        let said = asked(at).await;
+        assert!(said[0].contains("whenever it is the same"), "{said:?}");
+    }
+    for at in [0, 1] {
+        assert_eq!(asked(at).await, Vec::<String>::new());
+    }
+    let kept = memory::place(&state);
+    let text = fs::read_to_string(&kept).unwrap();
+    for (path, bad, good) in [(&kept, 0o606, 0o600), (&state, 0o777, 0o755)] {
+        mode(path, bad);
+        let said = asked(2).await;
+        assert!(said[0].contains(&format!("(mode {bad:04o})")), "{said:?}");
+        assert!(
+            said[0].contains("is not kept") && said[0].contains("`chmod go-w "),
+            "{said:?}"
+        );
+        let nobody = Trust::asking(Says::new(""), Some(state.clone()));
+        let refused = settle(&nobody, &place.file, commands[2].iter())
+            .await
+            .unwrap_err();
+        assert!(
+            refused.help().contains("`chmod go-w "),
+            "{}",
+            refused.help()
+        );
+        mode(path, good);
+        assert_eq!(fs::read_to_string(&kept).unwrap(), text, "not written over");
+    }
+    fs::write(&kept, "{ nothing of ours").unwrap();
+    assert!(asked(2).await[0].contains("is not believed"));
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "{ nothing of ours");
 }
 
 #[test]
@@ -274,10 +497,22 @@ fn who_can_write_a_file_is_seen_on_the_whole_way_to_it() {
     );
     assert!(why(&folder.join("none")).unwrap().contains("No such file"));
     assert!(why(Path::new("/dev/null")).unwrap().contains("(mode 0666)"));
+    // A remedy can be given to a shell.
+    let odd = folder.join("it's odd");
+    fs::write(&odd, "").unwrap();
+    mode(&odd, 0o666);
+    let remedy = exposed(&odd).unwrap().remedy;
+    assert!(remedy.contains("/fleet/it'\\''s odd'`"), "{remedy}");
     // As root, files of others can be made.
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(file, Some(4242), None).unwrap();
         assert!(why(file).unwrap().contains("(uid 4242)"));
+        let remedy = exposed(file).unwrap().remedy;
+        assert!(
+            remedy.contains("run ostler as that user (uid 4242)"),
+            "{remedy}"
+        );
+        assert!(!remedy.contains("chown"), "{remedy}");
         std::os::unix::fs::chown(file, Some(0), None).unwrap();
         std::os::unix::fs::chown(&folder, Some(4242), None).unwrap();
         assert!(why(file).unwrap().contains("(uid 4242)"));

@@ -11,6 +11,8 @@ mod world;
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use world::World;
 
 const WEB: &str = "recipe: image\nimage: ostler-test/web:1\nport: 8080\nmount: /data\nmemory: 64M\nenv: { GRACE: \"0\" }\n";
@@ -247,11 +249,10 @@ fn docker(host: &testhost::TestHost, args: &[&str]) -> String {
 }
 
 /// What listens on a test host, as a site can try it: `HOST PORT`, in this order: the metadata
-/// address of a cloud, a service of the host's, a port that a container publishes, the router.
+/// address of a cloud, the host's sshd, a port that a container publishes, the router.
 async fn surroundings(world: &World, host: &testhost::TestHost) -> Vec<String> {
     let web = "ostler-test/web:1";
     let run = |more: &[&str]| docker(host, &[&["run", "-d"], more, &[web]].concat());
-    run(&["--network", "host", "--env", "PORT=9009"]);
     run(&["--publish", "9010:8080"]);
     let cloud = run(&["--network", "none", "--env", "PORT=80"]);
     let pid = docker(host, &["inspect", "--format", "{{.State.Pid}}", &cloud]);
@@ -268,11 +269,75 @@ nsenter -t "$1" -n ip link set eth0 up
     let router = world.front.port().to_string();
     let all = [
         ["169.254.169.254", "80"],
-        [&address, "9009"],
+        [&address, "22"],
         [&address, "9010"],
         [&address, &router],
     ];
     all.iter().flatten().map(|s| (*s).to_owned()).collect()
+}
+
+/// Runs a Python program inside a site while the test goes on; what it printed.
+async fn beside(
+    world: &World,
+    site: &str,
+    program: &'static str,
+    host: &str,
+) -> JoinHandle<String> {
+    let (client, id) = (world.client.clone(), world.container(site).await.id);
+    let host = host.to_owned();
+    tokio::spawn(async move {
+        let argv = ["python3", "-c", program, &host];
+        let out = client.exec(&id, &argv, None, Duration::from_secs(90)).await;
+        let out = out.map(|out| out.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&out).trim().to_owned()
+    })
+}
+
+/// Holds a connection to the host's sshd and speaks on it: prints `cut` when it breaks.
+async fn hold(world: &World, site: &str, host: &str) -> JoinHandle<String> {
+    let program = r#"
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 22), timeout=5)
+s.recv(100)
+open("/data/held", "w").close()
+s.settimeout(1)
+for _ in range(300):
+    try:
+        s.send(b"S")
+        time.sleep(0.2)
+    except OSError:
+        print("cut")
+        break
+"#;
+    let held = beside(world, site, program, host).await;
+    let there = async || {
+        let there = "import os; print(os.path.exists('/data/held'))";
+        inside(world, site, there, &[]).await == "True"
+    };
+    until("a connection is held", there).await;
+    held
+}
+
+/// Goes on trying to reach the host's sshd, and writes down how that went.
+async fn try_on(world: &World, site: &str, host: &str) -> JoinHandle<String> {
+    let program = r#"
+import socket, sys, time
+out = open("/data/tried", "w", buffering=1)
+while True:
+    try:
+        socket.create_connection((sys.argv[1], 22), timeout=1).close()
+        print("open", file=out)
+    except OSError:
+        print("closed", file=out)
+    time.sleep(0.1)
+"#;
+    let trying = beside(world, site, program, host).await;
+    let there = async || {
+        let there = "import os; print(os.path.exists('/data/tried') and os.path.getsize('/data/tried') > 0)";
+        inside(world, site, there, &[]).await == "True"
+    };
+    until("it is tried", there).await;
+    trying
 }
 
 /// Waits until something holds.
@@ -305,10 +370,14 @@ async fn sites_of_a_strict_host_reach_the_router_and_nothing_else_of_it() {
         "ostler/toolbox:1",
         "ostler/guard:1",
     ];
-    let host = testhost::TestHost::up("strict", &images);
+    let images = images.iter().flat_map(|image| ["--image", image]);
+    let options: Vec<&str> = ["--ssh"].into_iter().chain(images).collect();
+    let host = testhost::TestHost::up_with("strict", &options);
     let mut world = World::new(&host.engine).await;
     world.front.set_ip(host.address.into());
-    world.site("alice", &format!("{WEB}domains: [alice.test]"));
+    // It takes its time to end: longer than the guard when the daemon stops.
+    let slow = WEB.replace("GRACE: \"0\"", "GRACE: \"8\"");
+    world.site("alice", &format!("{slow}domains: [alice.test]"));
     world.apply().await;
     let these = surroundings(&world, &host).await;
     // Else the rest means nothing.
@@ -318,8 +387,11 @@ async fn sites_of_a_strict_host_reach_the_router_and_nothing_else_of_it() {
     };
     until("all of it can be reached", open).await;
 
+    let held = hold(&world, "alice", &these[2]).await;
     world.host = "    isolate: strict\n".into();
     world.apply().await;
+    // A connection from before ends too.
+    assert_eq!(held.await.unwrap(), "cut");
     assert_eq!(reached(&world, "alice", &these).await, "ccco");
     assert_eq!(world.ask("alice.test", "/").await.status, 200);
     // Name servers are not cut off: some clouds have theirs at the metadata address.
@@ -353,16 +425,23 @@ except OSError as e:
     until("the rules are back", async || nft("list").await == Some(0)).await;
     assert_eq!(reached(&world, "alice", &these).await, "ccco");
 
-    // Without ostler, after the daemon's restart.
+    // Without ostler, while the daemon stops and after its restart.
+    let trying = try_on(&world, "alice", &these[2]).await;
     host.restart_dockerd();
+    trying.abort();
     until("the rules are back", async || nft("list").await == Some(0)).await;
     let answers = async || {
         let reply = load::ask(world.front, "alice.test", "/").await;
         reply.is_ok_and(|reply| reply.status == 200)
     };
     until("the site answers", answers).await;
-    let router = &these[6..];
-    assert_eq!(reached(&world, "alice", router).await, "o");
+    let rest = [&these[2..4], &these[6..]].concat();
+    assert_eq!(reached(&world, "alice", &rest).await, "co");
+    let tried = inside(&world, "alice", "print(open('/data/tried').read())", &[]).await;
+    assert!(
+        tried.contains("closed") && !tried.contains("open"),
+        "{tried}"
+    );
     assert!(world.plan().await.is_empty());
 
     // And gone with the key.

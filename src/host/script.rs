@@ -84,6 +84,22 @@ pub const GUARDED: Script = Script {
     deadline: SHORT,
 };
 
+/// Has the guard take its rules away, and waits until they are gone. Runs in the guard.
+///
+/// Argument: the table. Exit 0, or 1 where they stay.
+pub const UNGUARD: Script = Script {
+    tag: "unguard",
+    text: r#"kill -USR1 1
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  nft list table ip "$1" >/dev/null 2>&1 || exit 0
+  sleep 0.5
+done
+echo "the rules are still there" >&2
+exit 1
+"#,
+    deadline: SHORT,
+};
+
 /// Removes files and folders. Never used below what a customer can write.
 ///
 /// Arguments: paths. What is not there is fine. Exit 0.
@@ -301,7 +317,7 @@ exec find "$@" -type f -exec sha256sum -- {} +
 /// All scripts but those of services.
 pub const ALL: &[Script] = &[
     TREE, PUBLISH, REMOVE, CLOSE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER,
-    DISK, OWN, DIGESTS, MACHINE,
+    DISK, OWN, DIGESTS, MACHINE, GUARDED, UNGUARD,
 ];
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ pub fn table(fleet: &Name) -> String {
     format!("ostler-{fleet}")
 }
 
-/// The rules for nftables, which take the place of those before in one step.
+/// The rules for nftables, which take the place of those before in one step. What a site answers
+/// passes; what it began does not, however long ago: a connection from before the rules ends.
 ///
 /// Of the host's own services a site may use the router, by which it reaches itself under its own
 /// domain, and name servers: Docker hands a site's questions to those that the host uses, and some
@@ -35,26 +36,32 @@ pub fn rules(table: &str, subnet: Subnet, ports: Ports) -> String {
         "table ip {table} {{}}
 delete table ip {table}
 table ip {table} {{
+  chain refuse {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmp admin-prohibited
+  }}
   chain input {{
     type filter hook input priority filter - 5; policy accept;
     ip saddr {subnet} jump host
   }}
   chain host {{
-    ct state established,related accept
+    ct direction reply accept
+    ct state related accept
     tcp dport {{ {http}, {https} }} accept
     meta l4proto {{ tcp, udp }} th dport 53 accept
     icmp type echo-request accept
-    reject with icmp admin-prohibited
+    goto refuse
   }}
   chain forward {{
     type filter hook forward priority filter - 5; policy accept;
     ip saddr {subnet} jump beyond
   }}
   chain beyond {{
-    ct state established,related accept
-    ct status dnat reject with icmp admin-prohibited
+    ct direction reply accept
+    ct state related accept
     meta l4proto {{ tcp, udp }} th dport 53 accept
-    ip daddr {{ {metadata} }} reject with icmp admin-prohibited
+    ct status dnat goto refuse
+    ip daddr {{ {metadata} }} goto refuse
   }}
 }}
 "
@@ -62,18 +69,20 @@ table ip {table} {{
 }
 
 /// The arguments of the `sh` that the guard's container runs. It puts the rules, puts them again
-/// where they are gone or changed, and takes them away when it is asked to stop; killed, it leaves
-/// them.
+/// where they are gone or changed, and leaves them when it ends: the engine stops it before sites
+/// that take their time. SIGUSR1 has it take them away.
 pub fn command(fleet: &Name, subnet: Subnet, ports: Ports) -> Vec<String> {
     const KEEP: &str = r#"set -u
 table=$1 rules=$2
 now() { nft list table ip "$table" 2>/dev/null; }
 put() { printf '%s' "$rules" | nft -f - && held=$(now); }
+over=
+trap 'over=1; nft delete table ip "$table"' USR1
+trap 'exit 0' TERM INT
 put || exit 1
-trap 'nft delete table ip "$table"; exit 0' TERM INT
 while :; do
   sleep 10 & wait $!
-  if [ "$(now)" != "$held" ]; then
+  if [ -z "$over" ] && [ "$(now)" != "$held" ]; then
     echo "the rules were changed or are gone: put again"
     put || exit 1
   fi

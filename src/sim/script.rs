@@ -58,7 +58,7 @@ fn at_once(
             done("")
         }
         ("keep-only", [dir, prefix, keep @ ..]) => keep_only(world, id, dir, prefix, keep),
-        ("guarded", [_table]) => done(""),
+        ("guarded" | "unguard", [_table]) => done(""),
         ("ports", []) => ports(world),
         ("routing", []) => done(
             "1\nIface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n",

@@ -1,4 +1,4 @@
-//! Waiting until the guard's rules stand.
+//! The guard's rules: waiting until they stand, and taking them away.
 
 use std::time::Duration;
 
@@ -8,21 +8,31 @@ use super::ready::{ended, last_lines};
 use crate::apply::host_work::HostWork;
 use crate::apply::progress::{Answer, Failure};
 use crate::host::Toolbox;
-use crate::host::script::GUARDED;
+use crate::host::script::{GUARDED, UNGUARD};
 use crate::plan::ContainerRef;
 
 /// How long the guard may take: it runs one command.
 const TAKES: Duration = Duration::from_secs(20);
 
+/// What is asked in the toolbox elsewhere is asked in the guard: only it may see rules.
+fn guard(work: &HostWork, container: &ContainerRef) -> Toolbox {
+    Toolbox {
+        client: work.client.clone(),
+        id: container.known_as().to_owned(),
+        layout: work.toolbox.layout.clone(),
+    }
+}
+
+/// Takes the rules away.
+pub async fn open(work: &HostWork, container: &ContainerRef, table: &str) -> Answer {
+    guard(work, container).run(&UNGUARD, &[table], None).await?;
+    Ok(None)
+}
+
 /// Waits for the rules, as the kernel lists them.
 pub async fn stands(work: &HostWork, container: &ContainerRef, table: &str) -> Answer {
     let id = container.known_as();
-    // What is asked in the toolbox is asked in the guard here: only it may list rules.
-    let guard = Toolbox {
-        client: work.client.clone(),
-        id: id.to_owned(),
-        layout: work.toolbox.layout.clone(),
-    };
+    let guard = guard(work, container);
     let end = Instant::now() + TAKES;
     let before = work.client.inspect(id).await?.restart_count;
     let why = loop {

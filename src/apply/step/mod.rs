@@ -72,6 +72,7 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, work: &HostWork, sa
             ready::site(work, container, &question, *baseline).await
         }
         K::AwaitRouter { container, port } => ready::router(work, container, *port).await,
+        K::OpenGuard { container, table } => guard::open(work, container, table).await,
         K::AwaitGuard { container, table } => guard::stands(work, container, table).await,
         K::Route { entry } => route::put(work, entry).await,
         K::Unroute { site } => route::remove(work, site).await,

@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits {
     nano_cpus: None,
     pids: Some(20),
 };
-/// Seconds to take its rules away.
+/// Seconds to end.
 const GRACE: u32 = 10;
 
 /// The guard as it should be.
@@ -45,7 +45,7 @@ pub(super) fn plan(
 ) -> Option<Option<OperationId>> {
     if place.host.isolate != Isolate::Strict {
         for guard in &place.index.guards {
-            retire(guard, prepared.as_ref(), draft);
+            retire(place, guard, prepared.as_ref(), draft);
         }
         return Some(prepared);
     }
@@ -74,19 +74,30 @@ pub(super) fn plan(
     Some(ready.or(prepared))
 }
 
-/// Takes one away that nothing asks for any more. Its rules go when it is stopped, so one that was
-/// killed is started for that.
-fn retire(guard: &ObservedContainer, before: Option<&OperationId>, draft: &mut Draft) {
+/// Takes one away that nothing asks for any more, its rules first: so one that does not run is
+/// started for that.
+fn retire(place: &Place, old: &ObservedContainer, before: Option<&OperationId>, draft: &mut Draft) {
     const CAUSE: &str = "isolate: strict → sites";
-    let (container, id) = (existing(guard), short(&guard.id));
+    let (container, id) = (existing(old), short(&old.id));
     let mut last = None;
-    if !is_active(guard) {
+    if !is_active(old) {
         let container = container.clone();
         let kind = OperationKind::StartContainer { container };
         let step = Step::new(format!("guard/start-{id}"), kind, &[])
-            .because("its rules go when it is stopped in good order");
+            .because("it takes its rules away itself");
         last = Some(draft.push(step, &[before]));
     }
+    let kind = OperationKind::OpenGuard {
+        container: container.clone(),
+        table: guard::table(place.fleet()),
+    };
+    let step = Step::new(format!("guard/open-{id}"), kind, &[])
+        .because(CAUSE)
+        .undone_by(OperationKind::RestartContainer {
+            container: container.clone(),
+            grace_s: GRACE,
+        });
+    let opened = draft.push(step, &[last.as_ref().or(before)]);
     let kind = OperationKind::StopContainer {
         container: container.clone(),
         grace_s: GRACE,
@@ -96,7 +107,7 @@ fn retire(guard: &ObservedContainer, before: Option<&OperationId>, draft: &mut D
         .undone_by(OperationKind::StartContainer {
             container: container.clone(),
         });
-    let stopped = draft.push(step, &[last.as_ref().or(before)]);
+    let stopped = draft.push(step, &[Some(&opened)]);
     let kind = OperationKind::RemoveContainer {
         container,
         force: false,

@@ -133,6 +133,12 @@ pub enum OperationKind {
         /// The rules' table in the kernel.
         table: String,
     },
+    /// Take the guard's rules away, before it goes.
+    OpenGuard {
+        container: ContainerRef,
+        /// The rules' table in the kernel.
+        table: String,
+    },
     /// Tell the router a site's route: files first, then the running process, then verify.
     Route {
         /// The whole of it.

@@ -23,6 +23,7 @@ impl OperationKind {
             Self::StartContainer { .. } => Facts::write("start_container").does(Deed::Start),
             Self::AwaitReady { .. } => Facts::read("await_ready").follows(),
             Self::AwaitRouter { .. } => Facts::read("await_router").follows(),
+            Self::OpenGuard { .. } => Facts::destructive("open_guard"),
             Self::AwaitGuard { .. } => Facts::read("await_guard").follows(),
             Self::Route { .. } => Facts::write("route").does(Deed::Route),
             Self::Unroute { .. } => Facts::destructive("unroute").does(Deed::Unroute),

@@ -49,6 +49,7 @@ impl OperationKind {
                 format!("wait for an answer from {address}:{port}{path}")
             }
             Self::AwaitRouter { port, .. } => format!("wait for the router on port {port}"),
+            Self::OpenGuard { .. } => "take its rules away".to_owned(),
             Self::AwaitGuard { .. } => "wait until its rules stand".to_owned(),
             Self::Route { entry } => match &entry.target {
                 RouteTarget::Address { ip, port } => format!("route to {ip}:{port}"),

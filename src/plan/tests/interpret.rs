@@ -276,7 +276,7 @@ impl WorldHost {
                     ipv6: false,
                 });
             }
-            K::AwaitGuard { .. } => self.need(fleet, Role::Guard, why),
+            K::AwaitGuard { .. } | K::OpenGuard { .. } => self.need(fleet, Role::Guard, why),
             K::PrepareHost {
                 toolbox,
                 expect_empty,

@@ -66,12 +66,12 @@ const OWN_FILES: u32 = 384;
 /// Connections of visitors at one time: each takes a file, and another one towards its site.
 pub const CONNECTIONS: u32 = (OPEN_FILES - OWN_FILES) / 2;
 /// How many of them one source may hold, and as many requests under way: one address, or an IPv6
-/// network of /64. Many visitors may share one.
-pub const SHARE: u32 = CONNECTIONS / 16;
+/// network of /64. Many visitors may share one, and a proxy in front brings all of them.
+pub const SHARE: u32 = CONNECTIONS / 4;
 /// How many of them a network may hold, a /24 or an IPv6 network of /48.
-pub const NET_SHARE: u32 = CONNECTIONS / 4;
+pub const NET_SHARE: u32 = CONNECTIONS / 2;
 /// What a source may hold that is a site's container, which asks other sites here and rarely at that.
-pub const SITE_SHARE: u32 = 50;
+pub const SITE_SHARE: u32 = 200;
 
 /// Capabilities the router's container gets back: ports below 1024, becoming its own user, and
 /// signals from its master process, which stays root, to its workers, which do not.

@@ -61,6 +61,7 @@ fn text(config: &RouterConfig, root: &str) -> String {
         .replace("{net_share}", &NET_SHARE.to_string())
         .replace("{share}", &SHARE.to_string())
         .replace("{metadata}", &METADATA.join(" "))
+        .replace("{sites}", &config.sites.to_string())
         .replace("{http}", &config.ports.http.to_string())
         .replace("{https}", &config.ports.https.to_string())
 }
@@ -102,8 +103,8 @@ mod tests {
             .split(['{', '}'])
             .filter(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()));
         assert_eq!(rest.collect::<Vec<_>>(), Vec::<&str>::new());
-        assert!(text.contains("    maxconn 8000\n") && text.contains("shares.map,500)"));
-        assert_eq!(files["router/shares.map"], b"10.90.0.0/20 50\n");
+        assert!(text.contains("    maxconn 8000\n") && text.contains("shares.map,2000)"));
+        assert_eq!(files["router/shares.map"], b"10.90.0.0/20 200\n");
         assert!(text.contains("bind *:8080\n") && text.contains("bind [::]:8443 v6only ssl"));
         for word in text.split([' ', '(', ')', ',', '\n']) {
             if let Some(path) = word.strip_prefix("/srv/ostler/router/") {
@@ -121,7 +122,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (2, "74cc5cf862624f030ff7e6e82f1dc6d4")
+            (2, "8f3afb1dedbf47328737534407f60a76")
         );
     }
 

@@ -112,7 +112,7 @@ fn table_with(rows: &[HostTold], measured: &BTreeMap<Name, Measured>) -> Table {
                 Some(scarce) if row.why.is_none() && !scarce.is_empty() => {
                     Cell::styled(Scarce::words(&scarce), Style::Warn)
                 }
-                _ => told(row.why.clone()),
+                _ => told(row.why.clone().or_else(|| row.trouble.clone())),
             },
         ];
         if encrypted {
@@ -184,6 +184,7 @@ mod tests {
             server_certificate_until: server,
             lock: None,
             unfinished: Vec::new(),
+            trouble: None,
             told: Vec::new(),
         }
     }

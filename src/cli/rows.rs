@@ -9,8 +9,8 @@ use crate::plan::unfinished::told;
 use crate::record::lock::Holder;
 use crate::record::{Applying, Labelled, Role};
 use crate::verdict::due::DriftBySite;
-use crate::verdict::guard::unguarded;
 use crate::verdict::site::rows_of_fleet;
+use crate::verdict::trouble::trouble;
 use crate::verdict::{HostData, Life, Link, SiteRow, State};
 
 /// One site, as `sites --json` tells it.
@@ -112,7 +112,9 @@ pub struct HostTold {
     pub lock: Option<Holder>,
     /// Applies that were cut off there.
     pub unfinished: Vec<Applying>,
-    /// The same in words.
+    /// What is the matter with a host that answers.
+    pub trouble: Option<String>,
+    /// What is to be told of it, in words.
     #[serde(skip)]
     pub told: Vec<String>,
 }
@@ -136,6 +138,8 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold
     let containers = reached.map_or(&[][..], |r| &r.containers);
     let mine = |c: &&ObservedContainer| c.is_of(&fleet.name);
     let router = containers.iter().find(|c| c.is(&fleet.name, Role::Router));
+    let trouble = reached.and_then(|r| trouble(fleet, host, r));
+    let trouble = trouble.map(|(_, why)| why);
     HostTold {
         name: host.name.clone(),
         engine: host.engine.to_string(),
@@ -159,9 +163,11 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold
         server_certificate_until: certificates.map(|c| c.server_until),
         lock: reached.and_then(|r| r.lock.clone()),
         unfinished: reached.map_or(Vec::new(), |r| r.unfinished().cloned().collect()),
-        told: reached.map_or(Vec::new(), |reached| {
-            let open = unguarded(fleet, host, reached).map(str::to_owned);
-            told(reached).into_iter().chain(open).collect()
-        }),
+        told: reached
+            .map_or(Vec::new(), told)
+            .into_iter()
+            .chain(trouble.clone())
+            .collect(),
+        trouble,
     }
 }

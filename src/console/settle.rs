@@ -13,7 +13,7 @@ use super::proposal::UNREAD_MS;
 use super::screen::logs;
 use super::widget::list::List;
 use crate::fleet::Name;
-use crate::verdict::host::{alert, host_row, open};
+use crate::verdict::host::{ailing, alert, host_row};
 use crate::verdict::site::rows_of_host;
 use crate::verdict::{Due, Facts};
 use crate::verdict::{HostData, HostRow, SiteRow};
@@ -153,8 +153,8 @@ fn rebuild(model: &mut Model) {
         let data = model.data.get(&host.name).unwrap_or(&nothing);
         let mut rows = rows_of_host(&facts, &host.name, data);
         model.view.hosts[at] = host_row(facts.fleet, host, data, &rows, facts.now);
-        let open = || open(facts.fleet?, host, data);
-        if let Some(alert) = alert(&host.name, data, &rows, facts.now).or_else(open) {
+        let ailing = || ailing(facts.fleet?, host, data);
+        if let Some(alert) = alert(&host.name, data, &rows, facts.now).or_else(ailing) {
             rows.insert(0, alert);
         }
         *block = Block::of(host.name.clone(), &rows);

@@ -65,9 +65,11 @@ impl Machine {
         all.into_iter().map(used).fold(0.0, f64::max)
     }
 
-    /// Whether the sites' disk and Docker's are one, as far as sizes tell.
+    /// Whether the sites' disk and Docker's are one, as far as sizes tell: as large, and as full but
+    /// for what was written between the two looks.
     pub fn has_one_disk(&self) -> bool {
-        (self.disk.0, self.inodes.0) == (self.engine_disk.0, self.engine_inodes.0)
+        let near = (self.disk.1).abs_diff(self.engine_disk.1) < 64 << 20;
+        near && (self.disk.0, self.inodes.0) == (self.engine_disk.0, self.engine_inodes.0)
     }
 
     /// What of the disks is nearly used up, the worst first: with no inode or no block left nothing

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::evidence::{HostData, Reading, Source};
-use super::guard::unguarded;
 use super::link::{Link, Pulse};
 use super::reach::link;
 use super::row::{SiteRow, blank};
 use super::state::State;
+use super::trouble::trouble;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::ObservedHost;
 use crate::plan::unfinished::told;
@@ -116,8 +116,8 @@ pub fn host_row(
     }
     if let Some(observed) = &data.observed {
         describe_engine(&mut row, observed);
-        let open = fleet.and_then(|fleet| unguarded(fleet, host, observed));
-        row.told.extend(open.map(str::to_owned));
+        let trouble = fleet.and_then(|fleet| trouble(fleet, host, observed));
+        row.told.extend(trouble.map(|(_, why)| why));
     }
     row
 }
@@ -170,13 +170,13 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option
     })
 }
 
-/// The line of a host that answers and whose sites reach what they are to be kept from.
-pub fn open(fleet: &Fleet, host: &Host, data: &HostData) -> Option<SiteRow> {
+/// The line of a host that answers and with which something is the matter.
+pub fn ailing(fleet: &Fleet, host: &Host, data: &HostData) -> Option<SiteRow> {
     (data.link == Link::Ready).then_some(())?;
-    let why = unguarded(fleet, host, data.observed.as_ref()?)?;
+    let (state, why) = trouble(fleet, host, data.observed.as_ref()?)?;
     Some(SiteRow {
-        state: State::Warning,
-        why: why.to_owned(),
+        state,
+        why,
         stale: false,
         ..host_line(&host.name, data)
     })

@@ -7,7 +7,6 @@ mod container;
 pub mod due;
 pub mod evidence;
 pub mod foreign;
-pub mod guard;
 pub mod host;
 mod judge;
 pub mod life;
@@ -17,6 +16,7 @@ pub mod row;
 pub mod site;
 pub mod state;
 pub mod tally;
+pub mod trouble;
 
 pub use due::Due;
 pub use evidence::{Facts, History, HostData, Hosts, Probe, Reading, Source, Traffic, Usage};

@@ -1,12 +1,25 @@
-//! Whether a host that is to be guarded is.
+//! What is the matter with a host that answers.
 
+use super::state::State;
 use crate::fleet::{Fleet, Host, Isolate};
 use crate::observe::model::ObservedHost;
 use crate::observe::whose::{Whose, whose};
+use crate::record::StateRead;
+use crate::text::line;
+
+/// The worst of it, on one line.
+pub fn trouble(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<(State, String)> {
+    if let StateRead::Damaged { why } = &seen.state {
+        let why = format!("what ostler keeps there cannot be used: {}", line(why));
+        return Some((State::Failing, why));
+    }
+    let open = unguarded(fleet, host, seen)?;
+    Some((State::Warning, open.to_owned()))
+}
 
 /// Why sites reach what they are to be kept from; `None`: they do not, or may. A host that nothing
 /// was applied on yet has no sites to keep from anything.
-pub fn unguarded(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<&'static str> {
+fn unguarded(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<&'static str> {
     let applied = seen.state.read().is_some_and(|state| state.host.is_some());
     if host.isolate != Isolate::Strict || !applied {
         return None;
@@ -26,7 +39,7 @@ mod tests {
 
     use super::*;
     use crate::observe::model::{ObservedContainer, RunState};
-    use crate::record::{HostRecord, HostState, StateRead, labels};
+    use crate::record::{HostRecord, HostState, labels};
 
     #[test]
     fn a_strict_host_is_guarded_by_a_guard_that_runs() {
@@ -68,5 +81,18 @@ mod tests {
         // A copy with its labels guards nothing.
         (guard.run, guard.name) = (RunState::Running, "copy".into());
         assert!(says(&strict, &[guard], true));
+        // What cannot be read is worse, and says nothing of guards.
+        let seen = ObservedHost {
+            state: StateRead::Damaged {
+                why: "state/sites/blog.json:\u{202e} uid 0".into(),
+            },
+            ..ObservedHost::default()
+        };
+        let (state, why) = trouble(&strict, &strict.hosts[0], &seen).unwrap();
+        assert_eq!(state, State::Failing);
+        assert!(
+            why.contains("blog.json") && !why.contains('\u{202e}'),
+            "{why}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::engine::Mode;
-use crate::fleet::{Fleet, Name};
+use crate::fleet::{Fleet, Name, SiteState};
 use crate::observe::model::HostObservation;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
@@ -52,7 +52,7 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let file = context.load()?;
     let selection = context.select()?;
     let selected = Sites::Selected(selection.clone());
-    let meant = meant(&file.fleet, &selected);
+    let meant = meant(&file.fleet, &selected).filter(|site| site.state == SiteState::Running);
     context
         .trust
         .settle(&file.path, &file.folder(), meant)

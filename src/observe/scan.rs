@@ -16,7 +16,7 @@ use super::model::{
 };
 use super::whose::{Whose, whose};
 use crate::engine::{self, Client, Mode};
-use crate::fleet::{Fleet, Host, Limits, Name};
+use crate::fleet::{Fleet, Host, Limits, Name, SiteState};
 use crate::host::compare::{Reach, compare};
 use crate::host::lock::{self};
 use crate::host::service::secrets::{self, SecretSource};
@@ -375,6 +375,14 @@ async fn secret_digests(
         Some(source) => {
             let mut asking = Vec::new();
             for site in sites {
+                // Only a site that is to run has its secrets written.
+                if site.state != SiteState::Running || !source.wants(site) {
+                    if let Some(record) = records.and_then(|s| s.sites.get(&site.name)) {
+                        let kept = record.secrets.clone();
+                        found.digests.insert(site.name.clone(), kept);
+                    }
+                    continue;
+                }
                 asking.push(async move { (site, secrets::read_some(source, site).await) });
             }
             let read = some_at_once(asking).await;

@@ -97,7 +97,8 @@ pub async fn carry(
         }
         tell(Event::Began(number));
         let outcome = Box::pin(run(proposal, part, &tell, cancel.clone())).await;
-        exits.push(match (outcome.exit_code(), part.plan.problems.is_empty()) {
+        let whole = part.plan.problems.is_empty() && part.plan.uncompared.is_empty();
+        exits.push(match (outcome.exit_code(), whole) {
             (0, true) => 0,
             (1, _) => 1,
             _ => 3,

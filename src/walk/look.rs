@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::engine::{self, Client};
 use crate::fleet::{Fleet, Host, Invalid, Name, Selection, Site};
-use crate::host::service::secrets::SecretSource;
+use crate::host::service::secrets::{SecretFuture, SecretSource};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_fleet, scan_in_time};
 
@@ -155,6 +155,22 @@ impl<'a> Closely<'a> {
     }
 }
 
+/// Secrets of the sites that are meant: a source may be a command, and runs for nobody else.
+struct Meant<'a> {
+    source: &'a dyn SecretSource,
+    names: BTreeSet<Name>,
+}
+
+impl SecretSource for Meant<'_> {
+    fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a> {
+        self.source.read(site, name)
+    }
+
+    fn wants(&self, site: &Site) -> bool {
+        self.names.contains(&site.name)
+    }
+}
+
 /// What was found on the hosts, and the connections to them.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -199,6 +215,18 @@ pub async fn look(
     closely: Closely<'_>,
     reach: Reach,
 ) -> Result<Seen, Invalid> {
+    let of_meant = closely.secrets.filter(|_| finishes.is_none());
+    let of_meant = of_meant.map(|source| Meant {
+        source,
+        names: meant(fleet, sites).map(|site| site.name.clone()).collect(),
+    });
+    let closely = match &of_meant {
+        Some(of_meant) => Closely {
+            secrets: Some(of_meant),
+            ..closely
+        },
+        None => closely,
+    };
     let mut seen = match reach {
         Reach::Anew(connect) => anew(fleet, sites, closely, &connect).await,
         Reach::Known(known) => again(fleet, sites, finishes, closely, known).await,

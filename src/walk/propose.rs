@@ -14,7 +14,7 @@ use super::trust::{Distrust, Trust};
 use super::wish::{Ask, Wish};
 use super::{FleetFile, commit, lineage};
 use crate::engine::Client;
-use crate::fleet::{self, DiffLine, EditError, Fleet, Invalid, Name, apply_edits, diff};
+use crate::fleet::{self, DiffLine, EditError, Fleet, Invalid, Name, SiteState, apply_edits, diff};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::Inspect;
 use crate::plan::{Intent, Notice, Plan, PlanOptions, drift, plan_with};
@@ -225,11 +225,15 @@ impl Outset {
             return self.back(&wish.title, run).await;
         }
         let mut left = Vec::new();
-        self.settle(&self.file, &wish.sites).await?;
+        if matches!(wish.ask, Ask::Adopt(..)) {
+            self.settle(&self.file, &wish.sites).await?;
+        }
         let after = self.edited(&wish, &mut left).await?;
         let file = after.as_ref().unwrap_or(&self.file);
-        if after.is_some() {
-            self.settle(file, &wish.sites).await?;
+        let settled = self.settle(file, &wish.sites).await;
+        // A restart writes no secret: those that may not be read are only not compared.
+        if !matches!(wish.ask, Ask::Restart(_)) {
+            settled?;
         }
         let finishes = match &wish.ask {
             Ask::Finish(run) => Some(run.clone()),
@@ -275,7 +279,13 @@ impl Outset {
             hosts.contains(&problem.host) || !file.fleet.hosts.contains_key(&problem.host)
         });
         if let Ask::Saved(saved) = wish.ask {
-            let moved = saved.moved(&plan, &MadeFrom::of(&file.fleet, &observed));
+            let mut moved = saved.moved(&plan, &MadeFrom::of(&file.fleet, &observed));
+            if saved.is_of_the_future(chrono::Utc::now()) {
+                moved.insert(
+                    0,
+                    "the plan says that it was made later than now".to_owned(),
+                );
+            }
             if !moved.is_empty() {
                 let made_at = saved.made_at;
                 return Err(Refusal::Stale { made_at, moved });
@@ -307,9 +317,10 @@ impl Outset {
         })
     }
 
-    /// Asks what there is to ask before hosts are looked at: nobody is waited for meanwhile.
+    /// Asks what there is to ask before hosts are looked at: nobody is waited for meanwhile. Only
+    /// sites that are to run have their secrets read.
     async fn settle(&self, file: &FleetFile, sites: &Sites) -> Result<(), Distrust> {
-        let sites = meant(&file.fleet, sites);
+        let sites = meant(&file.fleet, sites).filter(|site| site.state == SiteState::Running);
         self.trust.settle(&file.path, &file.folder(), sites).await
     }
 

@@ -68,6 +68,11 @@ pub type SecretFuture<'a> =
 pub trait SecretSource: Send + Sync {
     /// The bytes of the secret `name` of `site`.
     fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a>;
+
+    /// Whether those of this site are to be read; else they are taken to be unchanged.
+    fn wants(&self, _site: &Site) -> bool {
+        true
+    }
 }
 
 /// A new key: 32 random bytes as hex.

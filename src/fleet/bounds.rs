@@ -70,7 +70,11 @@ pub fn size(source: &str) -> Result<Size, TooMuch> {
             "YAML readers disagree whether U+{:04X} ends a line",
             u32::from(c)
         );
-        return too_much(at, why, "write it as \\uXXXX in a text in double quotes");
+        return too_much(
+            at,
+            why,
+            "take it out, or write it as \\uXXXX in a text in double quotes",
+        );
     }
     let mut count = Count::default();
     for event in Parser::new_from_str(source) {

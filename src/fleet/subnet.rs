@@ -38,13 +38,12 @@ impl Subnet {
     /// A Linux bridge takes 1,023 ports; a few are left to others.
     pub const MEMBERS: usize = 1020;
 
-    /// How many sites there is room for.
+    /// How many sites there is room for, with one place left in which they are replaced.
     pub fn room(&self) -> usize {
         // The last address is for all of them.
         let addresses = (1usize << (32 - u32::from(self.prefix))) - 1;
-        addresses
-            .saturating_sub(Subnet::SITES_FROM as usize)
-            .min(Subnet::MEMBERS)
+        let all = addresses.saturating_sub(Subnet::SITES_FROM as usize);
+        all.min(Subnet::MEMBERS).saturating_sub(1)
     }
 
     /// The address `n` above the base; `None` outside the network (broadcast included).

@@ -178,15 +178,30 @@ pub fn parse_root(text: &str) -> Result<String, Invalid> {
 }
 
 /// Folders of a container that are the kernel's or ours, with what is below them.
-const TAKEN: [&str; 5] = ["/dev", "/proc", "/sys", "/run/secrets", "/etc/ostler"];
+const TAKEN: [&str; 8] = [
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run/secrets",
+    "/etc/ostler",
+    // Docker's own.
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+];
 /// Folders of a container in which some of ours are, or that are ours themselves.
 const SHARED: [&str; 3] = ["/run", "/tmp", "/etc"];
 
 /// Where in a container a folder appears.
 pub fn parse_mount(text: &str) -> Result<String, Invalid> {
     let folder = parse_folder(text)?;
+    // In most images the one is a link to the other.
+    let real = match folder.strip_prefix("/var/run") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/run{rest}"),
+        _ => folder.clone(),
+    };
     let within = |taken: &&&str| {
-        let rest = folder.strip_prefix(**taken);
+        let rest = real.strip_prefix(**taken);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if let Some(taken) = TAKEN.iter().find(within) {
@@ -194,7 +209,7 @@ pub fn parse_mount(text: &str) -> Result<String, Invalid> {
             "{taken} of a container is taken; name a folder of the image"
         ));
     }
-    if SHARED.contains(&folder.as_str()) {
+    if SHARED.contains(&real.as_str()) {
         return invalid(format!(
             "{folder} of a container is needed as it is; name a folder in it"
         ));
@@ -403,6 +418,9 @@ pub fn parse_env_name(text: &str) -> Result<String, Invalid> {
         false => invalid("a variable's name has letters, digits and _, and begins with no digit"),
     }
 }
+
+/// Most bytes of all of a site's variables together: the kernel takes not much more with a program.
+pub const LARGEST_ENVIRONMENT: usize = 512 << 10;
 
 /// What is wrong with a variable, its name known to be right.
 pub fn unfit_variable(name: &str, value: &str) -> Option<String> {

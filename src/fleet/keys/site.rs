@@ -304,6 +304,15 @@ fn environment(draft: &mut Draft, at: &mut At<'_, '_>) {
         }
     }
     draft.site.env.extend(variables);
+    let each = draft.site.env.iter();
+    let all: usize = each.map(|(name, value)| name.len() + value.len() + 2).sum();
+    if all > value::LARGEST_ENVIRONMENT {
+        let most = value::LARGEST_ENVIRONMENT >> 10;
+        at.error(format!("its variables have {} KiB together", all >> 10))
+            .label(format!(
+                "a program is started with {most} KiB of them at most"
+            ));
+    }
 }
 
 fn domains(draft: &mut Draft, at: &mut At<'_, '_>) {

@@ -37,7 +37,7 @@ fn rooms(
         }
     }
     for host in hosts.values() {
-        let room = host.subnet.map_or(Subnet::MEMBERS, |subnet| subnet.room());
+        let room = host.subnet.unwrap_or(Subnet::FIRST).room();
         let (Some(count), Some(at)) = (members.get(&host.name), places.engines.get(&host.name))
         else {
             continue;
@@ -47,7 +47,7 @@ fn rooms(
             report
                 .error(at.clone(), message)
                 .label(format!("its network has room for {room}"))
-                .help("move sites to another host, or give this one a larger `subnet`: a /21 or larger takes 1020");
+                .help("move sites to another host, or give this one a larger `subnet`: a /21 or larger takes 1019");
         }
     }
 }
@@ -150,14 +150,15 @@ mod tests {
                  far: {{ host: a, recipe: proxy, to: \"b:80\", domains: [far.example] }}\n"
             )
         };
-        assert_eq!(said(&file("10.1.0.0/28", 5)), [""; 0]);
+        // One place more is left: a site is replaced beside itself.
+        assert_eq!(said(&file("10.1.0.0/28", 4)), [""; 0]);
         assert_eq!(
-            said(&file("10.1.0.0/28", 6)),
-            ["host `a` has 6 sites with a container"]
+            said(&file("10.1.0.0/28", 5)),
+            ["host `a` has 5 sites with a container"]
         );
         assert_eq!(
-            said(&file("10.1.0.0/20", 1021)),
-            ["host `a` has 1021 sites with a container"]
+            said(&file("10.1.0.0/20", 1020)),
+            ["host `a` has 1020 sites with a container"]
         );
         for subnet in [
             "127.0.0.0/8",

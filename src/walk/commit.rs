@@ -1,6 +1,7 @@
 //! The fleet file in git: whether it has changes that are not committed, and a commit of just that
 //! file when the operator asks for one. Never by itself, never through a shell.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -93,12 +94,60 @@ pub async fn standing(path: &Path) -> Standing {
     let Some(bytes) = ask(&folder, &["cat-file", "blob", &object]).await else {
         return Standing::Changed;
     };
-    let path = path.to_owned();
-    let same = move || path.is_file() && file::read(&path, bytes.len()).is_ok_and(|it| it == bytes);
+    let here = path.to_owned();
+    // Lines may end otherwise here than there.
+    let same = move || {
+        let most = bytes.len().saturating_mul(2);
+        let read = here.is_file().then(|| file::read(&here, most));
+        read.is_some_and(|read| read.is_ok_and(|read| unix_lines(&read) == unix_lines(&bytes)))
+    };
     match tokio::task::spawn_blocking(same).await {
         Ok(true) => Standing::Committed,
+        _ if filtered(&folder, &name).await && untouched(&folder, &name, path).await => {
+            Standing::Committed
+        }
         _ => Standing::Changed,
     }
+}
+
+fn unix_lines(bytes: &[u8]) -> Vec<u8> {
+    let kept = |at: &usize| !bytes[*at..].starts_with(b"\r\n");
+    (0..bytes.len()).filter(kept).map(|at| bytes[at]).collect()
+}
+
+/// Whether git keeps the file otherwise than it lies here: git-crypt does that.
+async fn filtered(folder: &Path, name: &str) -> bool {
+    let here = format!("./{name}");
+    let asked = [
+        "check-attr",
+        "filter",
+        "working-tree-encoding",
+        "ident",
+        "--",
+        &here,
+    ];
+    let told = ask(folder, &asked).await.unwrap_or_default();
+    let told = String::from_utf8_lossy(&told);
+    let set = |line: &str| !line.ends_with(": unspecified") && !line.ends_with(": unset");
+    told.lines().any(set)
+}
+
+/// Whether nobody wrote the file since git last looked at it, by size and time. What a filter made of
+/// it cannot be compared, and none is run to look.
+async fn untouched(folder: &Path, name: &str, path: &Path) -> bool {
+    let here = format!("./{name}");
+    let told = ask(folder, &["ls-files", "--debug", "--", &here]).await;
+    let told = told.unwrap_or_default();
+    let told = String::from_utf8_lossy(&told);
+    let after = |word: &str| {
+        let rest = &told[told.find(word)? + word.len()..];
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    let Ok(meta) = std::fs::metadata(path) else {
+        return false;
+    };
+    let time = format!("{}:{}", meta.mtime(), meta.mtime_nsec());
+    after(" mtime: ") == Some(time) && after("size: ") == Some(meta.size().to_string())
 }
 
 /// Commits this one file with this message; says the commit's name in short, and what git and its

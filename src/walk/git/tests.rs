@@ -208,3 +208,36 @@ async fn it_is_told_as_git_status_tells_it() {
         "ignored"
     );
 }
+
+/// What a filter changed on its way into git cannot be compared: as long as nobody touched it, it is
+/// as git left it. Nor can the ends of lines.
+#[tokio::test]
+async fn a_file_that_git_keeps_otherwise_is_committed_until_it_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.yml");
+    let git = |args: &[&str]| {
+        let mut git = Sync::new("git");
+        git.arg("-C").arg(folder.path());
+        git.args(["-c", "user.name=me", "-c", "user.email=me@example.net"]);
+        let out = git.args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{args:?}: {said}");
+    };
+    git(&["init", "-q"]);
+    git(&["config", "filter.other.clean", "sed s/y/other/"]);
+    fs::write(folder.path().join(".gitattributes"), "* filter=other\n").unwrap();
+    fs::write(&path, "fleet: y\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-qm", "first"]);
+    assert_eq!(standing(&path).await, Standing::Committed);
+    fs::write(&path, "fleet: yes\n").unwrap();
+    assert_eq!(standing(&path).await, Standing::Changed);
+
+    fs::write(folder.path().join(".gitattributes"), "* text eol=crlf\n").unwrap();
+    fs::write(&path, "fleet: y\r\nsites: {}\r\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-qm", "second"]);
+    assert_eq!(standing(&path).await, Standing::Committed);
+    fs::write(&path, "fleet: y\r\n").unwrap();
+    assert_eq!(standing(&path).await, Standing::Changed);
+}

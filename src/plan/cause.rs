@@ -94,7 +94,20 @@ pub(crate) fn ageless(cause: &str) -> &str {
         true => rest.find(')').map_or(0, |at| at + 1),
         false => 0,
     };
-    &cause[..EXITED.len() + why]
+    match is_age(&rest[why..]) {
+        true => &cause[..EXITED.len() + why],
+        false => cause,
+    }
+}
+
+/// Whether this is ` 5 min ago`, and nothing else.
+fn is_age(text: &str) -> bool {
+    let mut words = text.split(' ');
+    let first = (words.next(), words.next(), words.next(), words.next());
+    let (Some(""), Some(number), Some("s" | "min" | "h" | "d"), Some("ago")) = first else {
+        return false;
+    };
+    words.next().is_none() && number.parse::<u64>().is_ok()
 }
 
 /// What differs between two specs.
@@ -327,6 +340,13 @@ mod tests {
         let halt = of_halt(&container, 850);
         assert_eq!(halt, "container exited (137, out of memory) 14 min ago");
         assert_eq!(ageless(&halt), "container exited (137, out of memory)");
+        for other in [
+            "container exited (0) on purpose",
+            "container exited (0) 5 min ago, as agreed",
+            "container exited (0) many h ago",
+        ] {
+            assert_eq!(ageless(other), other);
+        }
         assert_eq!(ageless("container exited 3 d ago"), "container exited");
         assert_eq!(ageless("new site"), "new site");
     }

@@ -135,6 +135,12 @@ impl Saved {
         }
     }
 
+    /// Whether it says that it was made after `now`: no clock is off by more than five minutes.
+    pub fn is_of_the_future(&self, now: chrono::DateTime<chrono::Utc>) -> bool {
+        let made = chrono::DateTime::parse_from_rfc3339(&self.made_at);
+        made.is_ok_and(|made| made > now + chrono::TimeDelta::minutes(5))
+    }
+
     /// The file's bytes.
     ///
     /// # Errors

@@ -537,24 +537,33 @@ async fn what_was_proposed_for_another_file_is_not_done() {
 
 #[tokio::test(start_paused = true)]
 async fn sites_that_were_exchanged_are_not_taken_down_first() {
+    // Which of the two hosts is ahead when it is cut off is left to them: one may have ended.
+    for _ in 0..20 {
+        let refused = exchange_cut_off().await;
+        if matches!(refused, BackError::NoFile { .. }) {
+            continue;
+        }
+        assert!(matches!(refused, BackError::Crossed { .. }), "{refused:?}");
+        assert!(refused.help().contains("ostler apply"));
+        return;
+    }
+    panic!("one host was always at its end");
+}
+
+/// Two hosts exchange sites, cut off near the end; why that is not taken back.
+async fn exchange_cut_off() -> BackError {
     let world = World::new(&["one", "two"]).await;
-    world
-        .apply(&fleet_of(&["one"], &[("blog", "one", "a")]))
-        .await;
-    world
-        .apply(&fleet_of(&["two"], &[("shop", "two", "a")]))
-        .await;
+    for (host, site) in [("one", "blog"), ("two", "shop")] {
+        world.apply(&fleet_of(&[host], &[(site, host, "a")])).await;
+    }
     let mine = fleet_of(
         &["one", "two"],
         &[("blog", "two", "a"), ("shop", "one", "a")],
     );
     let plan = world.plan(&mine).await;
-    let run = world
-        .cut_off_after(&mine, &plan, plan.operations.len() - 2)
-        .await;
-    let refused = world.ways(&mine, &run).await.unwrap_err();
-    assert!(matches!(refused, BackError::Crossed { .. }), "{refused:?}");
-    assert!(refused.help().contains("ostler apply"));
+    let most = plan.operations.len() - 2;
+    let run = world.cut_off_after(&mine, &plan, most).await;
+    world.ways(&mine, &run).await.unwrap_err()
 }
 
 #[tokio::test(start_paused = true)]

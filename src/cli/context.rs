@@ -14,7 +14,7 @@ use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Isolate, Name, Ports, Selection};
 use crate::walk::fleet_file::folder_of;
 use crate::walk::look::{Closely, Connect, Reach, Seen, Sites, look};
-use crate::walk::trust::Distrust;
+use crate::walk::trust::{Distrust, exposed};
 use crate::walk::{FleetFile, FleetFileError, Outset, Trust};
 
 /// What one run of the program was told, on the command line, in the environment and in the
@@ -102,6 +102,9 @@ impl Context {
             let path = path.display();
             self.out
                 .warn(&format!("{doubts} in {path}; `ostler check` shows them"));
+        }
+        if let Some(exposed) = exposed(&path) {
+            self.out.warn(&exposed.to_string());
         }
         Ok(file)
     }

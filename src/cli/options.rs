@@ -107,9 +107,9 @@ fn row(path: &str) -> Row {
         },
         "site" | "site create" | "site archive" | "site start" | "site stop" | "site restart" => {
             Row {
-                // A site that is created has no secrets yet.
+                // A site that is created has no secrets yet; one that is not to run needs none.
                 trust: match path {
-                    "site create" => No(RUNS_NONE),
+                    "site create" | "site archive" | "site stop" => No(RUNS_NONE),
                     _ => Yes,
                 },
                 only: No(SITE),

@@ -2,6 +2,8 @@
 
 #[path = "common/load.rs"]
 mod load;
+#[path = "common/own.rs"]
+mod own;
 #[path = "common/tier.rs"]
 mod tier;
 #[path = "apply/world.rs"]
@@ -267,7 +269,7 @@ async fn secrets_reach_the_site_as_files_and_nobody_else() {
     let Some(engine) = tier::engine() else { return };
     let mut world = World::new(&engine).await;
     let value = "hunter2-of-the-test";
-    std::fs::write(world.folder.path().join("pw"), value).unwrap();
+    own::write(world.folder.path().join("pw"), value);
     let lines = format!("{IMAGE}\nsecrets: {{ DB_PASSWORD: {{ file: pw }} }}");
     world.site("web", &lines);
     world.apply().await;
@@ -296,7 +298,7 @@ async fn secrets_reach_the_site_as_files_and_nobody_else() {
         assert!(!text.contains(value), "{}", entry.path);
     }
     // Another value is a change; the same value is none.
-    std::fs::write(world.folder.path().join("pw"), "another").unwrap();
+    own::write(world.folder.path().join("pw"), "another");
     let plan = world.apply().await;
     assert!(
         plan.operations

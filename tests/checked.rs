@@ -1,6 +1,9 @@
 //! What `check` lets pass, plan and apply do not refuse: fleet files with one odd value each, on a
 //! simulated engine.
 
+#[path = "common/own.rs"]
+mod own;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +28,7 @@ async fn refusals(text: &str, fleet: Fleet) -> Vec<String> {
         .await
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("key"), "s3cret").unwrap();
+    own::write(folder.path().join("key"), "s3cret");
     let sources = Sources {
         folder: folder.path().to_owned(),
         file: None,

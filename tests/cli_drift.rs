@@ -2,6 +2,8 @@
 //! into the file by `adopt`.
 
 mod cli;
+#[path = "common/own.rs"]
+mod own;
 #[path = "cli/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]
@@ -215,7 +217,7 @@ fn files_edited_on_the_host_are_seen_and_written_again() {
     };
     let secret = "  vault: { host: here, recipe: static, domains: [vault.localhost], memory: 64M, secrets: { KEY: { file: key } } }\n";
     stage.edit("  app:", &format!("{secret}  app:"));
-    std::fs::write(stage.folder.path().join("key"), "sesame").unwrap();
+    own::write(stage.folder.path().join("key"), "sesame");
     stage.done(&["apply", "--yes"]);
     assert_eq!(drift(&stage, &[], None), Vec::<String>::new());
     let toolbox = format!("ostler-{}-toolbox", stage.fleet);

@@ -4,6 +4,8 @@
 mod cli;
 #[path = "cli/hollow.rs"]
 mod hollow;
+#[path = "common/own.rs"]
+mod own;
 #[path = "cli/pty.rs"]
 mod pty;
 #[path = "cli/stage.rs"]
@@ -238,8 +240,7 @@ fn a_file_of_the_operators_own_goes_to_no_site_without_a_yes() {
     let fleet = Fleet::new();
     let home = tempfile::tempdir().unwrap();
     let key = home.path().join("id_ed25519");
-    fs::write(&key, "private").unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    own::write(&key, "private");
     let text = fs::read_to_string(fleet.file()).unwrap();
     let source = format!("{{ file: '{}' }}", key.display());
     let text = text.replace(&format!("{{ command: {COMMAND} }}"), &source);
@@ -265,13 +266,37 @@ fn a_file_of_the_operators_own_goes_to_no_site_without_a_yes() {
 }
 
 #[test]
+fn a_program_is_looked_at_where_path_finds_it_before_anything_is_asked() {
+    let fleet = Fleet::new();
+    let folder = fleet.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    let program = folder.join("tell");
+    own::write(&program, "#!/bin/sh\ntouch ran; echo sesame\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o757)).unwrap();
+    let text = fs::read_to_string(fleet.file()).unwrap();
+    fs::write(fleet.file(), text.replace(COMMAND, "[tell]")).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    for arguments in [&["plan"][..], &["plan", "--trust-commands"]] {
+        let mut command = cli::command(fleet.path());
+        command.env("PATH", format!("{}:{path}", folder.display()));
+        let ran = cli::run(command.args(arguments));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(!ran.err.contains("never said yes to"), "{ran:?}");
+        for part in ["bin/tell (mode 0757)", "`chmod go-w "] {
+            assert!(ran.out.contains(part), "{part}: {ran:?}");
+        }
+        assert!(!fleet.ran(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_is_not_compared_is_never_well() {
     let Some(engine) = tier::engine() else { return };
     let site = "  blog: { host: here, recipe: static, domains: [blog.localhost], memory: 64M, secrets: { DB: { command: [cat, db] }, FILE: { file: more } } }\n";
     let stage = Stage::new(&engine, site);
     let folder = stage.folder.path();
     for name in ["db", "more"] {
-        fs::write(folder.join(name), "sesame").unwrap();
+        own::write(folder.join(name), "sesame");
     }
     stage.done(&["apply", "--yes", "--trust-commands"]);
     stage.done(&["drift", "--trust-commands"]);

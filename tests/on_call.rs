@@ -5,6 +5,8 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
+#[path = "common/own.rs"]
+mod own;
 #[path = "common/proxy.rs"]
 mod proxy;
 #[path = "cli/pty.rs"]
@@ -46,7 +48,7 @@ blog: { host: here, recipe: static, domains: [blog.localhost], memory: 64M }
 /// applied, and a host that does not answer.
 fn stage(engine: &tier::Engine) -> Stage {
     let stage = Stage::new(engine, SITES);
-    std::fs::write(stage.folder.path().join("db.pw"), "not for the screen").unwrap();
+    own::write(stage.folder.path().join("db.pw"), "not for the screen");
     let applied = stage.run(&["apply", "--yes"]);
     assert_eq!(
         applied.code, 3,

@@ -3,6 +3,8 @@
 
 #[path = "cli/mod.rs"]
 mod cli;
+#[path = "common/own.rs"]
+mod own;
 #[path = "cli/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]
@@ -40,7 +42,7 @@ impl Two {
             let folder = stage.folder.path().join(who);
             fs::create_dir(&folder).unwrap();
             fs::copy(stage.file(), folder.join("fleet.yml")).unwrap();
-            fs::write(folder.join("password"), SECRET).unwrap();
+            own::write(folder.join("password"), SECRET);
             folder
         };
         let (anna, ben) = (folder("anna"), folder("ben"));
@@ -251,7 +253,7 @@ fn a_lock_left_by_a_killed_process_is_taken_over_by_one_of_many() {
             let folder = two.stage.folder.path().join(format!("o{n}"));
             fs::create_dir(&folder).unwrap();
             fs::copy(two.anna.join("fleet.yml"), folder.join("fleet.yml")).unwrap();
-            fs::write(folder.join("password"), SECRET).unwrap();
+            own::write(folder.join("password"), SECRET);
             folder
         })
         .collect();

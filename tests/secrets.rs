@@ -2,6 +2,8 @@
 //! argument, environment or exec.
 
 mod cli;
+#[path = "common/own.rs"]
+mod own;
 #[path = "cli/stage.rs"]
 mod stage;
 #[path = "common/tier.rs"]
@@ -198,10 +200,10 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
     let private = folder.join("private");
     fs::create_dir(&private).unwrap();
     for (name, value) in [("db", &values[0]), ("api", &values[1])] {
-        fs::write(private.join(name), value).unwrap();
+        own::write(private.join(name), value);
     }
-    fs::write(private.join("out"), &values[3]).unwrap();
-    fs::write(private.join("err"), &values[4]).unwrap();
+    own::write(private.join("out"), &values[3]);
+    own::write(private.join("err"), &values[4]);
     let script = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).unwrap();
@@ -253,7 +255,7 @@ fn no_secret_is_found_anywhere_but_in_its_site() {
         runs.run(0, arguments);
     }
     // A new value, and one changed on the host by hand.
-    fs::write(private.join("db"), &values[2]).unwrap();
+    own::write(private.join("db"), &values[2]);
     runs.run(2, &["-v", "plan"]);
     runs.run(0, &["-v", "apply", "--yes"]);
     assert_eq!(read("app", "DB"), values[2].as_bytes());

@@ -116,6 +116,13 @@ mod tests {
     async fn files_as_they_are_and_commands_without_the_last_newline() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("pw"), "a\n").unwrap();
+        // Others cannot write there, whatever new files are given.
+        let ours = |path: &std::path::Path, mode| {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        ours(dir.path(), 0o700);
+        ours(&dir.path().join("pw"), 0o600);
         let sources = Sources {
             folder: dir.path().to_owned(),
             file: None,
@@ -155,6 +162,7 @@ mod tests {
         let why = read(command(&["yes", "s3cret"])).await.unwrap_err();
         assert!(why.to_string().contains("more than 1048576 bytes"), "{why}");
         std::fs::write(dir.path().join("large"), vec![b'x'; LARGEST + 1]).unwrap();
+        ours(&dir.path().join("large"), 0o600);
         let why = read(SecretSpec::File("large".into())).await.unwrap_err();
         assert!(why.to_string().contains("larger than 1 MiB"), "{why}");
     }

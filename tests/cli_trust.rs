@@ -280,7 +280,6 @@ fn a_program_is_looked_at_where_path_finds_it_before_anything_is_asked() {
         let mut command = cli::command(fleet.path());
         command.env("PATH", format!("{}:{path}", folder.display()));
         let ran = cli::run(command.args(arguments));
-        assert_eq!(ran.code, 1, "{ran:?}");
         assert!(!ran.err.contains("never said yes to"), "{ran:?}");
         for part in ["bin/tell (mode 0757)", "`chmod go-w "] {
             assert!(ran.out.contains(part), "{part}: {ran:?}");

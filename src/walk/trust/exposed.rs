@@ -48,7 +48,7 @@ pub(super) fn itself(path: &Path) -> std::io::Result<Option<Exposed>> {
 
 /// Why others can write what is at `path`, or replace it; none: nobody can but this user and root.
 /// As OpenSSH checks a file and the folders above it, in Debian's way: a group that is this user's
-/// alone is nobody else (see [`is_alone_in`]); and every link on the way, and the folder each of them
+/// alone is nobody else; and every link on the way, and the folder each of them
 /// is in. Of a folder in which anybody may write but only owners rename (`/tmp`), what this
 /// user or root owns in it counts as theirs.
 pub fn exposed(path: &Path) -> Option<Exposed> {

@@ -167,6 +167,36 @@ macro_rules! fed {
 
 fed!(fleet_file saved_plan journal records engine_answers log_frames tar_answers);
 
+/// A seed that is refused at its first line leads no further than that, whatever is changed in it.
+#[test]
+fn seeds_are_understood_as_they_are() {
+    for Seed(plan) in seeds("saved_plan") {
+        let read = ostler::walk::saved::Saved::from_bytes(&plan);
+        assert!(read.is_ok(), "{read:?}");
+    }
+    for Seed(journal) in seeds("journal") {
+        let entry = ostler::apply::journal::read(&journal);
+        assert!(entry.is_some_and(|entry| entry.ended.is_some()));
+    }
+    for Seed(tar) in seeds("tar_answers") {
+        let state = ostler::host::state::from_archive(tar.as_slice()).unwrap();
+        assert!(
+            state.read().is_some_and(|s| !s.sites.is_empty()),
+            "{state:?}"
+        );
+    }
+    for (file, name) in [
+        ("host", "host"),
+        ("router", "router"),
+        ("site", "sites/blog"),
+    ] {
+        let path = format!("fuzz/seeds/records/{file}.json");
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let read = ostler::host::state::from_file(&format!("{name}.json"), &bytes);
+        assert!(read.is_ok(), "{read:?}");
+    }
+}
+
 /// A function that nobody feeds is as good as none.
 #[test]
 fn every_function_is_fed_here_and_by_a_fuzzer() {

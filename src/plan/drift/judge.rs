@@ -55,7 +55,7 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
         }
         _ => {}
     }
-    guard(look, &mut found, &name);
+    guard(look, &mut found);
     if let Some(differs) = &look.seen.differs {
         found.differences("router", &differs.router);
     }
@@ -63,7 +63,7 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
 }
 
 /// The guard of a host that is to have one. That there is none says nothing of whether there was.
-fn guard(look: &Look, found: &mut Found, network: &str) {
+fn guard(look: &Look, found: &mut Found) {
     let guards = &look.index.guards;
     let strict = look.host.isolate == Isolate::Strict;
     match (strict, guards.is_empty()) {
@@ -71,11 +71,10 @@ fn guard(look: &Look, found: &mut Found, network: &str) {
         (false, false) => found.by_file("guard", Some("running"), None),
         (true, true) => found.by_file("guard", None, Some("running")),
         (true, false) => {
-            let network = look.seen.networks.iter().find(|n| n.name == network);
-            if let Some(subnet) = network.and_then(|n| n.subnets.first()) {
-                let hash = ground::guard::spec(look.fleet_name(), look.host, *subnet).hash();
-                helper(look, found, "guard", guards, Some(&hash));
-            }
+            let sites = sites_subnet(&look.seen.networks, look.fleet_name());
+            let wanted = |sites| ground::guard::spec(look.fleet_name(), look.host, sites).hash();
+            let hash = sites.map(wanted);
+            helper(look, found, "guard", guards, hash.as_deref());
         }
     }
 }

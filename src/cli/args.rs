@@ -46,7 +46,7 @@ pub struct Global {
     /// asking, also those that you have not seen before: for scripts
     #[arg(long)]
     pub trust_commands: bool,
-    /// Say more: with errors, what caused them
+    /// Say more: with errors, what caused them; of a plan, also what is alike
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// No colours

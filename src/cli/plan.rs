@@ -39,9 +39,11 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     }
     match args.json.json {
         true => context.out.json(&planned::json(&plan))?,
-        false => context
-            .out
-            .text(&planned::render(&plan, context.out.colour))?,
+        false => context.out.text(&planned::render(
+            &plan,
+            context.out.colour,
+            context.global.verbose > 0,
+        ))?,
     }
     Ok(exit(&plan, context.mode))
 }

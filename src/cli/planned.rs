@@ -4,12 +4,19 @@ use serde::Serialize;
 
 use super::style::Style;
 use crate::fleet::Name;
-use crate::plan::show::{self, Group};
+use crate::plan::show::{self, Folded, Group};
 use crate::plan::{Class, Interruption, Notice, Operation, OperationId, Plan, Problem, Undo};
 use crate::text::{self, count};
 
+/// A plan of more lines begins with its summary as well.
+const SCREEN: usize = 24;
+
+/// Room for the names of sites that are told together.
+const ROOM: usize = 92;
+
 /// The plan by host and site: what, why, how dangerous, how long it interrupts, how it is undone.
-pub fn render(plan: &Plan, colour: bool) -> String {
+/// What is alike is told once, unless `whole`.
+pub fn render(plan: &Plan, colour: bool, whole: bool) -> String {
     let mut shown = String::new();
     for problem in &plan.problems {
         let at = place(&problem.host, problem.site.as_ref());
@@ -22,16 +29,28 @@ pub fn render(plan: &Plan, colour: bool) -> String {
         let mark = Style::Warn.paint("▲", colour);
         shown.push_str(&format!("{mark} {at}: {}\n", text::line(&notice.text)));
     }
-    for group in show::groups(plan) {
+    let unfolded = |group| Folded {
+        group,
+        like: Vec::new(),
+    };
+    let groups = match whole {
+        true => show::groups(plan).into_iter().map(unfolded).collect(),
+        false => show::folded(plan),
+    };
+    for folded in &groups {
         if !shown.is_empty() {
             shown.push('\n');
         }
-        push_group(&mut shown, &group, colour);
+        push_group(&mut shown, folded, colour);
+    }
+    let summary = summary(plan);
+    if shown.lines().count() > SCREEN {
+        shown.insert_str(0, &format!("{summary}\n\n"));
     }
     if !shown.is_empty() {
         shown.push('\n');
     }
-    shown.push_str(&summary(plan));
+    shown.push_str(&summary);
     shown.push('\n');
     shown
 }
@@ -74,7 +93,8 @@ pub fn summary(plan: &Plan) -> String {
     )
 }
 
-fn push_group(shown: &mut String, group: &Group, colour: bool) {
+fn push_group(shown: &mut String, folded: &Folded, colour: bool) {
+    let group: &Group = &folded.group;
     let at = Style::Strong.paint(&place(group.host, group.site), colour);
     let style = style(group.class);
     let verb = style.paint(&format!("{} {}", group.class.mark(), group.verb), colour);
@@ -82,7 +102,11 @@ fn push_group(shown: &mut String, group: &Group, colour: bool) {
         Interruption::None => String::new(),
         some => format!("  · {}", some.describe()),
     };
-    shown.push_str(&format!("{verb} {at}{interrupts}\n"));
+    let more = match folded.hidden() {
+        0 => String::new(),
+        n => format!(", and {n} more alike"),
+    };
+    shown.push_str(&format!("{verb} {at}{more}{interrupts}\n"));
     for cause in &group.causes {
         shown.push_str(&format!("    {}\n", text::line(cause)));
     }
@@ -103,6 +127,9 @@ fn push_group(shown: &mut String, group: &Group, colour: bool) {
             false => Style::Dim.paint(&format!("  ({})", text::line(&more.join("; "))), colour),
         };
         shown.push_str(&format!("      {mark} {what}{more}\n"));
+    }
+    for line in folded.told(ROOM) {
+        shown.push_str(&format!("    {}\n", Style::Dim.paint(&line, colour)));
     }
 }
 
@@ -239,7 +266,7 @@ mod tests {
 
     #[test]
     fn people_see_why_what_how_long_and_the_way_back() {
-        let shown = render(&sample(), false);
+        let shown = render(&sample(), false, false);
         for part in [
             "✖ web2: it cannot be reached^[[2J\n    → wake it",
             "! stop shop on web1  · takes it off the net",
@@ -268,7 +295,7 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         assert_eq!(
-            render(&Plan::default(), false),
+            render(&Plan::default(), false, false),
             "Nothing to do: the hosts are as the fleet file says.\n"
         );
         let plan = Plan {
@@ -276,7 +303,7 @@ mod tests {
             ..Plan::default()
         };
         assert_eq!(
-            render(&plan, false),
+            render(&plan, false, false),
             "Nothing to do on the hosts that answer: they are as the fleet file says.\n"
         );
     }

@@ -34,7 +34,11 @@ pub async fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let proposal = walk::proposed(context, outset, wish).await?;
     for part in &proposal.parts {
         shown.push_str(&format!("{}:\n\n", part.goes_back_to()));
-        shown.push_str(&planned::render(&part.plan, context.out.colour));
+        shown.push_str(&planned::render(
+            &part.plan,
+            context.out.colour,
+            context.global.verbose > 0,
+        ));
     }
     let json = args.json.json;
     walk::show(context, json, &shown)?;

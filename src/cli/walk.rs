@@ -103,7 +103,11 @@ pub async fn go(context: &Context, proposal: &Proposal, how: &How<'_>) -> Result
         shown.push_str(&format!("{}:\n{lines}\n", proposal.before.path.display()));
     }
     for part in &proposal.parts {
-        shown.push_str(&planned::render(&part.plan, colour));
+        shown.push_str(&planned::render(
+            &part.plan,
+            colour,
+            context.global.verbose > 0,
+        ));
     }
     show(context, how.json, &shown)?;
     if proposal.is_idle() && proposal.after.is_none() {

@@ -20,6 +20,8 @@ pub struct PlanLines {
     lines: Vec<(usize, PlanLine)>,
     /// What each group is about: its site or host, lower case, to filter by.
     groups: Vec<Group>,
+    /// Which lines are shown where nothing is looked for: what is alike is told once.
+    folded: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,7 +31,15 @@ struct Group {
     operations: Vec<usize>,
     causes: Vec<String>,
     verb: &'static str,
+    /// Whether another group that is alike stands for it.
+    hidden: bool,
+    /// How many it stands for itself, and which they are.
+    alike: usize,
+    like: Vec<String>,
 }
+
+/// Room for the names of sites that are told together: what 80 columns leave.
+const ROOM: usize = 74;
 
 #[derive(Debug, Clone, Copy)]
 enum PlanLine {
@@ -39,6 +49,7 @@ enum PlanLine {
     Head,
     Cause(usize),
     Operation(usize),
+    Like(usize),
 }
 
 impl PlanLines {
@@ -50,6 +61,13 @@ impl PlanLines {
             let group = group_of(&mut groups, &mut places, shown.host, shown.site);
             group.causes = shown.causes.iter().map(|c| clean(c).into_owned()).collect();
             group.verb = shown.verb;
+            group.hidden = true;
+        }
+        for folded in show::folded(plan) {
+            let shown = &folded.group;
+            let group = group_of(&mut groups, &mut places, shown.host, shown.site);
+            group.hidden = false;
+            (group.alike, group.like) = (folded.hidden(), folded.told(ROOM));
         }
         for (at, operation) in plan.operations.iter().enumerate() {
             let site = operation.site.as_ref();
@@ -82,6 +100,7 @@ impl PlanLines {
                     .iter()
                     .map(|o| (group, PlanLine::Operation(*o))),
             );
+            lines.extend((0..it.like.len()).map(|l| (group, PlanLine::Like(l))));
         }
         for (at, notice) in plan.notices.iter().enumerate() {
             group_of(&mut groups, &mut places, &notice.host, notice.site.as_ref());
@@ -91,15 +110,24 @@ impl PlanLines {
             }
             lines.push((places[&key], PlanLine::Notice(at)));
         }
+        let folded = (0..lines.len()).filter(|at| {
+            let (group, line) = &lines[*at];
+            !groups[*group].hidden || matches!(line, PlanLine::Problem(_) | PlanLine::Notice(_))
+        });
         PlanLines {
+            folded: folded.collect(),
             plan: plan.clone(),
             lines,
             groups,
         }
     }
 
-    /// Which lines are shown: those of one site only, and those that contain the words.
+    /// Which lines are shown: those of one site only, and those that contain the words. Without
+    /// either, what is alike is told once.
     pub fn shown(&self, only: Option<&str>, filter: &str) -> Vec<usize> {
+        if only.is_none() && filter.is_empty() {
+            return self.folded.clone();
+        }
         let words = words(filter);
         let fits: Vec<bool> = self
             .groups
@@ -115,18 +143,13 @@ impl PlanLines {
             })
             .collect();
         (0..self.lines.len())
-            .filter(|i| fits[self.lines[*i].0])
+            .filter(|i| fits[self.lines[*i].0] && !matches!(self.lines[*i].1, PlanLine::Like(_)))
             .collect()
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+    /// Those that are shown where nothing is looked for.
+    pub fn folded(&self) -> &[usize] {
+        &self.folded
     }
 
     /// One of them.
@@ -159,11 +182,15 @@ impl PlanLines {
                 ]
             }
             PlanLine::Head => {
-                let n = group.operations.len();
+                let n = count(group.operations.len(), "operation");
+                let more = match group.alike {
+                    0 => n,
+                    more => format!("and {more} more alike, {n} each"),
+                };
                 vec![
                     (Role::Accent, format!(" {} ", group.verb)),
                     (Role::Strong, title(&group.host, group.site.as_ref())),
-                    (Role::Dim, format!("  {}", count(n, "operation"))),
+                    (Role::Dim, format!("  {more}")),
                 ]
             }
             PlanLine::Cause(at) => vec![
@@ -171,6 +198,7 @@ impl PlanLines {
                 (Role::Drift, group.causes[at].clone()),
             ],
             PlanLine::Operation(at) => operation(&plan.operations[at], room),
+            PlanLine::Like(at) => vec![(Role::Text, format!("   {}", group.like[at]))],
         }
     }
 }
@@ -190,6 +218,9 @@ fn group_of<'a>(
                 operations: Vec::new(),
                 causes: Vec::new(),
                 verb: "",
+                hidden: false,
+                alike: 0,
+                like: Vec::new(),
             });
             groups.len() - 1
         });

@@ -27,7 +27,7 @@ fn above(open: &Open) -> usize {
 
 /// How many lines it has, for scrolling.
 fn line_count(open: &Open) -> usize {
-    above(open) + open.proposal.planned.lines.len()
+    above(open) + open.proposal.planned.lines.folded().len()
 }
 
 /// One of its lines: only those on screen are made.
@@ -75,7 +75,9 @@ fn line(open: &Open, mut at: usize, room: usize, theme: &Theme) -> Spans {
             (Role::Dim, open.summary.clone()),
         ];
     }
-    proposal.planned.lines.spans(at - 1, room, theme)
+    let lines = &proposal.planned.lines;
+    let shown = lines.folded().get(at - 1);
+    shown.map_or_else(Vec::new, |at| lines.spans(*at, room, theme))
 }
 
 fn changed(line: &DiffLine) -> Spans {

@@ -1,5 +1,7 @@
 //! What is told of sites and hosts, for tables and for programs. The judgement is the verdict's.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::fleet::{Fleet, Host, Name, SiteState};
@@ -62,7 +64,7 @@ impl SiteTold {
 /// A verdict for every site of the file that `selected` takes, then for every leftover.
 pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
     let now = chrono::Utc::now().timestamp();
-    let mut rows = rows_of_fleet(fleet, observed, now);
+    let mut rows = rows_of_fleet(fleet, observed, &HashMap::new(), now);
     rows.retain(|row| row.name.parse().is_ok_and(|name| selected(&name)));
     rows
 }

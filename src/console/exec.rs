@@ -18,7 +18,7 @@ use super::activity::{Commit, Outcome, Step};
 use super::effect::{Effect, Followed, Request};
 use super::feed::Feed;
 use super::lock::lock;
-use super::message::{LogNews, Message};
+use super::message::{HostNews, LogNews, Message};
 use super::probe;
 use super::question::Desk;
 use crate::fleet::{Fleet, Name};
@@ -311,8 +311,12 @@ impl Exec {
         };
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            if let Some(found) = probe::probe(&fleet, &site).await {
-                let _ = messages.send(Message::Probed(site, found));
+            if let Some((outside, probe)) = probe::probe(&fleet, &site).await {
+                let _ = messages.send(Message::Outside(site.clone(), outside));
+                if let Some(of) = fleet.sites.get(&site) {
+                    let news = HostNews::Probed(vec![(site, probe)]);
+                    let _ = messages.send(Message::Host(of.host.clone(), news));
+                }
             }
         });
     }

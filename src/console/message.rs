@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, Name};
 use crate::observe::model::ObservedHost;
 use crate::record::Machine;
 use crate::verdict::due::{DriftBySite, drift_of};
-use crate::verdict::{Link, Probe, Pulse, Traffic, Usage};
+use crate::verdict::{Link, Outside, Probe, Pulse, Traffic, Usage};
 use crate::walk::past::Told;
 
 /// One thing that happened.
@@ -42,8 +42,8 @@ pub enum Message {
     Proposed(u64, Result<Box<Proposal>, String>),
     /// A step of the apply with this number.
     Step(u64, Step),
-    /// A request from the operator's side ended.
-    Probed(Name, Probe),
+    /// What the operator's own side sees of a site.
+    Outside(Name, Outside),
     /// The last lines of a container, for a site's page.
     Tail(Arc<str>, Result<Vec<String>, String>),
     /// Something of the logs followed under this number.
@@ -89,6 +89,8 @@ pub enum HostNews {
     Machine(Result<Machine, String>),
     /// The router's numbers, by site.
     Traffic(Vec<(Name, Traffic)>),
+    /// What came of asking its sites ourselves.
+    Probed(Vec<(Name, Probe)>),
     /// A container's numbers.
     Usage(String, Usage),
     /// A container did something.

@@ -35,7 +35,7 @@ use super::widget::list::List;
 use crate::fleet::{Fleet, Host, Name};
 use crate::record::Applying;
 use crate::record::lock::Holder;
-use crate::verdict::{HostData, HostRow, Hosts, Probe, SiteRow};
+use crate::verdict::{HostData, HostRow, Hosts, Outside, Probe, SiteRow};
 use crate::walk::past::Told;
 use dialog::{Asked, Dialog};
 use fleet_view::FleetView;
@@ -81,8 +81,10 @@ pub struct Model {
     pub planned: Option<Arc<Planned>>,
     /// Why there is no plan.
     pub plan_error: Option<String>,
-    /// Probes by site.
+    /// What came of asking sites ourselves.
     pub probes: HashMap<Name, Probe>,
+    /// What the operator's own side sees of sites whose page was open.
+    pub outside: HashMap<Name, Outside>,
     /// Rows that were probed because nothing else told of them, with the life of their container.
     pub probed: HashMap<Arc<str>, String>,
     /// Last lines of containers, by row.
@@ -265,6 +267,7 @@ impl Model {
             planned: None,
             plan_error: None,
             probes: HashMap::new(),
+            outside: HashMap::new(),
             probed: HashMap::new(),
             tails: HashMap::new(),
             events: VecDeque::new(),

@@ -7,14 +7,14 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::fleet::{EngineAddress, Fleet, Name};
-use crate::verdict::Probe;
+use crate::verdict::{Outside, Probe, Road, SiteAnswer};
 
 /// Longest time for each step.
 const STEP: Duration = Duration::from_secs(4);
 
 /// Asks DNS for the site's first domain and makes one request to its host. `None`: the site or its
 /// host is not one that can be asked.
-pub async fn probe(fleet: &Fleet, site: &Name) -> Option<Probe> {
+pub async fn probe(fleet: &Fleet, site: &Name) -> Option<(Outside, Probe)> {
     let site = fleet.sites.get(site)?;
     let host = fleet.hosts.get(&site.host)?;
     let domain = site.domains.first()?.as_str();
@@ -23,15 +23,19 @@ pub async fn probe(fleet: &Fleet, site: &Name) -> Option<Probe> {
         EngineAddress::Tcp { host, .. } | EngineAddress::Ssh { host, .. } => host,
         EngineAddress::Sim { .. } => return None,
     };
+    let began = std::time::Instant::now();
     let (dns, http) = futures_util::join!(
         resolve(domain, host.ports.http),
         request(machine, host.ports.http, domain, &site.health.path),
     );
-    Some(Probe {
-        at: chrono::Utc::now().timestamp(),
-        dns,
-        http,
-    })
+    let at = chrono::Utc::now().timestamp();
+    let answer = match &http {
+        Ok(status) => SiteAnswer::Site(*status),
+        Err(why) => SiteAnswer::NotAsked(why.clone()),
+    };
+    let road = Road::Here(machine.to_owned());
+    let probe = Probe::new(at, answer, road, began.elapsed(), None);
+    Some((Outside { at, dns, http }, probe))
 }
 
 async fn resolve(domain: &str, port: u16) -> Result<Vec<String>, String> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::due::{DriftBySite, Due};
 use super::link::{Link, LinkChange, Pulse};
 use crate::fleet::{Fleet, Name};
+use crate::observe::asked::Probe;
 use crate::observe::model::{HostObservation, ObservedHost};
 use crate::record::Machine;
 
@@ -15,7 +16,7 @@ pub struct Facts<'a> {
     pub fleet: Option<&'a Fleet>,
     /// What planning found.
     pub due: &'a Due,
-    /// Probes by site.
+    /// What came of asking the sites ourselves.
     pub probes: &'a HashMap<Name, Probe>,
     /// Unix seconds.
     pub now: i64,
@@ -26,7 +27,7 @@ pub struct Facts<'a> {
 pub enum Source {
     /// The router's own numbers.
     Router,
-    /// A request made from the operator's side.
+    /// Our own question to the site, through its router.
     Probe,
     /// The Docker Engine.
     Engine,
@@ -159,12 +160,18 @@ impl HostData {
         at - self.pulse.and_then(|p| p.skew()).unwrap_or(0)
     }
 
-    /// Takes the router's numbers. The status of an answer stays known when the log that told it
-    /// has moved on.
+    /// Takes the router's numbers. What the log told stays known when the log has moved on.
     pub fn set_traffic(&mut self, numbers: Vec<(Name, Traffic)>) {
         for (site, mut new) in numbers {
-            let old = self.traffic.get(&site).and_then(|old| old.status);
-            new.status = new.status.or(old);
+            if let Some(old) = self.traffic.get(&site) {
+                new.status = new.status.or(old.status);
+                // Nothing good was read since: it is the run of before, seen from later on.
+                if new.good.is_none() {
+                    new.good = old.good;
+                    new.bad = Run::joined(old.bad, new.bad);
+                    new.waited = Run::joined(old.waited, new.waited);
+                }
+            }
             self.traffic.insert(site, new);
         }
     }
@@ -209,6 +216,51 @@ pub struct Traffic {
     pub connections: u32,
     /// Status of the last answer and when it was given, where known.
     pub status: Option<(u16, i64)>,
+    /// When the last visitor came who got an answer below 500, where the log tells.
+    pub good: Option<i64>,
+    /// The bad answers since the last good one: 5xx, and those that [`Traffic::waited`] counts.
+    /// As far back as the log was read: at least so many, at least so long.
+    pub bad: Option<Run>,
+    /// Those of them for which the visitor waited in vain: the router's time was up, or the visitor's
+    /// patience.
+    pub waited: Option<Run>,
+}
+
+/// Things of one kind that came after each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub count: u32,
+    /// When the first and the last of them came to the router, unix seconds.
+    pub first: i64,
+    pub last: i64,
+}
+
+impl Run {
+    /// The same run read twice, the second time perhaps no more from its beginning.
+    fn joined(old: Option<Run>, new: Option<Run>) -> Option<Run> {
+        match (old, new) {
+            (Some(old), Some(new)) => Some(Run {
+                count: old.count.max(new.count),
+                first: old.first.min(new.first),
+                last: old.last.max(new.last),
+            }),
+            (old, new) => new.or(old),
+        }
+    }
+
+    /// One more, which came at `at`.
+    pub fn and(run: Option<Run>, at: i64) -> Option<Run> {
+        let run = run.unwrap_or(Run {
+            count: 0,
+            first: at,
+            last: at,
+        });
+        Some(Run {
+            count: run.count.saturating_add(1),
+            first: run.first.min(at),
+            last: run.last.max(at),
+        })
+    }
 }
 
 /// What a container uses.
@@ -235,17 +287,6 @@ pub struct History {
     pub last_oom: i64,
     /// When it last changed between running and not.
     pub changed: Option<i64>,
-}
-
-/// What a request from the operator's side found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// When, unix seconds.
-    pub at: i64,
-    /// Addresses the domain resolves to, or why not.
-    pub dns: Result<Vec<String>, String>,
-    /// Status of the answer, or why there was none.
-    pub http: Result<u16, String>,
 }
 
 /// Data of all hosts.

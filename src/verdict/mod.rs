@@ -18,8 +18,9 @@ pub mod state;
 pub mod tally;
 pub mod trouble;
 
+pub use crate::observe::asked::{Outside, Probe, Road, SiteAnswer};
 pub use due::Due;
-pub use evidence::{Facts, History, HostData, Hosts, Probe, Reading, Source, Traffic, Usage};
+pub use evidence::{Facts, History, HostData, Hosts, Reading, Run, Source, Traffic, Usage};
 pub use host::HostRow;
 pub use life::Life;
 pub use link::{Link, LinkChange, Pulse};

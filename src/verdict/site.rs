@@ -12,6 +12,7 @@ use super::reach::away;
 use super::row::{SiteRow, blank};
 use super::state::State;
 use crate::fleet::{Fleet, Name, Site, SiteState};
+use crate::observe::asked::Probe;
 use crate::observe::model::{Observed, ObservedContainer};
 use crate::observe::whose;
 use crate::record::{HostState, Labelled, RecordedState, Role, names};
@@ -22,7 +23,12 @@ pub const FRESH_S: i64 = 60;
 
 /// The sites of a fleet that was looked at once, at `now` (unix seconds): those of the file in its
 /// order, then what is there and in the file no more.
-pub fn rows_of_fleet(fleet: &Fleet, observed: &Observed, now: i64) -> Vec<SiteRow> {
+pub fn rows_of_fleet(
+    fleet: &Fleet,
+    observed: &Observed,
+    probes: &HashMap<Name, Probe>,
+    now: i64,
+) -> Vec<SiteRow> {
     let (mut known, mut left) = (BTreeMap::new(), Vec::new());
     for host in fleet.hosts.values() {
         let found = observed.hosts.get(&host.name);
@@ -32,7 +38,7 @@ pub fn rows_of_fleet(fleet: &Fleet, observed: &Observed, now: i64) -> Vec<SiteRo
         let facts = Facts {
             fleet: Some(fleet),
             due: &Due::of_drift(&drift),
-            probes: &HashMap::new(),
+            probes,
             now,
         };
         let data = HostData::of(found, drift, now);
@@ -175,7 +181,7 @@ fn numbers(row: &mut SiteRow, facts: &Facts, site: &Site, data: &HostData) {
         row.http = traffic.status.map(|(status, at)| router.told(status, at));
     }
     if let Some(probe) = facts.probes.get(&site.name)
-        && let Ok(status) = probe.http
+        && let Some(status) = probe.answer.status()
         && row.http.is_none_or(|h| h.at < probe.at)
     {
         row.http = Some(Source::Probe.told(status, probe.at));

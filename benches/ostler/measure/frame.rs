@@ -199,6 +199,7 @@ fn traffic(host: usize, per_host: usize, requests: f64) -> Vec<(Name, Traffic)> 
                 errors: Some(if failing { 60.0 } else { 0.0 }),
                 connections: 3,
                 status: Some((if failing { 502 } else { 200 }, NOW)),
+                ..Traffic::default()
             };
             (name, traffic)
         })

@@ -9,13 +9,15 @@ use crate::engine::{self, Client, LogOptions};
 use crate::fleet::Name;
 use crate::host::router::log::Access;
 use crate::host::router::runtime::SiteTraffic;
-use crate::verdict::Traffic;
+use crate::verdict::{Run, Traffic};
 
 /// Lines of the router's log that are read each time.
 const TAIL: u32 = 500;
 /// Requests per second are counted over this many seconds, as the router's table does.
 const RATE_S: f64 = 10.0;
 const MINUTE_S: f64 = 60.0;
+/// Who leaves sooner than this, milliseconds, did not give up: they went on to another page.
+const PATIENCE_MS: i64 = 4_000;
 
 /// The last lines of the router's log.
 pub(super) async fn log_tail(client: &Client, router: &str) -> engine::Result<Vec<Access>> {
@@ -79,8 +81,30 @@ pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
             traffic.errors = traffic.errors.map(|n| n + MINUTE_S / minute);
         }
         // Lines stand in the order in which requests ended: the last one counts.
-        if let Ok(status @ 100..=599) = u16::try_from(line.status) {
-            traffic.status = Some((status, line.time as i64));
+        let at = line.time as i64;
+        let status = u16::try_from(line.status).ok();
+        match status.filter(|status| (100..=599).contains(status)) {
+            // What the router notes for a visitor who left is nobody's answer. Most are on their
+            // way to the next page; those who waited long are a sign.
+            _ if line.was_left() => {
+                if line.total_ms >= PATIENCE_MS && line.was_asked() {
+                    traffic.bad = Run::and(traffic.bad, at);
+                    traffic.waited = Run::and(traffic.waited, at);
+                }
+            }
+            Some(status @ 500..) => {
+                traffic.status = Some((status, at));
+                traffic.bad = Run::and(traffic.bad, at);
+                if line.was_late() {
+                    traffic.waited = Run::and(traffic.waited, at);
+                }
+            }
+            Some(status) => {
+                traffic.status = Some((status, at));
+                traffic.good = Some(at);
+                (traffic.bad, traffic.waited) = (None, None);
+            }
+            None => {}
         }
     }
     found
@@ -152,6 +176,42 @@ mod tests {
         assert_eq!(a.errors, Some(2.0));
         assert_eq!(a.status, Some((503, 999)));
         assert_eq!(found["b"].status, Some((200, 996)));
+    }
+
+    #[test]
+    fn visitors_who_waited_in_vain_are_no_answers_and_are_counted() {
+        let left = |time, total_ms| Access {
+            end: "CH".into(),
+            answer_ms: -1,
+            total_ms,
+            ..line("a", time, 400)
+        };
+        let late = Access {
+            end: "sH".into(),
+            answer_ms: -1,
+            total_ms: 60_000,
+            ..line("a", 950.0, 504)
+        };
+        let run = |count, first, last| Some(Run { count, first, last });
+        let mut lines = vec![
+            line("a", 900.0, 503),
+            line("a", 920.0, 200),
+            // On their way to another page.
+            left(930.0, 80),
+            left(940.0, 9_000),
+            late,
+            line("a", 955.0, 503),
+        ];
+        let a = of_log(&lines, 1000)["a"];
+        assert_eq!((a.status, a.good), (Some((503, 955)), Some(920)));
+        assert_eq!(a.bad, run(3, 940, 955));
+        assert_eq!(a.waited, run(2, 940, 950));
+        lines.push(line("a", 990.0, 404));
+        let a = of_log(&lines, 1000)["a"];
+        assert_eq!((a.bad, a.waited, a.good), (None, None, Some(990)));
+        // Nobody's patience is an answer.
+        let a = of_log(&[left(930.0, 80), left(940.0, 9_000)], 1000)["a"];
+        assert_eq!((a.status, a.waited), (None, run(1, 940, 940)));
     }
 
     #[test]

@@ -167,8 +167,12 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
 /// From the visitor to the application, each with a mark, what was found, and its age.
 fn chain(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
     let name = row.name.parse::<Name>().ok();
-    let probe = name.and_then(|name| model.probes.get(&name));
-    for link in verdict::chain::chain(&Way { row, probe }) {
+    let way = Way {
+        row,
+        probe: name.as_ref().and_then(|name| model.probes.get(name)),
+        outside: name.as_ref().and_then(|name| model.outside.get(name)),
+    };
+    for link in verdict::chain::chain(&way) {
         let (symbol, role) = mark(model, link.state);
         let age = match link.age {
             Age::None => String::new(),

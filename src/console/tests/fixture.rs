@@ -156,6 +156,7 @@ pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
                 errors: Some(*errors),
                 connections: 4,
                 status: Some((*status, NOW - 3)),
+                ..Traffic::default()
             };
             (name(site), traffic)
         })

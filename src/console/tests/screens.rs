@@ -14,7 +14,7 @@ use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::fleet::DiffLine;
 use crate::plan::{Class, Interruption};
-use crate::verdict::{Link, Probe};
+use crate::verdict::{Link, Outside, Probe, Road, SiteAnswer};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 35), (200, 50)];
 
@@ -303,12 +303,17 @@ fn site_page_with_everything_known() {
         ];
         let lines = lines.map(str::to_owned).to_vec();
         app.send(Message::Tail(key, Ok(lines)));
-        let probe = Probe {
-            at: app.model.now() - 1,
+        let at = app.model.now() - 1;
+        let took = std::time::Duration::from_millis(9);
+        let probe = Probe::new(at, SiteAnswer::Site(502), Road::Connection, took, None);
+        let outside = Outside {
+            at,
             dns: Ok(vec!["203.0.113.7".into()]),
             http: Ok(502),
         };
-        app.send(Message::Probed(name("bob-shop"), probe));
+        app.send(Message::Outside(name("bob-shop"), outside));
+        let news = HostNews::Probed(vec![(name("bob-shop"), probe)]);
+        app.send(Message::Host(name("web2"), news));
     });
 }
 

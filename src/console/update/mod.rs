@@ -61,16 +61,8 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             news::step(model, id, step);
             Vec::new()
         }
-        Message::Probed(site, probe) => {
-            if let Some(host) = model
-                .fleet
-                .as_ref()
-                .and_then(|f| f.sites.get(&site))
-                .map(|s| s.host.clone())
-            {
-                model.stale_hosts.insert(host);
-            }
-            model.probes.insert(site, probe);
+        Message::Outside(site, outside) => {
+            model.outside.insert(site, outside);
             Vec::new()
         }
         Message::Tail(key, lines) => {

@@ -54,6 +54,7 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
         }
         HostNews::Machine(Err(why)) => data.machine_why = why,
         HostNews::Traffic(numbers) => data.set_traffic(numbers),
+        HostNews::Probed(found) => model.probes.extend(found),
         HostNews::Usage(container, usage) => {
             data.stats.insert(container, usage);
         }
@@ -117,6 +118,9 @@ pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
     }
     model
         .probes
+        .retain(|site, _| fleet.sites.contains_key(site));
+    model
+        .outside
         .retain(|site, _| fleet.sites.contains_key(site));
     model.view.name = fleet.name.to_string();
     model.stale_hosts.extend(fleet.hosts.keys().cloned());

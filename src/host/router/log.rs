@@ -45,6 +45,23 @@ impl Access {
     pub fn parse(line: &str) -> Option<Access> {
         serde_json::from_str(line.trim_end()).ok()
     }
+
+    /// Whether the visitor left, or was silent for too long, before the site said anything.
+    pub fn was_left(&self) -> bool {
+        self.end.starts_with(['C', 'c']) && self.answer_ms < 0
+    }
+
+    /// Whether the whole head of the request had come, so that it was the site's turn.
+    pub fn was_asked(&self) -> bool {
+        self.end
+            .get(1..)
+            .is_some_and(|phase| !phase.starts_with('R'))
+    }
+
+    /// Whether the site was given up because nothing came from it in time.
+    pub fn was_late(&self) -> bool {
+        self.end.starts_with("sH") || (self.status == 504 && self.answer_ms < 0)
+    }
 }
 
 /// HAProxy writes `-` where it has nothing.

@@ -14,14 +14,14 @@ pub(super) fn link(way: &Way) -> ChainLink {
         domain.push_str(&format!(" and {} more", domains.len() - 1));
     }
     let of = |state, what: String| ChainLink::new("DNS", state, what);
-    let Some(probe) = way.probe else {
+    let Some(outside) = way.outside else {
         return of(State::Unknown, format!("{domain}, not asked"));
     };
-    let link = match &probe.dns {
+    let link = match &outside.dns {
         Ok(addresses) => of(State::Ok, format!("{domain} → {}", short(addresses))),
         Err(why) => of(State::Warning, format!("{domain}: {}", clean(why))),
     };
-    link.read(probe.at)
+    link.read(outside.at)
 }
 
 /// Characters of addresses that are shown.

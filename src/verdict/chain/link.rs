@@ -1,6 +1,6 @@
 //! One link of a chain, and what links are judged by.
 
-use crate::verdict::evidence::Probe;
+use crate::observe::asked::{Outside, Probe};
 use crate::verdict::row::SiteRow;
 use crate::verdict::state::State;
 
@@ -55,6 +55,8 @@ impl ChainLink {
 pub struct Way<'a> {
     /// Its verdict, with numbers.
     pub row: &'a SiteRow,
-    /// What a request from the operator's side found, where one was made.
+    /// What came of asking it ourselves.
     pub probe: Option<&'a Probe>,
+    /// What the operator's own side sees of it, where that was asked.
+    pub outside: Option<&'a Outside>,
 }

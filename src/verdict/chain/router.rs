@@ -26,8 +26,8 @@ pub(super) fn link(way: &Way) -> ChainLink {
     if row.wanted == Some(SiteState::Archived) {
         return of(State::Unknown, "no route: archived".into());
     }
-    match way.probe.map(|probe| (&probe.http, probe.at)) {
-        Some((Err(why), at)) => of(State::Warning, clean(why).into_owned()).read(at),
-        _ => of(State::Unknown, "not known".into()),
+    match way.probe {
+        Some(probe) => of(State::Warning, clean(&probe.answer.words()).into_owned()).read(probe.at),
+        None => of(State::Unknown, "not known".into()),
     }
 }

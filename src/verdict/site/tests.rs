@@ -81,7 +81,7 @@ fn rows(containers: Vec<ObservedContainer>, records: Vec<SiteRecord>) -> Vec<Sit
         .into(),
         ..Observed::default()
     };
-    rows_of_fleet(&file.unwrap().fleet, &observed, NOW)
+    rows_of_fleet(&file.unwrap().fleet, &observed, &HashMap::new(), NOW)
 }
 
 fn told(row: &SiteRow) -> (&str, State, Life, bool, &str) {

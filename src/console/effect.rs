@@ -112,6 +112,11 @@ impl Request {
     pub fn named(&self) -> &[Name] {
         self.sites.as_deref().unwrap_or_default()
     }
+
+    /// Whether it makes a site that was described in a form.
+    pub fn is_creation(&self) -> bool {
+        matches!(self.wish, Wish::Create(_))
+    }
 }
 
 /// What is asked.

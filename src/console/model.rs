@@ -41,7 +41,7 @@ use dialog::{Asked, Dialog};
 use fleet_view::FleetView;
 use following::Following;
 use motion::Motion;
-use palette::Palette;
+use palette::{Named, Palette};
 use sites_list::{Block, SitesList};
 
 /// Smallest terminal that the screens are made for.
@@ -98,6 +98,8 @@ pub struct Model {
     pub stack: Vec<Box<dyn Screen>>,
     /// What is open above the screen.
     pub overlay: Option<Overlay>,
+    /// What was described of a new site and is not in the fleet file yet.
+    pub draft: Option<Box<Form<site::Id>>>,
     pub sites: SitesList,
     /// Which of the rows are which host's, in the hosts' order.
     pub blocks: Vec<Block>,
@@ -280,6 +282,7 @@ impl Model {
             },
             stack: Vec::new(),
             overlay: None,
+            draft: None,
             sites: SitesList {
                 list: List::default(),
                 marks: Default::default(),
@@ -317,6 +320,25 @@ impl Model {
             model.note = Some((Tone::Bad, start.complaints.join(" · "), i64::MAX));
         }
         model
+    }
+
+    /// What the palette knows besides actions.
+    pub fn named(&self) -> Named<'_> {
+        Named {
+            sites: &self.view.sites,
+            hosts: &self.view.hosts,
+            themes: &self.themes,
+        }
+    }
+
+    /// Opens again what was described of a new site, where it came to nothing. Whether there was any.
+    pub fn resume_draft(&mut self) -> bool {
+        let (Some(mut form), Some(fleet)) = (self.draft.take(), &self.fleet) else {
+            return false;
+        };
+        site::check(&mut form, fleet);
+        self.overlay = Some(Overlay::Form(form));
+        true
     }
 
     /// Unix seconds.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::console::action::Place;
 use crate::console::activity::Commit;
 use crate::console::effect::{Effect, Request, Wish};
-use crate::console::form::site;
+use crate::console::form::site::{self, Like};
 use crate::console::model::{Model, Overlay};
 use crate::console::tone::Tone;
 use crate::fleet::Name;
@@ -13,16 +13,25 @@ use crate::plan::unfinished::by;
 use crate::text::count;
 use crate::verdict::SiteRow;
 
-/// Describes a new site, on the host and for the account that are on screen.
+/// Describes a new site, like the one that is on screen; goes on with one that was described and
+/// is not in the file.
 pub(super) fn create(model: &mut Model) -> Vec<Effect> {
-    let host = model
-        .subject()
-        .map(|r| r.host.clone())
-        .or_else(|| model.host_here().map(|h| h.name.clone()));
-    let account = model.subject().filter(|r| !r.is_host);
-    let account = account.map(|r| r.account.clone());
+    if model.resume_draft() {
+        return Vec::new();
+    }
+    let subject = model.subject();
+    let site = subject.filter(|r| !r.is_host && !r.foreign);
+    let host = subject
+        .map(|r| r.host.as_str())
+        .or_else(|| model.host_here().map(|h| h.name.as_str()));
     if let Some(fleet) = &model.fleet {
-        let form = site::new(fleet, host.as_deref(), account.as_deref());
+        let like = Like {
+            site: site.map(|r| r.name.as_str()),
+            host,
+            account: site.map(|r| r.account.as_str()),
+            recipe: site.map(|r| r.recipe.as_str()),
+        };
+        let form = site::new(fleet, like);
         model.overlay = Some(Overlay::Form(Box::new(form)));
     }
     Vec::new()

@@ -17,6 +17,7 @@ use crate::fleet::SiteState;
 
 use self::log::log;
 pub use change::propose;
+pub use show::theme_named;
 
 /// What an action does with the model, and what it wishes.
 type Does = fn(&mut Model) -> Vec<Effect>;

@@ -63,9 +63,9 @@ pub(super) fn filter(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Asks for an action, or a site, by its name.
+/// Asks for an action, a site, a host or a theme by its name.
 pub(super) fn palette(model: &mut Model) -> Vec<Effect> {
-    let palette = Palette::new(model.place(), &model.view.sites);
+    let palette = Palette::new(model.place(), model.named());
     model.overlay = Some(Overlay::Palette(palette));
     Vec::new()
 }
@@ -152,9 +152,17 @@ pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
 pub(super) fn theme(model: &mut Model) -> Vec<Effect> {
     let at = model.themes.iter().position(|t| t.name == model.theme.name);
     let next = at.map_or(0, |at| (at + 1) % model.themes.len().max(1));
-    if let Some(theme) = model.themes.get(next).cloned() {
+    if let Some(theme) = model.themes.get(next) {
+        let name = theme.name.clone();
+        theme_named(model, &name);
+    }
+    Vec::new()
+}
+
+/// The theme of that name.
+pub fn theme_named(model: &mut Model, name: &str) {
+    if let Some(theme) = model.themes.iter().find(|t| t.name == name).cloned() {
         model.say(Tone::Plain, format!("theme {}", theme.name));
         model.theme = theme;
     }
-    Vec::new()
 }

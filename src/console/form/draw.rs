@@ -59,6 +59,11 @@ pub fn form<I: Copy + PartialEq>(buf: &mut Buffer, theme: &Theme, area: Rect, fo
         match (&field.error, field.touched) {
             (Some(_), false) if focused => pen.put(Role::Dim, field.help),
             (Some(error), true) => pen.put(Role::Bad, &format!("{} {error}", mark.0)),
+            (None, _) if field.from.is_some() => {
+                let from = field.from.as_deref().unwrap_or_default();
+                let choose = if focused { "; ← → choose" } else { "" };
+                pen.put(Role::Dim, &format!("as {from}{choose}"))
+            }
             (None, _) if focused => pen.put(Role::Dim, field.help),
             (None, true) => pen.put(Role::Ok, mark.1),
             _ => &mut pen,

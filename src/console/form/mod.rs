@@ -23,6 +23,8 @@ pub struct Field<I> {
     pub touched: bool,
     /// Belongs to what is being made.
     pub shown: bool,
+    /// The site whose value it was taken over from, until another is chosen.
+    pub from: Option<String>,
 }
 
 /// What a field holds.
@@ -91,7 +93,13 @@ impl<I: Copy + PartialEq> Form<I> {
                             field.touched = true;
                         }
                     }
-                    Value::Choice(options, at) => choose(options, at, code),
+                    Value::Choice(options, at) => {
+                        let was = *at;
+                        choose(options, at, code);
+                        if *at != was {
+                            field.from = None;
+                        }
+                    }
                 }
             }
         }

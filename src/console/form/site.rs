@@ -37,8 +37,18 @@ fn asked() -> impl Iterator<Item = (&'static Key, &'static Asked)> {
     keys::creating().filter_map(|key| Some((key, key.asked.as_ref()?)))
 }
 
-/// An empty form with sensible values; `host` and `account` are where the cursor was.
-pub fn new(fleet: &Fleet, host: Option<&str>, account: Option<&str>) -> Form<Id> {
+/// What a new site has of the one that the cursor was on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Like<'a> {
+    /// That site; none: the cursor was on a host.
+    pub site: Option<&'a str>,
+    pub host: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub recipe: Option<&'a str>,
+}
+
+/// An empty form with sensible values.
+pub fn new(fleet: &Fleet, like: Like) -> Form<Id> {
     let field = |id, help, value| Field {
         id,
         label: id,
@@ -47,17 +57,18 @@ pub fn new(fleet: &Fleet, host: Option<&str>, account: Option<&str>) -> Form<Id>
         error: None,
         touched: false,
         shown: true,
+        from: None,
     };
     let names = |names: &mut dyn Iterator<Item = &Name>| names.map(Name::to_string).collect();
     let help = "a-z, 0-9 and -; also its login and folder";
     let mut fields = vec![field(NAME, help, Value::Text(Input::new("")))];
     for (key, Asked { help, preset }) in asked() {
         let (mut options, wanted): (Vec<String>, _) = match key.kind {
-            Kind::Reference("accounts") => (names(&mut fleet.accounts.keys()), account),
-            Kind::Reference(_) => (names(&mut fleet.hosts.keys()), host),
+            Kind::Reference("accounts") => (names(&mut fleet.accounts.keys()), like.account),
+            Kind::Reference(_) => (names(&mut fleet.hosts.keys()), like.host),
             Kind::Word(words) => (
                 words.iter().map(|w| (*w).to_owned()).collect(),
-                Some(*preset),
+                like.recipe.filter(|_| key.name == "recipe"),
             ),
             _ => {
                 fields.push(field(key.name, help, Value::Text(Input::new(preset))));
@@ -67,12 +78,14 @@ pub fn new(fleet: &Fleet, host: Option<&str>, account: Option<&str>) -> Form<Id>
         if !key.required {
             options.push(NONE.to_owned());
         }
-        let at = options.iter().position(|o| Some(o.as_str()) == wanted);
-        fields.push(field(
-            key.name,
-            help,
-            Value::Choice(options, at.unwrap_or(0)),
-        ));
+        let place = |wanted: &str| options.iter().position(|option| option == wanted);
+        let taken = wanted.and_then(place);
+        let at = taken.or_else(|| place(preset)).unwrap_or(0);
+        let from = like.site.filter(|_| taken.is_some());
+        fields.push(Field {
+            from: from.map(str::to_owned),
+            ..field(key.name, help, Value::Choice(options, at))
+        });
     }
     let mut form = Form {
         title: "create a site".into(),
@@ -143,6 +156,11 @@ fn domains(text: &str, fleet: &Fleet) -> Result<Vec<Domain>, String> {
         return Err("a site answers for at least one domain".into());
     }
     Ok(found)
+}
+
+/// What the site is to be called.
+pub fn name(form: &Form<Id>) -> &str {
+    form.text(NAME)
 }
 
 /// The site, when nothing is wrong.

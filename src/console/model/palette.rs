@@ -1,12 +1,13 @@
-//! Anything by its name: actions, sites and hosts, found by a few letters.
+//! Anything by its name: actions, sites, hosts and themes, found by a few letters.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::console::action::{Action, Class, Entry, Place, TABLE};
 use crate::console::model::filter::{contains, words};
+use crate::console::theme::Theme;
 use crate::console::widget::input::Input;
-use crate::verdict::SiteRow;
+use crate::verdict::{HostRow, SiteRow};
 
 /// How many lines it shows.
 pub const SHOWN: usize = 9;
@@ -18,6 +19,53 @@ pub enum Goal {
     Do(Action),
     /// A site's row, by key.
     Go(std::sync::Arc<str>, String),
+    /// A host's page.
+    Host(String),
+    /// A theme.
+    Theme(String),
+}
+
+/// What there is besides actions.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    pub sites: &'a [SiteRow],
+    pub hosts: &'a [HostRow],
+    pub themes: &'a [Theme],
+}
+
+impl Named<'_> {
+    /// What is called so, best first.
+    fn find(&self, text: &str) -> Vec<Goal> {
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
+        let mut scratch = Vec::new();
+        let mut score = |name: &str| pattern.score(Utf32Str::new(name, &mut scratch), &mut matcher);
+        let mut found: Vec<(u32, &str, Goal)> = Vec::new();
+        for row in self.sites.iter().filter(|row| !row.is_host) {
+            if let Some(score) = score(&row.name) {
+                let goal = Goal::Go(row.key.clone(), row.name.clone());
+                found.push((score, &row.name, goal));
+            }
+        }
+        for row in self.hosts {
+            if let Some(score) = score(&row.name) {
+                found.push((score, &row.name, Goal::Host(row.name.clone())));
+            }
+        }
+        let theme = text.strip_prefix("theme ").map(str::trim);
+        for Theme { name, .. } in self.themes {
+            let fits = score(name).or(theme.is_some_and(|t| name.contains(t)).then_some(u32::MAX));
+            if let Some(score) = fits {
+                found.push((score, name, Goal::Theme(name.clone())));
+            }
+        }
+        found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        found
+            .into_iter()
+            .take(SHOWN)
+            .map(|(_, _, goal)| goal)
+            .collect()
+    }
 }
 
 #[derive(Debug)]
@@ -34,19 +82,19 @@ pub struct Palette {
 
 impl Palette {
     /// Opened on a screen.
-    pub fn new(place: Place, sites: &[SiteRow]) -> Palette {
+    pub fn new(place: Place, named: Named) -> Palette {
         let mut palette = Palette {
             input: Input::default(),
             hits: Vec::new(),
             cursor: 0,
             place,
         };
-        palette.find(sites);
+        palette.find(named);
         palette
     }
 
     /// Finds again what fits.
-    pub fn find(&mut self, sites: &[SiteRow]) {
+    pub fn find(&mut self, named: Named) {
         self.cursor = 0;
         self.hits = actions(self.input.text(), Some(self.place))
             .into_iter()
@@ -54,24 +102,7 @@ impl Palette {
             .collect();
         let text = self.input.text().trim();
         if text.chars().count() >= 2 {
-            let mut matcher = Matcher::new(Config::DEFAULT);
-            let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
-            let mut scratch = Vec::new();
-            let mut found: Vec<(u32, &SiteRow)> = sites
-                .iter()
-                .filter(|row| !row.is_host)
-                .filter_map(|row| {
-                    let name = Utf32Str::new(&row.name, &mut scratch);
-                    Some((pattern.score(name, &mut matcher)?, row))
-                })
-                .collect();
-            found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
-            self.hits.extend(
-                found
-                    .into_iter()
-                    .take(SHOWN)
-                    .map(|(_, row)| Goal::Go(row.key.clone(), row.name.clone())),
-            );
+            self.hits.extend(named.find(text));
         }
     }
 
@@ -156,5 +187,30 @@ mod tests {
             assert_eq!(found.first().map(|e| e.name), Some(name), "{text}");
         }
         assert!(actions("zzzz", Some(Place::Sites)).is_empty());
+    }
+
+    #[test]
+    fn hosts_and_themes_are_found_by_name_too() {
+        let hosts = [HostRow {
+            name: "web1".into(),
+            ..HostRow::default()
+        }];
+        let themes = [Theme::built_in("light").unwrap()];
+        let named = Named {
+            sites: &[],
+            hosts: &hosts,
+            themes: &themes,
+        };
+        let first = |text: &str| {
+            let mut palette = Palette::new(Place::Sites, named);
+            palette.input = Input::new(text);
+            palette.find(named);
+            palette.chosen().cloned()
+        };
+        assert_eq!(first("web1"), Some(Goal::Host("web1".into())));
+        assert_eq!(first("light"), Some(Goal::Theme("light".into())));
+        assert_eq!(first("theme light"), Some(Goal::Theme("light".into())));
+        assert_eq!(first("theme"), Some(Goal::Do(Action::Theme)));
+        assert_eq!(first("zzzz"), None);
     }
 }

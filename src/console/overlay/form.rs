@@ -27,7 +27,12 @@ pub(super) fn key(model: &mut Model, mut form: Box<Form<site::Id>>, event: KeyEv
                     sites: Some(vec![site.name.clone()]),
                     wish: Wish::Create(Box::new(site)),
                 };
-                return (None, propose(model, request));
+                model.draft = Some(form);
+                let effects = propose(model, request);
+                if effects.is_empty() {
+                    model.resume_draft();
+                }
+                return (None, effects);
             }
         },
     }

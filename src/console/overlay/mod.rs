@@ -38,7 +38,7 @@ pub fn paste(model: &mut Model, mut overlay: Overlay, text: &str) -> Overlay {
         Overlay::Filter(input) => filter::paste(model, input, text),
         Overlay::Palette(palette) => {
             palette.input.paste(text);
-            palette.find(&model.view.sites);
+            palette.find(model.named());
         }
         Overlay::Form(form) => form::paste(model, form, text),
         Overlay::Question(dialog) => dialog.paste(text),

@@ -5,14 +5,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::lines::{Led, Lines};
-use crate::console::act::perform;
+use crate::console::act::{perform, theme_named};
 use crate::console::action::Place;
 use crate::console::draw::pen::{Pen, clear, fill};
 use crate::console::model::palette::{Goal, Palette, SHOWN};
 use crate::console::model::{Model, Overlay};
 use crate::console::screen::help::action_line;
+use crate::console::screen::host::HostPage;
 use crate::console::screen::site;
 use crate::console::theme::Role;
+use crate::text::clean;
 
 pub(super) fn key(model: &mut Model, mut palette: Palette, event: KeyEvent, leave: bool) -> Led {
     if leave {
@@ -28,7 +30,16 @@ pub(super) fn key(model: &mut Model, mut palette: Palette, event: KeyEvent, leav
                     Some(page) => model.show(page),
                     None => Vec::new(),
                 },
-                None => Vec::new(),
+                Some(Goal::Host(name)) => match HostPage::of(&name) {
+                    Some(page) => model.show(Box::new(page)),
+                    None => Vec::new(),
+                },
+                Some(Goal::Theme(name)) => {
+                    theme_named(model, &name);
+                    Vec::new()
+                }
+                // What was typed stays, to be put right.
+                None => return (Some(Overlay::Palette(palette)), Vec::new()),
             };
             return (None, effects);
         }
@@ -38,7 +49,7 @@ pub(super) fn key(model: &mut Model, mut palette: Palette, event: KeyEvent, leav
         KeyCode::Char('p') if control && count > 0 => palette.step(count - 1),
         _ => {
             if palette.input.key(event) {
-                palette.find(&model.view.sites);
+                palette.find(model.named());
             }
         }
     }
@@ -54,11 +65,25 @@ pub(super) fn draw(model: &Model, palette: &Palette, buf: &mut Buffer, lines: Li
         .len()
         .min(SHOWN)
         .min(usize::from(body.height).saturating_sub(2));
-    let height = shown as u16 + 1;
+    let unknown = palette.hits.is_empty();
+    let height = shown as u16 + 1 + u16::from(unknown);
     let place = Rect::new(body.x, foot.y.saturating_sub(height), body.width, height);
     clear(buf, theme, place);
     let bar = if theme.ascii { "-" } else { "─" };
     Pen::on(buf, theme, place, 0).put(Role::Border, &bar.repeat(usize::from(place.width)));
+    if unknown {
+        let text = format!(
+            " nothing here is called “{}”",
+            clean(palette.input.text().trim())
+        );
+        let text = match theme.ascii {
+            true => text.replace(['“', '”'], "\""),
+            false => text,
+        };
+        Pen::on(buf, theme, place, 1)
+            .put(Role::Warn, &text)
+            .put(Role::Dim, ": no action, site, host or theme");
+    }
     let top = (palette.cursor + 1).saturating_sub(shown.max(1));
     let subject = subject(model);
     for (line, (at, goal)) in palette
@@ -87,7 +112,7 @@ pub(super) fn draw(model: &Model, palette: &Palette, buf: &mut Buffer, lines: Li
                     pen.put(Role::Accent, &format!("  {subject}"));
                 }
             }
-            Goal::Go(_, name) => {
+            Goal::Go(_, name) | Goal::Host(name) | Goal::Theme(name) => {
                 pen.put(
                     Role::Cursor,
                     if !here {
@@ -98,7 +123,12 @@ pub(super) fn draw(model: &Model, palette: &Palette, buf: &mut Buffer, lines: Li
                         "▌"
                     },
                 );
-                pen.put(Role::Dim, "go to      ").put(Role::Strong, name);
+                let to = match goal {
+                    Goal::Host(_) => "host       ",
+                    Goal::Theme(_) => "theme      ",
+                    _ => "go to      ",
+                };
+                pen.put(Role::Dim, to).put(Role::Strong, name);
             }
         }
     }

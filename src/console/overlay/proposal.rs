@@ -93,12 +93,15 @@ fn changed(line: &DiffLine) -> Spans {
 /// Takes a key.
 pub(super) fn key(model: &mut Model, mut open: Box<Open>, event: KeyEvent, leave: bool) -> Led {
     if leave {
-        let id = open.id;
+        let request = &open.proposal.request;
         model.say(
             Tone::Plain,
-            format!("{}: left, nothing changed", open.proposal.request.title),
+            format!("{}: left, nothing changed", request.title),
         );
-        return (None, vec![Effect::Forget(id)]);
+        if request.is_creation() {
+            model.resume_draft();
+        }
+        return (None, vec![Effect::Forget(open.id)]);
     }
     let typing = matches!(open.confirm, Confirm::Type(_));
     let now = model.now_ms;
@@ -128,8 +131,10 @@ pub(super) fn key(model: &mut Model, mut open: Box<Open>, event: KeyEvent, leave
         KeyCode::Char('j') => open.top = (open.top + 1).min(last),
         KeyCode::Char('k') => open.top = open.top.saturating_sub(1),
         KeyCode::Char('q') => {
-            let id = open.id;
-            return (None, vec![Effect::Forget(id)]);
+            if open.proposal.request.is_creation() {
+                model.resume_draft();
+            }
+            return (None, vec![Effect::Forget(open.id)]);
         }
         _ => {}
     }

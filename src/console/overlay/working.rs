@@ -31,6 +31,9 @@ pub(super) fn key(
     }
     if leave {
         model.say(Tone::Plain, format!("{}: left", request.title));
+        if request.is_creation() {
+            model.resume_draft();
+        }
         return (None, vec![Effect::Forget(id)]);
     }
     (Some(Overlay::Working(id, request)), Vec::new())

@@ -490,6 +490,94 @@ fn a_site_is_created_by_keys_only() {
     assert_eq!(site.said, said);
 }
 
+/// Fills in what a new site needs, and asks for its plan. The number it was asked under.
+fn describe_dora(app: &mut App) -> u64 {
+    app.press("C").type_text("dora");
+    while !app.text().contains("dora.example") {
+        app.press("tab");
+        if focus(app) == "domains" {
+            app.type_text("dora.example");
+        }
+    }
+    app.press("ctrl-s");
+    let asked = app.take().into_iter().find_map(|e| match e {
+        Effect::Propose(id, _) => Some(id),
+        _ => None,
+    });
+    asked.expect("the plan was asked for")
+}
+
+/// The field that is typed into.
+fn focus(app: &App) -> &str {
+    match &app.model.overlay {
+        Some(Overlay::Form(form)) => form.fields[form.focus].label,
+        other => panic!("no form: {other:?}"),
+    }
+}
+
+#[test]
+fn what_was_typed_of_a_new_site_outlives_a_conflict() {
+    let mut app = three(Setup::default());
+    app.take();
+    let id = describe_dora(&mut app);
+    let why = "fleet.yml was changed meanwhile".to_owned();
+    app.send(Message::Proposed(id, Err(why)));
+    let text = app.text();
+    assert!(text.contains("dora.example"), "{text}");
+    assert!(text.contains("was changed meanwhile"), "{text}");
+    // Left from the plan it is there again, and left once more it is gone.
+    app.press("ctrl-s");
+    answer(&mut app, stopping_plan("dora"));
+    app.press("esc");
+    assert!(app.text().contains("dora.example"), "{}", app.text());
+    app.press("esc C");
+    assert!(!app.text().contains("dora.example"), "{}", app.text());
+    app.press("esc");
+    // An apply that failed before the file was written leaves it for the next time.
+    describe_dora(&mut app);
+    app.model.overlay = None;
+    app.press("C");
+    assert!(app.text().contains("dora.example"), "{}", app.text());
+    // In the file there is nothing more to describe.
+    app.press("ctrl-s");
+    app.model.overlay = None;
+    let with_dora = THREE.replace(
+        "sites:\n",
+        "sites:\n  dora: { host: web1, recipe: static, domains: [dora.example] }\n",
+    );
+    app.send(Message::Fleet(Arc::new(fleet(&with_dora))));
+    app.press("C");
+    assert!(!app.text().contains("dora.example"), "{}", app.text());
+}
+
+#[test]
+fn a_new_site_says_what_it_has_from_the_one_under_the_cursor() {
+    let mut app = three(Setup::default());
+    app.press("C");
+    let text = app.text();
+    assert_eq!(text.matches("as bob-shop").count(), 3, "{text}");
+    // Another choice is the operator's own.
+    app.press("tab right");
+    assert_eq!(
+        app.text().matches("as bob-shop").count(),
+        2,
+        "{}",
+        app.text()
+    );
+}
+
+#[test]
+fn the_palette_says_that_it_knows_no_such_word_and_keeps_it() {
+    let mut app = three(Setup::default());
+    app.press(":").type_text("zzzz").press("enter");
+    let text = app.text();
+    assert!(text.contains("nothing here is called “zzzz”"), "{text}");
+    app.press("ctrl-u").type_text("web2").press("enter");
+    assert_eq!(app.model.place(), crate::console::action::Place::Host);
+    app.press(":").type_text("theme light").press("enter");
+    assert_eq!(app.model.theme.name, "light");
+}
+
 #[test]
 fn a_form_says_what_is_wrong_and_does_not_go_on() {
     let mut app = three(Setup::default());

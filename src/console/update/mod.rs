@@ -95,10 +95,16 @@ fn proposed(
         let text = format!("{}: worked out meanwhile; ask for it again", request.title);
         model.say(Tone::Plain, text);
     }
-    if !matches!(&model.overlay, Some(Overlay::Working(waiting, _)) if *waiting == id) {
-        return vec![Effect::Forget(id)];
-    }
+    let creation = match &model.overlay {
+        Some(Overlay::Working(waiting, request)) if *waiting == id => request.is_creation(),
+        _ => return vec![Effect::Forget(id)],
+    };
     model.overlay = None;
+    let shown = matches!(&result, Ok(proposal) if !proposal.is_empty());
+    if creation && !shown {
+        // What was typed is not lost with a proposal that came to nothing.
+        model.resume_draft();
+    }
     match result {
         Err(why) => {
             model.say(Tone::Bad, crate::text::clean(&why).into_owned());

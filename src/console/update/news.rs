@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::console::activity::{Run, Step};
 use crate::console::effect::Effect;
+use crate::console::form::{Form, site};
 use crate::console::message::{ContainerEvent, HostNews};
 use crate::console::model::{EVENTS_KEPT, Model};
 use crate::console::planned::Planned;
@@ -122,6 +123,9 @@ pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
     model
         .outside
         .retain(|site, _| fleet.sites.contains_key(site));
+    // What was described is there now.
+    let name = |form: &mut Box<Form<site::Id>>| fleet.sites.contains_key(site::name(form));
+    model.draft.take_if(name);
     model.view.name = fleet.name.to_string();
     model.stale_hosts.extend(fleet.hosts.keys().cloned());
     model.fleet = Some(fleet);

@@ -8,6 +8,7 @@ pub mod motion;
 pub mod order;
 pub mod palette;
 pub mod sites_list;
+pub mod tail;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -43,6 +44,7 @@ use following::Following;
 use motion::Motion;
 use palette::{Named, Palette};
 use sites_list::{Block, SitesList};
+use tail::Tail;
 
 /// Smallest terminal that the screens are made for.
 pub const SMALLEST: (u16, u16) = (40, 10);
@@ -88,7 +90,7 @@ pub struct Model {
     /// Rows that were probed because nothing else told of them, with the life of their container.
     pub probed: HashMap<Arc<str>, String>,
     /// Last lines of containers, by row.
-    pub tails: HashMap<Arc<str>, Result<Vec<String>, String>>,
+    pub tails: HashMap<Arc<str>, Tail>,
     /// What containers did, newest first.
     pub events: VecDeque<(String, ContainerEvent)>,
     /// What the lists show.
@@ -191,6 +193,11 @@ pub trait Screen: Debug + Any {
     /// What it asks for while it is shown.
     fn asks(&self, _model: &mut Model) -> Vec<Effect> {
         Vec::new()
+    }
+
+    /// When it asks for something though no message came, in milliseconds.
+    fn due_ms(&self, _model: &Model) -> Option<i64> {
+        None
     }
 
     /// Adds the numbers that it shows to those that are read.

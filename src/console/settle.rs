@@ -104,7 +104,8 @@ pub fn due_ms(model: &Model) -> Option<i64> {
         _ => None,
     };
     let old = current(model).into_iter().map(|(_, at)| at * 1000).min();
-    let all = [work, reorder, note, again, listens, old, aged];
+    let asks = model.screen().and_then(|screen| screen.due_ms(model));
+    let all = [work, reorder, note, again, listens, old, aged, asks];
     all.into_iter().flatten().min()
 }
 

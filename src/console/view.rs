@@ -15,8 +15,8 @@ use super::overlay::lines::Lines;
 use super::theme::Role;
 use super::tone::Tone;
 use crate::text::{count, width};
+use crate::verdict::Link;
 use crate::verdict::tally::tally;
-use crate::verdict::{Link, State};
 
 /// Draws the model. Returns the unix second at which what was drawn gets old by itself.
 pub fn view(model: &Model, frame: &mut Frame) -> Option<i64> {
@@ -149,17 +149,9 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
         None => "container",
     };
     out.push((Role::Header, format!(" {} ", count(tally.all, noun))));
-    for (state, n) in [
-        (State::Failing, tally.failing),
-        (State::Warning, tally.warning),
-        (State::Drift, tally.drift),
-        (State::Pending, tally.pending),
-        (State::Unknown, tally.unknown),
-    ] {
-        if n > 0 {
-            let (symbol, role) = mark(model, state);
-            out.push((role, format!("{symbol}{n} ")));
-        }
+    for (state, n) in tally.troubles() {
+        let (symbol, role) = mark(model, state);
+        out.push((role, format!("{symbol}{n} ")));
     }
     if let Some(run) = model.runs.iter().rfind(|r| r.is_running()) {
         let (done, all) = run.done();

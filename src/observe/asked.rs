@@ -99,6 +99,11 @@ pub struct Probe {
     pub failing_since: Option<i64>,
     /// When the last good answer was asked for, where there was one.
     pub last_ok: Option<i64>,
+    /// When the first of the present run of good answers after bad ones was asked for; `None`: no
+    /// bad one is known, or the last one was.
+    pub well_since: Option<i64>,
+    /// When the last bad answer was asked for, where there was one.
+    pub last_bad: Option<i64>,
 }
 
 impl Probe {
@@ -113,10 +118,15 @@ impl Probe {
     ) -> Probe {
         let since = before.and_then(|before| before.failing_since);
         let last_ok = before.and_then(|before| before.last_ok);
-        let (failing_since, last_ok) = match answer.is_good() {
-            Some(true) => (None, Some(at)),
-            Some(false) => (since.or(Some(at)), last_ok),
-            None => (since, last_ok),
+        let well = before.and_then(|before| before.well_since);
+        let last_bad = before.and_then(|before| before.last_bad);
+        let (failing_since, last_ok, well_since, last_bad) = match answer.is_good() {
+            Some(true) => {
+                let well = well.or(last_bad.map(|_| at));
+                (None, Some(at), well, last_bad)
+            }
+            Some(false) => (since.or(Some(at)), last_ok, None, Some(at)),
+            None => (since, last_ok, well, last_bad),
         };
         Probe {
             at,
@@ -125,6 +135,8 @@ impl Probe {
             took,
             failing_since,
             last_ok,
+            well_since,
+            last_bad,
         }
     }
 }
@@ -169,6 +181,10 @@ mod tests {
         );
         let again = next(50, SiteAnswer::Site(200), Some(&unasked));
         assert_eq!((again.failing_since, again.last_ok), (None, Some(50)));
+        assert_eq!((again.well_since, again.last_bad), (Some(50), Some(30)));
+        let goes_on = next(60, SiteAnswer::Site(200), Some(&again));
+        assert_eq!((goes_on.well_since, goes_on.last_bad), (Some(50), Some(30)));
+        assert_eq!((well.well_since, still.well_since), (None, None));
         assert_eq!(next(1, SiteAnswer::Site(500), None).failing_since, Some(1));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::evidence::{History, HostData, Source};
+use super::evidence::{HostData, Source};
+use super::history::History;
 use super::row::SiteRow;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::record::Labelled;
@@ -30,7 +31,7 @@ pub(super) fn describe(
         row.restarts = inspected.restarts;
         row.memory_limit = inspected.limits.memory;
     }
-    row.since = history
+    row.turned = history
         .and_then(|h| h.changed)
         .or_else(|| changed_at(container).map(|at| data.ours(at)))
         .or_else(|| {
@@ -137,22 +138,37 @@ fn exit_code(container: &ObservedContainer) -> Option<i64> {
     })
 }
 
-/// Whether it ended by itself and without an error.
+/// Whether it ended without an error.
 pub(super) fn ended_well(container: &ObservedContainer) -> bool {
     container.run == RunState::Exited && exit_code(container) == Some(0)
 }
 
-/// How it ended: `exited (137): out of memory`. `limit` follows where it was for memory.
-pub(super) fn exit_words(container: &ObservedContainer, limit: &str) -> String {
+/// Whether somebody had the engine end it: it says so, or it would have started it again.
+pub(super) fn was_stopped(container: &ObservedContainer, history: Option<&History>) -> bool {
+    let inspected = container.inspected.as_ref();
+    let policy = inspected.and_then(|i| i.restart.as_deref());
+    let again = matches!(policy, Some("always" | "unless-stopped"));
+    container.run == RunState::Exited && (again || history.is_some_and(History::was_stopped))
+}
+
+/// How it ended: `exited (137): out of memory`. `limit` follows where it was for memory; `asked`:
+/// who had it ended, where somebody had.
+pub(super) fn exit_words(
+    container: &ObservedContainer,
+    limit: &str,
+    asked: Option<&str>,
+) -> String {
     let code = exit_code(container);
     let oom = container.inspected.as_ref().is_some_and(|i| i.oom_killed);
-    let meaning = match code {
+    let meaning = match (code, asked) {
         _ if oom => format!("out of memory{limit}"),
-        Some(0) => "ended by itself".into(),
-        Some(125..=127) => "its command cannot be run".into(),
-        Some(137) => "killed".into(),
-        Some(139) => "crashed".into(),
-        Some(143) => "terminated".into(),
+        (_, Some(asked)) => format!("stopped {asked}"),
+        // That nobody had it ended is not known.
+        (Some(0), _) => "ended without an error".into(),
+        (Some(125..=127), _) => "its command cannot be run".into(),
+        (Some(137), _) => "killed".into(),
+        (Some(139), _) => "crashed".into(),
+        (Some(143), _) => "terminated".into(),
         _ => "failed".into(),
     };
     match code {

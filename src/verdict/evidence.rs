@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::due::{DriftBySite, Due};
+use super::history::History;
 use super::link::{Link, LinkChange, Pulse};
+use super::since::Since;
 use crate::fleet::{Fleet, Name};
 use crate::observe::asked::Probe;
 use crate::observe::model::{HostObservation, ObservedHost};
@@ -91,8 +93,12 @@ pub struct HostData {
     pub traffic: HashMap<Name, Traffic>,
     /// Numbers of the engine, by container.
     pub stats: HashMap<String, Usage>,
-    /// What was seen of each container since the console runs.
+    /// What events told of each container.
     pub history: HashMap<String, History>,
+    /// When events were first heard as they came; those of before are what the engine remembered.
+    pub listening: Option<i64>,
+    /// When containers of sites were removed, by their names.
+    pub removed: HashMap<String, i64>,
 }
 
 /// Changes of a link that are remembered.
@@ -163,8 +169,16 @@ impl HostData {
     /// Takes the router's numbers. What the log told stays known when the log has moved on.
     pub fn set_traffic(&mut self, numbers: Vec<(Name, Traffic)>) {
         for (site, mut new) in numbers {
+            let errs = new.errors.is_some_and(|errors| errors >= 1.0);
+            let was = self.traffic.get(&site).filter(|old| old.errors.is_some());
+            new.erring = errs.then(|| Since::signs(new.at, was.map(|old| old.at)));
             if let Some(old) = self.traffic.get(&site) {
                 new.status = new.status.or(old.status);
+                let over = old.bad.filter(|_| new.bad.is_none()).map(|run| run.last);
+                let again = over.zip(new.good);
+                let again = again.map(|(bad, good)| Since::signs(good.max(bad), Some(bad)));
+                new.again = again.or(old.again);
+                new.erring = new.erring.and(old.erring.or(new.erring));
                 // Nothing good was read since: it is the run of before, seen from later on.
                 if new.good.is_none() {
                     new.good = old.good;
@@ -224,6 +238,10 @@ pub struct Traffic {
     /// Those of them for which the visitor waited in vain: the router's time was up, or the visitor's
     /// patience.
     pub waited: Option<Run>,
+    /// Since when there are answers of 500 and above all the time.
+    pub erring: Option<Since>,
+    /// Since when visitors get good answers again, where bad ones are known.
+    pub again: Option<Since>,
 }
 
 /// Things of one kind that came after each other.
@@ -276,17 +294,6 @@ pub struct Usage {
     pub cpu: Option<f64>,
     /// CPU time so far, to take the next difference from.
     pub cpu_total_ns: u64,
-}
-
-/// What happened to a container while the console watched.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct History {
-    /// Kills for memory.
-    pub ooms: u32,
-    /// The last of them.
-    pub last_oom: i64,
-    /// When it last changed between running and not.
-    pub changed: Option<i64>,
 }
 
 /// Data of all hosts.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::container::{Health, describe, ended_well, exit_words, health, was_killed};
+use super::container::{Health, describe, ended_well, exit_words, health, was_killed, was_stopped};
 use super::evidence::{Facts, HostData};
+use super::history::History;
 use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
+use super::since::Since;
 use super::state::State;
 use crate::fleet::Name;
 use crate::observe::look::look;
@@ -14,17 +16,24 @@ use crate::observe::model::{ObservedContainer, RunState};
 use crate::text::clean;
 
 /// State and reason of a container by itself. `oom`: kills for memory that still matter, in words.
-pub fn judge(container: &ObservedContainer, oom: Option<String>) -> (State, String) {
+pub fn judge(
+    container: &ObservedContainer,
+    history: Option<&History>,
+    oom: Option<String>,
+) -> (State, String) {
     match (container.run, health(container), oom) {
         (RunState::Running, Health::Bad, _) => (State::Failing, "unhealthy".into()),
         (RunState::Running, Health::Starting, _) => (State::Starting, "health: starting".into()),
         (RunState::Running, _, Some(oom)) => (State::Warning, oom),
         (RunState::Running, ..) => (State::Running, String::new()),
-        (RunState::Restarting, ..) => (State::Restarting, exit_words(container, "")),
+        (RunState::Restarting, ..) => (State::Restarting, exit_words(container, "", None)),
         (RunState::Created, ..) => (State::Stopped, "created, never started".into()),
         (RunState::Paused, ..) => (State::Stopped, "paused".into()),
         _ if ended_well(container) => (State::Stopped, String::new()),
-        _ => (State::Failing, exit_words(container, "")),
+        _ if was_stopped(container, history) => {
+            (State::Stopped, exit_words(container, "", Some("by hand")))
+        }
+        _ => (State::Failing, exit_words(container, "", None)),
     }
 }
 
@@ -46,9 +55,26 @@ pub(super) fn row(
     row.domains = seen.domains.iter().map(|d| clean(d).into_owned()).collect();
     row.recipe = text(seen.service);
     describe(&mut row, container, data, None);
-    let killed = was_killed(data.history.get(&container.id), facts.now);
-    let oom = killed.then(|| format!("oom ×{}", row.oom));
-    (row.state, row.why) = judge(container, oom);
+    let history = data.history.get(&container.id);
+    let oom = was_killed(history, facts.now).then(|| format!("oom ×{}", row.oom));
+    (row.state, row.why) = judge(container, history, oom);
+    let heard = data.listening;
+    let turned = row.turned.map(Since::exactly);
+    row.since = match row.state {
+        State::Warning => history.and_then(|h| h.killed(heard)),
+        State::Restarting => {
+            let ended = row.turned.map(Since::at_least);
+            Since::first(history.and_then(|h| h.restarting(heard)), ended)
+        }
+        State::Failing if row.running => {
+            let told = history.and_then(|h| h.health);
+            told.and_then(|(good, at)| (!good).then_some(Since::exactly(at)))
+        }
+        _ if container.run == RunState::Created => {
+            Some(Since::exactly(data.ours(container.created)))
+        }
+        _ => turned,
+    };
     if row.stale {
         row.why = away(data, host);
     }

@@ -6,7 +6,9 @@ use super::evidence::{HostData, Reading, Source};
 use super::link::{Link, Pulse};
 use super::reach::link;
 use super::row::{SiteRow, blank};
+use super::since::Since;
 use super::state::State;
+use super::tally::{Tally, tally};
 use super::trouble::trouble;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::ObservedHost;
@@ -48,8 +50,8 @@ pub struct HostRow {
     pub containers: (usize, usize),
     /// Containers that are not ostler's.
     pub foreign: usize,
-    /// Sites of the file there, and how many are not well.
-    pub sites: (usize, usize),
+    /// Sites of the file there, and how many are in which trouble.
+    pub sites: Tally,
     /// Sum of the sites' requests per second.
     pub requests: Option<f64>,
     /// Who applied last, as recorded there.
@@ -100,11 +102,8 @@ pub fn host_row(
         ..HostRow::default()
     };
     let mut requests = None;
+    row.sites = tally(sites, false);
     for site in sites {
-        if site.in_file {
-            row.sites.0 += 1;
-            row.sites.1 += usize::from(!site.state.is_well() && !site.stale);
-        }
         row.foreign += usize::from(site.foreign);
         if let Some(reading) = site.requests {
             *requests.get_or_insert(0.0) += reading.value;
@@ -163,11 +162,26 @@ pub fn alert(host: &Name, data: &HostData, rows: &[SiteRow], now: i64) -> Option
     }
     Some(SiteRow {
         state,
-        since: Some(unread.unwrap_or(data.link_since)),
+        since: Some(match unread {
+            Some(at) => Since {
+                at,
+                exact: data.observed_at.is_some(),
+            },
+            None => link_since(data),
+        }),
         why,
         stale: false,
         ..host_line(host, data)
     })
+}
+
+/// Since when its link is as it is: of one that never answered it is known since the first attempt.
+fn link_since(data: &HostData) -> Since {
+    let answered = data.links.iter().any(|change| change.link == Link::Ready);
+    Since {
+        at: data.link_since,
+        exact: answered,
+    }
 }
 
 /// The line of a host that answers and with which something is the matter.

@@ -1,13 +1,17 @@
-//! What is the matter with a site: its state and the reason, out of all that is known of it.
+//! What is the matter with a site: its state, the reason, and since when, out of all that is known of
+//! it.
 
-use super::container::{Health, exit_words, health, was_killed};
+use super::container::{Health, exit_words, health, was_killed, was_stopped};
 use super::evidence::{Facts, HostData};
+use super::history::History;
 use super::row::SiteRow;
+use super::serving::{Serves, Signs};
+use super::since::Since;
 use super::state::State;
 use crate::fleet::{Recipe, Site, SiteState};
-use crate::observe::model::{ObservedContainer, RunState};
+use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
 use crate::plan::drift::Field;
-use crate::record::{RecordedState, SiteRecord};
+use crate::record::{Applying, RecordedState, SiteRecord, StateRead, names};
 use crate::text::{clean, rate, size};
 
 /// A container that started less than this ago and does not answer yet is starting.
@@ -20,24 +24,67 @@ pub(super) struct Case<'a> {
     pub data: &'a HostData,
     pub serving: Option<&'a ObservedContainer>,
     pub record: Option<&'a SiteRecord>,
+    /// Whether any container of a site is there.
+    pub inhabited: bool,
     /// What apply would do about it.
     pub causes: &'a [String],
     /// Its row so far: numbers, limits, what differs.
     pub row: &'a SiteRow,
+    /// What is known of how it serves.
+    pub signs: Signs<'a>,
 }
 
-/// A state and why.
-pub(super) type Judged = (State, String);
+/// A state, why, and since when.
+pub(super) struct Judged {
+    pub state: State,
+    pub why: String,
+    pub since: Option<Since>,
+}
+
+impl Judged {
+    fn new(state: State, why: impl Into<String>, since: Option<Since>) -> Judged {
+        let why = why.into();
+        Judged { state, why, since }
+    }
+}
 
 impl Case<'_> {
-    /// State and reason.
+    /// State, reason and beginning.
     pub fn judge(&self) -> Judged {
-        if self.data.observed.is_none() {
-            return (State::Unknown, String::new());
+        let Some(seen) = self.data.observed.as_deref() else {
+            return Judged::new(State::Unknown, "", None);
+        };
+        let judged = match self.unrecorded(seen) {
+            Some(why) => Judged::new(State::Unknown, why, None),
+            None => self.as_wanted(),
+        };
+        match self.applying(seen) {
+            Some(note) => self.under_way(judged, note),
+            None => judged,
         }
+    }
+
+    /// Why nobody can say what was applied of a site that has no container.
+    fn unrecorded(&self, seen: &ObservedHost) -> Option<&'static str> {
+        if self.serving.is_some() {
+            return None;
+        }
+        match seen.state {
+            StateRead::Read(_) => None,
+            StateRead::Damaged { .. } => Some("what was applied there cannot be read"),
+            StateRead::NoToolbox if self.inhabited => {
+                Some("its host's toolbox is gone: what was applied is not known")
+            }
+            StateRead::NoToolbox => None,
+        }
+    }
+
+    fn as_wanted(&self) -> Judged {
         let due = !self.causes.is_empty();
         match self.site.state {
-            SiteState::Archived if self.serving.is_none() && !due => well(State::Archived),
+            SiteState::Archived if self.serving.is_none() && !due => {
+                Judged::new(State::Archived, "", None)
+            }
             SiteState::Archived => self.pending("to be archived"),
             SiteState::Stopped if self.record.is_none() && self.serving.is_none() => {
                 self.pending("not applied yet")
@@ -46,21 +93,58 @@ impl Case<'_> {
                 let up = self.serving.is_some_and(ObservedContainer::is_running);
                 match up || due || self.by_hand().next().is_some() {
                     true => self.pending("to be stopped"),
-                    false => well(State::Stopped),
+                    false => Judged::new(State::Stopped, "", self.turned()),
                 }
             }
-            SiteState::Running if matches!(self.site.recipe, Recipe::Proxy { .. }) => {
-                self.proxied()
-            }
+            SiteState::Running if self.is_proxy() => self.proxied(),
             SiteState::Running => match self.serving {
                 None if self.is_applied_as(SiteState::Running) => {
-                    (State::Failing, "its container is gone".into())
+                    Judged::new(State::Failing, "its container is gone", self.removed())
                 }
                 None if self.is_applied() => self.pending("to be started"),
                 None => self.pending("not applied yet"),
                 Some(container) => self.contained(container),
             },
         }
+    }
+
+    /// An apply that works on it at this moment.
+    fn applying<'s>(&self, seen: &'s ObservedHost) -> Option<&'s Applying> {
+        let mut notes = seen.applying().filter(|note| seen.is_running(note));
+        notes.find(|note| note.sites.contains(&self.site.name))
+    }
+
+    /// An apply of it that was cut off.
+    fn cut_off(&self) -> Option<&Applying> {
+        let mut notes = self.data.observed.as_deref()?.unfinished();
+        notes.find(|note| note.sites.contains(&self.site.name))
+    }
+
+    /// What is not as it should be while it is worked on is not done by hand, and is no failure.
+    fn under_way(&self, judged: Judged, note: &Applying) -> Judged {
+        let up = self.serving.is_some_and(ObservedContainer::is_running);
+        let down = judged.state == State::Failing && !up && !self.is_proxy();
+        if !down
+            && !matches!(
+                judged.state,
+                State::Drift | State::Pending | State::Restarting
+            )
+        {
+            return judged;
+        }
+        let word = match self.site.state {
+            SiteState::Archived => "archived",
+            SiteState::Stopped => "stopped",
+            SiteState::Running => "applied",
+        };
+        let began = chrono::DateTime::parse_from_rfc3339(&note.at).ok();
+        let since = began.map(|at| Since::exactly(at.timestamp()));
+        let why = format!("is being {word} by {}", clean(&note.who));
+        Judged::new(State::Pending, why, since)
+    }
+
+    fn is_proxy(&self) -> bool {
+        matches!(self.site.recipe, Recipe::Proxy { .. })
     }
 
     fn is_applied(&self) -> bool {
@@ -81,31 +165,83 @@ impl Case<'_> {
         !self.causes.is_empty() || self.by_hand().next().is_some()
     }
 
-    /// It is not as the file says: because the host was changed, or the file was.
+    /// It is not as the file says: because the host was changed, or the file was, or because an
+    /// apply was cut off.
     fn pending(&self, fallback: &str) -> Judged {
         let by_hand = joined(self.by_hand().map(Field::line));
-        if !by_hand.is_empty() && self.is_applied() && self.serving.is_some() {
-            return (State::Drift, by_hand);
+        let causes = match self.causes {
+            [] => fallback.to_owned(),
+            causes => joined(causes),
+        };
+        if let Some(note) = self.cut_off() {
+            let mut why = format!("the apply of {} was cut off", clean(&note.who));
+            if !causes.is_empty() {
+                why = format!("{why}; {causes}");
+            }
+            return Judged::new(State::Pending, why, None);
         }
-        match self.causes {
-            [] => (State::Pending, fallback.to_owned()),
-            causes => (State::Pending, joined(causes)),
+        if !by_hand.is_empty() && self.is_applied() && (self.serving.is_some() || self.is_proxy()) {
+            return Judged::new(State::Drift, by_hand, self.changed());
+        }
+        Judged::new(State::Pending, causes, None)
+    }
+
+    /// When the host was changed by hand: the first change, as far as all of them are known.
+    fn changed(&self) -> Option<Since> {
+        let mut first = None;
+        let mut all_known = true;
+        for field in self.by_hand() {
+            let at = self.moment(field);
+            all_known &= at.is_some();
+            first = Since::first(first, at.map(Since::exactly));
+        }
+        first.map(|since| Since {
+            exact: all_known,
+            ..since
+        })
+    }
+
+    /// When one thing was changed by hand, where the engine told.
+    fn moment(&self, field: &Field) -> Option<i64> {
+        match &*field.path {
+            "memory" | "cpus" | "pids" | "restart" => self.history()?.updated,
+            "state" => self.row.turned,
+            "container" => match self.serving {
+                Some(container) => Some(self.data.ours(container.created)),
+                None => self.removed().map(|since| since.at),
+            },
+            _ => None,
         }
     }
 
     fn proxied(&self) -> Judged {
-        match self.row.http {
-            Some(http) if http.value >= 500 => (State::Failing, format!("answers {}", http.value)),
+        match self.signs.judge() {
+            Serves::Not(why, since) => Judged::new(State::Failing, why, Some(since)),
             _ if self.differs() => self.pending(""),
             _ if !self.is_applied() => self.pending("not applied yet"),
-            _ => well(State::Ok),
+            Serves::Partly(why, since) => Judged::new(State::Warning, why, since),
+            Serves::Well => Judged::new(State::Ok, "", self.signs.again()),
         }
     }
 
+    fn history(&self) -> Option<&History> {
+        self.data.history.get(&self.serving?.id)
+    }
+
+    /// When its container started, or ended.
+    fn turned(&self) -> Option<Since> {
+        self.row.turned.map(Since::exactly)
+    }
+
+    /// When its container was removed.
+    fn removed(&self) -> Option<Since> {
+        let name = names::site(&self.facts.fleet?.name, self.site.name.as_str());
+        self.data.removed.get(&name).copied().map(Since::exactly)
+    }
+
     /// The kills for memory that still matter, in words.
-    fn oom(&self, container: &ObservedContainer) -> Option<String> {
-        let history = self.data.history.get(&container.id);
-        was_killed(history, self.facts.now)
+    fn oom(&self) -> Option<String> {
+        was_killed(self.history(), self.facts.now)
             .then(|| format!("oom ×{}{}", self.row.oom, self.limit()))
     }
 
@@ -115,33 +251,50 @@ impl Case<'_> {
     }
 
     fn ended(&self, container: &ObservedContainer) -> String {
-        format!("container {}", exit_words(container, &self.limit()))
+        let asked = match self.cut_off() {
+            Some(_) if container.run == RunState::Exited => Some("by an apply that was cut off"),
+            _ => was_stopped(container, self.history()).then_some("by hand"),
+        };
+        format!("container {}", exit_words(container, &self.limit(), asked))
     }
 
     fn contained(&self, container: &ObservedContainer) -> Judged {
-        let oom = self.oom(container);
+        let oom = self.oom();
         let now = self.facts.now;
-        let up_for = self.row.since.map(|at| now - at);
+        let up_for = self.row.turned.map(|at| now - at);
         // One that the engine started again after it ended is not starting: it is failing.
         let young =
             up_for.is_some_and(|s| s < STARTING_S) && self.row.restarts == 0 && oom.is_none();
-        let made = now - self.data.ours(container.created);
+        let made = self.data.ours(container.created);
+        let failing = |why: &str, since| Judged::new(State::Failing, why, since);
         match container.run {
             RunState::Running => self.running(container, oom, young),
             RunState::Restarting => {
                 let why = oom.unwrap_or_else(|| self.ended(container));
-                (State::Restarting, why)
+                let heard = self
+                    .history()
+                    .and_then(|h| h.restarting(self.data.listening));
+                let ended = self.row.turned.map(Since::at_least);
+                Judged::new(State::Restarting, why, Since::first(heard, ended))
             }
-            RunState::Created if young || made < STARTING_S => well(State::Starting),
-            RunState::Paused => (State::Failing, "its container is paused".into()),
+            RunState::Created if young || now - made < STARTING_S => {
+                Judged::new(State::Starting, "", Some(Since::exactly(made)))
+            }
+            RunState::Paused => {
+                let since = self.history().and_then(|h| h.changed);
+                failing("its container is paused", since.map(Since::exactly))
+            }
             _ if self.is_applied() && !self.is_applied_as(SiteState::Running) => {
                 self.pending("to be started")
             }
-            RunState::Created => (State::Failing, "its container was never started".into()),
+            RunState::Created => failing(
+                "its container was never started",
+                Some(Since::exactly(made)),
+            ),
             _ => {
                 let ended = self.ended(container);
                 let why = oom.map_or(ended.clone(), |oom| format!("{oom}; {ended}"));
-                (State::Failing, why)
+                failing(&why, self.turned())
             }
         }
     }
@@ -155,40 +308,57 @@ impl Case<'_> {
             }
             _ => None,
         };
-        if let Some(http) = row.http.filter(|h| h.value >= 500) {
-            let answers = format!("answers {}", http.value);
-            return match (oom, full) {
-                _ if young => (State::Starting, answers),
-                (Some(oom), _) => (State::Failing, oom),
-                (None, Some(full)) => (State::Failing, format!("{answers}, {full}")),
-                (None, None) => (State::Failing, answers),
+        let serves = self.signs.judge();
+        if let Serves::Not(answers, since) = serves {
+            let why = match (oom, full) {
+                _ if young => return Judged::new(State::Starting, answers, self.turned()),
+                (Some(oom), _) => format!("{oom}; {answers}"),
+                (None, Some(full)) => format!("{answers}, {full}"),
+                (None, None) => answers,
             };
+            return Judged::new(State::Failing, why, Some(since));
         }
         match health(container) {
-            Health::Bad => return (State::Failing, "its health command fails".into()),
+            Health::Bad => {
+                let told = self.history().and_then(|h| h.health);
+                let since = told.and_then(|(good, at)| (!good).then_some(Since::exactly(at)));
+                return Judged::new(State::Failing, "its health command fails", since);
+            }
             Health::Starting => {
                 let why = "its health command has not passed yet";
-                return (State::Starting, why.into());
+                return Judged::new(State::Starting, why, self.turned());
             }
             Health::Fine => {}
         }
+        let warning = |why, since| Judged::new(State::Warning, why, since);
         if let Some(oom) = oom {
-            return (State::Warning, oom);
+            let since = self.history().and_then(|h| h.killed(self.data.listening));
+            return warning(oom, since);
+        }
+        if let Serves::Partly(why, since) = serves {
+            return warning(why, since);
         }
         if let Some(errors) = row.errors.filter(|e| e.value >= 1.0) {
             let why = format!("{} answers of 5xx a minute", rate(errors.value));
-            return (State::Warning, why);
+            return warning(why, self.signs.traffic.and_then(|t| t.erring));
         }
         match full {
-            Some(full) => (State::Warning, full),
+            Some(full) => warning(full, None),
             None if self.differs() => self.pending(""),
-            None => well(State::Ok),
+            None => Judged::new(State::Ok, "", self.well()),
         }
     }
-}
 
-fn well(state: State) -> Judged {
-    (state, String::new())
+    /// Since when it is well: since its container started, or since the last trouble was over.
+    fn well(&self) -> Option<Since> {
+        let history = self.history();
+        let killed = history.filter(|h| h.ooms > 0).map(|h| h.last_oom);
+        let healthy = history.and_then(|h| h.health);
+        let healthy = healthy.and_then(|(good, at)| good.then_some(at));
+        let over = [killed, healthy].into_iter().flatten().max();
+        let over = Since::last(over.map(Since::exactly), self.signs.again());
+        Since::last(self.turned(), over)
+    }
 }
 
 /// Reasons in one line, harmless.

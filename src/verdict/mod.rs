@@ -7,12 +7,15 @@ mod container;
 pub mod due;
 pub mod evidence;
 pub mod foreign;
+pub mod history;
 pub mod host;
 mod judge;
 pub mod life;
 pub mod link;
 pub mod reach;
 pub mod row;
+mod serving;
+pub mod since;
 pub mod site;
 pub mod state;
 pub mod tally;
@@ -20,11 +23,13 @@ pub mod trouble;
 
 pub use crate::observe::asked::{Outside, Probe, Road, SiteAnswer};
 pub use due::Due;
-pub use evidence::{Facts, History, HostData, Hosts, Reading, Run, Source, Traffic, Usage};
+pub use evidence::{Facts, HostData, Hosts, Reading, Run, Source, Traffic, Usage};
+pub use history::History;
 pub use host::HostRow;
 pub use life::Life;
 pub use link::{Link, LinkChange, Pulse};
 pub use row::SiteRow;
+pub use since::Since;
 pub use state::State;
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::evidence::{HostData, Reading};
+use super::evidence::{HostData, Reading, Run};
 use super::life::Life;
+use super::since::Since;
 use super::state::State;
 use crate::fleet::{Name, SiteState};
+use crate::observe::asked::SiteAnswer;
 use crate::plan::drift::Field;
 
 /// One line of the list of sites.
@@ -40,10 +42,16 @@ pub struct SiteRow {
     pub life: Life,
     /// Whether what is there is what the file wants.
     pub as_wanted: bool,
-    /// Unix seconds since when, where known.
-    pub since: Option<i64>,
-    /// Last HTTP status.
-    pub http: Option<Reading<u16>>,
+    /// Since when it does so, where known.
+    pub since: Option<Since>,
+    /// When its container started, or ended, unix seconds, where known.
+    pub turned: Option<i64>,
+    /// What came of asking it ourselves.
+    pub http: Option<Reading<SiteAnswer>>,
+    /// The bad answers that visitors got since the last good one, as far as the router's log tells.
+    pub bad: Option<Run>,
+    /// Those of them who waited in vain.
+    pub waited: Option<Run>,
     /// Requests per second.
     pub requests: Option<Reading<f64>>,
     /// Answers of 500 and above per minute.

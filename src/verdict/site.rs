@@ -10,6 +10,8 @@ use super::judge::{Case, joined};
 use super::life::Life;
 use super::reach::away;
 use super::row::{SiteRow, blank};
+use super::serving::Signs;
+use super::since::Since;
 use super::state::State;
 use crate::fleet::{Fleet, Name, Site, SiteState};
 use crate::observe::asked::Probe;
@@ -141,7 +143,13 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
         row.life = Life::of_site(observed, site, serving);
         row.as_wanted = row.life.is_as_wanted(site);
     }
-    numbers(&mut row, facts, site, data);
+    let signs = Signs {
+        probe: facts.probes.get(&site.name),
+        traffic: data.traffic.get(&site.name),
+        begun: row.turned.filter(|_| row.running),
+        now: facts.now,
+    };
+    numbers(&mut row, &signs);
     let causes = facts
         .due
         .sites
@@ -153,13 +161,17 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
         data,
         serving,
         record,
+        inhabited: !ours.containers.is_empty(),
         causes,
         row: &row,
+        signs,
     };
-    (row.state, row.why) = case.judge();
+    let judged = case.judge();
+    (row.state, row.why, row.since) = (judged.state, judged.why, judged.since);
     if row.state == State::Archived {
         // Numbers of before say nothing about now.
         (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);
+        (row.bad, row.waited) = (None, None);
     }
     if row.stale {
         row.why = away(data, &site.host);
@@ -167,28 +179,22 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     row
 }
 
-/// What the router and probes tell of a site.
-fn numbers(row: &mut SiteRow, facts: &Facts, site: &Site, data: &HostData) {
+/// What the router and our own questions tell of a site.
+fn numbers(row: &mut SiteRow, signs: &Signs) {
     let router = Source::Router;
-    if let Some(traffic) = data.traffic.get(&site.name) {
+    if let Some(traffic) = signs.traffic {
         let at = traffic.at;
         // What is dimmed with its age may be old.
-        if row.stale || facts.now - at < FRESH_S {
+        if row.stale || signs.now - at < FRESH_S {
             row.requests = Some(router.told(traffic.requests, at));
             row.errors = traffic.errors.map(|errors| router.told(errors, at));
             row.connections = Some(router.told(traffic.connections, at));
         }
-        row.http = traffic.status.map(|(status, at)| router.told(status, at));
+        (row.bad, row.waited) = (signs.bad(), signs.waited());
     }
-    if let Some(probe) = facts.probes.get(&site.name)
-        && let Some(status) = probe.answer.status()
-        && row.http.is_none_or(|h| h.at < probe.at)
-    {
-        row.http = Some(Source::Probe.told(status, probe.at));
+    if let Some((answer, probe)) = signs.answer().zip(signs.probe) {
+        row.http = Some(Source::Probe.told(answer.clone(), probe.at));
     }
-    // An answer of the run before says nothing about this one.
-    let begun = row.since.filter(|_| row.running);
-    row.http = row.http.filter(|h| begun.is_none_or(|begun| h.at >= begun));
 }
 
 fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &Ours) -> SiteRow {
@@ -207,16 +213,28 @@ fn leftover_row(facts: &Facts, host: &Name, site: &str, data: &HostData, ours: &
         RecordedState::Wanted(state) => state == SiteState::Archived && serving.is_none(),
     });
     let causes = facts.due.sites.get(site).map_or(&[][..], Vec::as_slice);
+    let moved = ours.fleet.sites.get(site).map(|site| &site.host);
+    let here = match moved {
+        Some(host) => format!("on {host} in the file"),
+        None => "not in the file any more".into(),
+    };
     row.why = if row.stale {
         away(data, host)
     } else if !causes.is_empty() {
         joined(causes)
     } else if serving.is_some_and(ObservedContainer::is_running) {
-        "not in the file any more, and still running".into()
+        format!("{here}, and still running here")
     } else if record.is_some() && !row.as_wanted {
-        "not in the file any more; the next apply stops it and keeps its data".into()
+        format!("{here}; the next apply stops it and keeps its data")
     } else {
-        "not in the file any more; stopped, its data kept".into()
+        row.since = row.turned.map(Since::exactly);
+        let kept = match (serving, record) {
+            (Some(_), _) => "stopped, its data kept",
+            // A proxy has neither.
+            (None, Some(record)) if record.spec.is_none() => "its route is gone",
+            (None, _) => "its container is gone, its data kept",
+        };
+        format!("{here}; {kept}")
     };
     row
 }

@@ -6,6 +6,7 @@ use super::state::State;
 /// How many sites are in which trouble. Sites of a host that is away are in none: nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
+    /// Sites of the file; and containers, where they are counted.
     pub all: usize,
     /// Failing or restarting.
     pub failing: usize,
@@ -19,11 +20,26 @@ pub struct Tally {
     pub unknown: usize,
 }
 
-/// Counts rows; containers that are not ostler's only where everything is looked at.
+impl Tally {
+    /// Each trouble with how many are in it, the worst first; those that none is in are left out.
+    pub fn troubles(&self) -> impl Iterator<Item = (State, usize)> {
+        let all = [
+            (State::Failing, self.failing),
+            (State::Warning, self.warning),
+            (State::Drift, self.drift),
+            (State::Pending, self.pending),
+            (State::Unknown, self.unknown),
+        ];
+        all.into_iter().filter(|(_, n)| *n > 0)
+    }
+}
+
+/// Counts sites; containers that are not ostler's only where everything is looked at.
 pub fn tally(rows: &[SiteRow], foreign_too: bool) -> Tally {
     let mut tally = Tally::default();
     for row in rows {
-        if row.is_host || (row.foreign && !foreign_too) {
+        // What is in the file no more is no site.
+        if !row.in_file && !(row.foreign && foreign_too) {
             continue;
         }
         tally.all += 1;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::container::ago_in_status;
 use super::due::drift_of;
 use super::site::rows_of_host;
 use super::*;
 use crate::observe::model::{Inspected, ObservedContainer, ObservedHost, RunState};
-use crate::record::{HostState, SiteRecord, StateRead};
+use crate::record::{Applying, Holder, HostState, SiteRecord, StateRead};
 
 const NOW: i64 = 1_795_230_000;
 const FILE: &str = "\
@@ -23,7 +24,12 @@ struct Case {
     container: Option<ObservedContainer>,
     applied: bool,
     memory: Option<u64>,
+    /// Another state of the host than what `applied` says.
+    host_state: Option<StateRead>,
+    /// An apply of it is noted on the host; whether it runs.
+    note: Option<bool>,
     causes: Vec<&'static str>,
+    probe: Option<Probe>,
     data: HostData,
 }
 
@@ -48,7 +54,10 @@ impl Case {
             }),
             applied: true,
             memory: None,
+            host_state: None,
+            note: None,
             causes: Vec::new(),
+            probe: None,
             data: HostData {
                 link: Link::Ready,
                 ..HostData::default()
@@ -61,23 +70,64 @@ impl Case {
         self
     }
 
-    fn oom(mut self, ago: i64) -> Case {
-        let history = History {
-            ooms: 3,
-            last_oom: NOW - ago,
-            changed: None,
-        };
-        self.data.history.insert("c1".into(), history);
+    fn with_state(mut self, state: StateRead) -> Case {
+        self.host_state = Some(state);
         self
     }
 
-    fn status(mut self, status: u16) -> Case {
-        let traffic = Traffic {
+    fn noted(mut self, runs: bool) -> Case {
+        self.note = Some(runs);
+        self
+    }
+
+    /// Three kills for memory, the last so long ago.
+    fn oom(mut self, ago: i64) -> Case {
+        let history = self.data.history.entry("c1".into()).or_default();
+        for n in [20, 10, 0] {
+            history.take(NOW - ago - n, "oom", "");
+        }
+        self
+    }
+
+    /// Things that happened to its container, so long ago.
+    fn heard(mut self, events: &[(i64, &str, &str)]) -> Case {
+        let history = self.data.history.entry("c1".into()).or_default();
+        for (ago, action, detail) in events {
+            history.take(NOW - ago, action, detail);
+        }
+        self
+    }
+
+    /// Questions of ours, so long ago, and what came of them.
+    fn asked(mut self, questions: &[(i64, SiteAnswer)]) -> Case {
+        for (ago, answer) in questions {
+            let took = Duration::from_millis(3);
+            let (at, before) = (NOW - ago, self.probe.as_ref());
+            self.probe = Some(Probe::new(
+                at,
+                answer.clone(),
+                Road::Connection,
+                took,
+                before,
+            ));
+        }
+        self
+    }
+
+    /// A question of ours a moment ago, answered with this.
+    fn status(self, status: u16) -> Case {
+        self.asked(&[(2, SiteAnswer::Site(status))])
+    }
+
+    /// What visitors got, as the router's log tells it.
+    fn visitors(mut self, change: impl FnOnce(&mut Traffic)) -> Case {
+        let site = "blog".parse().unwrap();
+        let traffic = self.data.traffic.entry(site).or_insert(Traffic {
             at: NOW - 2,
-            status: Some((status, NOW - 2)),
+            errors: Some(0.0),
             ..Traffic::default()
-        };
-        self.data.traffic.insert("blog".parse().unwrap(), traffic);
+        });
+        change(traffic);
         self
     }
 
@@ -96,10 +146,27 @@ impl Case {
             let record: SiteRecord = serde_json::from_value(record).unwrap();
             state.sites.insert("blog".parse().unwrap(), record.into());
         }
+        if self.note.is_some() {
+            state.applying.push(Applying {
+                run: "r".into(),
+                who: "root".into(),
+                at: chrono::DateTime::from_timestamp(NOW - 9, 0)
+                    .unwrap()
+                    .to_rfc3339(),
+                sites: ["blog".parse().unwrap()].into(),
+                ..Applying::default()
+            });
+        }
+        let lock = self.note.filter(|runs| *runs).map(|_| Holder {
+            run: "r".into(),
+            ..Holder::default()
+        });
+        let read = StateRead::Read(Arc::new(state));
         self.data.observed_at = Some(NOW - 5);
         self.data.observed = Some(Arc::new(ObservedHost {
             containers: self.container.take().into_iter().collect(),
-            state: StateRead::Read(Arc::new(state)),
+            state: self.host_state.take().unwrap_or(read),
+            lock,
             ..ObservedHost::default()
         }));
         let causes = self.causes.iter().map(|c| (*c).to_owned()).collect();
@@ -109,7 +176,12 @@ impl Case {
         let facts = Facts {
             fleet: Some(&fleet),
             due: &due,
-            probes: &HashMap::new(),
+            probes: &self
+                .probe
+                .take()
+                .map(|p| ("blog".parse().unwrap(), p))
+                .into_iter()
+                .collect(),
             now: NOW,
         };
         let host = "web1".parse().unwrap();
@@ -124,6 +196,15 @@ impl Case {
         let row = self.row();
         (row.state, row.why)
     }
+}
+
+/// A run of bad answers: how many, and how long ago the first and the last of them were asked for.
+fn run(count: u32, first: i64, last: i64) -> Option<Run> {
+    Some(Run {
+        count,
+        first: NOW - first,
+        last: NOW - last,
+    })
 }
 
 fn state(case: Case, state: State, why: &str) {
@@ -142,7 +223,7 @@ fn an_answer_of_500_is_a_failure_unless_it_only_just_came_up() {
     let young = Case::new().with(|c| c.status = "Up 20 seconds".into());
     state(young.status(503), State::Starting, "answers 503");
     let again = Case::new().with(|c| {
-        c.status = "Up 2 seconds".into();
+        c.status = "Up 3 seconds".into();
         c.inspected = Some(Inspected {
             restarts: 3,
             ..Inspected::default()
@@ -153,29 +234,30 @@ fn an_answer_of_500_is_a_failure_unless_it_only_just_came_up() {
 
 #[test]
 fn an_answer_of_the_run_before_says_nothing_about_this_one() {
-    let case = |answered: i64| {
-        let mut case = Case::new().status(502);
-        let history = History {
-            changed: Some(NOW - 100),
-            ..History::default()
-        };
-        case.data.history.insert("c1".into(), history);
-        let traffic = case.data.traffic.values_mut().next().unwrap();
-        traffic.status = Some((502, NOW - answered));
-        case
+    let case = |asked: i64| {
+        let case = Case::new().heard(&[(100, "start", "")]);
+        case.asked(&[(asked, SiteAnswer::Site(502))])
     };
     state(case(99), State::Failing, "answers 502");
     state(case(101), State::Ok, "");
     assert_eq!(case(101).row().http, None);
+    let visitors = |ago: i64| {
+        let case = Case::new().heard(&[(100, "start", "")]);
+        case.visitors(|t| {
+            t.bad = run(3, ago + 10, ago);
+            t.status = Some((503, NOW - ago));
+        })
+    };
+    state(visitors(99), State::Failing, "answers 503");
+    state(visitors(101), State::Ok, "");
 }
 
 #[test]
 fn numbers_of_a_minute_ago_say_nothing_about_now() {
     let case = |ago: i64| {
-        let mut case = Case::new().status(200);
-        let traffic = case.data.traffic.values_mut().next().unwrap();
-        (traffic.at, traffic.requests, traffic.errors) = (NOW - ago, 3.0, Some(30.0));
-        case
+        Case::new().status(200).visitors(|traffic| {
+            (traffic.at, traffic.requests, traffic.errors) = (NOW - ago, 3.0, Some(30.0));
+        })
     };
     state(case(59), State::Warning, "30 answers of 5xx a minute");
     state(case(60), State::Ok, "");
@@ -185,10 +267,7 @@ fn numbers_of_a_minute_ago_say_nothing_about_now() {
         (None, None, None)
     );
     // Errors that are not known are none to warn of.
-    let mut unknown = case(2);
-    let traffic = unknown.data.traffic.values_mut().next().unwrap();
-    traffic.errors = None;
-    state(unknown, State::Ok, "");
+    state(case(2).visitors(|t| t.errors = None), State::Ok, "");
 }
 
 #[test]
@@ -205,7 +284,8 @@ fn what_the_host_s_clock_told_is_put_right() {
         skew_s: Some(600),
     });
     let row = case.status(503).row();
-    assert_eq!((row.since, row.state), (Some(NOW - 20), State::Starting));
+    let since = Some(Since::exactly(NOW - 20));
+    assert_eq!((row.since, row.state), (since, State::Starting));
 }
 
 #[test]
@@ -214,11 +294,11 @@ fn memory_is_named_with_its_limit() {
     state(
         Case::new().oom(60).status(502),
         State::Failing,
-        "oom ×3, memory 128M",
+        "oom ×3, memory 128M; answers 502",
     );
     // Killed and started again by the engine a moment ago.
-    let young = Case::new().with(|c| c.status = "Up 2 seconds".into());
-    let why = "oom ×3, memory 128M";
+    let young = Case::new().with(|c| c.status = "Up 3 seconds".into());
+    let why = "oom ×3, memory 128M; answers 502";
     state(young.oom(2).status(502), State::Failing, why);
     // Old kills are over.
     state(Case::new().oom(4000), State::Ok, "");
@@ -244,7 +324,7 @@ fn a_container_that_ended_says_how() {
         (
             "Exited (0) 5 minutes ago",
             false,
-            "container exited (0): ended by itself",
+            "container exited (0): ended without an error",
         ),
         (
             "Exited (127) 1 second ago",
@@ -374,4 +454,347 @@ fn ages_are_read_out_of_the_engines_words() {
     ] {
         assert_eq!(ago_in_status(status), seconds, "{status}");
     }
+}
+
+#[test]
+fn a_site_that_hangs_does_not_answer() {
+    let silent = |ago: i64| (ago, SiteAnswer::Silent(4));
+    let well = |ago: i64| (ago, SiteAnswer::Site(200));
+    let waited = |count, first, last| {
+        move |t: &mut Traffic| {
+            (t.bad, t.waited) = (run(count, first, last), run(count, first, last));
+        }
+    };
+    let asked = "does not answer within 4 s";
+    let (exactly, at_least) = (
+        |ago: i64| Some(Since::exactly(NOW - ago)),
+        |ago: i64| Some(Since::at_least(NOW - ago)),
+    );
+    for (case, state, why, since) in [
+        // Only we asked: it may have hung before.
+        (
+            Case::new().asked(&[silent(6)]),
+            State::Failing,
+            asked,
+            at_least(6),
+        ),
+        (
+            Case::new().asked(&[silent(26), silent(16), silent(6)]),
+            State::Failing,
+            asked,
+            at_least(26),
+        ),
+        (
+            Case::new().asked(&[well(36), silent(26), silent(6)]),
+            State::Failing,
+            asked,
+            exactly(26),
+        ),
+        // Visitors knew it first.
+        (
+            Case::new().asked(&[silent(6)]).visitors(waited(3, 400, 30)),
+            State::Failing,
+            "does not answer within 4 s; 3 visitors waited in vain",
+            at_least(400),
+        ),
+        (
+            Case::new()
+                .asked(&[silent(6)])
+                .visitors(|t| t.good = Some(NOW - 20)),
+            State::Failing,
+            asked,
+            exactly(6),
+        ),
+        // Nobody could ask: they alone tell.
+        (
+            Case::new().visitors(waited(2, 90, 40)),
+            State::Failing,
+            "does not answer: 2 visitors waited in vain",
+            at_least(90),
+        ),
+        (
+            Case::new()
+                .asked(&[(5, SiteAnswer::NotAsked("no way there".into()))])
+                .visitors(waited(2, 90, 40))
+                .visitors(|t| t.good = Some(NOW - 100)),
+            State::Failing,
+            "does not answer: 2 visitors waited in vain",
+            exactly(90),
+        ),
+        // One may have had no patience; one for whom the router's time was up had.
+        (
+            Case::new().visitors(waited(1, 40, 40)),
+            State::Warning,
+            "1 visitor waited in vain",
+            at_least(40),
+        ),
+        (
+            Case::new()
+                .visitors(waited(1, 80, 80))
+                .visitors(|t| t.status = Some((504, NOW - 80))),
+            State::Failing,
+            "does not answer: 1 visitor waited in vain",
+            at_least(80),
+        ),
+        // A page of it hangs, and what we ask for does not.
+        (
+            Case::new().status(200).visitors(waited(4, 300, 20)),
+            State::Warning,
+            "4 visitors waited in vain; asked, it answers",
+            at_least(300),
+        ),
+        (
+            Case::new().status(200).visitors(waited(4, 3_000, 2_000)),
+            State::Ok,
+            "",
+            at_least(10_800),
+        ),
+        // What we ask for fails, and visitors are served.
+        (
+            Case::new()
+                .asked(&[(15, SiteAnswer::Site(500)), (5, SiteAnswer::Site(500))])
+                .visitors(|t| t.good = Some(NOW - 3)),
+            State::Warning,
+            "answers 500; visitors get answers",
+            at_least(15),
+        ),
+        (
+            Case::new()
+                .asked(&[(900, SiteAnswer::Site(500)), (5, SiteAnswer::Site(500))])
+                .visitors(|t| t.good = Some(NOW - 600)),
+            State::Failing,
+            "answers 500",
+            at_least(900),
+        ),
+    ] {
+        let row = case.row();
+        // Seconds out of the engine's words are as exact as those.
+        let since = match state {
+            State::Ok => exactly(10_805),
+            _ => since,
+        };
+        assert_eq!(
+            (row.state, row.why.as_str(), row.since),
+            (state, why, since)
+        );
+    }
+}
+
+#[test]
+fn one_who_only_just_came_up_and_does_not_answer_is_starting_since_it_started() {
+    let case = Case::new().heard(&[(20, "start", "")]);
+    let row = case.asked(&[(6, SiteAnswer::Silent(4))]).row();
+    assert_eq!(
+        (row.state, row.since),
+        (State::Starting, Some(Since::exactly(NOW - 20)))
+    );
+}
+
+#[test]
+fn since_is_the_beginning_of_the_state_and_not_of_the_container() {
+    let limits = |mega: u64| Inspected {
+        limits: crate::fleet::Limits {
+            memory: Some(mega << 20),
+            ..Default::default()
+        },
+        ..Inspected::default()
+    };
+    let by_hand = || {
+        let mut case = Case::new().with(|c| c.inspected = Some(limits(256)));
+        case.memory = Some(128 << 20);
+        case
+    };
+    let exited = || {
+        Case::new().with(|c| {
+            (c.run, c.status) = (RunState::Exited, "Exited (1) 5 minutes ago".into());
+        })
+    };
+    let mut gone = Case::new();
+    gone.container = None;
+    let name = crate::record::names::site(&"x".parse().unwrap(), "blog");
+    gone.data.removed.insert(name, NOW - 50);
+    let mut full = Case::new().status(200).visitors(|t| t.errors = Some(3.0));
+    full = full.visitors(|t| t.erring = Some(Since::at_least(NOW - 9)));
+    let exactly = |ago: i64| Some(Since::exactly(NOW - ago));
+    let at_least = |ago: i64| Some(Since::at_least(NOW - ago));
+    let listening = |mut case: Case, ago: i64| {
+        case.data.listening = Some(NOW - ago);
+        case
+    };
+    let restarting = || {
+        Case::new().with(|c| {
+            (c.run, c.status) = (RunState::Restarting, "Restarting (1) 3 seconds ago".into());
+        })
+    };
+    let crashes = [(300, "die", ""), (290, "start", ""), (8, "die", "")];
+    let fail = |ago| (ago, SiteAnswer::Site(503));
+    let well = |ago| (ago, SiteAnswer::Site(200));
+    for (what, case, state, since) in [
+        (
+            "up for three hours",
+            Case::new(),
+            State::Ok,
+            exactly(10_805),
+        ),
+        // Six seconds after the first 503.
+        (
+            "first 503",
+            Case::new().asked(&[well(16), fail(6)]),
+            State::Failing,
+            exactly(6),
+        ),
+        (
+            "came back",
+            Case::new().asked(&[fail(60), well(50), well(5)]),
+            State::Ok,
+            exactly(50),
+        ),
+        // Nobody asked for an hour: it may have come back long before.
+        (
+            "seen back",
+            Case::new().asked(&[fail(3_700), well(5)]),
+            State::Ok,
+            at_least(5),
+        ),
+        (
+            "started after",
+            Case::new().heard(&[(30, "start", "")]),
+            State::Ok,
+            exactly(30),
+        ),
+        ("changed at no known time", by_hand(), State::Drift, None),
+        (
+            "changed",
+            by_hand().heard(&[(77, "update", "")]),
+            State::Drift,
+            exactly(77),
+        ),
+        ("ended", exited(), State::Failing, exactly(305)),
+        ("gone", gone, State::Failing, exactly(50)),
+        ("errors", full, State::Warning, at_least(9)),
+        (
+            "killed",
+            listening(Case::new().oom(60), 900),
+            State::Warning,
+            exactly(80),
+        ),
+        (
+            "killed before",
+            listening(Case::new().oom(60), 70),
+            State::Warning,
+            at_least(80),
+        ),
+        (
+            "crashes",
+            listening(restarting().heard(&crashes), 900),
+            State::Restarting,
+            exactly(300),
+        ),
+        (
+            "crashes unheard",
+            restarting(),
+            State::Restarting,
+            at_least(8),
+        ),
+        (
+            "unhealthy",
+            Case::new()
+                .with(|c| c.status = "Up 3 hours (unhealthy)".into())
+                .heard(&[(33, "health_status", "unhealthy")]),
+            State::Failing,
+            exactly(33),
+        ),
+        (
+            "unhealthy, nobody knows for how long",
+            Case::new().with(|c| c.status = "Up 3 hours (unhealthy)".into()),
+            State::Failing,
+            None,
+        ),
+    ] {
+        let row = case.row();
+        assert_eq!((row.state, row.since), (state, since), "{what}");
+    }
+}
+
+#[test]
+fn whoever_had_it_ended_is_named_and_an_apply_is_nobodys_hand() {
+    let stopped = |policy: &str| {
+        Case::new().with(|c| {
+            (c.run, c.status) = (RunState::Exited, "Exited (0) 5 seconds ago".into());
+            c.inspected = Some(Inspected {
+                exit_code: Some(0),
+                restart: Some(policy.into()),
+                ..Inspected::default()
+            });
+        })
+    };
+    // The engine would have started it again.
+    state(
+        stopped("always"),
+        State::Failing,
+        "container exited (0): stopped by hand",
+    );
+    state(
+        stopped("no"),
+        State::Failing,
+        "container exited (0): ended without an error",
+    );
+    let asked = stopped("no").heard(&[(5, "die", ""), (5, "stop", "")]);
+    state(
+        asked,
+        State::Failing,
+        "container exited (0): stopped by hand",
+    );
+    let cut_off = stopped("no").noted(false);
+    let why = "container exited (0): stopped by an apply that was cut off";
+    state(cut_off, State::Failing, why);
+    let under_way = |wanted: &str| {
+        let mut case = stopped("no").noted(true);
+        case.file = FILE.replace("memory: 128M", &format!("state: {wanted}"));
+        case
+    };
+    state(
+        under_way("running"),
+        State::Pending,
+        "is being applied by root",
+    );
+    state(
+        under_way("archived"),
+        State::Pending,
+        "is being archived by root",
+    );
+    let row = under_way("stopped").row();
+    assert_eq!(
+        (row.state, row.why.as_str()),
+        (State::Pending, "is being stopped by root")
+    );
+    assert_eq!(row.since, Some(Since::exactly(NOW - 9)));
+    // What goes on working while others are worked on is judged as ever.
+    state(Case::new().noted(true), State::Ok, "");
+    state(
+        Case::new().noted(true).status(502),
+        State::Failing,
+        "answers 502",
+    );
+    let mut changed = stopped("no").noted(false);
+    changed.file = FILE.replace("memory: 128M", "state: archived");
+    changed.causes = vec!["state: running → archived"];
+    let why = "the apply of root was cut off; state: running → archived";
+    state(changed, State::Pending, why);
+}
+
+#[test]
+fn what_was_applied_and_cannot_be_read_is_not_known() {
+    let why = "what was applied there cannot be read";
+    let damaged = StateRead::Damaged { why: "x".into() };
+    let mut none = Case::new().with_state(damaged.clone());
+    none.container = None;
+    state(none, State::Unknown, why);
+    // What runs is judged by itself.
+    let fine = Case::new().with_state(damaged).status(200);
+    assert_eq!(fine.judged().0, State::Ok);
+    // A host that nothing was applied on has nothing to be read.
+    let mut new = Case::new().with_state(StateRead::NoToolbox);
+    (new.container, new.causes) = (None, vec!["new site"]);
+    state(new, State::Pending, "new site");
 }

@@ -93,9 +93,11 @@ fn whole_table(model: &Model, cells: &mut Buffer, area: Rect) {
             site.account.clone(),
             site.host.clone(),
             site.state.word().to_owned(),
-            site.http.map(|h| h.value.to_string()).unwrap_or_default(),
+            site.http
+                .and_then(|h| h.value.status())
+                .map_or_else(String::new, |s| s.to_string()),
             site.since
-                .map(|s| (NOW - s).to_string())
+                .map(|s| (NOW - s.at).to_string())
                 .unwrap_or_default(),
             site.requests
                 .map(|r| r.value.to_string())

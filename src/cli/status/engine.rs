@@ -84,7 +84,7 @@ fn row(container: &ObservedContainer) -> Row {
         name: container.name.clone(),
         id: container.id.clone(),
         state: container.run,
-        verdict: foreign::judge(container, None).0,
+        verdict: foreign::judge(container, None, None).0,
         status: container.status.clone(),
         image: container.image.clone(),
         domains: look.domains,

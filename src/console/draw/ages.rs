@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use crate::text::{age, age_changes_in};
+use crate::verdict::Since;
 
 /// Turns moments into ages, and remembers when the first of them reads differently.
 #[derive(Debug)]
@@ -25,6 +26,16 @@ impl Ages {
         let seconds = (self.now - at).max(0);
         self.within(age_changes_in(seconds));
         age(seconds)
+    }
+
+    /// For how long: `14m`, or where it may be longer `≥14m`.
+    pub fn since(&self, since: Since, ascii: bool) -> String {
+        let sign = match since.exact {
+            true => "",
+            false if ascii => ">",
+            false => "≥",
+        };
+        format!("{sign}{}", self.ago(since.at))
     }
 
     /// How long ago a number was read, as coarse as it matters: what is fresh keeps still.

@@ -117,7 +117,8 @@ impl Sort {
         match self {
             Sort::Severity => {
                 // Among what is well nothing is more urgent: names keep still.
-                let newest = |r: &SiteRow| (!r.state.is_well()).then_some(Reverse(r.since));
+                let at = |r: &SiteRow| r.since.map(|since| since.at);
+                let newest = |r: &SiteRow| (!r.state.is_well()).then_some(Reverse(at(r)));
                 // What a lost host's sites were doing is not known: they stand below all that is
                 // known to be broken, and the host itself is a line of its own.
                 let severity = |r: &SiteRow| match r.stale {

@@ -41,7 +41,11 @@ impl Screen for Help {
 
     fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, _ages: &Ages) -> Spans {
         draw(model, self, buf, area);
-        Vec::new()
+        let least = if model.theme.ascii { ">" } else { "≥" };
+        let text = format!(
+            " SINCE: for how long it is so; {least}: at least. HTTP: what ostler asked got"
+        );
+        vec![(Role::Dim, text)]
     }
 
     fn go(&mut self, model: &mut Model, motion: Motion) {

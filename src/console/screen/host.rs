@@ -247,11 +247,11 @@ impl Page<'_> {
         let (all, running) = row.containers;
         let text = format!("{running} running of {all}, {} not ostler's", row.foreign);
         self.line("containers", text);
-        let sites = match row.sites {
-            (all, 0) => count(all, "site"),
-            (all, bad) => format!("{}, {bad} not well", count(all, "site")),
-        };
-        let mut spans = vec![(Role::Text, sites)];
+        let mut spans = vec![(Role::Text, count(row.sites.all, "site"))];
+        for (state, n) in row.sites.troubles() {
+            let (symbol, role) = mark(self.model, state);
+            spans.push((role, format!(", {symbol} {n} {}", state.word())));
+        }
         if let Some(requests) = row.requests {
             spans.push((Role::Text, format!(", {} requests/s", rate(requests))));
         }

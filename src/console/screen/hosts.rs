@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::host::{HostPage, expiry, retry, share_role, unmeasured};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;
-use crate::console::draw::mark::link_mark;
+use crate::console::draw::mark::{link_mark, mark};
 use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
@@ -15,7 +15,7 @@ use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
 use crate::text::{percent, rate, round_trip, size};
-use crate::verdict::{HostRow, Link};
+use crate::verdict::{HostRow, Link, State};
 
 /// The list of hosts.
 #[derive(Debug)]
@@ -196,14 +196,18 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
             Cell::new(role, format!("{symbol} {}", row.link.word()))
         }
         Col::Since => Cell::new(Role::Text, ages.ago(row.since)),
-        Col::Sites => match row.sites {
-            (0, _) => Cell::new(Role::Dim, "–"),
-            (n, 0) => Cell::new(old, n.to_string()),
-            (n, bad) => {
-                let symbol = if model.theme.ascii { "X" } else { "✖" };
-                Cell::new(Role::Warn, format!("{n} {symbol}{bad}"))
+        Col::Sites if row.sites.all == 0 => Cell::new(Role::Dim, "–"),
+        Col::Sites => {
+            let n = row.sites.all;
+            // What nobody knows of sites is told by the link.
+            match row.sites.troubles().find(|(s, _)| *s != State::Unknown) {
+                None => Cell::new(old, n.to_string()),
+                Some((state, bad)) => {
+                    let (symbol, role) = mark(model, state);
+                    Cell::new(role, format!("{n} {symbol}{bad}"))
+                }
             }
-        },
+        }
         Col::Containers => match row.containers {
             (0, _) if row.seen.is_none() => Cell::new(old, ""),
             (all, running) => Cell::new(old, format!("{running}/{all}")),

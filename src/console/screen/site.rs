@@ -61,23 +61,35 @@ impl Screen for SitePage {
     }
 
     fn opened(&self, model: &Model) -> Vec<Effect> {
-        let Some(row) = model.row(&self.key) else {
+        let row = model.row(&self.key).filter(|row| row.in_file);
+        let name = row.and_then(|row| row.name.parse().ok());
+        name.map(Effect::Probe).into_iter().collect()
+    }
+
+    /// Its last lines: all on the page is as fresh as the rest of it.
+    fn asks(&self, model: &mut Model) -> Vec<Effect> {
+        let now = model.now_ms;
+        if self.due_ms(model).is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let Some((container, host)) = read_from(model, &self.key) else {
             return Vec::new();
         };
-        let mut effects = Vec::new();
-        if let (Some(container), Ok(host)) = (&row.container, row.host.parse()) {
-            effects.push(Effect::Tail {
-                key: self.key.clone(),
-                host,
-                container: container.clone(),
-            });
+        let tail = model.tails.entry(self.key.clone()).or_default();
+        tail.ask(&container, now);
+        vec![Effect::Tail {
+            key: self.key.clone(),
+            host,
+            container,
+        }]
+    }
+
+    fn due_ms(&self, model: &Model) -> Option<i64> {
+        let (container, _) = read_from(model, &self.key)?;
+        match model.tails.get(&self.key) {
+            Some(tail) => tail.due_ms(&container),
+            None => Some(0),
         }
-        if row.in_file
-            && let Ok(name) = row.name.parse()
-        {
-            effects.push(Effect::Probe(name));
-        }
-        effects
     }
 
     fn watch(&self, model: &Model, watch: &mut Watch) {
@@ -89,6 +101,12 @@ impl Screen for SitePage {
     fn shows_journal(&self) -> bool {
         true
     }
+}
+
+/// The container whose lines a page shows, and its host, where that answers.
+fn read_from(model: &Model, key: &str) -> Option<(String, Name)> {
+    let row = model.row(key).filter(|row| !row.stale)?;
+    Some((row.container.clone()?, row.host.parse().ok()?))
 }
 
 /// The page.
@@ -103,7 +121,7 @@ fn lines(model: &Model, key: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     out.push(Vec::new());
     usage(row, ages, &mut out);
     out.push(Vec::new());
-    tail(model, row, key, room, &mut out);
+    tail(model, row, room, ages, &mut out);
     changes(model, row, ages, &mut out);
     next_step(model, row, &mut out);
     out
@@ -113,7 +131,10 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
     let (symbol, role) = mark(model, row.state);
     let since = row
         .since
-        .map(|at| format!(" for {}", ages.ago(at)))
+        .map(|since| match since.exact {
+            true => format!(" for {}", ages.ago(since.at)),
+            false => format!(" for at least {}", ages.ago(since.at)),
+        })
         .unwrap_or_default();
     let words = match row.state {
         State::Ok => "is well",
@@ -128,7 +149,7 @@ fn verdict(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec
         State::Pending => "is not yet as the file says",
         State::Starting => "is starting",
         State::Unknown => "is not known yet",
-        State::Leftover => "is not in the fleet file any more",
+        State::Leftover => "is left over",
         State::Stopped => "is stopped",
         State::Archived => "is archived: its files stay on the host",
     };
@@ -233,27 +254,33 @@ fn usage(row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {
 }
 
 /// Last lines of the container that speak of trouble; else its last lines.
-fn tail(model: &Model, row: &SiteRow, key: &str, room: usize, out: &mut Vec<Spans>) {
+fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Spans>) {
     if row.container.is_none() {
         return;
     }
-    match model.tails.get(key) {
-        None => out.push(vec![
+    let tail = model.tails.get(&row.key);
+    let why = tail.and_then(|tail| tail.why.as_ref());
+    match (tail.and_then(|tail| tail.lines.as_ref()), why) {
+        (None, why) => out.push(vec![
             (Role::Column, " Log  ".into()),
-            (Role::Dim, "reading its last lines …".into()),
+            (
+                Role::Dim,
+                why.map_or("reading its last lines …".into(), |why| {
+                    clean(why).into_owned()
+                }),
+            ),
         ]),
-        Some(Err(why)) => out.push(vec![
-            (Role::Column, " Log  ".into()),
-            (Role::Dim, clean(why).into_owned()),
-        ]),
-        Some(Ok(lines)) => {
+        (Some((at, lines)), _) => {
             let trouble: Vec<&String> = lines.iter().filter(|l| speaks_of_trouble(l)).collect();
             let (title, chosen) = if trouble.is_empty() {
                 (" Last lines", lines.iter().collect())
             } else {
                 (" Last error lines", trouble)
             };
-            out.push(vec![(Role::Column, title.into())]);
+            out.push(vec![
+                (Role::Column, title.into()),
+                (Role::Dim, ages.unless_fresh(*at)),
+            ]);
             for line in chosen.iter().rev().take(4).rev() {
                 let text = elide(without_head(line), room.saturating_sub(4)).into_owned();
                 out.push(vec![(Role::Text, format!("   {text}"))]);

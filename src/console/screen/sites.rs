@@ -18,8 +18,8 @@ use crate::console::model::{Model, Opens, Screen};
 use crate::console::settle;
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table, fit};
-use crate::text::{count, rate, size};
-use crate::verdict::{Link, Reading, SiteRow, State};
+use crate::text::{clean, count, rate, size};
+use crate::verdict::{Link, Reading, Since, SiteRow, State};
 
 /// The list of sites.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ enum Col {
     Name,
     Host,
     State,
-    /// Last HTTP status.
+    /// What came of our own question.
     Http,
     Since,
     /// Requests per second.
@@ -289,19 +289,24 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
             let (symbol, role) = mark(model, row.state);
             Cell::new(role, format!("{symbol} {}", row.state.word()))
         }
-        Col::Http => match row.http {
+        Col::Http => match &row.http {
             Some(http) => {
-                let role = match http.value {
-                    500.. => Role::Bad,
+                let role = match http.value.is_good() {
+                    Some(false) => Role::Bad,
                     _ => Role::Text,
                 };
-                Cell::new(role, http.value.to_string())
+                let status = http.value.status();
+                Cell::new(role, status.map_or("none".into(), |s| s.to_string()))
             }
             None => text(""),
         },
         Col::Since => {
-            let at = if row.stale { row.seen } else { row.since };
-            Cell::new(Role::Text, at.map_or(String::new(), |at| ages.ago(at)))
+            let since = match row.stale {
+                true => row.seen.map(Since::exactly),
+                false => row.since,
+            };
+            let text = since.map(|since| ages.since(since, model.theme.ascii));
+            Cell::new(Role::Text, text.unwrap_or_default())
         }
         Col::Requests => number(row.requests),
         Col::Errors => match row.errors {
@@ -403,13 +408,9 @@ fn detail(model: &Model, row: Option<&SiteRow>, ages: &Ages) -> Spans {
             None => parts.push("not seen yet".into()),
         }
     }
-    if let Some(http) = row.http {
-        parts.push(format!(
-            "HTTP {} by {} {}",
-            http.value,
-            http.source.word(),
-            ages.read(http.at)
-        ));
+    if let Some(http) = &row.http {
+        let words = clean(&http.value.words()).into_owned();
+        parts.push(format!("asked {}: {words}", ages.read(http.at)));
     }
     if let Some(requests) = row.requests {
         parts.push(format!(
@@ -456,9 +457,11 @@ fn probes(model: &mut Model) -> Vec<Effect> {
         })
         .filter_map(|row| {
             let container = row.container.clone().unwrap_or_default();
-            let life = match row.http {
-                None => format!("{container} {}", row.since?),
-                Some(http) if http.value >= 500 && now - http.at >= ASK_AGAIN_S => {
+            let life = match &row.http {
+                None => format!("{container} {}", row.turned?),
+                Some(http)
+                    if http.value.is_good() == Some(false) && now - http.at >= ASK_AGAIN_S =>
+                {
                     format!("{container} again {}", now.div_euclid(ASK_AGAIN_S))
                 }
                 Some(_) => return None,

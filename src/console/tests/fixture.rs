@@ -14,7 +14,7 @@ use crate::plan::{Class, Interruption, Operation, OperationId, OperationKind, Pl
 use crate::record::{
     HostRecord, HostState, Labelled, Machine, RecordedState, SiteRecord, StateRead,
 };
-use crate::verdict::{Link, Pulse, Traffic, Usage};
+use crate::verdict::{Link, Probe, Pulse, Road, Run, SiteAnswer, Traffic, Usage};
 
 pub const THREE: &str = "\
 fleet: chatons
@@ -147,15 +147,29 @@ pub fn ready(app: &mut App, host_name: &str, observed: ObservedHost) {
 }
 
 pub fn traffic(app: &mut App, host: &str, numbers: &[(&str, f64, f64, u16)]) {
+    let asked = numbers.iter().map(|(site, _, _, status)| {
+        let (answer, took) = (SiteAnswer::Site(*status), Duration::from_millis(9));
+        let probe = Probe::new(NOW - 3, answer, Road::Connection, took, None);
+        (name(site), probe)
+    });
+    let asked = HostNews::Probed(asked.collect());
+    app.send(Message::Host(name(host), asked));
     let numbers = numbers
         .iter()
         .map(|(site, requests, errors, status)| {
+            let bad = Run {
+                count: 9,
+                first: NOW - 14 * 60,
+                last: NOW - 3,
+            };
             let traffic = Traffic {
                 at: NOW - 3,
                 requests: *requests,
                 errors: Some(*errors),
                 connections: 4,
                 status: Some((*status, NOW - 3)),
+                good: Some(NOW - 14 * 60 - 20),
+                bad: (*status >= 500).then_some(bad),
                 ..Traffic::default()
             };
             (name(site), traffic)

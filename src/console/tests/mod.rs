@@ -2,6 +2,7 @@
 
 mod ages;
 pub mod fixture;
+mod fresh;
 mod journal;
 mod keys;
 mod logs;

@@ -7,7 +7,7 @@ use crate::fleet::Name;
 use crate::record::Machine;
 use crate::verdict::host::{alert, host_line};
 use crate::verdict::tally::tally;
-use crate::verdict::{HostData, Link, SiteRow, State};
+use crate::verdict::{HostData, Link, Since, SiteRow, State};
 
 const NOW: i64 = 1_795_230_000;
 
@@ -29,7 +29,7 @@ fn site(host: &str, name: &str, state: State, link: Link) -> SiteRow {
         is_host: false,
         in_file: true,
         state,
-        since: Some(NOW - 60),
+        since: Some(Since::exactly(NOW - 60)),
         stale: !matches!(link, Link::Ready | Link::Degraded),
         ..host_line(&host, &data(link))
     }
@@ -94,7 +94,7 @@ fn a_lost_host_is_one_line_that_says_what_since_when_and_why() {
     let row = &rows[0];
     assert!(row.is_host && !row.stale);
     assert_eq!((row.name.as_str(), row.host.as_str()), ("web3", "web3"));
-    assert_eq!(row.since, Some(NOW - 720));
+    assert_eq!(row.since, Some(Since::at_least(NOW - 720)));
     assert_eq!(row.why, "no route to host␛[2J; 40 sites not known");
     assert!(alert(&host, &data(Link::Ready), &rows, NOW).is_none());
     assert!(alert(&host, &data(Link::Connecting), &rows, NOW).is_none());
@@ -102,7 +102,10 @@ fn a_lost_host_is_one_line_that_says_what_since_when_and_why() {
     assert_eq!(slow.state, State::Degraded);
     // One that answers and was not read for twelve minutes, or could not be, is in trouble too.
     let old = alert(&host, &data(Link::Ready), &rows, NOW + 20).unwrap();
-    assert_eq!((old.state, old.since), (State::Degraded, Some(NOW - 700)));
+    assert_eq!(
+        (old.state, old.since),
+        (State::Degraded, Some(Since::exactly(NOW - 700)))
+    );
     assert!(old.why.ends_with("not read for long; 42 sites not known"));
     let unread = HostData {
         unread_since: Some(NOW - 4),
@@ -110,7 +113,7 @@ fn a_lost_host_is_one_line_that_says_what_since_when_and_why() {
         ..data(Link::Degraded)
     };
     let unread = alert(&host, &unread, &rows, NOW).unwrap();
-    assert_eq!(unread.since, Some(NOW - 4));
+    assert_eq!(unread.since, Some(Since::exactly(NOW - 4)));
     assert!(unread.why.contains("cannot be read") && unread.why.contains("42 sites not known"));
     // No site can have the key.
     assert!(rows[1..].iter().all(|r| r.key != row.key));

@@ -66,7 +66,10 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Tail(key, lines) => {
-            model.tails.insert(key, lines);
+            let now = model.now_ms;
+            if let Some(tail) = model.tails.get_mut(&key) {
+                tail.came(lines, now);
+            }
             Vec::new()
         }
         Message::Log(id, news) => {

@@ -36,6 +36,7 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
             data.observed = Some(observed);
             data.drift = seen.drift;
             data.observed_at = Some(now);
+            data.listening.get_or_insert(now);
             data.unread_since = None;
             forget_gone(data);
             model.plan_old = true;
@@ -61,6 +62,9 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
         }
         HostNews::Event(event) => {
             note_event(data, &event);
+            for tail in model.tails.values_mut() {
+                tail.touch(&event.container);
+            }
             model.events.push_front((name.to_string(), event));
             model.events.truncate(EVENTS_KEPT);
         }
@@ -92,13 +96,9 @@ fn forget_gone(data: &mut HostData) {
 
 fn note_event(data: &mut HostData, event: &ContainerEvent) {
     let history = data.history.entry(event.container.clone()).or_default();
-    match event.action.as_str() {
-        "oom" => {
-            history.ooms += 1;
-            history.last_oom = event.at;
-        }
-        "start" | "die" | "pause" | "unpause" => history.changed = Some(event.at),
-        _ => {}
+    history.take(event.at, &event.action, &event.detail);
+    if event.action == "destroy" && event.site.is_some() {
+        data.removed.insert(event.name.clone(), event.at);
     }
 }
 

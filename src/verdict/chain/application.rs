@@ -1,7 +1,7 @@
-//! The application: what its answers and its end say of it.
+//! The application: what visitors got of it, and what its end says.
 
 use super::link::{ChainLink, Way};
-use crate::text::rate;
+use crate::text::{count, rate};
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {
@@ -11,15 +11,20 @@ pub(super) fn link(way: &Way) -> ChainLink {
         let what = format!("killed for memory {}×, the last time", row.oom);
         return of(State::Warning, what).since(row.last_oom);
     }
+    if let Some(run) = &row.waited {
+        let visitors = count(run.count as usize, "visitor");
+        let what = format!("{visitors} waited in vain, the last");
+        return of(State::Failing, what).since(run.last);
+    }
     let Some(errors) = row.errors else {
-        return of(State::Unknown, "not known".into());
+        return of(State::Unknown, "what visitors got is not known".into());
     };
     let link = match errors.value > 0.0 {
         true => {
             let what = format!("{} answers of 5xx a minute", rate(errors.value));
             of(State::Warning, what)
         }
-        false => of(State::Ok, "no answer of 5xx".into()),
+        false => of(State::Ok, "no visitor got a 5xx in the last minute".into()),
     };
     link.read(errors.at)
 }

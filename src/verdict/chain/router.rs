@@ -1,8 +1,9 @@
-//! The router: how it answers for the site.
+//! The router: what came of asking the site through it.
 
 use super::link::{ChainLink, Way};
 use crate::fleet::SiteState;
-use crate::text::{clean, rate};
+use crate::text::clean;
+use crate::verdict::life::Life;
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {
@@ -11,23 +12,19 @@ pub(super) fn link(way: &Way) -> ChainLink {
     if row.foreign {
         return of(State::Unknown, "not ostler's".into());
     }
-    if let Some(http) = row.http {
-        let state = match http.value {
-            500.. => State::Failing,
-            _ => State::Ok,
-        };
-        let what = format!("answers {} ({})", http.value, http.source.word());
-        return of(state, what).read(http.at);
-    }
-    if let Some(requests) = row.requests {
-        let what = format!("routed, {} requests/s", rate(requests.value));
-        return of(State::Ok, what).read(requests.at);
-    }
-    if row.wanted == Some(SiteState::Archived) {
+    if row.wanted == Some(SiteState::Archived) && row.life == Life::Archived {
         return of(State::Unknown, "no route: archived".into());
     }
+    if let Some(http) = &row.http {
+        let state = match http.value.is_good() {
+            Some(true) => State::Ok,
+            _ => State::Failing,
+        };
+        return of(state, clean(&http.value.words()).into_owned()).read(http.at);
+    }
     match way.probe {
-        Some(probe) => of(State::Warning, clean(&probe.answer.words()).into_owned()).read(probe.at),
-        None => of(State::Unknown, "not known".into()),
+        // Of another run of its container, or it could not be asked.
+        Some(probe) => of(State::Unknown, clean(&probe.answer.words()).into_owned()).read(probe.at),
+        None => of(State::Unknown, "not asked".into()),
     }
 }

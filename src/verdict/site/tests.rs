@@ -113,7 +113,7 @@ fn a_site_as_applied_is_ok_since_its_container_started() {
     let container = container("blog", RunState::Running);
     let rows = rows(vec![container], vec![record("blog", wanted)]);
     assert_eq!(told(&rows[1]), ("blog", State::Ok, Life::Running, true, ""));
-    assert_eq!(rows[1].since, Some(NOW - 60));
+    assert_eq!(rows[1].since, Some(Since::exactly(NOW - 60)));
     assert_eq!(rows[1].memory_limit, Some(64 << 20));
 }
 
@@ -161,9 +161,48 @@ fn what_is_recorded_and_not_in_the_file_is_left_over_and_a_copy_is_nobodys() {
     let rows = rows(vec![copy], vec![left]);
     assert_eq!(rows.len(), 3, "{rows:?}");
     assert_eq!(rows[1].life, Life::Missing);
-    let why = "not in the file any more; stopped, its data kept";
+    // A proxy: it never had a container.
+    let why = "not in the file any more; its route is gone";
     assert_eq!(
         told(&rows[2]),
         ("old", State::Leftover, Life::Leftover, true, why)
     );
+}
+
+#[test]
+fn what_is_left_of_a_site_is_told_as_it_is() {
+    let left = |site: &str| {
+        let mut record = record(site, serde_json::json!("leftover"));
+        let spec = crate::record::spec::ContainerSpec::default();
+        record.spec = Some(spec);
+        record
+    };
+    let ended = container("old", RunState::Exited);
+    for (containers, record, why) in [
+        (
+            vec![ended.clone()],
+            left("old"),
+            "not in the file any more; stopped, its data kept",
+        ),
+        (
+            Vec::new(),
+            left("old"),
+            "not in the file any more; its container is gone, its data kept",
+        ),
+        (
+            vec![container("old", RunState::Running)],
+            left("old"),
+            "not in the file any more, and still running here",
+        ),
+        // The file has it on another host.
+        (
+            vec![container("shop", RunState::Exited)],
+            left("shop"),
+            "on away in the file; stopped, its data kept",
+        ),
+    ] {
+        let rows = rows(containers, vec![record]);
+        let found = rows.iter().find(|row| row.state == State::Leftover);
+        assert_eq!(found.map(|row| row.why.as_str()), Some(why));
+    }
 }

@@ -2,6 +2,8 @@
 
 #[path = "router/backend.rs"]
 mod backend;
+#[path = "router/limits.rs"]
+mod limits;
 #[path = "common/load.rs"]
 mod load;
 #[path = "router/names.rs"]

@@ -161,6 +161,7 @@ mod tests {
                 domains: vec![],
                 target: RouteTarget::Stopped,
                 connections: 1,
+                timeout_s: 60,
                 redirects: Default::default(),
             },
         };

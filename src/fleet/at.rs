@@ -138,6 +138,15 @@ impl<'n, 'r> At<'n, 'r> {
         self.parsed(|text| value::parse_number(text, least, most))
     }
 
+    /// A time, no longer than its row says.
+    pub fn seconds(&mut self) -> Option<u32> {
+        let most = match self.kind {
+            Kind::Seconds(most) => most,
+            _ => value::DAY,
+        };
+        self.parsed(|text| value::parse_seconds(text, most))
+    }
+
     /// A limit that is a whole number in the range of its row.
     pub fn count_limit(&mut self) -> Option<Option<u32>> {
         let (least, most) = self.range();

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::model::Site;
-use super::name::Domain;
+use super::model::{ProxyTarget, Site};
+use super::name::{Domain, Name};
 
 /// A site, key by key. What is missing or wrong was said as an error, so that no fleet comes of it.
 pub(super) struct Draft {
@@ -20,6 +20,13 @@ pub(super) struct Claims {
     pub title: String,
     pub domains: Vec<(Domain, Range<usize>)>,
     pub redirects: Vec<(Domain, Range<usize>)>,
+    /// Where its redirects lead, each with the place of the URL.
+    pub leads: Vec<(Domain, String, Range<usize>)>,
+    /// Its host, once that was read, and whether it has routes.
+    pub host: Option<Name>,
+    pub routed: bool,
+    /// Where a `proxy` leads.
+    pub to: Option<(ProxyTarget, Range<usize>)>,
     /// Where `redirect_www` is said, if it is; its domains follow from `domains`.
     pub redirect_www: Option<Range<usize>>,
 }

@@ -63,8 +63,8 @@ pub enum Kind {
     Count(u32, u32),
     /// A whole number in this range, or `none`.
     CountLimit(u32, u32),
-    /// Seconds: `60`, `60s` or `2m`.
-    Seconds,
+    /// Seconds, so many at most: `60`, `60s`, `2m` or `2h`.
+    Seconds(u32),
     /// `true` or `false`.
     Flag,
     /// One of these words.

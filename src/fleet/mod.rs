@@ -15,6 +15,7 @@ mod load;
 pub mod model;
 mod name;
 mod near;
+pub mod php_ini;
 mod row;
 mod schema;
 mod select;

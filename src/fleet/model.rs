@@ -166,6 +166,10 @@ pub struct Site {
     pub limits: Limits,
     /// Connections it may hold open at the router before further ones get 503. Default 200.
     pub connections: u32,
+    /// Seconds it may be silent before a request to it is given up. Default 60.
+    pub timeout_s: u32,
+    /// Hand out the source of programs as text.
+    pub serve_source: bool,
     /// Environment: for what may be seen.
     pub env: BTreeMap<String, String>,
     /// Secrets by file name under `/run/secrets`.
@@ -183,6 +187,8 @@ pub struct Site {
 impl Site {
     /// Open connections of a site that says nothing else.
     pub const CONNECTIONS: u32 = 200;
+    /// Seconds that a site may be silent that says nothing else.
+    pub const TIMEOUT_S: u32 = 60;
 
     /// A site of which nothing is said yet: no name, no host, no domains.
     pub(crate) fn unsaid() -> Self {
@@ -194,6 +200,8 @@ impl Site {
             domains: Vec::new(),
             limits: Limits::default(),
             connections: Site::CONNECTIONS,
+            timeout_s: Site::TIMEOUT_S,
+            serve_source: false,
             env: BTreeMap::new(),
             secrets: BTreeMap::new(),
             health: Health::default(),

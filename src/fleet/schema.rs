@@ -90,10 +90,10 @@ fn kind(kind: &Kind) -> Value {
         Kind::Cpus => number_or_none(json!({ "type": "number", "minimum": 0.01 })),
         Kind::Count(least, most) => count(*least, *most),
         Kind::CountLimit(least, most) => number_or_none(count(*least, *most)),
-        Kind::Seconds => json!({
+        Kind::Seconds(most) => json!({
             "anyOf": [
-                { "type": "integer", "minimum": 1, "maximum": 3600 },
-                { "type": "string", "pattern": "^[0-9]+[sm]?$" },
+                { "type": "integer", "minimum": 1, "maximum": most },
+                { "type": "string", "pattern": "^[0-9]+[smh]?$" },
             ]
         }),
         Kind::Flag => json!({ "type": "boolean" }),

@@ -116,19 +116,38 @@ pub fn parse_number(text: &str, least: u32, most: u32) -> Result<u32, Invalid> {
     }
 }
 
-/// Seconds from `60`, `60s` or `2m`; 1 second to 1 hour.
-pub fn parse_seconds(text: &str) -> Result<u32, Invalid> {
-    let (digits, factor) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
+/// Longest time of a key that has no shorter one, in seconds.
+pub const DAY: u32 = 24 * 3600;
+
+/// Seconds from `60`, `60s`, `2m` or `2h`; 1 second to `most` of them, whole hours.
+pub fn parse_seconds(text: &str, most: u32) -> Result<u32, Invalid> {
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b'h') => (&text[..text.len() - 1], 3600),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b's') => (&text[..text.len() - 1], 1),
+        _ => (text, 1),
     };
     let number = digits
         .bytes()
         .all(|b| b.is_ascii_digit())
         .then(|| digits.parse::<u32>().ok());
     match number.flatten().and_then(|n| n.checked_mul(factor)) {
-        Some(seconds @ 1..=3600) => Ok(seconds),
-        _ => invalid("a time is written like 60, 60s or 2m, from 1 second to 1 hour"),
+        Some(seconds) if (1..=most).contains(&seconds) => Ok(seconds),
+        _ => {
+            let (hours, s) = (most / 3600, if most == 3600 { "" } else { "s" });
+            invalid(format!(
+                "a time is written like 60, 60s or 2m, from 1 second to {hours} hour{s}"
+            ))
+        }
+    }
+}
+
+/// Seconds in the largest unit that leaves no fraction: `2m`.
+pub fn format_seconds(seconds: u32) -> String {
+    match seconds {
+        1.. if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        1.. if seconds.is_multiple_of(60) && seconds > 60 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
     }
 }
 
@@ -287,11 +306,12 @@ pub fn parse_redirect(text: &str) -> Result<String, Invalid> {
     }
 }
 
-/// The domain a redirect leads to.
-pub fn redirect_host(url: &str) -> Option<Domain> {
+/// The domain a redirect leads to, and the port where it names one.
+pub fn redirect_host(url: &str) -> Option<(Domain, Option<u16>)> {
     let rest = url.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;
-    host_and_port(authority).ok()?.0.parse().ok()
+    let (host, port) = host_and_port(authority).ok()?;
+    Some((host.parse().ok()?, port))
 }
 
 /// `host`, `host:port`, `[v6]:port`, checked.

@@ -72,8 +72,8 @@ pub async fn scan(
         ..by_name.clone()
     });
     let networks: Vec<ObservedNetwork> = networks?.into_iter().map(convert::network).collect();
-    let config =
-        sites_subnet(&networks, &fleet.name).map(|subnet| RouterConfig::new(host.ports, subnet));
+    let config = sites_subnet(&networks, &fleet.name)
+        .map(|sites| RouterConfig::of(&fleet.name, host, sites));
     let state = match &toolbox {
         None => StateRead::NoToolbox,
         // Nobody else has this name: what was read early was read from this one.

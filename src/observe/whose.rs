@@ -136,6 +136,7 @@ mod tests {
                 port: 80,
             },
             connections: 0,
+            timeout_s: 0,
         };
         HostState {
             router: RouterRecord {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::container::{self, is_active};
 use super::index::Index;
 use super::route;
+use crate::fleet::value::format_seconds;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::observe::model::ObservedHost;
 use crate::record::route::RouteTarget;
@@ -123,6 +124,7 @@ fn kept(state: &HostState, list: &mut List) {
         list.say(site, "redirects", redirects.join(", "));
         list.say(site, "route", shown(&entry.target));
         list.say(site, "connections", entry.connections);
+        list.say(site, "timeout", format_seconds(entry.timeout_s));
     }
     for (name, record) in &state.sites {
         let site = name.as_str();
@@ -208,8 +210,10 @@ fn leads<'a>(
         return Vec::new();
     }
     let index = Index::of(host, &fleet.name);
+    let ports = fleet.hosts.get(name).map(|host| host.ports);
+    let ports = ports.unwrap_or_default();
     sites
-        .map(|(site, to)| (site, route::proxy_target(to, &index)))
+        .map(|(site, to)| (site, route::proxy_target(to, ports, &index)))
         .collect()
 }
 

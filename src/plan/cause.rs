@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{Limits, SiteState};
+use crate::fleet::{Limits, SiteState, value};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::{Bind, ContainerSpec};
@@ -274,6 +274,10 @@ pub(crate) fn of_route(was: Option<&RouteEntry>, now: &RouteEntry) -> Vec<String
             "connections: {} → {}",
             was.connections, now.connections
         ));
+    }
+    if was.timeout_s != now.timeout_s {
+        let [was, now] = [was, now].map(|entry| value::format_seconds(entry.timeout_s));
+        causes.push(format!("timeout: {was} → {now}"));
     }
     let moved = match (&was.target, &now.target) {
         (RouteTarget::Address { ip: a, port: p }, RouteTarget::Address { ip: b, port: q }) => {

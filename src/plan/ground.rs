@@ -129,7 +129,7 @@ pub(crate) fn router_hashes(
     layout: &Layout,
     sites: Subnet,
 ) -> (String, String) {
-    let config = RouterConfig::new(host.ports, sites).hash();
+    let config = RouterConfig::of(fleet, host, sites).hash();
     let container = router::spec(fleet, host, layout, &config).hash();
     (config, container)
 }

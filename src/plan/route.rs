@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use super::index::Index;
-use crate::fleet::{Domain, Fleet, Name, ProxyTarget, RedirectWww, Site};
+use crate::fleet::{Domain, Fleet, Name, Ports, ProxyTarget, RedirectWww, Site};
 use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Every domain of the fleet, with the site that claims it.
@@ -44,6 +44,7 @@ pub(crate) fn entry(claims: &Claims, site: &Site, target: RouteTarget) -> RouteE
         domains,
         target,
         connections: site.connections,
+        timeout_s: site.timeout_s,
         redirects,
     }
 }
@@ -85,8 +86,13 @@ fn redirect_www(
     (served, redirects)
 }
 
-/// Where a `proxy` leads; says what is wrong when that cannot be told.
-pub(crate) fn proxy_target(to: &ProxyTarget, index: &Index) -> Result<RouteTarget, String> {
+/// Where a `proxy` leads; says what is wrong when that cannot be told, or when it leads back to the
+/// router, which listens on `ports`.
+pub(crate) fn proxy_target(
+    to: &ProxyTarget,
+    ports: Ports,
+    index: &Index,
+) -> Result<RouteTarget, String> {
     match to {
         ProxyTarget::Http { host, port } => Ok(match host.parse::<Ipv4Addr>() {
             Ok(ip) => RouteTarget::Address { ip, port: *port },
@@ -106,6 +112,11 @@ pub(crate) fn proxy_target(to: &ProxyTarget, index: &Index) -> Result<RouteTarge
             let ip = container
                 .reached_at()
                 .map_err(|why| format!("the container {name} {why}"))?;
+            if ip.is_loopback() && [ports.http, ports.https].contains(port) {
+                return Err(format!(
+                    "{name}:{port} is the port of the host's own router, which would ask itself"
+                ));
+            }
             Ok(RouteTarget::Address { ip, port: *port })
         }
     }

@@ -3,6 +3,7 @@
 
 mod drift;
 mod examples;
+mod former;
 mod interpret;
 mod make;
 mod properties;

@@ -21,7 +21,7 @@ pub fn run_on_host(fleet: &Name) -> String {
 /// <root>/sites/<site>/          root 0711
 ///                     www/      uid  0755   what the site serves and may write
 ///                     logs/     uid  0750
-///                     private/  root 0711   conf-<hash>/ root 0755, secrets/ uid 0700
+///                     private/  root 0711   conf-<hash>/ root 0755; secrets/, uploads/ uid 0700
 /// <root>/router/                haproxy.cfg, maps, pages, certificate list
 /// <root>/certs/                 root 0700
 /// <root>/state/                 root 0700   read whole, in one GET; applying-<run>.json while
@@ -93,6 +93,11 @@ impl Layout {
     /// Secrets, seen by the site as `/run/secrets`.
     pub fn secrets(&self, site: &Name) -> String {
         format!("{}/secrets", self.private(site))
+    }
+
+    /// Bodies of requests until the site has dealt with them.
+    pub fn uploads(&self, site: &Name) -> String {
+        format!("{}/uploads", self.private(site))
     }
 
     /// The router's files.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Domain, Name, Ports, Subnet};
+use crate::fleet::{Domain, Host, Name, Ports, Site, Subnet};
 
 /// All that one site asks of the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,21 @@ pub struct RouteEntry {
     pub target: RouteTarget,
     /// Connections it may hold before further ones get 503.
     pub connections: u32,
+    /// Seconds it may be silent before a request to it is given up. Younger than the records of sites:
+    /// where it is the usual time it is not written.
+    #[serde(default = "usual_timeout", skip_serializing_if = "is_usual_timeout")]
+    pub timeout_s: u32,
     /// Domain → URL it redirects to, `redirect_www` included. A URL without a path (`https://x`)
     /// keeps path and query of the request.
     pub redirects: BTreeMap<Domain, String>,
+}
+
+fn usual_timeout() -> u32 {
+    Site::TIMEOUT_S
+}
+
+fn is_usual_timeout(seconds: &u32) -> bool {
+    *seconds == Site::TIMEOUT_S
 }
 
 /// Where a route leads.
@@ -49,13 +61,16 @@ pub struct RouterConfig {
     pub ports: Ports,
     /// Where the sites' containers have their addresses.
     pub sites: Subnet,
+    /// By which it knows a request that it sent out itself: the same for no other router.
+    #[serde(default)]
+    pub mark: String,
     /// Version of the configuration's text; raised when the template changes.
     pub template: u32,
 }
 
 /// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
 /// changes, so that routers of an older version are replaced.
-pub const TEMPLATE: u32 = 2;
+pub const TEMPLATE: u32 = 3;
 
 /// Files that the router may have open. Set on its container: what the engine gives otherwise is
 /// anything from 1,024 to a billion. Few engines may not give this much.
@@ -73,6 +88,15 @@ pub const NET_SHARE: u32 = CONNECTIONS / 2;
 /// What a source may hold that is a site's container, which asks other sites here and rarely at that.
 pub const SITE_SHARE: u32 = 200;
 
+/// Bytes of a request's head, its URL and all of its headers, that are taken; and how many headers.
+pub const HEAD: u32 = 24 << 10;
+pub const HEAD_FIELDS: u32 = 100;
+/// Bytes that the router reads of a head before it gives up. What lies between is answered with 431.
+pub const BUFFER: u32 = 32 << 10;
+/// What a recipe's server has to take: the router adds a few headers of its own.
+pub const SERVER_HEAD: u32 = BUFFER;
+pub const SERVER_FIELDS: u32 = 2 * HEAD_FIELDS;
+
 /// Capabilities the router's container gets back: ports below 1024, becoming its own user, and
 /// signals from its master process, which stays root, to its workers, which do not.
 pub const CAPABILITIES: [&str; 4] = ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
@@ -83,7 +107,17 @@ impl RouterConfig {
         RouterConfig {
             ports,
             sites,
+            mark: String::new(),
             template: TEMPLATE,
+        }
+    }
+
+    /// Of a host's router, with its mark.
+    pub fn of(fleet: &Name, host: &Host, sites: Subnet) -> RouterConfig {
+        let name = format!("{fleet}/{}", host.name);
+        RouterConfig {
+            mark: super::spec::short_hash(name.as_bytes()),
+            ..RouterConfig::new(host.ports, sites)
         }
     }
 

@@ -378,7 +378,12 @@ impl World {
                     Answer::Silence => Routed {
                         status: 504,
                         mark: "no-answer",
-                        after: Duration::from_secs(60),
+                        after: Duration::from_secs(
+                            route
+                                .get(5)
+                                .and_then(|seconds| seconds.parse().ok())
+                                .unwrap_or(60),
+                        ),
                     },
                     Answer::Status(status, after) => Routed {
                         status,

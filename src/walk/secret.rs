@@ -103,6 +103,8 @@ mod tests {
             domains: vec![],
             limits: Limits::default(),
             connections: 200,
+            timeout_s: 60,
+            serve_source: false,
             env: BTreeMap::new(),
             secrets: BTreeMap::from([("DB".to_owned(), spec)]),
             health: Health::default(),

@@ -98,7 +98,10 @@ impl Stage {
                 layout: Layout::new(&root),
             },
             client,
-            config: RouterConfig::new(ports, Subnet::FIRST),
+            config: RouterConfig {
+                mark: "0123456789abcdef".into(),
+                ..RouterConfig::new(ports, Subnet::FIRST)
+            },
             front: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.http)),
             unique,
             dns: dns.map(|at| vec![at.to_string()]),
@@ -326,6 +329,7 @@ pub fn site(name: &str, domains: &[&str], to: SocketAddr) -> RouteEntry {
             port: to.port(),
         },
         connections: 200,
+        timeout_s: 60,
         redirects: Default::default(),
     }
 }

@@ -55,6 +55,7 @@ pub async fn create(work: &HostWork, site: &Name, uid: u32, placeholder: bool) -
                 Entry::folder(&format!("{name}/logs"), 0o750, uid),
                 Entry::folder(&format!("{name}/private"), 0o711, 0),
                 Entry::folder(&format!("{name}/private/secrets"), 0o700, uid),
+                Entry::folder(&format!("{name}/private/uploads"), 0o700, uid),
             ];
             entries.extend(www_entries(&format!("{name}/www"), site, uid, placeholder));
             work.toolbox.put(&layout.sites(), &entries).await?;
@@ -66,15 +67,11 @@ pub async fn create(work: &HostWork, site: &Name, uid: u32, placeholder: bool) -
     }
     // Parents belong to root, so that nobody can put a link in the place of one of these.
     let owner = format!("{uid}:{uid}");
-    let (folder, logs, private, secrets) = (
-        layout.site(site),
-        layout.logs(site),
-        layout.private(site),
-        layout.secrets(site),
-    );
+    let (folder, logs, private) = (layout.site(site), layout.logs(site), layout.private(site));
+    let (secrets, uploads) = (layout.secrets(site), layout.uploads(site));
     let args = [
         "711", "0:0", &folder, "750", &owner, &logs, "711", "0:0", &private, "700", &owner,
-        &secrets,
+        &secrets, "700", &owner, &uploads,
     ];
     work.toolbox.run(&TREE, &args, None).await?;
     Ok(note)

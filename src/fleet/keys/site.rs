@@ -125,6 +125,14 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     read |d, at| put(&mut d.site.connections, at.count());
     write |site| (site.connections != Site::CONNECTIONS).then(|| site.connections.into());
 
+    "timeout" => {
+        kind: Kind::Seconds(value::DAY), shared: true, default: "60s", example: "2h",
+        synonyms: &["timeouts", "proxy_read_timeout", "read_timeout", "server_timeout", "request_timeout"],
+        doc: "How long it may be silent before a request is given up with 504, up to 24h: for exports, long polls, server-sent events. What goes on sending is not cut.",
+    }
+    read |d, at| put(&mut d.site.timeout_s, at.seconds());
+    write |site| (site.timeout_s != Site::TIMEOUT_S).then(|| value::format_seconds(site.timeout_s).into());
+
     "env" => {
         kind: Kind::Texts, recipes: OWN, shared: true, example: "{ APP_MODE: production }",
         synonyms: &["environment", "envs", "vars"],
@@ -159,6 +167,14 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         }
     };
     write |site| own!(site, Php.ini => texts(ini));
+
+    "serve_source" => {
+        kind: Kind::Flag, recipes: &["static", "php"], shared: true, default: "false", example: "true",
+        synonyms: &["show_source"],
+        doc: "Hands out files of PHP that nothing here runs (`.php` of a static site, `.phtml`, `.phar`, `.inc`, `.php.bak`, …) as text: their source. Otherwise they are answered with 403.",
+    }
+    read |d, at| put(&mut d.site.serve_source, at.flag());
+    write |site| site.serve_source.then(|| true.into());
 
     "to" => {
         recipes: &["proxy"], required: true, example: "old-shop:8080",
@@ -248,10 +264,10 @@ const HEALTH_ROWS: &[Row<Draft, Site>] = &rows! {
     write |site| (site.health.path != Health::default().path).then(|| site.health.path.as_str().into());
 
     "timeout" => {
-        kind: Kind::Seconds, default: "60", example: "90s",
+        kind: Kind::Seconds(3600), default: "60", example: "90s",
         doc: "Seconds until a site that never answered counts as failed.",
     }
-    read |d, at| put(&mut d.site.health.timeout_s, at.parsed(value::parse_seconds));
+    read |d, at| put(&mut d.site.health.timeout_s, at.seconds());
     write |site| (site.health.timeout_s != Health::default().timeout_s).then(|| site.health.timeout_s.into());
 
     "command" => {
@@ -338,12 +354,8 @@ fn redirects(draft: &mut Draft, at: &mut At<'_, '_>) {
         let claim = (from.clone(), entry.key.span.clone());
         draft.claims.redirects.push(claim);
         let Some(to) = to else { continue };
-        if value::redirect_host(&to).as_ref() == Some(&from) {
-            target
-                .error(format!("`{from}` is redirected to itself"))
-                .help("HTTP is redirected to HTTPS elsewhere; a redirect leads to another domain");
-            continue;
-        }
+        let lead = (from.clone(), to.clone(), target.node.span.clone());
+        draft.claims.leads.push(lead);
         draft.site.redirects.insert(from, to);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::Places;
+use super::{Places, lead};
 use crate::fleet::finding::Report;
 use crate::fleet::model::{Host, Recipe, Site, SiteState};
 use crate::fleet::name::{Domain, Name};
@@ -19,6 +19,7 @@ pub(super) fn across(
 ) {
     engines(hosts, places, report);
     domains(places, report);
+    lead::across(hosts, places, report);
     rooms(hosts, sites, places, report);
 }
 

@@ -17,6 +17,7 @@ use super::tree::{self, Node};
 
 mod check;
 mod host;
+mod lead;
 mod site;
 
 /// A fleet file that can be used.

@@ -1,5 +1,6 @@
 //! One site of the file, with `defaults` merged in.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::title;
@@ -9,9 +10,10 @@ use crate::fleet::fields::Fields;
 use crate::fleet::finding::Report;
 use crate::fleet::key::Key;
 use crate::fleet::keys;
-use crate::fleet::model::{Recipe, Site};
+use crate::fleet::model::{Recipe, Site, SiteState};
 use crate::fleet::name::Name;
 use crate::fleet::tree::Node;
+use crate::fleet::{php_ini, value};
 
 /// What is said for all sites, and the names that sites may refer to.
 pub(super) struct Common<'n> {
@@ -19,6 +21,8 @@ pub(super) struct Common<'n> {
     /// What came of them.
     said: Draft,
     known: Known<'n>,
+    /// Whether it was said already what of them does not fit together.
+    doubtful: Cell<bool>,
 }
 
 impl<'n> Common<'n> {
@@ -37,6 +41,7 @@ impl<'n> Common<'n> {
             defaults,
             said,
             known,
+            doubtful: Cell::new(false),
         }
     }
 
@@ -83,6 +88,11 @@ pub(super) fn site(
     let place = |key: &str| fields.get(key).map_or(at.clone(), |node| node.span.clone());
     let (mut site, mut claims) = (draft.site, draft.claims);
     claims.redirect_www = site.redirect_www.map(|_| place("redirect_www"));
+    claims.host = Some(site.host.clone());
+    claims.routed = site.state != SiteState::Archived;
+    if let (Recipe::Proxy { to }, Some(node)) = (&site.recipe, fields.get("to")) {
+        claims.to = Some((to.clone(), node.span.clone()));
+    }
     if fields.get("account").is_none()
         && site.account.is_none()
         && !common.known.accounts.is_empty()
@@ -101,7 +111,66 @@ pub(super) fn site(
             .warning(place("memory"), "little memory for Apache with PHP")
             .label("64M is the least that serves a page or two at a time");
     }
+    php(&site, &fields, at, common, report);
     (Some(site), claims)
+}
+
+/// Says what of php.ini does not fit the rest. What comes from `defaults` alone is said once.
+fn php(
+    site: &Site,
+    fields: &Fields<'_>,
+    at: Range<usize>,
+    common: &Common<'_>,
+    report: &mut Report,
+) {
+    let Recipe::Php { ini, .. } = &site.recipe else {
+        return;
+    };
+    let own = ["ini", "timeout"].iter().find_map(|key| fields.get(key));
+    let (span, again) = match (own, &common.defaults) {
+        (Some(node), _) => (node.span.clone(), false),
+        (None, Some(defaults)) => {
+            let node = ["ini", "timeout"].iter().find_map(|key| defaults.get(key));
+            (
+                node.map_or(at, |node| node.span.clone()),
+                common.doubtful.replace(true),
+            )
+        }
+        (None, None) => (at, false),
+    };
+    if again {
+        return;
+    }
+    let timeout = value::format_seconds(site.timeout_s);
+    let run = match php_ini::run_time(ini) {
+        Some(seconds) if seconds <= site.timeout_s => None,
+        Some(seconds) => Some(value::format_seconds(seconds)),
+        None => Some("without an end".into()),
+    };
+    if let Some(run) = run {
+        let whose = match ini.contains_key("max_execution_time") {
+            true => "`max_execution_time`",
+            false => "PHP's own `max_execution_time`",
+        };
+        report
+            .warning(
+                span.clone(),
+                format!("{whose} is longer than the site's `timeout`"),
+            )
+            .label(format!(
+                "a script runs {run}; its visitor gets 504 after {timeout} without a byte"
+            ))
+            .help("raise `timeout`, or set `ini: { max_execution_time: … }` to no more than it");
+    }
+    let said = |key: &str| ini.get(key).and_then(|text| php_ini::size(text));
+    if let (Some(body), Some(file)) = (said("post_max_size"), said("upload_max_filesize"))
+        && (1..file).contains(&body)
+    {
+        report
+            .warning(span, "`upload_max_filesize` is larger than `post_max_size`")
+            .label("a file of more than `post_max_size` is answered with 413")
+            .help("leave one of them out: it follows the other");
+    }
 }
 
 /// Says which keys another recipe knows, but not this one.

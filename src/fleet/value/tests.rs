@@ -47,10 +47,17 @@ fn cpus() {
 
 #[test]
 fn times() {
-    assert_eq!(parse_seconds("60"), Ok(60));
-    assert_eq!(parse_seconds("2m"), Ok(120));
-    for wrong in ["", "0", "s", "2h", "61m", "-1"] {
-        assert!(parse_seconds(wrong).is_err(), "{wrong}");
+    assert_eq!(parse_seconds("60", 3600), Ok(60));
+    assert_eq!(parse_seconds("2m", 3600), Ok(120));
+    assert_eq!(parse_seconds("1h", 3600), Ok(3600));
+    for wrong in ["", "0", "s", "2h", "61m", "-1", "1ä", "1.5h", "99999999h"] {
+        assert!(parse_seconds(wrong, 3600).is_err(), "{wrong}");
+    }
+    assert_eq!(parse_seconds("24h", DAY), Ok(DAY));
+    assert!(parse_seconds("25h", DAY).is_err());
+    for written in ["1s", "60s", "90s", "2m", "90m", "1h", "24h"] {
+        let read = parse_seconds(written, DAY).unwrap();
+        assert_eq!(format_seconds(read), written);
     }
 }
 
@@ -204,10 +211,8 @@ fn redirect_targets() {
     ] {
         assert!(parse_redirect(wrong).is_err(), "{wrong:?}");
     }
-    assert_eq!(
-        redirect_host("https://Old.example:1/x").unwrap().as_str(),
-        "old.example"
-    );
+    let (host, port) = redirect_host("https://Old.example:1/x").unwrap();
+    assert_eq!((host.as_str(), port), ("old.example", Some(1)));
 }
 
 #[test]

@@ -6,14 +6,18 @@ use super::table::{Map, Table, Unfit, maps};
 use crate::fleet::value;
 use crate::record::guard::METADATA;
 use crate::record::layout::RUN;
-use crate::record::route::{CONNECTIONS, NET_SHARE, RouterConfig, SHARE, SITE_SHARE};
+use crate::record::route::{
+    BUFFER, CONNECTIONS, HEAD, HEAD_FIELDS, NET_SHARE, RouterConfig, SHARE, SITE_SHARE,
+};
 
 const TEXT: &str = include_str!("haproxy.cfg");
 
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 8] = [
     ("bad-request", include_str!("pages/bad-request.html")),
     ("limit", include_str!("pages/limit.html")),
+    ("loop", include_str!("pages/loop.html")),
     ("stopped", include_str!("pages/stopped.html")),
+    ("too-large", include_str!("pages/too-large.html")),
     ("too-many", include_str!("pages/too-many.html")),
     ("unknown-domain", include_str!("pages/unknown-domain.html")),
     ("unreachable", include_str!("pages/unreachable.html")),
@@ -58,6 +62,10 @@ fn text(config: &RouterConfig, root: &str) -> String {
     TEXT.replace("{root}", root)
         .replace("{run}", RUN)
         .replace("{connections}", &CONNECTIONS.to_string())
+        .replace("{buffer}", &BUFFER.to_string())
+        .replace("{head}", &HEAD.to_string())
+        .replace("{fields}", &HEAD_FIELDS.to_string())
+        .replace("{mark}", &config.mark)
         .replace("{net_share}", &NET_SHARE.to_string())
         .replace("{share}", &SHARE.to_string())
         .replace("{metadata}", &METADATA.join(" "))
@@ -122,7 +130,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (2, "8f3afb1dedbf47328737534407f60a76")
+            (3, "8c54b31409837e4c5e9a688eabe66358")
         );
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::fleet::{Domain, Name, value};
+use crate::fleet::{Domain, Name, Site, value};
 use crate::record::route::{RouteEntry, RouteTarget};
 
 /// Routes by site.
@@ -14,7 +14,8 @@ pub type Table = BTreeMap<Name, RouteEntry>;
 pub enum Map {
     /// Domain → site.
     Domains,
-    /// Site → `KIND|ADDRESS|PORT|CONNECTIONS`: one value, so that a switch is one step.
+    /// Site → `KIND|ADDRESS|PORT|CONNECTIONS`, and `||SECONDS` where its timeout is not the usual
+    /// one: one value, so that a switch is one step.
     Routes,
     /// Domain → `keep|URL` (path and query are kept) or `to|URL`.
     Redirects,
@@ -195,7 +196,11 @@ fn route(entry: &RouteEntry) -> Result<String, Unfit> {
             }
         }
     };
-    Ok(format!("{kind}|{address}|{port}|{connections}"))
+    let mut value = format!("{kind}|{address}|{port}|{connections}");
+    if entry.timeout_s != Site::TIMEOUT_S {
+        value.push_str(&format!("||{}", entry.timeout_s));
+    }
+    Ok(value)
 }
 
 fn redirect(domain: &Domain, url: &str) -> Result<String, Unfit> {
@@ -228,6 +233,7 @@ mod tests {
                 port: 8080,
             },
             connections: 200,
+            timeout_s: Site::TIMEOUT_S,
             redirects: BTreeMap::new(),
         }
     }
@@ -247,15 +253,17 @@ mod tests {
         );
         let mut b = entry("b", &["b.example"]);
         b.target = RouteTarget::Stopped;
-        let maps = maps(&table(vec![a, b])).unwrap();
+        let mut c = entry("c", &["c.example"]);
+        c.timeout_s = 7200;
+        let maps = maps(&table(vec![a, b, c])).unwrap();
         let text = |map| String::from_utf8(maps.file(map)).unwrap();
         assert_eq!(
             text(Map::Domains),
-            "a.example a\nb.example b\nold.example a\nwww.a.example a\n"
+            "a.example a\nb.example b\nc.example c\nold.example a\nwww.a.example a\n"
         );
         assert_eq!(
             text(Map::Routes),
-            "a ip|10.90.0.10|8080|200\nb stopped|||200\n"
+            "a ip|10.90.0.10|8080|200\nb stopped|||200\nc ip|10.90.0.10|8080|200||7200\n"
         );
         assert_eq!(
             text(Map::Redirects),

@@ -44,7 +44,7 @@ pub(super) fn edit(site: &Site, host: &Host, field: &Raw) -> Result<Edit, &'stat
         (key, None) if is_limit(key) => Ok(unset(key)),
         ("image", Some(live)) => image(site, host, live, set),
         (path, live) if path.starts_with("env.") => env(site, path, live, runs, set, unset),
-        ("domains" | "connections" | "route", _) => {
+        ("domains" | "connections" | "timeout" | "route", _) => {
             Err("the router's files were edited; apply puts them right")
         }
         (path, _) if path.starts_with("secrets.") => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hand::{self, Changes};
 use super::raw::{Found, Look, Raw};
 use super::spec;
-use crate::fleet::{Domain, Isolate, Limits, Recipe, Site, SiteState};
+use crate::fleet::{Domain, Isolate, Limits, Recipe, Site, SiteState, value};
 use crate::observe::model::{ObservedContainer, RunState, sites_subnet};
 use crate::observe::whose::is_usable;
 use crate::plan::container::{is_active, set_restart};
@@ -352,7 +352,9 @@ fn routes(look: &Look, found: &mut Found, site: &Site, record: &SiteRecord) {
     let target = match (&site.recipe, applied.map(|entry| entry.target.clone())) {
         (_, _) if !same_state => applied.map(|entry| entry.target.clone()),
         (Recipe::Proxy { to }, was) if site.state == SiteState::Running => {
-            route::proxy_target(to, &look.index).ok().or(was)
+            route::proxy_target(to, look.host.ports, &look.index)
+                .ok()
+                .or(was)
         }
         (_, was) => was,
     };
@@ -410,6 +412,8 @@ fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {
     let domains: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
     lines.insert("domains".to_owned(), domains.join(" "));
     lines.insert("connections".to_owned(), entry.connections.to_string());
+    let timeout = value::format_seconds(entry.timeout_s);
+    lines.insert("timeout".to_owned(), timeout);
     for (domain, to) in &entry.redirects {
         lines.insert(format!("redirects.{domain}"), to.clone());
     }

@@ -93,7 +93,7 @@ pub(super) fn plan(
     draft: &mut Draft,
 ) -> Option<Ready> {
     let host = place.host;
-    let config = RouterConfig::new(host.ports, subnet);
+    let config = RouterConfig::of(place.fleet(), host, subnet);
     let config_hash = config.hash();
     let helper = Helper {
         word: "router",

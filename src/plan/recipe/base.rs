@@ -10,6 +10,12 @@ use crate::record::spec::{Bind, ContainerSpec, SpecNetwork};
 /// Where a spec's files are seen inside.
 pub const FILES_AT: &str = "/etc/ostler";
 
+/// What names of files end with that are the source of a program in PHP, beside `.php` itself, which
+/// one of our servers runs: a regular expression that both understand.
+pub(super) const SOURCE: &str = r"\.(?:php\d|phtml|pht|phps|phar|inc)";
+/// What editors and people put behind the name of a copy of such a file.
+pub(super) const COPY: &str = r"(?:~|[._-](?:bak|old|orig|save|backup|copy|dist|swp|\d+))";
+
 /// What a recipe may use of the host.
 #[derive(Debug, Clone)]
 pub struct Setting<'a> {

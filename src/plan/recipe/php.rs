@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::base::{FILES_AT, Setting, Wanted, base, memory_folder, words, www};
+use super::base::{COPY, FILES_AT, SOURCE, Setting, Wanted, base, memory_folder, words, www};
 use crate::fleet::Site;
+use crate::fleet::php_ini::Uploads;
+use crate::fleet::value::format_size;
+use crate::record::route::{SERVER_FIELDS, SERVER_HEAD};
+use crate::record::spec::Bind;
 
 /// Included behind the image's own configuration. `{gateway}` is where the router's requests come
 /// from: only from there is X-Forwarded-For believed.
-const APACHE_CONF: &str = r"
+const APACHE_CONF: &str = r#"
 ServerName localhost
 ServerTokens Prod
 ServerSignature Off
@@ -37,14 +41,25 @@ MaxConnectionsPerChild 2000
 <Directory /var/www/html>
     AllowOverride All
     Require all granted
+    # PHP drops what is larger without a word. What says how large it is is answered before it runs.
+    LimitRequestBody {body}
+    ErrorDocument 413 "<!doctype html><title>Too large</title><h1>Too large</h1><p>What is sent to this site in one request can have up to {limit}. This was more, and nothing of it was kept."
 </Directory>
-<DirectoryMatch /\.(?!well-known)>
+{large}<DirectoryMatch /\.(?!well-known)>
     Require all denied
 </DirectoryMatch>
 <FilesMatch ^\.(?!well-known)>
     Require all denied
 </FilesMatch>
-";
+"#;
+
+/// Put into the configuration where there is a limit: `-gt` compares numbers of any length.
+const TOO_LARGE: &str = r#"<Directory /var/www/html>
+    <If "%{HTTP:Content-Length} -gt {body}">
+        Redirect 413
+    </If>
+</Directory>
+"#;
 
 /// Counts workers from the memory limit the container really has, so that a limit changed in place
 /// is followed at the next start: 24 MB each after 32 MB for Apache itself, 3 to 150.
@@ -57,7 +72,9 @@ case $limit in
 esac
 [ "$workers" -ge 3 ] || workers=3
 [ "$workers" -le 150 ] || workers=150
-exec apache2-foreground -c "Include /etc/ostler/apache/*.conf" -c "MaxRequestWorkers $workers"
+# What a script that was killed had been sent.
+find /var/uploads -type f -mmin +1440 -delete 2>/dev/null
+exec apache2-foreground -c "Include /etc/ostler/apache/*.conf" -c "MaxRequestWorkers $workers" "$@"
 "#;
 
 /// What a server in production says about itself and its errors; the site's own `ini` comes after.
@@ -65,7 +82,12 @@ const PHP_INI: &str = "\
 expose_php = Off
 display_errors = Off
 log_errors = On
+upload_tmp_dir = /var/uploads
 ";
+
+/// Where requests' bodies are until a script has dealt with them: not in memory, of which they would
+/// take from the site's own.
+const UPLOADS: &str = "/var/uploads";
 
 pub(super) fn container(
     site: &Site,
@@ -76,10 +98,17 @@ pub(super) fn container(
 ) -> Wanted {
     let image = setting.images.php.replace("{php}", version);
     let mut spec = base(site, uid, setting, image);
-    let conf = APACHE_CONF.replace("{gateway}", &setting.gateway.to_string());
+    let uploads = Uploads::of(ini);
+    let mut conf = apache_conf(uploads).replace("{gateway}", &setting.gateway.to_string());
+    if !site.serve_source {
+        let names = format!(r"(?i)(?:{SOURCE}{COPY}?|\.php{COPY})$");
+        conf.push_str(&format!(
+            "<FilesMatch \"{names}\">\n    Require all denied\n</FilesMatch>\n"
+        ));
+    }
     spec.files.insert("apache/ostler.conf".into(), conf);
-    spec.files
-        .insert("php/10-ostler.ini".into(), PHP_INI.into());
+    let php_ini = format!("{PHP_INI}{}", uploads.lines());
+    spec.files.insert("php/10-ostler.ini".into(), php_ini);
     if !ini.is_empty() {
         spec.files.insert("php/20-site.ini".into(), ini_text(ini));
     }
@@ -87,8 +116,21 @@ pub(super) fn container(
     // A leading colon keeps the image's own folder in front.
     spec.env
         .insert("PHP_INI_SCAN_DIR".into(), ":/etc/ostler/php".into());
-    spec.command = Some(words(&["sh", "-c", START.trim(), "ostler-php"]));
-    spec.binds = vec![www(site, setting, "/var/www/html", false)];
+    // Virtual hosts take these from before they are read, which is before what `-c` includes.
+    let first = [
+        format!("LimitRequestLine {SERVER_HEAD}"),
+        format!("LimitRequestFieldSize {SERVER_HEAD}"),
+        format!("LimitRequestFields {SERVER_FIELDS}"),
+    ];
+    let mut command = words(&["sh", "-c", START.trim(), "ostler-php"]);
+    command.extend(first.into_iter().flat_map(|line| ["-C".to_owned(), line]));
+    spec.command = Some(command);
+    let uploads = Bind {
+        host: setting.layout.uploads(&site.name),
+        inside: UPLOADS.to_owned(),
+        read_only: false,
+    };
+    spec.binds = vec![www(site, setting, "/var/www/html", false), uploads];
     spec.tmpfs
         .extend(["/run/apache2", "/run/lock/apache2"].map(memory_folder));
     spec.read_only = true;
@@ -100,6 +142,17 @@ pub(super) fn container(
         port: 80,
         serves_www: true,
     }
+}
+
+fn apache_conf(uploads: Uploads) -> String {
+    let large = match uploads.body {
+        0 => "",
+        _ => TOO_LARGE,
+    };
+    APACHE_CONF
+        .replace("{large}", large)
+        .replace("{body}", &uploads.body.to_string())
+        .replace("{limit}", &format_size(uploads.body))
 }
 
 /// php.ini lines. What php.ini would read as something else than the text is put in quotes;

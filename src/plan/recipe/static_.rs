@@ -1,7 +1,8 @@
 //! `static`: nginx serves the site's `www`, which it can only read.
 
-use super::base::{FILES_AT, Setting, Wanted, base, words, www};
+use super::base::{COPY, FILES_AT, SOURCE, Setting, Wanted, base, words, www};
 use crate::fleet::Site;
+use crate::record::route::SERVER_HEAD;
 
 /// Complete, so that nothing of the image's own configuration takes part; everything nginx writes
 /// lies in memory. `{gateway}` is where the router's requests come from: only from there is
@@ -21,6 +22,7 @@ http {
     uwsgi_temp_path /tmp/uwsgi;
     scgi_temp_path /tmp/scgi;
     server_tokens off;
+    large_client_header_buffers 4 {head};
     sendfile on;
     tcp_nopush on;
     keepalive_timeout 65;
@@ -38,13 +40,21 @@ http {
         root /usr/share/nginx/html;
         index index.html index.htm;
         location ~ /\\.(?!well-known/) { return 404; }
-    }
+{source}    }
 }
 ";
 
 pub(super) fn container(site: &Site, uid: u32, setting: &Setting) -> Wanted {
     let mut spec = base(site, uid, setting, setting.images.static_.clone());
-    let conf = NGINX_CONF.replace("{gateway}", &setting.gateway.to_string());
+    // `deny` says in the log what was refused.
+    let source = match site.serve_source {
+        true => String::new(),
+        false => format!("        location ~* \"(?:\\.php|{SOURCE}){COPY}?$\" {{ deny all; }}\n"),
+    };
+    let conf = NGINX_CONF
+        .replace("{gateway}", &setting.gateway.to_string())
+        .replace("{head}", &SERVER_HEAD.to_string())
+        .replace("{source}", &source);
     spec.files.insert("nginx.conf".into(), conf);
     spec.files_at = Some(FILES_AT.into());
     // The image's own start script would edit files that this user cannot write.

@@ -19,7 +19,7 @@ pub(super) fn running<'a>(
     to: &ProxyTarget,
     view: View<'a>,
 ) {
-    let target = match routes::proxy_target(to, &ground.index) {
+    let target = match routes::proxy_target(to, ground.host.ports, &ground.index) {
         Ok(target) => target,
         Err(what) => {
             draft.problem(

@@ -29,6 +29,7 @@ use crate::plan::operation::Interruption;
 use crate::plan::recipe::base::Wanted;
 use crate::plan::{cause, image, limits, recipe, route as routes, service};
 use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::spec::ContainerSpec;
 use crate::record::{Labelled, RecordedState, SiteRecord};
 
 pub(super) fn plan<'a>(ground: &mut Ground<'a>, draft: &mut Draft, site: &Site, view: View<'a>) {
@@ -95,8 +96,12 @@ fn build<'a>(
     let mut causes = why(stage, site, &wanted, &hash, keep);
     let others = stage.view.others(keep);
     let serving = others.iter().copied().find(|c| stage.view.is_routed(c));
-    if stage.view.record.is_none_or(|record| record.spec.is_none()) {
-        stage.folders(wanted.serves_www, &causes);
+    match stage.view.record.and_then(|record| record.spec.as_ref()) {
+        None => stage.folders(wanted.serves_www, &causes),
+        Some(was) if keep.is_none() && sees_more(stage, site, was, &wanted.spec) => {
+            stage.folders(false, &causes);
+        }
+        Some(_) => {}
     }
     service::before(site, stage)?;
 
@@ -164,6 +169,13 @@ fn build<'a>(
     );
     note(stage, keep, causes);
     Ok(())
+}
+
+/// Whether the container shows a folder of the site that an earlier version did not make.
+fn sees_more(stage: &Stage, site: &Site, was: &ContainerSpec, now: &ContainerSpec) -> bool {
+    let uploads = stage.ground.layout.uploads(&site.name);
+    let has = |spec: &ContainerSpec| spec.binds.iter().any(|bind| bind.host == uploads);
+    has(now) && !has(was)
 }
 
 /// Why the site changes; nothing where it does not.

@@ -560,16 +560,14 @@ fn a_thousand_sites_fit_and_plan_empty() {
 
 #[test]
 fn a_proxy_leads_to_127_0_0_1_only_where_its_container_is_on_the_hosts_network() {
-    let mut fleet = fleet(&[Some(PROXY)]);
-    change(&mut fleet, "ash", |site| {
-        site.recipe = Recipe::Proxy {
-            to: ProxyTarget::Container {
-                name: "app".into(),
-                port: 80,
-            },
-        };
-    });
-    let with = |mode: &str| {
+    let fleet = fleet(&[Some(PROXY)]);
+    let with = |mode: &str, port: u16| {
+        let app = "app".to_owned();
+        let to = ProxyTarget::Container { name: app, port };
+        let mut fleet = fleet.clone();
+        change(&mut fleet, "ash", |site| {
+            site.recipe = Recipe::Proxy { to: to.clone() };
+        });
         let mut world = world(0);
         let host = world.hosts.get_mut(&name("one")).unwrap();
         host.containers.push(ObservedContainer {
@@ -586,7 +584,7 @@ fn a_proxy_leads_to_127_0_0_1_only_where_its_container_is_on_the_hosts_network()
         ("none", "is on no network"),
         ("shop_default", "has no IPv4 address"),
     ] {
-        let plan = with(mode);
+        let plan = with(mode, 8080);
         assert!(touched(&plan).is_empty(), "{mode}: {}", text(&plan));
         let what = &plan.problems[0].what;
         assert!(
@@ -594,8 +592,11 @@ fn a_proxy_leads_to_127_0_0_1_only_where_its_container_is_on_the_hosts_network()
             "{what}"
         );
     }
-    let plan = with("host");
-    assert!(text(&plan).contains("127.0.0.1:80"), "{}", text(&plan));
+    // The router listens there too.
+    let own = &with("host", 80).problems[0].what;
+    assert!(own.contains("the host's own router"), "{own}");
+    let plan = with("host", 8080);
+    assert!(text(&plan).contains("127.0.0.1:8080"), "{}", text(&plan));
 }
 
 #[test]

@@ -117,6 +117,8 @@ pub fn site(text: &str, draw: &Draw) -> Site {
             pids: Some(100 + u32::from(draw.cpus)),
         },
         connections: 200 + u32::from(draw.cpus),
+        timeout_s: 60 + u32::from(draw.cpus) * 600,
+        serve_source: draw.recipe < 4 && draw.env == 1,
         env: match draw.env {
             0 => BTreeMap::new(),
             _ => [("MODE".to_owned(), "live".to_owned())].into(),

@@ -11,6 +11,7 @@ use ostler::engine::{Client, Gate};
 use ostler::fleet::{Fleet, Name, file_hash, load};
 use ostler::observe::model::{HostObservation, Lineage, Observed, ObservedContainer};
 use ostler::observe::scan::{Inspect, scan};
+use ostler::observe::whose::is_foreign;
 use ostler::plan::{Plan, plan};
 use ostler::record::{Labelled, Role};
 use ostler::sim::{Fault, Sim, When};
@@ -159,7 +160,7 @@ impl World {
                 .into_iter()
                 .map(ostler::observe::convert::container)
                 // A lock that nobody came to need since its holder died goes stale and may stay.
-                .filter(|c| !c.is_foreign() && c.role() != Some(Role::Lock))
+                .filter(|c| !is_foreign(c) && c.role() != Some(Role::Lock))
                 .collect();
             let here = self
                 .sites

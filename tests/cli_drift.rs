@@ -208,6 +208,189 @@ fn somebody_elses_container_in_its_place_stays_and_the_site_comes_back() {
     );
 }
 
+/// Images and containers made by hand, gone at the end.
+struct ByHand<'a> {
+    hand: &'a Hand,
+    made: Vec<String>,
+    images: Vec<String>,
+}
+
+impl ByHand<'_> {
+    /// An image of a container, with its labels, and a container of that which runs a shell.
+    fn copy(&mut self, name: &str, of: &str, script: &str) -> String {
+        let image = format!("{name}:copy");
+        self.hand.docker(&["commit", of, &image]);
+        self.images.push(image.clone());
+        let run = [
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--user",
+            "0",
+            "--entrypoint",
+            "sh",
+        ];
+        let id = self
+            .hand
+            .docker(&[&run[..], &[&image, "-c", script]].concat());
+        self.made.push(id.clone());
+        id
+    }
+}
+
+impl Drop for ByHand<'_> {
+    fn drop(&mut self) {
+        let address = self.hand.address.as_str();
+        let remove = |arguments: &[&str], what: &[String]| {
+            let mut docker = Command::new("docker");
+            let _ = docker
+                .args(["-H", address])
+                .args(arguments)
+                .args(what)
+                .output();
+        };
+        remove(&["rm", "-f"], &self.made);
+        remove(&["rmi", "-f"], &self.images);
+    }
+}
+
+#[test]
+fn a_copy_with_the_labels_of_a_container_stands_in_for_it_nowhere() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, SITES);
+    let hand = Hand {
+        address: engine.address.clone(),
+    };
+    stage.done(&["apply", "--yes"]);
+    let app = hand.container(&stage, "app");
+    let router = format!("ostler-{}-router", stage.fleet);
+    let before = stage.run(&["sites", "--json"]).json();
+    let mut by_hand = ByHand {
+        hand: &hand,
+        made: Vec::new(),
+        images: Vec::new(),
+    };
+    let talks = "echo said-by-the-copy; sleep 600";
+    by_hand.copy(&format!("{}-site-copy", stage.fleet), &app, talks);
+    by_hand.copy(&format!("{}-router-copy", stage.fleet), &router, talks);
+    let ended = by_hand.copy(&format!("{}-job", stage.fleet), &app, "exit 3");
+    hand.docker(&["wait", &ended]);
+
+    // Nothing that is told of the site or the host is the copies'.
+    let site = |ran: &cli::Ran| ran.json().as_array().unwrap().last().unwrap().clone();
+    let now = stage.run(&["sites", "--json"]).json();
+    assert_eq!(now.as_array().unwrap().len(), 2, "{now}");
+    for key in [
+        "name",
+        "container",
+        "address",
+        "image",
+        "state",
+        "verdict",
+        "ok",
+    ] {
+        assert_eq!(now[1][key], before[1][key], "{key}");
+    }
+    assert_eq!(now[1]["container"], app);
+    let log = stage.done(&["logs", "app"]);
+    assert!(!log.out.contains("said-by-the-copy"), "{}", log.out);
+    assert_eq!(drift(&stage, &[], None), Vec::<String>::new());
+    assert_eq!(stage.run(&["plan"]).code, 0);
+    let host = stage.run(&["hosts", "--json"]).json();
+    assert_eq!(host[0]["containers"], 4, "{host}");
+
+    // While they run and the real ones do not, these are what is told.
+    hand.docker(&["stop", "-t", "1", &app, &router]);
+    let ran = stage.run(&["sites", "--json", "app"]);
+    assert_eq!(site(&ran)["ok"], false, "{}", ran.out);
+    assert_eq!(site(&ran)["container"], app);
+    let host = stage.run(&["hosts", "--json"]).json();
+    let status = host[0]["router"].as_str().unwrap();
+    assert!(status.starts_with("Exited"), "{status}");
+    mended(&stage);
+    assert_eq!(hand.container(&stage, "app").lines().count(), 3);
+    let runs = "{{.State.Running}}";
+    for copy in &by_hand.made[..2] {
+        assert_eq!(hand.docker(&["inspect", "-f", runs, copy]), "true");
+    }
+}
+
+#[test]
+fn a_container_that_was_renamed_is_still_the_sites_and_gets_its_name_back() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, SITES);
+    let hand = Hand {
+        address: engine.address.clone(),
+    };
+    stage.done(&["apply", "--yes"]);
+    let app = hand.container(&stage, "app");
+    let of = |format: &str| hand.docker(&["inspect", "-f", format, &app]);
+    let name = of("{{.Name}}").trim_start_matches('/').to_owned();
+    let (mine, started) = (format!("{}-mine", stage.fleet), of("{{.State.StartedAt}}"));
+    hand.docker(&["rename", &app, &mine]);
+    let sites = stage.run(&["sites", "--json"]).json();
+    assert_eq!(sites[1]["container"], app, "{sites}");
+    assert_eq!(sites[1]["state"], "running", "{sites}");
+    stage.done(&["logs", "app"]);
+    let line = format!("name {name} {mine} {name} hand");
+    assert_eq!(drift(&stage, &[], Some("app")), [line]);
+    let plan = stage.run(&["plan"]);
+    assert!(plan.out.contains("renamed by hand"), "{}", plan.out);
+    mended(&stage);
+    // It is the same one, and was not interrupted.
+    assert_eq!(hand.container(&stage, "app"), app);
+    assert_eq!(of("{{.Name}}"), format!("/{name}"));
+    assert_eq!(of("{{.State.StartedAt}}"), started);
+}
+
+/// Tools that update containers make one anew, with the old one's name, labels and address.
+#[test]
+fn a_container_that_another_tool_made_anew_is_the_sites_and_is_put_right() {
+    let Some(engine) = tier::engine() else { return };
+    let stage = Stage::new(&engine, SITES);
+    let hand = Hand {
+        address: engine.address.clone(),
+    };
+    stage.done(&["apply", "--yes"]);
+    let app = hand.container(&stage, "app");
+    let of = |format: &str, id: &str| hand.docker(&["inspect", "-f", format, id]);
+    let name = of("{{.Name}}", &app).trim_start_matches('/').to_owned();
+    let network = format!("ostler-{}", stage.fleet);
+    let ip = "{{range .NetworkSettings.Networks}}{{.IPAMConfig.IPv4Address}}{{end}}";
+    let ip = of(ip, &app);
+    let image = format!("{}-anew:copy", stage.fleet);
+    hand.docker(&["commit", &app, &image]);
+    let _by_hand = ByHand {
+        hand: &hand,
+        made: Vec::new(),
+        images: vec![image.clone()],
+    };
+    hand.docker(&["rm", "-f", &app]);
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--network",
+        &network,
+        "--ip",
+        &ip,
+    ];
+    let anew = hand.docker(&[&run[..], &[&image]].concat());
+
+    // It serves, and so it is what is told of; what differs of it is said.
+    let sites = stage.run(&["sites", "--json"]).json();
+    assert_eq!(sites[1]["container"], anew, "{sites}");
+    assert_eq!(sites[1]["state"], "running", "{sites}");
+    assert!(!drift(&stage, &[], Some("app")).is_empty());
+    mended(&stage);
+    let now = hand.container(&stage, "app");
+    assert_ne!(now, anew);
+    assert_eq!(of("{{.Name}}", &now), format!("/{name}"));
+    assert_eq!(of("{{.Config.Image}}", &now), "ostler-test/web:1");
+}
+
 #[test]
 fn files_edited_on_the_host_are_seen_and_written_again() {
     let Some(engine) = tier::engine() else { return };

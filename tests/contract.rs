@@ -120,6 +120,8 @@ contract!(
     life::the_end_of_a_run_can_be_waited_for,
     life::docker_starts_it_again_unless_someone_stopped_it,
     list::a_row_tells_what_is_needed,
+    list::links_add_names_that_are_not_its_own,
+    list::a_port_that_was_not_named_is_picked_anew,
     list::an_inspect_tells_limits_and_times,
     list::images_are_listed_and_inspected,
     list::the_engine_says_what_it_is,

@@ -81,6 +81,7 @@ impl Before {
             ],
         );
         app("shop", "db", &["-e", "BODY=a database"]);
+        let named = format!("127.0.0.1:{}:8080", free_port());
         app(
             "blog",
             "web",
@@ -90,7 +91,7 @@ impl Before {
                 "-e",
                 "BODY=the blog",
                 "-p",
-                "127.0.0.1::8080",
+                &named,
             ],
         );
         let server = |name: &str, to: &str| {
@@ -155,6 +156,11 @@ impl Drop for Before {
         docker(&["network", "rm", &self.tag]);
         docker(&["volume", "rm", &format!("{}-data", self.tag)]);
     }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -261,4 +267,122 @@ fn sites_are_taken_over_and_given_back_without_a_failed_request_elsewhere() {
     }
     // Whatever was there is as it was: not restarted, not limited, not moved, its data mounted.
     assert_eq!(before.lives(), lives);
+}
+
+/// Containers of one test, gone at its end.
+struct Made {
+    tag: String,
+}
+
+impl Made {
+    fn new() -> Made {
+        let tag = format!("oi{:06x}", getrandom::u32().unwrap() & 0xff_ffff);
+        Made { tag }
+    }
+
+    /// Its whole name.
+    fn run(&self, name: &str, more: &[&str]) -> String {
+        let name = format!("{}-{name}", self.tag);
+        let label = format!("test={}", self.tag);
+        let run = ["run", "-d", "--name", &name, "--label", &label];
+        docker(&[&run[..], more, &["ostler-test/web:1"]].concat());
+        name
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let filter = format!("label=test={}", self.tag);
+        let ids = docker(&["ps", "-aq", "--filter", &filter]);
+        for id in ids.split_whitespace() {
+            docker(&["rm", "-f", "-v", id]);
+        }
+    }
+}
+
+/// What a link adds to a container's names comes before its own in the engine's list.
+#[test]
+fn a_container_that_others_link_to_keeps_its_name() {
+    let Some(engine) = tier::engine() else { return };
+    let (made, stage) = (Made::new(), Stage::new(&engine, ""));
+    let db = made.run(
+        "db2",
+        &["-e", "VIRTUAL_HOST=db.example", "-e", "BODY=the db"],
+    );
+    let link = format!("{db}:db");
+    made.run("app", &["--link", &link]);
+    made.run("zoe", &["--link", &link]);
+    stage.done(&["import", "here", &db, "--write", "--yes"]);
+    let to = format!("to: {db}:8080");
+    assert!(stage.text().contains(&to), "{}", stage.text());
+    stage.done(&["apply", "--yes"]);
+    assert!(stage.ask("db.example").1.contains("the db"));
+    assert_eq!(stage.run(&["plan"]).code, 0);
+}
+
+#[test]
+fn a_site_that_the_file_cannot_have_keeps_no_other_out() {
+    let Some(engine) = tier::engine() else { return };
+    let sites =
+        "  own: { host: here, recipe: static, domains: [own.example], redirect_www: to-bare }\n";
+    let (made, stage) = (Made::new(), Stage::new(&engine, sites));
+    // That name is the site's own already, through `redirect_www`.
+    let taken = made.run("taken", &["-e", "VIRTUAL_HOST=www.own.example"]);
+    let (one, two) = (
+        made.run("one", &["-e", "VIRTUAL_HOST=one.example"]),
+        made.run("two", &["-e", "VIRTUAL_HOST=two.example"]),
+    );
+    let all = [one.as_str(), &taken, &two];
+    let looked = stage.done(&[&["import", "here"][..], &all].concat());
+    let why =
+        format!("# left out: {taken}: the fleet file cannot have it: `www.own.example` belongs");
+    assert!(looked.out.contains(&why), "{}", looked.out);
+    let ran = stage.run(&[&["import", "here", "--write", "--yes"][..], &all].concat());
+    assert_eq!(ran.code, 3, "{}\n{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("belongs to site `own` already"),
+        "{}",
+        ran.err
+    );
+    let text = stage.text();
+    assert!(text.contains("one.example") && text.contains("two.example"));
+    assert!(!text.contains("www.own.example"), "{text}");
+    assert_eq!(stage.run(&["check"]).code, 0);
+    // Alone it is an error, and nothing is written.
+    let ran = stage.run(&["import", "here", "--write", "--yes", &taken]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert_eq!(stage.text(), text);
+}
+
+/// A port that Docker picked is another one after a restart, and this one may be a stranger's.
+#[test]
+fn a_port_that_docker_picked_is_not_routed_to() {
+    let Some(engine) = tier::engine() else { return };
+    let (made, stage) = (Made::new(), Stage::new(&engine, ""));
+    let picked = made.run(
+        "picked",
+        &["-e", "VIRTUAL_HOST=a.example", "-p", "127.0.0.1::8080"],
+    );
+    let named = format!("{}:8080", free_port());
+    let named = made.run("named", &["-e", "VIRTUAL_HOST=b.example", "-p", &named]);
+    let ran = stage.done(&["import", "here", &picked, &named]);
+    assert!(ran.out.contains("was picked by Docker"), "{}", ran.out);
+    stage.done(&["import", "here", &picked, &named, "--write", "--yes"]);
+    let text = stage.text();
+    assert!(text.contains(&format!("to: {picked}:8080")), "{text}");
+    assert_eq!(text.matches("to: http://127.0.0.1:").count(), 1, "{text}");
+    stage.done(&["apply", "--yes"]);
+    // Started again, with one beside it that gets the port it had.
+    docker(&["stop", "-t", "0", &picked]);
+    made.run(
+        "stranger",
+        &["-e", "BODY=a stranger", "-p", "127.0.0.1::8080"],
+    );
+    docker(&["start", &picked]);
+    stage.run(&["apply", "--yes"]);
+    for (domain, whose) in [("a.example", &picked), ("b.example", &named)] {
+        let (status, body) = stage.ask(domain);
+        assert_eq!(status, 200, "{domain}: {body}");
+        assert!(!body.contains("a stranger"), "{domain}, {whose}: {body}");
+    }
 }

@@ -15,7 +15,8 @@ use crate::engine::{self, Client};
 use crate::fleet::Name;
 use crate::host::archive::{Entry, pack};
 use crate::host::lock;
-use crate::record::{Holder, Labelled, Role, names};
+use crate::observe::whose::{Whose, told};
+use crate::record::{Holder, names};
 
 /// Image of the lock: one small file, imported where it is missing.
 pub const LOCK_IMAGE: &str = "ostler/lock:1";
@@ -113,7 +114,7 @@ impl Lock {
                 }
                 Err(e) => return Err(e.into()),
             }
-            let Some(found) = find(client, &name).await? else {
+            let Some(found) = find(client, fleet).await? else {
                 // Gone, or going: soon somebody can have it.
                 if Instant::now() >= end + GOING {
                     let why = format!("{name} is there and cannot be read");
@@ -233,7 +234,7 @@ impl Drop for Lock {
 
 /// Who holds the lock of `fleet`, if anybody.
 pub async fn holder(client: &Client, fleet: &Name) -> Result<Option<Holder>, LockError> {
-    Ok(find(client, &names::lock(fleet)).await?.map(|f| f.holder))
+    Ok(find(client, fleet).await?.map(|f| f.holder))
 }
 
 async fn create(
@@ -276,8 +277,9 @@ async fn beat(client: &Client, id: &str) -> Result<(), engine::Error> {
     client.archive_put(id, "/", tar).await
 }
 
-async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
-    let facts = match client.inspect(name).await {
+async fn find(client: &Client, fleet: &Name) -> Result<Option<Found>, LockError> {
+    let name = names::lock(fleet);
+    let facts = match client.inspect(&name).await {
         Ok(facts) => facts,
         Err(e) if e.is_not_found() => return Ok(None),
         Err(e) => return Err(e.into()),
@@ -291,7 +293,7 @@ async fn find(client: &Client, name: &str) -> Result<Option<Found>, LockError> {
         .unwrap_or_default()
         .into_iter()
         .collect();
-    if labels.role() != Some(Role::Lock) {
+    if told(&labels, &name, fleet) != Some(Whose::Lock) {
         return Err(LockError::Other(format!(
             "a container that is not ours has the name {name}; rename or remove it"
         )));

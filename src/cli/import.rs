@@ -1,6 +1,7 @@
 //! `ostler import HOST`: foreign containers as sites. Looks, and changes no host.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,10 +11,10 @@ use super::confirm::{Ask, confirm};
 use super::context::Context;
 use super::{Exit, Failure, walk};
 use crate::fleet::{Edit, Name, Selection, apply_edits, diff, nearest, site_block, site_fields};
-use crate::observe::import::{Found, Imported, import};
+use crate::observe::import::{Found, Imported, Left, import};
 use crate::observe::model::ObservedHost;
 use crate::observe::scan::Inspect;
-use crate::record::Labelled;
+use crate::observe::whose::is_foreign;
 use crate::text;
 use crate::walk::FleetFile;
 use crate::walk::fleet_file;
@@ -39,19 +40,20 @@ pub async fn run(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> 
                     None => failure.help("`docker ps -a` there lists them"),
                 });
             }
-            Some(container) if !container.is_foreign() => {
+            Some(container) if !is_foreign(container) => {
                 return Err(Failure::new(format!("{wanted} is ostler's own already")));
             }
             Some(_) => {}
         }
     }
-    let imported = import(&file.fleet, &name, &seen, &only);
+    let mut imported = import(&file.fleet, &name, &seen, &only);
+    let fitting = fit(&file, &mut imported);
     if args.json {
         context.out.json(&answer(&name, &imported))?;
         return Ok(Exit::Done);
     }
     if args.write {
-        return write(context, &file, &name, &imported, args.yes).await;
+        return write(context, &file, &name, &imported, &fitting, args.yes).await;
     }
     context.out.text(&yaml(&name, &imported))?;
     if !imported.sites.is_empty() {
@@ -101,6 +103,56 @@ async fn look(context: &Context, file: &FleetFile, name: &Name) -> Result<Observ
     }
 }
 
+/// The fleet file with what was found in it.
+struct Fitting {
+    text: String,
+    /// How many of the sites found the file cannot have.
+    refused: usize,
+}
+
+/// Writes what was found into the text of the fleet file. What cannot stand in it is left out, with
+/// the reason, and keeps nothing else out.
+fn fit(file: &FleetFile, imported: &mut Imported) -> Fitting {
+    let found = std::mem::take(&mut imported.sites);
+    let before = imported.left.len();
+    let text = fit_in(file.source.clone(), &file.path, &found, imported);
+    imported.left[before..].sort_by(|a, b| a.container.cmp(&b.container));
+    Fitting {
+        text,
+        refused: imported.left.len() - before,
+    }
+}
+
+/// All at once, as nearly always; else by halves, down to the one that is refused.
+fn fit_in(text: String, path: &Path, found: &[Found], imported: &mut Imported) -> String {
+    let edits: Vec<Edit> = found
+        .iter()
+        .map(|found| Edit::CreateSite {
+            name: found.site.name.to_string(),
+            fields: site_fields(&found.site),
+        })
+        .collect();
+    match (apply_edits(&text, path, &edits), found) {
+        (_, []) => text,
+        (Ok(edited), _) => {
+            imported.sites.extend_from_slice(found);
+            edited.text
+        }
+        (Err(error), [one]) => {
+            imported.left.push(Left {
+                container: one.container.clone(),
+                why: format!("the fleet file cannot have it: {error}"),
+            });
+            text
+        }
+        (Err(_), _) => {
+            let (first, second) = found.split_at(found.len() / 2);
+            let text = fit_in(text, path, first, imported);
+            fit_in(text, path, second, imported)
+        }
+    }
+}
+
 /// Lines of the file, and as comments what they come from and what was left out.
 fn yaml(host: &Name, imported: &Imported) -> String {
     let mut out = String::new();
@@ -144,6 +196,7 @@ async fn write(
     file: &FleetFile,
     host: &Name,
     imported: &Imported,
+    fitting: &Fitting,
     yes: bool,
 ) -> Result<Exit, Failure> {
     for left in &imported.left {
@@ -154,20 +207,13 @@ async fn write(
         context.out.say(&format!(
             "no foreign container on {host} can be written as a site; nothing was written"
         ));
-        return Ok(Exit::Done);
+        return Ok(match fitting.refused {
+            0 => Exit::Done,
+            _ => Exit::Error,
+        });
     }
-    let edits: Vec<Edit> = imported
-        .sites
-        .iter()
-        .map(|found| Edit::CreateSite {
-            name: found.site.name.to_string(),
-            fields: site_fields(&found.site),
-        })
-        .collect();
-    let edited = apply_edits(&file.source, &file.path, &edits)
-        .map_err(|error| walk::refused(context, file, &error))?;
     let path = file.path.display();
-    let lines = walk::render_diff(&diff(&file.source, &edited.text), context.out.colour);
+    let lines = walk::render_diff(&diff(&file.source, &fitting.text), context.out.colour);
     context.out.text(&format!("{path}:\n{lines}\n"))?;
     for found in &imported.sites {
         for note in &found.notes {
@@ -178,10 +224,17 @@ async fn write(
     if !confirm(&context.out, "Add this to the fleet file?", Ask::Yes, yes).await? {
         return Ok(Exit::Error);
     }
-    fleet_file::write(&file.path, file.source.as_bytes(), edited.text.as_bytes())?;
+    fleet_file::write(&file.path, file.source.as_bytes(), fitting.text.as_bytes())?;
     context.out.say(&format!(
         "written: {path}; no host was changed: `ostler plan` shows what `ostler apply` would do"
     ));
+    if fitting.refused > 0 {
+        let refused = text::count(fitting.refused, "site");
+        context
+            .out
+            .say(&format!("{refused} could not be written, as said above"));
+        return Ok(Exit::Partial);
+    }
     Ok(Exit::Done)
 }
 

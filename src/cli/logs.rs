@@ -15,7 +15,7 @@ use crate::fleet::{self, EngineAddress, Fleet, Recipe};
 use crate::host::{Toolbox, state};
 use crate::observe::model::ObservedContainer;
 use crate::observe::{convert, whose};
-use crate::record::{Layout, StateRead, names};
+use crate::record::{Layout, StateRead};
 use crate::text::LogCleaner;
 
 /// Finds the container and writes its log.
@@ -237,22 +237,25 @@ async fn of_site(
     let client = Client::connect_by(&context.network, &host.engine, Gate::on_call()).await?;
     let list = client.containers().await?;
     let found: Vec<ObservedContainer> = list.into_iter().map(convert::container).collect();
-    let mine = |c: &&ObservedContainer| whose::site_of(c, &fleet.name) == Some(name);
-    let mine: Vec<&ObservedContainer> = found.iter().filter(mine).collect();
-    // One is being replaced: where requests go, the router's record says.
-    let state = match mine.len() {
-        0 | 1 => None,
-        _ => {
+    let sorted = whose::sort(&found, &fleet.name, None);
+    let only = sorted.sites.get(name).filter(|mine| mine.len() == 1);
+    // One is being replaced, or was renamed: where requests go, the router's record says.
+    let toolbox = whose::toolbox(&found, &fleet.name).filter(|_| only.is_none());
+    let state = match toolbox {
+        None => None,
+        Some(toolbox) => {
             let toolbox = Toolbox {
                 client: client.clone(),
-                id: names::toolbox(&fleet.name),
+                id: toolbox.id.clone(),
                 layout: Layout::new(&host.root),
             };
             state::read(&toolbox).await.ok()
         }
     };
     let state = state.as_ref().and_then(StateRead::read);
-    match whose::serving(&mine, &fleet.name, name, state) {
+    let sorted = whose::sort(&found, &fleet.name, state);
+    let mine = sorted.sites.get(name).map_or(&[][..], Vec::as_slice);
+    match whose::serving(mine, &fleet.name, name, state) {
         Some(container) => Ok((client, container.id.clone())),
         None => Err(
             Failure::new(format!("{name} has no container on {}", host.name))

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::fleet::{Fleet, Host, Name, SiteState};
 use crate::observe::model::{HostObservation, Observed, ObservedContainer};
+use crate::observe::whose::{self, whose};
 use crate::plan::drift::Field;
 use crate::plan::unfinished::told;
+use crate::record::Applying;
 use crate::record::lock::Holder;
-use crate::record::{Applying, Labelled, Role};
 use crate::verdict::due::DriftBySite;
 use crate::verdict::site::rows_of_fleet;
 use crate::verdict::trouble::trouble;
@@ -102,9 +103,9 @@ pub struct HostTold {
     pub memory: Option<u64>,
     /// Sites of the file that live there.
     pub sites: usize,
-    /// Containers with our labels.
+    /// Containers of the fleet.
     pub containers: usize,
-    /// Containers without.
+    /// All others.
     pub foreign: usize,
     /// The router's state in the engine's words; `None`: there is none.
     pub router: Option<String>,
@@ -140,8 +141,8 @@ fn host(fleet: &Fleet, host: &Host, found: Option<&HostObservation>) -> HostTold
     let facts = reached.map(|r| &r.engine);
     let certificates = facts.and_then(|f| f.certificates);
     let containers = reached.map_or(&[][..], |r| &r.containers);
-    let mine = |c: &&ObservedContainer| c.is_of(&fleet.name);
-    let router = containers.iter().find(|c| c.is(&fleet.name, Role::Router));
+    let mine = |c: &&ObservedContainer| whose(c, &fleet.name).is_some();
+    let router = whose::router(containers, &fleet.name);
     let trouble = reached.and_then(|r| trouble(fleet, host, r));
     let trouble = trouble.map(|(_, why)| why);
     HostTold {

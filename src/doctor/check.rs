@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use bollard::models::{Network, SystemInfo};
 
-use super::facts::{Facts, Unseen, Witness, subnets};
+use super::facts::{Facts, Unseen, Witness, subnets, whose};
 use super::finding::{Finding, Mark, line};
 use super::local::Space;
 use super::reach;
 use crate::engine::{EngineVersion, ListedContainer};
 use crate::fleet::Subnet;
+use crate::observe::whose::Whose;
 use crate::record::machine::{LOW, OUT};
 use crate::text::{percent, size};
 
@@ -166,12 +167,10 @@ fn port(facts: &Facts, port: u16) -> Finding {
         let text = format!("{port} is held by the container {}", holder.name());
         return remedy(line(name, Mark::Fail, text));
     }
-    let router = facts.containers.iter().find(|c| {
-        let label = |name: &str| c.labels.get(name).map(String::as_str);
-        c.state == "running"
-            && label("ostler.role") == Some("router")
-            && (facts.fleet.is_none() || label("ostler.fleet") == facts.fleet.as_deref())
-    });
+    let router = facts
+        .containers
+        .iter()
+        .find(|c| c.state == "running" && whose(c, facts.fleet.as_deref()) == Some(Whose::Router));
     let local = match (&facts.local, router) {
         (Ok(local), _) => local,
         (Err(_), Some(router)) => {

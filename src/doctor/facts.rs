@@ -5,7 +5,8 @@ use bollard::models::{Network, SystemInfo};
 use super::local::{HostRoute, Listening, Space};
 use crate::engine::{Certificates, EngineVersion, ListedContainer};
 use crate::fleet::{EngineAddress, Isolate, Ports, Subnet};
-use crate::record::{Labelled, Role};
+use crate::observe::whose::{Whose, of_any};
+use crate::record::Labelled;
 
 /// A host to look at.
 #[derive(Debug, Clone)]
@@ -98,7 +99,9 @@ pub(super) fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
     configs.filter_map(|c| c.subnet.as_deref()?.parse().ok())
 }
 
-/// Whether a container is this fleet's, and for this.
-pub(super) fn is(container: &ListedContainer, fleet: &str, role: Role) -> bool {
-    container.labels.fleet() == Some(fleet) && container.labels.role() == Some(role)
+/// What a container is to this fleet; without one, to the fleet that it is of.
+pub(super) fn whose<'a>(container: &'a ListedContainer, fleet: Option<&str>) -> Option<Whose<'a>> {
+    let of = container.labels.fleet()?;
+    let meant = fleet.is_none_or(|fleet| fleet == of);
+    of_any(&container.labels, container.name()).filter(|_| meant)
 }

@@ -1,9 +1,9 @@
 //! What sites reach of their own host and of the cloud it runs in. Pure.
 
-use super::facts::{Facts, is, subnets};
+use super::facts::{Facts, subnets, whose};
 use super::finding::{Finding, Mark, line};
 use crate::fleet::{Isolate, Ports, Subnet};
-use crate::record::Role;
+use crate::observe::whose::Whose;
 use crate::record::guard::METADATA;
 
 const CHECK: &str = "reach";
@@ -28,11 +28,11 @@ pub(super) fn found(facts: &Facts) -> Vec<Finding> {
 }
 
 fn guard(facts: &Facts) -> Finding {
-    let fleet = facts.fleet.as_deref().unwrap_or_default();
+    let fleet = facts.fleet.as_deref();
     let runs = facts
         .containers
         .iter()
-        .any(|c| is(c, fleet, Role::Guard) && c.state == "running");
+        .any(|c| whose(c, fleet) == Some(Whose::Guard) && c.state == "running");
     match runs {
         true => line(
             CHECK,

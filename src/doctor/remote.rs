@@ -3,12 +3,13 @@
 
 use bollard::models::SystemInfo;
 
-use super::facts::{Local, Patient, Unseen, Witness, is};
+use super::facts::{Local, Patient, Unseen, Witness, whose};
 use super::local::{self, Listening, METADATA_ADDRESS, Space};
 use crate::engine::{Client, ListedContainer, Mode};
 use crate::host::script::{DISK, HTTP, PORTS, ROUTING, Script};
 use crate::host::{Toolbox, ToolboxError};
-use crate::record::{Layout, Role};
+use crate::observe::whose::Whose;
+use crate::record::Layout;
 
 /// Asks the toolbox of the patient's fleet, where commands may be run and it runs.
 pub async fn ask(
@@ -28,7 +29,9 @@ pub async fn ask(
             "run doctor on the host itself, or where the fleet file is",
         ));
     };
-    let ours = |c: &&ListedContainer| is(c, fleet, Role::Toolbox) && c.state == "running";
+    let ours = |c: &&ListedContainer| {
+        whose(c, Some(fleet)) == Some(Whose::Toolbox) && c.state == "running"
+    };
     let Some(toolbox) = containers.iter().filter(ours).max_by_key(|c| c.created) else {
         return Err(unseen(
             "no toolbox of this fleet runs there",

@@ -134,6 +134,10 @@ fn our_own_router_may_hold_the_ports() {
         listening(443, "haproxy (pid 9)"),
     ];
     assert_eq!(one(&facts, "ports").mark, Mark::Ok);
+    // A copy with its labels is none, and holds nothing that ours may hold.
+    facts.containers[0].names = vec!["quirky_hopper".into()];
+    assert_eq!(one(&facts, "ports").mark, Mark::Fail);
+    facts.containers[0].names = vec!["ostler-x-router".into()];
     facts.fleet = Some("another".into());
     assert_eq!(
         one(&facts, "ports").mark,
@@ -141,6 +145,7 @@ fn our_own_router_may_hold_the_ports() {
         "another fleet's router"
     );
     facts.fleet = None;
+    assert_eq!(one(&facts, "ports").mark, Mark::Ok, "any fleet's");
     facts.local.as_mut().unwrap().listening = vec![listening(80, "apache2 (pid 9)")];
     assert_eq!(one(&facts, "ports").mark, Mark::Fail);
 }
@@ -287,6 +292,9 @@ fn what_sites_reach_is_named_with_the_rule_that_shuts_it() {
         ..ListedContainer::default()
     }];
     assert_eq!(one(&facts, "reach").mark, Mark::Ok);
+    // A copy with its labels guards nothing.
+    facts.containers[0].names = vec!["quirky_hopper".into()];
+    assert_eq!(one(&facts, "reach").mark, Mark::Fail);
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub struct ListedContainer {
     /// Full id.
     #[serde(deserialize_with = "or_default")]
     pub id: String,
-    /// Names, without the leading slash.
+    /// Its own name, without the leading slash. The names that others know it by (`--link`), which
+    /// the engine lists among them and often before it, are none of its own.
     #[serde(deserialize_with = "names")]
     pub names: Vec<String>,
     /// The image as it was named at creation; its id when the name has moved on.
@@ -65,7 +66,7 @@ pub struct ListedContainer {
 }
 
 impl ListedContainer {
-    /// The first name, or the short id of a container without one.
+    /// Its name, or the short id of a container without one.
     pub fn name(&self) -> &str {
         match self.names.first() {
             Some(name) => name,
@@ -74,12 +75,16 @@ impl ListedContainer {
     }
 }
 
+/// A container that another one links to is listed as `/other/alias` too.
 fn names<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
-    let names: Vec<String> = or_default(input)?;
-    Ok(names
-        .into_iter()
-        .map(|name| name.strip_prefix('/').map(str::to_owned).unwrap_or(name))
-        .collect())
+    let mut names: Vec<String> = or_default(input)?;
+    for name in &mut names {
+        if name.starts_with('/') {
+            name.remove(0);
+        }
+    }
+    names.retain(|name| !name.contains('/'));
+    Ok(names)
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -356,6 +361,20 @@ mod tests {
         assert_eq!(row.networks["a"].address(), None);
         assert_eq!(row.networks["b"].address(), Some("10.0.0.2"));
         assert_eq!(row.networks["c"].address(), None);
+    }
+
+    #[test]
+    fn the_names_that_links_give_are_not_its_own() {
+        for (names, own) in [
+            (r#"["/adam/db","/db2","/zoe/db"]"#, "db2"),
+            (r#"["/db2","/zoe/db"]"#, "db2"),
+            (r#"["db2"]"#, "db2"),
+            (r#"["/adam/db"]"#, "0123456789ab"),
+        ] {
+            let text = format!(r#"{{"Id":"0123456789abcdef","Names":{names}}}"#);
+            let row: ListedContainer = serde_json::from_str(&text).unwrap();
+            assert_eq!(row.name(), own, "{names}");
+        }
     }
 
     #[test]

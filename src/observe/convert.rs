@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use bollard::models::{ContainerInspectResponse, Network};
+use bollard::models::{ContainerInspectResponse, HostConfig, Network};
 
 use super::made;
 use super::model::{Inspected, ObservedContainer, ObservedNetwork, RunState};
 use crate::engine::{ListedContainer, ListedImage};
 use crate::fleet::{Limits, Subnet};
+use crate::record::{Labelled, names};
 
 /// One row of the list.
 pub fn container(row: ListedContainer) -> ObservedContainer {
@@ -17,16 +18,14 @@ pub fn container(row: ListedContainer) -> ObservedContainer {
         .iter()
         .filter_map(|(name, n)| Some((name.clone(), n.address()?.parse().ok()?)))
         .collect();
-    // A container that was never started may not tell the address it was created with.
-    if let Some(asked) = row
-        .labels
-        .get("ostler.address")
-        .and_then(|a| a.parse().ok())
-        && !addresses.values().any(|a| *a == asked)
-        && row.networks.len() == 1
-        && let Some(name) = row.networks.keys().next()
-    {
-        addresses.entry(name.clone()).or_insert(asked);
+    // A container that was never started may not tell the address it was created with. That was in
+    // the network of its fleet: a copy in another one has the label too.
+    let fleet = row.labels.fleet().and_then(|fleet| fleet.parse().ok());
+    if let (Some(asked), Some(fleet)) = (row.labels.asked_address(), fleet) {
+        let network = names::network(&fleet);
+        if row.networks.len() == 1 && row.networks.contains_key(&network) {
+            addresses.entry(network).or_insert(asked);
+        }
     }
     let mut published: Vec<(u16, String)> = row
         .ports
@@ -104,9 +103,36 @@ pub fn inspected(answer: &ContainerInspectResponse, engine: &str, foreign: bool)
             .filter_map(|line| line.split_once('='))
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect(),
+        bound: bound(host.filter(|_| foreign)),
         restart: made::restart(answer),
         made: made::made(answer, engine),
     }
+}
+
+/// See [`Inspected::bound`]. A range, 0 or nothing as the host's port: Docker picks one.
+fn bound(host: Option<&HostConfig>) -> BTreeMap<u16, u16> {
+    let near = |ip: Option<&str>| matches!(ip.unwrap_or_default(), "" | "0.0.0.0" | "127.0.0.1");
+    let mut bound = BTreeMap::new();
+    for (own, bindings) in host
+        .and_then(|h| h.port_bindings.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        let own = match own.split_once('/') {
+            Some((port, "tcp")) => port,
+            Some(_) => continue,
+            None => own,
+        };
+        let bindings = bindings.iter().flatten();
+        let named = bindings
+            .filter(|b| near(b.host_ip.as_deref()))
+            .filter_map(|b| b.host_port.as_deref()?.parse().ok())
+            .find(|port| *port > 0);
+        if let (Ok(own), Some(port)) = (own.parse::<u16>(), named) {
+            bound.insert(own, port);
+        }
+    }
+    bound
 }
 
 pub fn network(answer: Network) -> ObservedNetwork {
@@ -157,7 +183,7 @@ pub fn images(list: Vec<ListedImage>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Labelled;
+    use crate::observe::whose::is_foreign;
     use serde_json::json;
 
     fn row(value: serde_json::Value) -> ObservedContainer {
@@ -167,14 +193,14 @@ mod tests {
     #[test]
     fn a_running_site() {
         let c = row(json!({
-            "Id": "aa11", "Names": ["/ostler-x-1234567890"], "Image": "nginx:1.28",
+            "Id": "aa11", "Names": ["/adam/web", "/ostler-x-1234567890"], "Image": "nginx:1.28",
             "ImageID": "sha256:1", "State": "running", "Status": "Up 3 minutes",
             "Created": 1_700_000_000, "Labels": {"ostler.fleet": "x", "ostler.site": "blog"},
             "NetworkSettings": {"Networks": {"ostler-x": {
                 "IPAMConfig": {"IPv4Address": "10.90.0.10"}, "IPAddress": "10.90.0.10"}}},
         }));
         assert_eq!(c.name, "ostler-x-1234567890");
-        assert!(c.is_running() && !c.is_foreign());
+        assert!(c.is_running());
         assert_eq!(c.addresses["ostler-x"], Ipv4Addr::new(10, 90, 0, 10));
     }
 
@@ -182,11 +208,18 @@ mod tests {
     fn a_container_that_never_ran_holds_the_address_it_asked_for() {
         let c = row(json!({
             "Id": "aa", "Names": ["/n"], "State": "created",
-            "Labels": {"ostler.address": "10.90.0.12"},
+            "Labels": {"ostler.fleet": "x", "ostler.address": "10.90.0.12"},
             "NetworkSettings": {"Networks": {"ostler-x": {"IPAddress": ""}}},
         }));
         assert_eq!(c.addresses["ostler-x"], Ipv4Addr::new(10, 90, 0, 12));
         assert_eq!(c.run, RunState::Created);
+        // A copy of it asked for none.
+        let c = row(json!({
+            "Id": "bb", "Names": ["/copy"], "State": "created",
+            "Labels": {"ostler.fleet": "x", "ostler.address": "10.90.0.12"},
+            "NetworkSettings": {"Networks": {"bridge": {"IPAddress": ""}}},
+        }));
+        assert!(c.addresses.is_empty());
     }
 
     #[test]
@@ -196,7 +229,7 @@ mod tests {
             {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
             {"PrivatePort": 9000, "Type": "tcp"}]}));
         assert_eq!(c.published, vec![(8080, "tcp".to_owned())]);
-        assert!(c.is_foreign());
+        assert!(is_foreign(&c));
     }
 
     #[test]
@@ -224,6 +257,25 @@ mod tests {
                 .len(),
             0
         );
+    }
+
+    #[test]
+    fn only_ports_that_bindings_name_are_bound() {
+        let answer: ContainerInspectResponse = serde_json::from_value(json!({
+            "HostConfig": {"PortBindings": {
+                "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
+                "81/tcp": [{"HostIp": "10.0.0.1", "HostPort": "81"}, {"HostIp": "", "HostPort": "8081"}],
+                "82/tcp": [{"HostIp": "0.0.0.0", "HostPort": "0"}],
+                "83/tcp": [{"HostIp": "", "HostPort": "9000-9010"}],
+                "84/udp": [{"HostIp": "", "HostPort": "8084"}],
+                "85": [{"HostPort": "8085"}],
+                "86/tcp": null,
+                "87/tcp": [{"HostIp": "::1", "HostPort": "8087"}],
+            }},
+        }))
+        .unwrap();
+        let found = inspected(&answer, "28.2.2", true);
+        assert_eq!(found.bound, [(81, 8081), (85, 8085)].into());
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! them, as `proxy` sites. Pure; nothing on the host is touched, neither now nor by applying them,
 //! for such a site is a route and no more.
 
+mod around;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{Said, look};
 use super::model::{ObservedContainer, ObservedHost};
+use super::whose::is_foreign;
 use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site};
-use crate::record::{Labelled, StateRead};
+use crate::record::StateRead;
+use around::Around;
 
 /// What a host's foreign containers come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,17 +55,20 @@ pub fn import(
     let mut containers: Vec<&ObservedContainer> = seen
         .containers
         .iter()
-        .filter(|c| c.is_foreign() && (only.is_empty() || only.contains(&c.name)))
+        .filter(|c| is_foreign(c) && (only.is_empty() || only.contains(&c.name)))
         .collect();
-    containers.sort_by(|a, b| a.name.cmp(&b.name));
+    // Of several with one domain (workers and jobs often share an environment) the one that can be
+    // asked is the site.
+    containers.sort_by_key(|c| (c.listens.is_empty(), &c.name));
     let mut out = Imported::default();
     let mut taken = Taken::new(fleet, seen);
+    let around = Around::of(&seen.containers);
     let looks: Vec<(&ObservedContainer, Said)> = containers.iter().map(|c| (*c, look(c))).collect();
     // How many containers of a project serve a domain: one alone may bear the project's name.
     let mut serving: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, look) in &looks {
+    for (container, look) in &looks {
         if let (Some(project), false) = (&look.project, look.domains.is_empty()) {
-            *serving.entry(project).or_default() += 1;
+            *serving.entry(project).or_default() += usize::from(container.is_running());
         }
     }
     for (container, look) in &looks {
@@ -70,7 +76,7 @@ pub fn import(
             .project
             .as_deref()
             .is_some_and(|project| serving.get(project) == Some(&1));
-        match one(host, container, look, alone, &mut taken) {
+        match one(host, container, look, &around, alone, &mut taken) {
             Ok(Some(found)) => out.sites.push(found),
             Ok(None) if only.is_empty() => {}
             Ok(None) => out.left.push(Left {
@@ -83,6 +89,8 @@ pub fn import(
             }),
         }
     }
+    out.sites.sort_by(|a, b| a.container.cmp(&b.container));
+    out.left.sort_by(|a, b| a.container.cmp(&b.container));
     out
 }
 
@@ -151,6 +159,7 @@ fn one(
     host: &Name,
     container: &ObservedContainer,
     look: &Said,
+    around: &Around,
     alone: bool,
     taken: &mut Taken,
 ) -> Result<Option<Found>, String> {
@@ -160,7 +169,7 @@ fn one(
             None => front(container),
         };
     }
-    if let Some(why) = told::not_whole(container) {
+    if let Some(why) = told::not_whole(container, around) {
         return Err(why);
     }
     let mut notes = Vec::new();
@@ -191,28 +200,8 @@ fn one(
         return Err("it does not run: a route to it would lead nowhere".into());
     }
     let port = port(container)?;
-    let to = match container.listens.get(&port) {
-        // The host's port stays the same when the container is made anew.
-        Some(Some(published)) => ProxyTarget::Http {
-            host: "127.0.0.1".into(),
-            port: *published,
-        },
-        _ => {
-            let at = container.reached_at().map_err(|why| format!("it {why}"))?;
-            if at.is_loopback() && told::ports(container)?.is_empty() {
-                return Err("it is on the host's network, and its port is not said".into());
-            }
-            let moves = (!at.is_loopback()).then_some(
-                "its address may change when it is restarted: `ostler apply` follows; a port published on 127.0.0.1 would stay",
-            );
-            notes.extend(moves.map(str::to_owned));
-            ProxyTarget::Container {
-                name: container.name.clone(),
-                port,
-            }
-        }
-    };
-    notes.extend(told::notes(container));
+    let to = target(container, port, &mut notes)?;
+    notes.extend(told::notes(container, around));
     let wish = match (&look.project, &look.service) {
         (Some(project), _) if alone => project.clone(),
         (Some(project), Some(service)) => format!("{project}-{service}"),
@@ -237,6 +226,44 @@ fn one(
         project: look.project.clone(),
         notes,
     }))
+}
+
+/// Where a route to it leads, so that it still does when the container is restarted.
+fn target(
+    container: &ObservedContainer,
+    port: u16,
+    notes: &mut Vec<String>,
+) -> Result<ProxyTarget, String> {
+    let published = container.listens.get(&port).copied().flatten();
+    let bound = container.inspected.as_ref().map(|i| &i.bound);
+    // The host's port stays the same when the container is made anew.
+    if let (Some(_), Some(named)) = (published, bound.and_then(|bound| bound.get(&port))) {
+        return Ok(ProxyTarget::Http {
+            host: "127.0.0.1".into(),
+            port: *named,
+        });
+    }
+    let picked = published.map(|picked| {
+        format!(
+            "the host's port {picked} was picked by Docker and may be another container's after a restart: no route can lead there; `127.0.0.1:PORT:{port}` among its ports names one that stays"
+        )
+    });
+    let at = container.reached_at().map_err(|why| match &picked {
+        Some(picked) => format!("{picked}, and it {why}"),
+        None => format!("it {why}"),
+    })?;
+    if at.is_loopback() && told::ports(container)?.is_empty() {
+        return Err("it is on the host's network, and its port is not said".into());
+    }
+    let moves = (!at.is_loopback()).then_some(
+        "its address may change when it is restarted: `ostler apply` follows; a port of its own on 127.0.0.1 would stay",
+    );
+    notes.extend(picked);
+    notes.extend(moves.map(str::to_owned));
+    Ok(ProxyTarget::Container {
+        name: container.name.clone(),
+        port,
+    })
 }
 
 /// Something without a domain is of interest only when it holds the ports that a router wants.
@@ -345,6 +372,7 @@ mod tests {
     fn a_published_port_is_preferred_for_it_stays() {
         let mut app = container("app", &[], &[("VIRTUAL_HOST", "a.example,www.a.example")]);
         app.listens = [(3000, Some(8081))].into();
+        app.inspected.as_mut().unwrap().bound = [(3000, 8081)].into();
         let mut other = container("other_1", &[], &[("VIRTUAL_HOST", "b.example")]);
         other.listens = [(9000, None)].into();
         let found = read(vec![other, app]);
@@ -356,6 +384,58 @@ mod tests {
         assert!(!notes.iter().any(|n| n.contains("may change")), "{notes:?}");
         assert_eq!(target(&found.sites[1]), "to: other_1:9000");
         assert!(found.sites[1].notes[0].contains("may change"));
+    }
+
+    #[test]
+    fn a_port_that_docker_picked_is_no_way_to_a_site() {
+        let mut app = container("app", &[], &[("VIRTUAL_HOST", "a.example")]);
+        app.listens = [(3000, Some(32768))].into();
+        let found = read(vec![app.clone()]);
+        assert_eq!(target(&found.sites[0]), "to: app:3000");
+        let notes = &found.sites[0].notes;
+        let says = |text: &str| notes.iter().any(|n| n.contains(text));
+        assert!(says("32768 was picked by Docker"), "{notes:?}");
+        assert!(
+            says("`127.0.0.1:PORT:3000`") && says("may change"),
+            "{notes:?}"
+        );
+        // Another port of it is named; this one is not.
+        app.inspected.as_mut().unwrap().bound = [(9000, 9000)].into();
+        assert_eq!(target(&read(vec![app.clone()]).sites[0]), "to: app:3000");
+        // No other way leads to it.
+        app.addresses.clear();
+        app.network_mode = "none".into();
+        let found = read(vec![app]);
+        let why = &found.left[0].why;
+        assert!(
+            why.contains("picked by Docker") && why.contains("on no network"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_job_that_shares_the_environment_of_a_site_is_none() {
+        let of = |service: &str, exposes: bool, run: RunState| {
+            let labels = [
+                ("com.docker.compose.project", "shop"),
+                ("com.docker.compose.service", service),
+            ];
+            let name = format!("shop-{service}-1");
+            let mut app = container(&name, &labels, &[("VIRTUAL_HOST", "a.example")]);
+            if exposes {
+                app.listens = [(3000, None)].into();
+            }
+            app.run = run;
+            app
+        };
+        let found = read(vec![
+            of("migrate", true, RunState::Exited),
+            of("queue", false, RunState::Running),
+            of("web", true, RunState::Running),
+        ]);
+        assert_eq!(target(&found.sites[0]), "to: shop-web-1:3000");
+        let left: Vec<_> = found.left.iter().map(|l| l.container.as_str()).collect();
+        assert_eq!(left, ["shop-migrate-1", "shop-queue-1"]);
     }
 
     #[test]

@@ -238,6 +238,10 @@ pub struct Inspected {
     pub health: Option<String>,
     /// Its environment, for [`super::look`]; not kept of our own, where `made` has it.
     pub env: BTreeMap<String, String>,
+    /// TCP ports that its own bindings publish where 127.0.0.1 of the host reaches them, under a
+    /// port that they name: a restart changes nothing about these. A port that Docker picked is
+    /// another one then. Of foreign ones.
+    pub bound: BTreeMap<u16, u16>,
     /// What the engine does when it ends: `no`, `always`, `unless-stopped`, `on-failure`.
     pub restart: Option<String>,
     /// How it was made, and all else that can be changed on it: field → value, as this engine

@@ -14,7 +14,7 @@ use super::model::{
     EngineFacts, HostObservation, Lineage, Observed, ObservedContainer, ObservedHost,
     ObservedNetwork, Owner, RunState, sites_subnet,
 };
-use super::whose::{Whose, whose};
+use super::whose::{self, Whose, is_foreign, site_of, whose};
 use crate::engine::{self, Client, Mode};
 use crate::fleet::{Fleet, Host, Limits, Name, SiteState};
 use crate::host::compare::{Reach, compare};
@@ -23,7 +23,7 @@ use crate::host::service::secrets::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
 use crate::record::lock::Holder;
 use crate::record::route::RouterConfig;
-use crate::record::{Labelled, Layout, Role, StateRead, names};
+use crate::record::{HostState, Layout, StateRead, names};
 
 /// How many small questions a host is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -67,7 +67,7 @@ pub async fn scan(
     );
     let mut containers: Vec<ObservedContainer> =
         list?.into_iter().map(convert::container).collect();
-    let toolbox = find_toolbox(&containers, &fleet.name).map(|found| Toolbox {
+    let toolbox = whose::toolbox(&containers, &fleet.name).map(|found| Toolbox {
         id: found.id.clone(),
         ..by_name.clone()
     });
@@ -90,7 +90,7 @@ pub async fn scan(
             _ => Ok(BTreeMap::new()),
         }
     };
-    let inspections = inspect_some(client, &containers, fleet, inspect);
+    let inspections = inspect_some(client, &containers, fleet, state.read(), inspect);
     let digests = secret_digests(host, fleet, &state, secrets);
     let differs = async {
         match (&toolbox, state.read(), inspect) {
@@ -122,8 +122,9 @@ pub async fn scan(
                 continue;
             }
         };
-        let site = containers[at].site().unwrap_or_default();
-        let record = state.read().and_then(|s| s.sites.get(site));
+        let (found, name) = (&containers[at], &fleet.name);
+        let site = site_of(found, name).or_else(|| whose::renamed(found, name, state.read()));
+        let record = site.and_then(|site| state.read()?.sites.get(site));
         if let Some(record) = record {
             unenforced(&info, &record.limits, &mut facts.limits);
             // As nearly everywhere: kept once.
@@ -185,26 +186,11 @@ async fn holder(
     containers: &[ObservedContainer],
     fleet: &Name,
 ) -> Result<Option<Holder>, engine::Error> {
-    let name = names::lock(fleet);
     let mut all = containers.iter();
-    let found = all.find(|c| c.is(fleet, Role::Lock) && c.name == name);
-    match found {
+    match all.find(|c| whose(c, fleet) == Some(Whose::Lock)) {
         Some(found) => lock::read(client, &found.id, &found.labels).await,
         None => Ok(None),
     }
-}
-
-/// The toolbox among a host's containers. While one is replaced there are two: the one with the
-/// final name is taken.
-pub fn find_toolbox<'a>(
-    containers: &'a [ObservedContainer],
-    fleet: &Name,
-) -> Option<&'a ObservedContainer> {
-    let name = names::toolbox(fleet);
-    containers
-        .iter()
-        .filter(|c| whose(c, fleet) == Some(Whose::Toolbox))
-        .max_by_key(|c| (c.name == name, c.is_running(), c.created))
 }
 
 /// A limit that the host's kernel cannot keep is dropped by the engine: that it is not there says
@@ -223,12 +209,11 @@ fn unenforced(info: &SystemInfo, recorded: &Limits, live: &mut Limits) {
 
 /// What of a host can be looked at now.
 fn reach(client: &Client, containers: &[ObservedContainer], toolbox: &str, fleet: &Name) -> Reach {
-    let runs = |wanted: &dyn Fn(&ObservedContainer) -> bool| {
-        containers.iter().any(|c| c.is_running() && wanted(c))
-    };
+    let mut all = containers.iter();
+    let toolbox = all.any(|c| c.id == toolbox && c.is_running());
     Reach {
-        commands: client.gate().mode() == Mode::Full && runs(&|c| c.id == toolbox),
-        router: runs(&|c| c.is(fleet, Role::Router)),
+        commands: client.gate().mode() == Mode::Full && toolbox,
+        router: whose::router(containers, fleet).is_some_and(|c| c.is_running()),
     }
 }
 
@@ -294,11 +279,12 @@ async fn inspect_some(
     client: &Client,
     containers: &[ObservedContainer],
     fleet: &Fleet,
+    state: Option<&HostState>,
     inspect: &Inspect,
 ) -> Result<Vec<(usize, Result<super::model::Inspected, String>)>, engine::Error> {
     let wanted = containers.iter().enumerate();
-    let wanted = wanted.filter(|(_, c)| needs_inspect(c, &fleet.name, inspect));
-    let wanted = wanted.map(|(at, c)| (at, c.id.clone(), c.is_foreign()));
+    let wanted = wanted.filter(|(_, c)| needs_inspect(c, &fleet.name, state, inspect));
+    let wanted = wanted.map(|(at, c)| (at, c.id.clone(), is_foreign(c)));
     // One at a time is taken out of its answer, which is far larger than what is kept of it.
     let asking = stream::iter(wanted.collect::<Vec<_>>()).map(|(at, id, foreign)| {
         let client = client.clone();
@@ -328,8 +314,14 @@ async fn inspect_some(
 }
 
 /// Whether the list does not say enough about a container.
-fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect) -> bool {
-    let ours = container.is_of(fleet);
+fn needs_inspect(
+    container: &ObservedContainer,
+    fleet: &Name,
+    state: Option<&HostState>,
+    inspect: &Inspect,
+) -> bool {
+    let what = whose(container, fleet);
+    let ours = what.is_some() || whose::renamed(container, fleet, state).is_some();
     let ended = matches!(
         container.run,
         RunState::Exited | RunState::Dead | RunState::Restarting
@@ -337,7 +329,7 @@ fn needs_inspect(container: &ObservedContainer, fleet: &Name, inspect: &Inspect)
     match inspect {
         Inspect::Ours if ours => true,
         Inspect::And(ids) if ids.contains(&container.id) => true,
-        _ => ours && ended && container.role() != Some(Role::Lock),
+        _ => ours && ended && what != Some(Whose::Lock),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whose a container is, and which one serves a site: by label and name, since a copy made by hand
-//! inherits labels. The one answer, for verdicts, logs, planning and drift.
+//! (`docker commit`, then `docker run`) inherits labels. The one answer, for verdicts, logs, events,
+//! numbers, checks, planning and drift.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::model::{ObservedContainer, RunState};
@@ -19,32 +21,153 @@ pub enum Whose<'a> {
     Toolbox,
     /// It is the host's guard, or its next one.
     Guard,
+    /// It is the host's lock.
+    Lock,
+    /// It does one thing for an apply, and goes.
+    Helper,
 }
 
-/// What it is to this fleet; `None`: nothing that lasts, or a copy.
+/// What it is to this fleet; `None`: nothing, or a copy.
 pub fn whose<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<Whose<'a>> {
-    if !container.is_of(fleet) {
+    told(&container.labels, &container.name, fleet)
+}
+
+/// The same of whatever the engine tells a container's labels and name of.
+pub fn told<'a>(labels: &'a impl Labelled, name: &str, fleet: &Name) -> Option<Whose<'a>> {
+    if !labels.is_of(fleet) {
         return None;
     }
-    let called = |name: String| container.name == name || container.name == names::next(&name);
-    match container.role()? {
+    let called = |own: String| {
+        let next = || name.strip_prefix(own.as_str()) == Some("-next");
+        name == own || next()
+    };
+    match labels.role()? {
         Role::Site => {
-            let site = container.site()?;
-            names::is_site(fleet, site, &container.name).then_some(Whose::Site(site))
+            let site = labels.site()?;
+            names::is_site(fleet, site, name).then_some(Whose::Site(site))
         }
         Role::Router => called(names::router(fleet)).then_some(Whose::Router),
         Role::Toolbox => called(names::toolbox(fleet)).then_some(Whose::Toolbox),
         Role::Guard => called(names::guard(fleet)).then_some(Whose::Guard),
-        Role::Lock | Role::Helper => None,
+        Role::Lock => (name == names::lock(fleet)).then_some(Whose::Lock),
+        Role::Helper => names::is_helper(fleet, name).then_some(Whose::Helper),
     }
+}
+
+/// The same by the fleet that its labels name, whichever that is.
+pub fn of_any<'a>(labels: &'a impl Labelled, name: &str) -> Option<Whose<'a>> {
+    let fleet: Name = labels.fleet()?.parse().ok()?;
+    told(labels, name, &fleet)
+}
+
+/// Whether no fleet made it: it carries no label of ours, or another container's.
+pub fn is_foreign(container: &ObservedContainer) -> bool {
+    of_any(&container.labels, &container.name).is_none()
 }
 
 /// The site of this fleet whose container it is, or whose next one.
 pub fn site_of<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<&'a str> {
     match whose(container, fleet)? {
         Whose::Site(site) => Some(site),
-        Whose::Router | Whose::Toolbox | Whose::Guard => None,
+        _ => None,
     }
+}
+
+/// The site whose container it is under a name that somebody gave it (`docker rename`): with the
+/// site's labels, made as the site's record says, it has the address in the sites' network that
+/// requests for the site are sent to, which one container has at a time. A copy never has.
+pub fn renamed<'a>(
+    container: &'a ObservedContainer,
+    fleet: &Name,
+    state: Option<&HostState>,
+) -> Option<&'a str> {
+    let ours = container.is_running() && container.is_of(fleet);
+    if !ours || container.role() != Some(Role::Site) {
+        return None;
+    }
+    let (site, state) = (container.site()?, state?);
+    let made = container.spec_hash();
+    let as_recorded = made.is_some() && made == state.sites.get(site)?.hash.as_deref();
+    let has = container.addresses.get(&names::network(fleet))?;
+    let RouteTarget::Address { ip, .. } = &state.router.routes.get(site)?.target else {
+        return None;
+    };
+    let renamed = !names::is_site(fleet, site, &container.name);
+    (as_recorded && renamed && has == ip).then_some(site)
+}
+
+/// A host's containers, sorted by what they are to a fleet.
+#[derive(Default)]
+pub struct Sorted<'a> {
+    /// By site: its containers, or the one that was renamed by hand.
+    pub sites: BTreeMap<&'a str, Vec<&'a ObservedContainer>>,
+    pub toolboxes: Vec<&'a ObservedContainer>,
+    pub routers: Vec<&'a ObservedContainer>,
+    pub guards: Vec<&'a ObservedContainer>,
+    /// What is nothing to the fleet: foreign, a copy, another fleet's.
+    pub others: Vec<&'a ObservedContainer>,
+}
+
+/// Sorts the containers of a host. `state`: what ostler keeps there, where that could be read.
+pub fn sort<'a>(
+    containers: &'a [ObservedContainer],
+    fleet: &Name,
+    state: Option<&HostState>,
+) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
+    for container in containers {
+        match whose(container, fleet) {
+            Some(Whose::Site(site)) => sorted.sites.entry(site).or_default().push(container),
+            Some(Whose::Toolbox) => sorted.toolboxes.push(container),
+            Some(Whose::Router) => sorted.routers.push(container),
+            Some(Whose::Guard) => sorted.guards.push(container),
+            Some(Whose::Lock | Whose::Helper) => {}
+            None => sorted.others.push(container),
+        }
+    }
+    let Sorted { sites, others, .. } = &mut sorted;
+    others.retain(|container| match renamed(container, fleet, state) {
+        Some(site) if !sites.contains_key(site) => {
+            sites.insert(site, vec![*container]);
+            false
+        }
+        _ => true,
+    });
+    sorted
+}
+
+/// What of the fleet runs, of a kind of which a host has one: while it is replaced there are two, and
+/// the one with the final name is taken.
+fn the_one<'a>(
+    containers: &'a [ObservedContainer],
+    fleet: &Name,
+    what: Whose,
+    name: &str,
+    of: impl Fn(&ObservedContainer) -> bool,
+) -> Option<&'a ObservedContainer> {
+    let mine = |c: &&ObservedContainer| whose(c, fleet) == Some(what) && of(c);
+    let all = containers.iter().filter(mine);
+    all.max_by_key(|c| (c.name == name, c.is_running(), c.created))
+}
+
+/// The toolbox among a host's containers, running or not.
+pub fn toolbox<'a>(
+    containers: &'a [ObservedContainer],
+    fleet: &Name,
+) -> Option<&'a ObservedContainer> {
+    let name = names::toolbox(fleet);
+    the_one(containers, fleet, Whose::Toolbox, &name, |_| true)
+}
+
+/// The router among a host's containers: one that runs, where any does.
+pub fn router<'a>(
+    containers: &'a [ObservedContainer],
+    fleet: &Name,
+) -> Option<&'a ObservedContainer> {
+    let name = names::router(fleet);
+    let one =
+        |of: fn(&ObservedContainer) -> bool| the_one(containers, fleet, Whose::Router, &name, of);
+    one(ObservedContainer::is_running).or_else(|| one(|_| true))
 }
 
 /// The address a container of ours was given, running or not.
@@ -159,6 +282,105 @@ mod tests {
         assert_eq!(of("blog-copy"), None);
         assert_eq!(of(&names::site(&fleet(), "shop")), None);
         assert_eq!(of(&format!("{name}-old")), None);
+        assert_eq!(of(&format!("{name}-next-next")), None);
+    }
+
+    #[test]
+    fn one_that_was_renamed_by_hand_is_the_sites_while_it_serves_it() {
+        let name = names::site(&fleet(), "blog");
+        let made = |name: &str, address: &str, run: RunState| {
+            let mut made = container(name.to_owned(), "10.0.0.1", run);
+            made.labels.insert(labels::HASH.to_owned(), "h".to_owned());
+            let network = names::network(&fleet());
+            made.addresses.insert(network, address.parse().unwrap());
+            made
+        };
+        let mut state = routed_to("10.0.0.1");
+        let record = serde_json::json!({
+            "schema": 1, "site": "blog", "uid": 200000, "spec": null, "hash": "h",
+            "limits": {"memory": null, "nano_cpus": null, "pids": null}, "route": null,
+            "secrets": {}, "state": {"wanted": "running"}, "image_id": null, "address": null,
+        });
+        let record: crate::record::SiteRecord = serde_json::from_value(record).unwrap();
+        state.sites.insert(record.site.clone(), record.into());
+        let of = |all: &[ObservedContainer], state: Option<&HostState>| {
+            let sorted = sort(all, &fleet(), state);
+            let names = sorted.sites.get("blog").cloned().unwrap_or_default();
+            let names: Vec<String> = names.iter().map(|c| c.name.clone()).collect();
+            (names, sorted.others.len())
+        };
+        let runs = RunState::Running;
+        let renamed = made("mine", "10.0.0.1", runs);
+        let is = (vec!["mine".to_owned()], 0);
+        assert_eq!(of(std::slice::from_ref(&renamed), Some(&state)), is);
+        let none = (Vec::new(), 1);
+        // Not where requests go, not running, made otherwise, or nobody knows.
+        for other in [
+            made("mine", "10.0.0.2", runs),
+            made("mine", "10.0.0.1", RunState::Exited),
+            container("mine".into(), "10.0.0.1", runs),
+        ] {
+            assert_eq!(of(&[other], Some(&state)), none);
+        }
+        assert_eq!(of(std::slice::from_ref(&renamed), None), none);
+        // The one with the name comes first.
+        let both = [renamed, made(&name, "10.0.0.3", RunState::Exited)];
+        assert_eq!(of(&both, Some(&state)), (vec![name], 1));
+    }
+
+    #[test]
+    fn a_copy_of_a_helper_is_none_and_belongs_to_nobody() {
+        let role = |role: Role, name: &str| {
+            let mut made = container(name.to_owned(), "10.0.0.1", RunState::Running);
+            made.labels
+                .insert(labels::ROLE.to_owned(), role.word().to_owned());
+            made
+        };
+        let fleet = fleet();
+        for (kind, name, is) in [
+            (Role::Router, names::router(&fleet), Whose::Router),
+            (Role::Toolbox, names::toolbox(&fleet), Whose::Toolbox),
+            (Role::Guard, names::guard(&fleet), Whose::Guard),
+            (Role::Lock, names::lock(&fleet), Whose::Lock),
+            (Role::Helper, names::helper(&fleet, "blog"), Whose::Helper),
+        ] {
+            let real = role(kind, &name);
+            assert_eq!(whose(&real, &fleet), Some(is));
+            assert!(!is_foreign(&real));
+            for other in ["quirky_hopper", "ostler-x-", &names::site(&fleet, "blog")] {
+                let copy = role(kind, other);
+                assert_eq!(whose(&copy, &fleet), None, "{kind:?} {other}");
+                assert!(is_foreign(&copy), "{kind:?} {other}");
+            }
+            // Another fleet's is somebody's, and nothing to this one.
+            let others = "y".parse().unwrap();
+            assert_eq!(whose(&real, &others), None);
+        }
+        let mut plain = container("web".into(), "10.0.0.1", RunState::Running);
+        plain.labels.clear();
+        assert!(is_foreign(&plain));
+    }
+
+    #[test]
+    fn the_router_is_one_that_runs_and_never_a_copy() {
+        let fleet = fleet();
+        let name = names::router(&fleet);
+        let made = |name: &str, run: RunState| {
+            let mut made = container(name.to_owned(), "10.0.0.1", run);
+            made.labels
+                .insert(labels::ROLE.to_owned(), Role::Router.word().to_owned());
+            made
+        };
+        let next = names::next(&name);
+        let (runs, ended) = (RunState::Running, RunState::Exited);
+        let which = |all: &[ObservedContainer]| router(all, &fleet).map(|c| c.name.clone());
+        let copy = made("copy", runs);
+        assert_eq!(which(std::slice::from_ref(&copy)), None);
+        let both = [copy.clone(), made(&next, runs), made(&name, runs)];
+        assert_eq!(which(&both), Some(name.clone()));
+        let both = [copy, made(&name, ended), made(&next, runs)];
+        assert_eq!(which(&both), Some(next));
+        assert_eq!(which(&[made(&name, ended)]), Some(name));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::fleet::value::format_seconds;
 use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::observe::model::ObservedHost;
 use crate::record::route::RouteTarget;
-use crate::record::{HostState, Labelled, RecordedState, Role, StateRead};
+use crate::record::{HostState, Labelled, RecordedState, StateRead};
 
 /// The hash. `name`: the host. Of foreign containers only those matter that a `proxy` leads to: an
 /// address may be somebody else's by the time it is routed to. What others hold (addresses, ports)
@@ -72,16 +72,18 @@ impl List {
 
 fn list(host: &ObservedHost, fleet: &Fleet, name: &Name) -> BTreeMap<(String, String), How> {
     let mut list = List::default();
-    for container in host.containers.iter().filter(|c| c.is_of(&fleet.name)) {
-        if container.role() == Some(Role::Lock) {
-            continue;
-        }
+    let index = Index::of(host, &fleet.name);
+    let helpers = [index.toolboxes, index.routers, index.guards];
+    let helpers = helpers.into_iter().flatten().map(|c| ("", c));
+    let sites = index.sites.iter();
+    let sites = sites.flat_map(|(site, all)| all.iter().map(move |c| (*site, *c)));
+    for (site, container) in helpers.chain(sites) {
         let life = match is_active(container) {
             true => "running",
             false => "not running",
         };
         list.tell(
-            container.site().unwrap_or_default(),
+            site,
             format!("container {}", container.name),
             &format!("{life} {}", container.id),
             format!("{life} ({})", container::short(&container.id)),
@@ -241,7 +243,7 @@ mod tests {
     use super::*;
     use crate::fleet::{Limits, SiteState};
     use crate::observe::model::{ObservedContainer, RunState};
-    use crate::record::{HostState, SiteRecord};
+    use crate::record::{HostState, SiteRecord, labels, names};
 
     fn host(memory: u64, run: RunState, digest: &str) -> ObservedHost {
         let record = SiteRecord {
@@ -262,12 +264,15 @@ mod tests {
             image_id: None,
             made: None,
         };
-        use crate::record::labels;
-        let labels = [(labels::FLEET, "x"), (labels::SITE, "blog")];
+        let labels = [
+            (labels::FLEET, "x"),
+            (labels::ROLE, "site"),
+            (labels::SITE, "blog"),
+        ];
         ObservedHost {
             containers: vec![ObservedContainer {
                 id: "0123456789abcdef".into(),
-                name: "ostler-x-1".into(),
+                name: own_name(),
                 labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                 run,
                 ..ObservedContainer::default()
@@ -278,6 +283,10 @@ mod tests {
             })),
             ..ObservedHost::default()
         }
+    }
+
+    fn own_name() -> String {
+        names::site(&"x".parse().unwrap(), "blog")
     }
 
     fn fleet() -> Fleet {
@@ -328,6 +337,14 @@ mod tests {
             .containers
             .extend(web.containers.into_iter().skip(1));
         assert_eq!(of(&then, &fleet, &one), of(&crowded, &fleet, &one));
+        // A copy has labels, and is nobody's.
+        let mut copied = then.clone();
+        copied.containers.push(ObservedContainer {
+            id: "2".repeat(16),
+            name: "copy".into(),
+            ..then.containers[0].clone()
+        });
+        assert_eq!(of(&then, &fleet, &one), of(&copied, &fleet, &one));
         // No site of another host's leads there.
         let two = "two".parse().unwrap();
         let elsewhere = beside("app", [172, 18, 0, 6], RunState::Running);
@@ -343,9 +360,12 @@ mod tests {
         assert_eq!(
             moved(&then, &now),
             [
-                "blog: container ostler-x-1: running (0123456789ab) → not running (0123456789ab)",
-                "blog: memory: 128M → 256M",
-                "blog: secret PASSWORD is another",
+                format!(
+                    "blog: container {}: running (0123456789ab) → not running (0123456789ab)",
+                    own_name()
+                ),
+                "blog: memory: 128M → 256M".into(),
+                "blog: secret PASSWORD is another".into(),
             ]
         );
         let gone = facts(&ObservedHost::default(), &fleet, &one);
@@ -364,7 +384,7 @@ mod tests {
             host(128, RunState::Running, "d2"),
         ];
         let mut renamed = base.clone();
-        renamed.containers[0].name = "ostler-x-2".into();
+        renamed.containers[0].name = names::next(&own_name());
         others.push(renamed);
         let mut replaced = base.clone();
         replaced.containers[0].id = "fedcba9876543210".into();

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::fleet::Name;
 use crate::observe::model::{ObservedContainer, ObservedHost};
-use crate::observe::whose::{self, Whose};
-use crate::record::Labelled;
+use crate::observe::whose;
 
 /// Ours by role and site; all by name.
 #[derive(Default)]
@@ -19,18 +18,15 @@ pub(crate) struct Index<'a> {
 
 impl<'a> Index<'a> {
     pub fn of(host: &'a ObservedHost, fleet: &Name) -> Index<'a> {
-        let mut index = Index::default();
-        for container in &host.containers {
-            index.by_name.insert(&container.name, container);
-            match whose::whose(container, fleet) {
-                Some(Whose::Toolbox) => index.toolboxes.push(container),
-                Some(Whose::Router) => index.routers.push(container),
-                Some(Whose::Guard) => index.guards.push(container),
-                Some(Whose::Site(site)) => index.sites.entry(site).or_default().push(container),
-                None => {}
-            }
+        let sorted = whose::sort(&host.containers, fleet, host.state.read());
+        let by_name = host.containers.iter().map(|c| (c.name.as_str(), c));
+        Index {
+            sites: sorted.sites,
+            toolboxes: sorted.toolboxes,
+            routers: sorted.routers,
+            guards: sorted.guards,
+            by_name: by_name.collect(),
         }
-        index
     }
 
     /// Nothing of ours that needs a folder on the host.
@@ -39,9 +35,11 @@ impl<'a> Index<'a> {
         self.sites.is_empty() && helpers.iter().all(|these| these.is_empty())
     }
 
-    /// Whether a container of this name is there that is not this fleet's.
+    /// Whether a container of this name is there that is not this fleet's, whatever its labels say.
     pub fn taken_by_other(&self, name: &str, fleet: &Name) -> Option<&'a ObservedContainer> {
         let container = self.by_name.get(name)?;
-        (!container.is_of(fleet)).then_some(container)
+        whose::whose(container, fleet)
+            .is_none()
+            .then_some(container)
     }
 }

@@ -79,7 +79,7 @@ impl Role {
 }
 
 /// What an engine tells with labels: a container, a network. Labels can be copied: whose a
-/// container is, its name says as well (see [`super::names`]).
+/// container is, and which one serves, only [`crate::observe::whose`] says.
 pub trait Labelled {
     /// A label by its whole name.
     fn label(&self, name: &str) -> Option<&str>;
@@ -87,10 +87,6 @@ pub trait Labelled {
     /// The fleet whose label it carries.
     fn fleet(&self) -> Option<&str> {
         self.label(FLEET)
-    }
-    /// Whether it carries no label of ours.
-    fn is_foreign(&self) -> bool {
-        self.fleet().is_none()
     }
     /// Whether it carries this fleet's label.
     fn is_of(&self, fleet: &Name) -> bool {
@@ -100,10 +96,6 @@ pub trait Labelled {
     fn role(&self) -> Option<Role> {
         let word = self.label(ROLE)?;
         Role::ALL.into_iter().find(|role| role.word() == word)
-    }
-    /// Whether it is this fleet's, and for this.
-    fn is(&self, fleet: &Name, role: Role) -> bool {
-        self.is_of(fleet) && self.role() == Some(role)
     }
     /// The site that it belongs to.
     fn site(&self) -> Option<&str> {

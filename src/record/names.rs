@@ -22,6 +22,17 @@ pub fn guard(fleet: &Name) -> String {
 pub fn lock(fleet: &Name) -> String {
     format!("ostler-{fleet}-lock")
 }
+/// What does one thing with the files of one site, and goes.
+pub fn helper(fleet: &Name, site: &str) -> String {
+    let opaque = short_hash(site.as_bytes());
+    format!("ostler-{fleet}-helper-{}", &opaque[..10])
+}
+/// Whether a container of this name is such a helper.
+pub fn is_helper(fleet: &Name, name: &str) -> bool {
+    let rest = name.strip_prefix("ostler-");
+    let rest = rest.and_then(|rest| rest.strip_prefix(fleet.as_str()));
+    rest.is_some_and(|rest| rest.starts_with("-helper-"))
+}
 /// A site's container. Opaque: a neighbour that can resolve names learns none.
 pub fn site(fleet: &Name, site: &str) -> String {
     let opaque = short_hash(format!("{fleet}/{site}").as_bytes());

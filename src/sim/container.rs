@@ -196,13 +196,19 @@ impl Container {
             return Vec::new();
         };
         let mut ports = Vec::new();
+        // One that is not named is another one in each run.
+        let mut picked = 32_768 + (self.serial * 64 + self.run) % 20_000;
         for (port, hosts) in bindings {
             let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
             for host in hosts.as_array().into_iter().flatten() {
-                let public = host
-                    .get("HostPort")
-                    .and_then(Value::as_str)
-                    .and_then(|port| port.parse().ok());
+                let named = host.get("HostPort").and_then(Value::as_str);
+                let public = match named.unwrap_or_default() {
+                    "" | "0" => {
+                        picked += 1;
+                        u16::try_from(picked).ok()
+                    }
+                    port => port.parse().ok(),
+                };
                 if let (Ok(private), Some(public)) = (number.parse(), public) {
                     ports.push((private, public, protocol.to_owned()));
                 }
@@ -290,8 +296,11 @@ impl Container {
             .collect()
     }
 
-    /// A row of the list. `networks` are ids by name.
-    pub fn row(&self, now: i64, networks: &BTreeMap<String, String>) -> Value {
+    /// A row of the list. `networks` are ids by name; `linked` names that others have for it.
+    pub fn row(&self, now: i64, networks: &BTreeMap<String, String>, linked: &[String]) -> Value {
+        let mut names = vec![format!("/{}", self.name)];
+        names.extend_from_slice(linked);
+        names.sort();
         let mut ports: Vec<Value> = Vec::new();
         for (private, public, protocol) in self.published() {
             if self.is_running() {
@@ -306,7 +315,7 @@ impl Container {
         }
         json!({
             "Id": self.id,
-            "Names": [format!("/{}", self.name)],
+            "Names": names,
             "Image": self.image,
             "ImageID": self.image_id,
             "Command": self.argv.join(" "),

@@ -36,6 +36,22 @@ impl World {
         }
     }
 
+    /// The names that containers have by those that link to them, by id.
+    pub fn linked_names(&self) -> BTreeMap<String, Vec<String>> {
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for other in self.containers.values() {
+            let links = other.host_config.get("Links").and_then(Value::as_array);
+            let links = links.into_iter().flatten().filter_map(Value::as_str);
+            for (to, alias) in links.filter_map(|link| link.split_once(':')) {
+                if let (Ok(id), "bridge") = (self.find(to), other.network_mode()) {
+                    let name = format!("/{}/{alias}", other.name);
+                    names.entry(id).or_default().push(name);
+                }
+            }
+        }
+        names
+    }
+
     /// Ids of the networks, by name.
     pub fn network_ids(&self) -> BTreeMap<String, String> {
         self.networks

@@ -13,6 +13,8 @@ use super::state::State;
 use crate::fleet::Name;
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
+use crate::observe::whose::is_foreign;
+use crate::record::Labelled;
 use crate::text::clean;
 
 /// State and reason of a container by itself. `oom`: kills for memory that still matter, in words.
@@ -75,8 +77,22 @@ pub(super) fn row(
         }
         _ => turned,
     };
+    if row.why.is_empty() {
+        row.why = copied(container).unwrap_or_default();
+    }
     if row.stale {
         row.why = away(data, host);
     }
     row
+}
+
+/// What it looks like and is not: an image made of a container of ours has that one's labels, and so
+/// has all that is made of it.
+fn copied(container: &ObservedContainer) -> Option<String> {
+    let fleet = container.fleet().filter(|_| is_foreign(container))?;
+    let of = container.site().map(|site| format!(" of {}", clean(site)));
+    let (fleet, of) = (clean(fleet), of.unwrap_or_default());
+    Some(format!(
+        "it has the labels{of} of the fleet {fleet} and none of its names: a copy, which ostler leaves alone"
+    ))
 }

@@ -17,7 +17,7 @@ use crate::fleet::{Fleet, Name, Site, SiteState};
 use crate::observe::asked::Probe;
 use crate::observe::model::{Observed, ObservedContainer};
 use crate::observe::whose;
-use crate::record::{HostState, Labelled, RecordedState, Role, names};
+use crate::record::{HostState, RecordedState, names};
 use crate::text::clean;
 
 /// Numbers of the router say something about now for this long.
@@ -84,20 +84,14 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
     let Some(fleet) = facts.fleet else {
         return containers.iter().map(foreign).collect();
     };
-    let mut ours = Ours {
+    let state = observed.and_then(|observed| observed.state.read());
+    let sorted = whose::sort(containers, &fleet.name, state);
+    let ours = Ours {
         fleet,
         network: names::network(&fleet.name),
-        state: observed.and_then(|observed| observed.state.read()),
-        containers: BTreeMap::new(),
+        state,
+        containers: sorted.sites,
     };
-    let mut others = Vec::new();
-    for container in containers {
-        match whose::site_of(container, &fleet.name) {
-            Some(site) => ours.containers.entry(site).or_default().push(container),
-            None if is_helper(container, fleet) => {}
-            None => others.push(container),
-        }
-    }
     let mut rows: Vec<SiteRow> = fleet
         .sites_on(host)
         .map(|site| site_row(facts, site, data, &ours))
@@ -110,13 +104,8 @@ pub fn rows_of_host(facts: &Facts, host: &Name, data: &HostData) -> Vec<SiteRow>
         .collect();
     let left = left.into_iter();
     rows.extend(left.map(|site| leftover_row(facts, host, site, data, &ours)));
-    rows.extend(others.into_iter().map(foreign));
+    rows.extend(sorted.others.into_iter().map(foreign));
     rows
-}
-
-/// One of ours that serves the host: no row of its own.
-fn is_helper(container: &ObservedContainer, fleet: &Fleet) -> bool {
-    container.is_of(&fleet.name) && container.role() != Some(Role::Site)
 }
 
 fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow {

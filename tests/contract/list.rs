@@ -55,6 +55,66 @@ pub async fn a_row_tells_what_is_needed(bed: Arc<Bed>) {
     );
 }
 
+pub async fn links_add_names_that_are_not_its_own(bed: Arc<Bed>) {
+    let mut body = bed.idle();
+    body.host_config.get_or_insert_default().network_mode = Some("bridge".to_owned());
+    let db = bed.client.create(&bed.name("db2"), &body).await.unwrap();
+    let links = vec![format!("{}:db", bed.name("db2"))];
+    body.host_config.get_or_insert_default().links = Some(links);
+    // One name that comes before its own, and one that comes after.
+    for other in ["adam", "zoe"] {
+        bed.client.create(&bed.name(other), &body).await.unwrap();
+    }
+    let raw = bed.client.containers_raw().await.unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&raw).unwrap();
+    let rows = rows.as_array().unwrap();
+    let row = rows.iter().find(|row| row["Id"] == db.as_str()).unwrap();
+    let names = ["adam/db", "db2", "zoe/db"].map(|name| format!("/{}", bed.name(name)));
+    let mut told: Vec<&str> = row["Names"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|n| n.as_str())
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, names);
+    let all = bed.client.containers().await.unwrap();
+    let row = all.iter().find(|row| row.id == db).unwrap();
+    assert_eq!(row.names, [bed.name("db2")]);
+}
+
+pub async fn a_port_that_was_not_named_is_picked_anew(bed: Arc<Bed>) {
+    use bollard::models::PortBinding;
+    let mut body = bed.idle();
+    let binding = PortBinding {
+        host_ip: Some("127.0.0.1".to_owned()),
+        host_port: Some(String::new()),
+    };
+    body.exposed_ports = Some(vec!["80/tcp".to_owned()]);
+    let host = body.host_config.get_or_insert_default();
+    host.network_mode = Some("bridge".to_owned());
+    host.port_bindings = Some([("80/tcp".to_owned(), Some(vec![binding]))].into());
+    let id = bed.started("picked", &body).await;
+    let port = async || {
+        let all = bed.client.containers().await.unwrap();
+        let row = all.into_iter().find(|row| row.id == id).unwrap();
+        let port = row.ports.iter().find_map(|port| port.public_port);
+        (port.unwrap(), row.ports[0].private_port)
+    };
+    let before = port().await;
+    assert_eq!(before.1, 80);
+    bed.client
+        .restart(&id, Duration::from_secs(1))
+        .await
+        .unwrap();
+    let after = port().await;
+    assert_ne!(before.0, after.0);
+    let bindings = bed.client.inspect(&id).await.unwrap().host_config.unwrap();
+    let bindings = bindings.port_bindings.unwrap();
+    let named = bindings["80/tcp"].as_ref().unwrap()[0].host_port.clone();
+    assert_eq!(named.unwrap_or_default(), "");
+}
+
 pub async fn an_inspect_tells_limits_and_times(bed: Arc<Bed>) {
     let mut body = bed.idle();
     body.user = Some("200001:200001".to_owned());

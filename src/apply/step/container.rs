@@ -9,6 +9,7 @@ use crate::apply::host_work::HostWork;
 use crate::apply::progress::{Answer, Failure};
 use crate::engine;
 use crate::fleet::Limits;
+use crate::observe::whose::told;
 use crate::plan::ContainerRef;
 use crate::record::Labelled;
 use crate::record::spec::{NewContainer, SpecNetwork};
@@ -149,7 +150,7 @@ pub async fn remove(work: &HostWork, container: &ContainerRef, force: bool) -> A
     }
 }
 
-/// The id of the container of this name, if it is this fleet's.
+/// The id of the container of this name or id, if it is this fleet's.
 pub async fn ours(work: &HostWork, name: &str) -> Result<Option<String>, Failure> {
     let found = match work.client.inspect(name).await {
         Ok(found) => found,
@@ -157,7 +158,10 @@ pub async fn ours(work: &HostWork, name: &str) -> Result<Option<String>, Failure
         Err(e) => return Err(e.into()),
     };
     let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
-    Ok(found.id.filter(|_| labels.is_of(&work.fleet.name)))
+    let called = found.name.as_deref().unwrap_or(name);
+    let called = called.strip_prefix('/').unwrap_or(called);
+    let ours = told(&labels, called, &work.fleet.name).is_some();
+    Ok(found.id.filter(|_| ours))
 }
 
 /// Renames a container.

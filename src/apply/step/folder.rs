@@ -12,7 +12,7 @@ use crate::host::script::{KEEP_ONLY, OWN, PUBLISH, REMOVE, TREE};
 use crate::host::{Entry, Kind, NewFile};
 use crate::observe::model::Owner;
 use crate::record::check::{is_hash, is_within};
-use crate::record::{Role, labels};
+use crate::record::{Role, labels, names};
 use crate::text::short;
 
 /// What visitors see until the customer's own files are there.
@@ -145,11 +145,7 @@ const HELPER_S: u64 = 3600;
 
 impl Helper {
     async fn start(work: &HostWork, site: &Name, www: &str) -> Result<Helper, Failure> {
-        let name = format!(
-            "ostler-{}-helper-{}",
-            work.fleet.name,
-            &crate::record::spec::short_hash(site.as_str().as_bytes())[..10]
-        );
+        let name = names::helper(&work.fleet.name, site.as_str());
         let body = ContainerCreateBody {
             image: Some(work.host.images.toolbox.clone()),
             entrypoint: Some(Vec::new()),

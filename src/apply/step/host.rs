@@ -9,7 +9,8 @@ use crate::apply::progress::{Answer, Failure};
 use crate::fleet::Subnet;
 use crate::host::script::{PORTS, TREE};
 use crate::host::state;
-use crate::record::{Labelled, Role, StateRead};
+use crate::observe::whose::{Whose, told};
+use crate::record::{Labelled, StateRead};
 
 /// Creates the sites' network, unless this very one is there.
 pub async fn network(
@@ -140,12 +141,10 @@ fn listening(table: &str) -> BTreeSet<u16> {
 /// The ports that our own router listens on, while it runs: those of its configuration.
 async fn own_ports(work: &HostWork) -> Result<BTreeSet<u16>, Failure> {
     let fleet = &work.fleet.name;
-    let runs = work
-        .client
-        .containers()
-        .await?
-        .iter()
-        .any(|c| c.labels.is(fleet, Role::Router) && c.state == "running");
+    let runs =
+        work.client.containers().await?.iter().any(|c| {
+            told(&c.labels, c.name(), fleet) == Some(Whose::Router) && c.state == "running"
+        });
     if !runs {
         return Ok(BTreeSet::new());
     }

@@ -12,7 +12,7 @@ use crate::engine::{Client, Mode};
 use crate::fleet::{Fleet, Host, Name};
 use crate::host::{Toolbox, machine};
 use crate::observe::model::{HostObservation, ObservedContainer};
-use crate::observe::scan::find_toolbox;
+use crate::observe::whose;
 use crate::record::{Layout, Machine, Scarce};
 use crate::text::{percent, round_trip};
 use crate::verdict::Pulse;
@@ -40,7 +40,7 @@ pub async fn measure(mode: Mode, fleet: &Fleet, seen: &Seen) -> BTreeMap<Name, M
         let host = fleet.hosts.get(name)?;
         let found = seen.observed.hosts.get(name);
         let found = found.and_then(HostObservation::reached)?;
-        let toolbox = find_toolbox(&found.containers, &fleet.name);
+        let toolbox = whose::toolbox(&found.containers, &fleet.name);
         let toolbox = toolbox.filter(|c| c.is_running() && mode == Mode::Full);
         Some(async move { (name.clone(), one(client, host, toolbox).await) })
     });

@@ -9,8 +9,8 @@ use super::worker::Worker;
 use crate::console::message::HostNews;
 use crate::engine;
 use crate::host::{Toolbox, machine, router};
-use crate::observe::scan::find_toolbox;
-use crate::record::{Labelled, Layout, Role};
+use crate::observe::whose;
+use crate::record::Layout;
 use crate::verdict::Usage;
 /// Stats calls at the same time.
 const AT_ONCE: usize = 4;
@@ -68,7 +68,7 @@ impl Worker<'_> {
         self.measured = true;
         let fleet = self.shared.fleet.borrow().name.clone();
         let toolbox = self.last.as_ref().and_then(|last| {
-            find_toolbox(&last.containers, &fleet).filter(|c| c.is_running() && !self.shared.lone)
+            whose::toolbox(&last.containers, &fleet).filter(|c| c.is_running() && !self.shared.lone)
         });
         let Some(toolbox) = toolbox.filter(|_| !self.shared.on_call) else {
             return Ok(());
@@ -136,8 +136,8 @@ impl Worker<'_> {
             return Ok(());
         };
         let fleet = self.shared.fleet.borrow().clone();
-        let mut running = last.containers.iter().filter(|c| c.is_running());
-        let Some(routing) = running.find(|c| c.is(&fleet.name, Role::Router)) else {
+        let routing = whose::router(&last.containers, &fleet.name);
+        let Some(routing) = routing.filter(|c| c.is_running()) else {
             return Ok(());
         };
         let lines = numbers::log_tail(&self.client, &routing.id).await;
@@ -151,7 +151,7 @@ impl Worker<'_> {
         let read = lines.is_ok();
         let lines = lines.unwrap_or_default();
         let from_log = numbers::of_log(&lines, now);
-        let toolbox = find_toolbox(&last.containers, &fleet.name).filter(|c| c.is_running());
+        let toolbox = whose::toolbox(&last.containers, &fleet.name).filter(|c| c.is_running());
         let mut counted = false;
         let table = match toolbox {
             Some(found) if !self.shared.on_call && !self.blind => {

@@ -12,7 +12,7 @@ use crate::engine::{self, Client, EngineEvent, Stats};
 use crate::fleet::Host;
 use crate::observe::model::{HostObservation, ObservedContainer, ObservedHost};
 use crate::observe::scan::{Inspect, scan_in_time};
-use crate::record::Labelled;
+use crate::observe::whose::{Whose, told};
 use crate::verdict::{Link, Pulse};
 /// A ping that takes longer is slow.
 const SLOW: Duration = Duration::from_secs(2);
@@ -284,10 +284,16 @@ impl<'a> Worker<'a> {
         if let Some(code) = event.attributes.get("exitCode") {
             detail = format!("exit code {code}");
         }
+        let name = event.attributes.get("name").cloned().unwrap_or_default();
+        let fleet = self.shared.fleet.borrow().name.clone();
+        let site = match told(&event.attributes, &name, &fleet) {
+            Some(Whose::Site(site)) => Some(site.to_owned()),
+            _ => None,
+        };
         let event = ContainerEvent {
             at: event.time_nano / 1_000_000_000 - self.skew(),
-            name: event.attributes.get("name").cloned().unwrap_or_default(),
-            site: event.attributes.site().map(str::to_owned),
+            name,
+            site,
             container: event.id,
             action,
             detail,

@@ -17,7 +17,8 @@ use crate::console::model::{Model, Opens, Screen};
 use crate::console::theme::Role;
 use crate::fleet::{EngineAddress, Host, Name};
 use crate::observe::model::ObservedContainer;
-use crate::record::{self, Labelled, labels};
+use crate::observe::whose::{self, Whose, of_any};
+use crate::record::{Labelled, labels};
 use crate::text::{age, clean, count, percent, rate, round_trip, size, wrap};
 use crate::verdict::{HostData, HostRow, Link, State};
 
@@ -362,7 +363,7 @@ pub fn unmeasured(model: &Model, row: &HostRow, data: &HostData) -> String {
     let toolbox = data.observed.as_ref().is_some_and(|o| {
         let fleet = model.fleet.as_ref().map(|f| &f.name);
         fleet
-            .and_then(|f| crate::observe::scan::find_toolbox(&o.containers, f))
+            .and_then(|f| whose::toolbox(&o.containers, f))
             .is_some_and(ObservedContainer::is_running)
     });
     match row.link {
@@ -413,9 +414,10 @@ pub fn expiry(until: i64, now: i64) -> (Role, String) {
 fn fleets(containers: &[ObservedContainer]) -> BTreeMap<&str, usize> {
     let mut fleets: BTreeMap<&str, usize> = BTreeMap::new();
     for container in containers {
-        if let Some(fleet) = container.fleet() {
+        let what = of_any(&container.labels, &container.name);
+        if let (Some(fleet), Some(what)) = (container.fleet(), what) {
             let sites = fleets.entry(fleet).or_default();
-            *sites += usize::from(container.role() == Some(record::Role::Site));
+            *sites += usize::from(matches!(what, Whose::Site(_)));
         }
     }
     fleets
@@ -425,7 +427,7 @@ fn fleets(containers: &[ObservedContainer]) -> BTreeMap<&str, usize> {
 fn locks(containers: &[ObservedContainer]) -> Vec<(String, Option<i64>)> {
     let held = containers
         .iter()
-        .filter(|c| c.role() == Some(record::Role::Lock));
+        .filter(|c| of_any(&c.labels, &c.name) == Some(Whose::Lock));
     held.map(|c| {
         let label = |name| c.label(name).unwrap_or("?");
         let who = format!("{} at {}", label(labels::WHO), label(labels::WHENCE));

@@ -240,6 +240,9 @@ fn the_container(
     if !hand::is_about(record, container) {
         found.by_hand("container", Some("as applied"), Some("another one"));
     }
+    if !names::is_site(look.fleet_name(), record.site.as_str(), &container.name) {
+        found.by_hand("name", Some(&name), Some(&container.name));
+    }
     match (record.state, word(container.run)) {
         (RecordedState::Leftover, "stopped") => applied,
         (_, live) => live,

@@ -9,7 +9,7 @@ use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::ground::Ground;
 use crate::plan::operation::{ContainerRef, Interruption, OperationId, OperationKind};
 use crate::record::route::RouteEntry;
-use crate::record::{RecordedState, SiteRecord};
+use crate::record::{RecordedState, SiteRecord, names};
 
 /// Seconds that running requests have before a container that is no longer routed is stopped.
 const DRAIN_S: u32 = 30;
@@ -156,12 +156,18 @@ impl<'s, 'a> Stage<'s, 'a> {
             container: current.clone(),
             to: name.clone(),
         };
-        let step = Step::new("rename", kind, &[])
-            .because("it is the only one now")
-            .undone_by(OperationKind::RenameContainer {
-                container: planned(name),
-                to: current.name.clone(),
-            });
+        let by_hand = !names::is_site(self.ground.fleet(), self.name.as_str(), &current.name);
+        let why = match by_hand {
+            true => "it was renamed by hand",
+            false => "it is the only one now",
+        };
+        let step =
+            Step::new("rename", kind, &[])
+                .because(why)
+                .undone_by(OperationKind::RenameContainer {
+                    container: planned(name),
+                    to: current.name.clone(),
+                });
         self.push(step);
     }
 

@@ -161,7 +161,9 @@ impl WorldHost {
         fleet: &'a Name,
         role: Role,
     ) -> impl Iterator<Item = &'a ObservedContainer> + 'a {
-        self.containers.iter().filter(move |c| c.is(fleet, role))
+        self.containers
+            .iter()
+            .filter(move |c| c.is_of(fleet) && c.role() == Some(role))
     }
 
     fn state(&mut self) -> &mut HostState {

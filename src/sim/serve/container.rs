@@ -37,13 +37,16 @@ pub(super) fn list(sim: &Sim, call: &Call) -> Reply {
                     .any(|name| container.name.contains(name.as_str())))
     };
     let rows = sim.look(|world, now| {
-        let networks = world.network_ids();
+        let (networks, linked) = (world.network_ids(), world.linked_names());
         let mut found: Vec<&Container> = world.containers.values().filter(|it| fits(it)).collect();
         // The newest first, as the engine has it.
         found.sort_by_key(|container| std::cmp::Reverse((container.created, container.serial)));
         let rows: Vec<Value> = found
             .into_iter()
-            .map(|container| container.row(now, &networks))
+            .map(|container| {
+                let linked = linked.get(&container.id).map_or(&[][..], Vec::as_slice);
+                container.row(now, &networks, linked)
+            })
             .collect();
         rows
     });

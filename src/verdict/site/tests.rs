@@ -160,6 +160,7 @@ fn what_is_recorded_and_not_in_the_file_is_left_over_and_a_copy_is_nobodys() {
     copy.name = "blog-copy".into();
     let rows = rows(vec![copy], vec![left]);
     assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(rows[1].container, None);
     assert_eq!(rows[1].life, Life::Missing);
     // A proxy: it never had a container.
     let why = "not in the file any more; its route is gone";

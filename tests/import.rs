@@ -340,7 +340,7 @@ fn a_site_that_the_file_cannot_have_keeps_no_other_out() {
     let ran = stage.run(&[&["import", "here", "--write", "--yes"][..], &all].concat());
     assert_eq!(ran.code, 3, "{}\n{}", ran.out, ran.err);
     assert!(
-        ran.err.contains("belongs to site `own` already"),
+        ran.err.contains("already: through `redirect_www`"),
         "{}",
         ran.err
     );

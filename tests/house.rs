@@ -132,3 +132,19 @@ fn no_file_or_function_is_too_long() {
     }
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+/// Labels are copied with a container. What one is for, one file says, by its labels and its name.
+#[test]
+fn what_a_container_is_for_is_read_in_one_place() {
+    let house = House::read();
+    let mut readers = Vec::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in house.files.values() {
+        let text = std::fs::read_to_string(root.join(&file.path)).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if code.contains(".role()") {
+            readers.push(file.path.as_str());
+        }
+    }
+    assert_eq!(readers, ["src/observe/whose.rs"]);
+}

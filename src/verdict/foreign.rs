@@ -93,6 +93,28 @@ fn copied(container: &ObservedContainer) -> Option<String> {
     let of = container.site().map(|site| format!(" of {}", clean(site)));
     let (fleet, of) = (clean(fleet), of.unwrap_or_default());
     Some(format!(
-        "it has the labels{of} of the fleet {fleet} and none of its names: a copy, which ostler leaves alone"
+        "a copy{of}, by its labels of the fleet {fleet}; ostler leaves it alone"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::names;
+
+    #[test]
+    fn a_copy_is_told_of_as_one() {
+        let label = |key: &str, value: &str| (format!("ostler.{key}"), value.to_owned());
+        let mut container = ObservedContainer {
+            name: names::site(&"x".parse().unwrap(), "blog"),
+            labels: [label("fleet", "x"), label("role", "site"), label("site", "blog")].into(),
+            ..ObservedContainer::default()
+        };
+        assert_eq!(copied(&container), None);
+        container.name = "blog-copy".into();
+        let why = "a copy of blog, by its labels of the fleet x; ostler leaves it alone";
+        assert_eq!(copied(&container).as_deref(), Some(why));
+        container.labels.clear();
+        assert_eq!(copied(&container), None);
+    }
 }

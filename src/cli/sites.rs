@@ -5,7 +5,7 @@ use super::rows::{self, SiteTold};
 use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
-use crate::fleet::value;
+use crate::fleet::{shown_domain, value};
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
 use crate::walk::look::Closely;
@@ -45,11 +45,17 @@ fn table(rows: &[SiteRow]) -> Table {
                 .map_or_else(String::new, value::format_size)
                 .into(),
             row.address.as_str().into(),
-            row.domains.join(" ").into(),
+            shown(&row.domains).into(),
             why(row).into(),
         ]);
     }
     table
+}
+
+/// Domains as people write them.
+pub fn shown(domains: &[String]) -> String {
+    let shown: Vec<_> = domains.iter().map(|d| shown_domain(d)).collect();
+    shown.join(" ")
 }
 
 /// The verdict with its mark: nothing is said by colour alone.

@@ -34,7 +34,7 @@ pub use finding::{Finding, Level, render};
 pub use hash::{file_hash, hash};
 pub use load::{Loaded, load, wrong};
 pub use model::*;
-pub use name::{Domain, Invalid, Name};
+pub use name::{Domain, Invalid, Name, domain_both_ways, shown_domain};
 pub use near::nearest;
 pub use schema::{reference, schema};
 pub use select::{Selection, glob};

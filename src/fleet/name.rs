@@ -1,10 +1,13 @@
 //! Names and domains: texts that are right once they are there.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use unicode_security::confusable_detection::skeleton;
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
 /// A DNS label: 1 to 63 of `a-z 0-9 -`, no hyphen at either end (RFC 1123).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -61,6 +64,34 @@ impl Domain {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A domain as people write it (`bücher.example` for `xn--bcher-kva.example`), where that is the
+/// same name again and nobody takes it for another one; else as it is.
+pub fn shown_domain(ascii: &str) -> Cow<'_, str> {
+    if !ascii.split('.').any(|label| label.starts_with("xn--")) {
+        return ascii.into();
+    }
+    let (text, read) = idna::domain_to_unicode(ascii);
+    let same = || idna::domain_to_ascii_strict(&text).is_ok_and(|again| again == ascii);
+    match read.is_ok() && same() && text.split('.').all(is_plain) {
+        true => text.into(),
+        false => ascii.into(),
+    }
+}
+
+/// Both ways, where they differ: `bücher.example (xn--bcher-kva.example)`.
+pub fn domain_both_ways(ascii: &str) -> Cow<'_, str> {
+    match shown_domain(ascii) {
+        Cow::Owned(text) if text != ascii => format!("{text} ({ascii})").into(),
+        _ => ascii.into(),
+    }
+}
+
+/// Whether a label is of one script, as Unicode's UTS 39 has it, and does not look like ASCII.
+fn is_plain(label: &str) -> bool {
+    let one_script = || label.check_restriction_level(RestrictionLevel::HighlyRestrictive);
+    label.is_ascii() || (one_script() && !skeleton(label).all(|c| c.is_ascii()))
 }
 
 impl Domain {
@@ -128,3 +159,45 @@ macro_rules! text_type {
     )*};
 }
 text_type!(Name, Domain);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_shown_as_people_write_it_where_nothing_looks_like_it() {
+        for (written, shown) in [
+            ("blog.example.net", true),
+            ("bücher.example", true),
+            ("münchen.straße.example", true),
+            ("пример.example", true),
+            ("παράδειγμα.example", true),
+            ("例え.テスト", true),
+            ("www.ünï-1.example", true),
+            // Cyrillic that looks like apple, Latin and Cyrillic mixed, an i without its dot.
+            ("аррӏе.example", false),
+            ("pаypal.example", false),
+            ("gıthub.example", false),
+        ] {
+            let domain: Domain = written.parse().unwrap();
+            let ascii = domain.as_str();
+            let want = if shown { written } else { ascii };
+            assert_eq!(shown_domain(ascii), want, "{written}");
+            assert_eq!(want.parse::<Domain>().unwrap(), domain, "the same name");
+            let both = match want == ascii {
+                true => ascii.to_owned(),
+                false => format!("{written} ({ascii})"),
+            };
+            assert_eq!(domain_both_ways(ascii), both);
+        }
+        // What is no encoding of anything stays as it is.
+        for text in [
+            "xn--a",
+            "xn--bcher-kva8445foa.example",
+            "xn--",
+            "xn--\u{fc}",
+        ] {
+            assert_eq!(shown_domain(text), text);
+        }
+    }
+}

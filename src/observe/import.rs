@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::look::{Said, look};
 use super::model::{ObservedContainer, ObservedHost};
 use super::whose::is_foreign;
-use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site};
+use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site, domain_both_ways};
 use crate::record::StateRead;
 use around::Around;
 
@@ -201,6 +201,12 @@ fn one(
     }
     let port = port(container)?;
     let to = target(container, port, &mut notes)?;
+    for domain in &domains {
+        let both = domain_both_ways(domain.as_str());
+        if both != domain.as_str() {
+            notes.push(format!("its domain {both}"));
+        }
+    }
     notes.extend(told::notes(container, around));
     let wish = match (&look.project, &look.service) {
         (Some(project), _) if alone => project.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{Limits, SiteState, value};
+use crate::fleet::{Limits, SiteState, domain_both_ways, value};
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::record::route::{RouteEntry, RouteTarget};
 use crate::record::spec::{Bind, ContainerSpec};
@@ -247,9 +247,11 @@ pub(crate) fn of_route(was: Option<&RouteEntry>, now: &RouteEntry) -> Vec<String
     let Some(was) = was else { return Vec::new() };
     let mut causes = Vec::new();
     for domain in now.domains.iter().filter(|d| !was.domains.contains(d)) {
+        let domain = domain_both_ways(domain.as_str());
         causes.push(format!("domains: added {domain}"));
     }
     for domain in was.domains.iter().filter(|d| !now.domains.contains(d)) {
+        let domain = domain_both_ways(domain.as_str());
         causes.push(format!("domains: removed {domain}"));
     }
     if causes.is_empty() && was.domains != now.domains {

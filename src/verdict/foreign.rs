@@ -107,7 +107,12 @@ mod tests {
         let label = |key: &str, value: &str| (format!("ostler.{key}"), value.to_owned());
         let mut container = ObservedContainer {
             name: names::site(&"x".parse().unwrap(), "blog"),
-            labels: [label("fleet", "x"), label("role", "site"), label("site", "blog")].into(),
+            labels: [
+                label("fleet", "x"),
+                label("role", "site"),
+                label("site", "blog"),
+            ]
+            .into(),
             ..ObservedContainer::default()
         };
         assert_eq!(copied(&container), None);

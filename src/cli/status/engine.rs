@@ -124,7 +124,7 @@ fn table(rows: &[Row]) -> Table {
             restarts.unwrap_or_default().into(),
             row.image.clone().into(),
             ports.join(" ").into(),
-            row.domains.join(" ").into(),
+            sites::shown(&row.domains).into(),
         ]);
     }
     table

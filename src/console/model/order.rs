@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 
 use crate::console::model::filter::{contains, words};
 use crate::console::model::sites_list::SitesList;
+use crate::fleet::shown_domain;
 use crate::verdict::{HostRow, Link, SiteRow};
 
 /// Whether a row is shown.
@@ -33,7 +34,7 @@ fn matches(row: &SiteRow, word: &str) -> bool {
         || has(row.state.word())
         || has(&row.project)
         || has(&row.image)
-        || row.domains.iter().any(|d| has(d))
+        || row.domains.iter().any(|d| has(d) || has(&shown_domain(d)))
         || has(&row.why)
 }
 

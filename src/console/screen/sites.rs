@@ -18,6 +18,7 @@ use crate::console::model::{Model, Opens, Screen};
 use crate::console::settle;
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table, fit};
+use crate::fleet::shown_domain;
 use crate::text::{clean, count, rate, size};
 use crate::verdict::{Link, Reading, Since, SiteRow, State};
 
@@ -340,8 +341,11 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Recipe => Cell::new(Role::Dim, row.recipe.as_str()),
         Col::Domains => match &row.domains[..] {
             [] => text(""),
-            [one] => Cell::new(Role::Dim, one.as_str()),
-            [one, more @ ..] => Cell::new(Role::Dim, format!("{one} +{}", more.len())),
+            [one] => Cell::new(Role::Dim, shown_domain(one)),
+            [one, more @ ..] => {
+                let text = format!("{} +{}", shown_domain(one), more.len());
+                Cell::new(Role::Dim, text)
+            }
         },
         Col::Image => Cell::new(Role::Dim, row.image.as_str()),
         Col::Why => {

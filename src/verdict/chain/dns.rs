@@ -1,15 +1,14 @@
 //! DNS: whether the first domain leads anywhere.
 
 use super::link::{ChainLink, Way};
+use crate::fleet::domain_both_ways;
 use crate::text::clean;
 use crate::verdict::state::State;
 
 pub(super) fn link(way: &Way) -> ChainLink {
     let domains = &way.row.domains;
-    let mut domain = domains
-        .first()
-        .map_or("no domain", String::as_str)
-        .to_owned();
+    let first = domains.first().map(|domain| domain_both_ways(domain));
+    let mut domain = first.unwrap_or("no domain".into()).into_owned();
     if domains.len() > 1 {
         domain.push_str(&format!(" and {} more", domains.len() - 1));
     }

@@ -9,6 +9,7 @@ use super::Failure;
 use super::args::{EngineArg, Global};
 use super::config;
 use super::out::Out;
+use crate::engine::registry::Registries;
 use crate::engine::transport::ssh::SshOptions;
 use crate::engine::{self, Client, Gate, Mode, Network};
 use crate::fleet::{self, Finding, Fleet, Host, Images, Isolate, Name, Ports, Selection};
@@ -64,7 +65,9 @@ impl Context {
             mode,
             out,
             trust,
-            network: Network::asking(super::ask::here()).with_ssh(ssh_options()),
+            network: Network::asking(super::ask::here())
+                .with_ssh(ssh_options())
+                .with_registries(Registries::own()),
         })
     }
 

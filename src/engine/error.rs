@@ -114,6 +114,14 @@ pub enum Error {
         /// The engine's words.
         message: String,
     },
+    /// The registry of an image does not give it to the engine.
+    #[error("{why}")]
+    Registry {
+        /// What it refuses, and why.
+        why: String,
+        /// What can be done about it.
+        remedy: String,
+    },
     /// The answer could not be understood.
     #[error("{what}: the engine's answer makes no sense: {why}")]
     Protocol {
@@ -214,7 +222,7 @@ impl Error {
 
     /// The engine itself answered, with an error. All others say nothing about what it did.
     pub fn is_answer(&self) -> bool {
-        matches!(self, Error::Status { .. })
+        matches!(self, Error::Status { .. } | Error::Registry { .. })
     }
 
     /// The host did not answer at all, or stopped doing so: its data is now old.
@@ -268,7 +276,9 @@ impl Error {
             Error::NoWayToSocket { host, .. } => format!(
                 "on {host}, either allow `AllowStreamLocalForwarding yes` in sshd_config (and no `restrict` for this key), or install the docker command"
             ),
-            Error::PermissionDenied { remedy, .. } => remedy.clone(),
+            Error::PermissionDenied { remedy, .. } | Error::Registry { remedy, .. } => {
+                remedy.clone()
+            }
             Error::NotListening { address } if address.starts_with("tcp://") => {
                 "start Docker there, if it does not run; it listens on TCP only when told to: `-H tcp://0.0.0.0:2376 --tlsverify …`"
                     .to_owned()

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod error;
 pub mod gate;
 pub mod model;
+pub mod registry;
 pub mod transport;
 pub mod version;
 mod wire;

@@ -6,7 +6,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// How often it is looked whether a program stands still.
@@ -44,14 +44,36 @@ pub enum ProgramError {
 ///
 /// # Errors
 /// It could not be run to its end; how it ended is in the answer.
-pub async fn output(
+pub async fn output(command: Command, most: usize, limit: Duration) -> Result<Said, ProgramError> {
+    run(command, None, most, limit).await
+}
+
+/// As [`output`], with a few bytes for its standard input.
+///
+/// # Errors
+/// As [`output`].
+pub async fn answer(
+    command: Command,
+    input: &[u8],
+    most: usize,
+    limit: Duration,
+) -> Result<Said, ProgramError> {
+    run(command, Some(input), most, limit).await
+}
+
+async fn run(
     mut command: Command,
+    input: Option<&[u8]>,
     most: usize,
     limit: Duration,
 ) -> Result<Said, ProgramError> {
     let mut group = Group::new().map_err(ProgramError::Start)?;
+    let stdin = match input {
+        Some(_) => Stdio::piped(),
+        None => Stdio::null(),
+    };
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .process_group(group.id.as_raw_nonzero().get())
@@ -61,8 +83,12 @@ pub async fn output(
     let id = child
         .id()
         .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let stdout = child.stdout.take();
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let run = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // One that does not read it may still answer.
+            let _ = stdin.write_all(input).await;
+        }
         let mut bytes = Vec::new();
         if let Some(stdout) = stdout {
             let mut stdout = stdout.take(most as u64 + 1);
@@ -217,6 +243,16 @@ mod tests {
         // As when we are killed: the pipe has no end on our side.
         drop(group.first.stdin.take());
         gone(&id).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_given_to_it_has_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Duration::from_secs(600);
+        let said = answer(sh("cat", dir.path()), b"registry.example", 99, limit).await;
+        assert_eq!(said.ok().unwrap().bytes, b"registry.example");
+        let said = answer(sh("echo deaf", dir.path()), b"x", 99, limit).await;
+        assert_eq!(said.ok().unwrap().bytes, b"deaf\n");
     }
 
     #[tokio::test]

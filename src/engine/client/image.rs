@@ -1,19 +1,24 @@
 //! Images: what is there, and getting more.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::models::ImageInspect;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http::HeaderName;
 use serde::Deserialize;
 
 use super::Client;
 use super::stream::json_lines;
 use crate::engine::error::{Error, Result, said};
 use crate::engine::model::{BuildProgress, ListedImage, PullProgress};
+use crate::engine::registry::{refused, registry_of};
 use crate::engine::wire::{Call, READ, UPLOAD_IDLE, plain_image};
 
+/// Carries what a registry is shown.
+const REGISTRY_AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 /// How long a pull may say nothing.
 const PULL_IDLE: Duration = Duration::from_secs(60);
 /// How long a build may say nothing: one of its steps can be long and silent.
@@ -58,7 +63,8 @@ impl Client {
             .parse()
     }
 
-    /// Pulls an image from its registry. The engine's own error line is the stream's last item.
+    /// Pulls an image from its registry, logged in there as the operator is. The engine's own error
+    /// line is the stream's last item.
     pub fn pull(
         &self,
         reference: &str,
@@ -70,12 +76,28 @@ impl Client {
                 .query("fromImage", name)
                 .query("tag", tag)
         });
-        let wire = self.wire.clone();
-        let opening = async move { wire.open(call?, PULL_IDLE).await };
+        let (wire, registries) = (self.wire.clone(), self.registries.clone());
+        let (image, known) = (reference.to_owned(), Arc::new(OnceLock::new()));
+        let (asked, told) = (image.clone(), known.clone());
+        let opening = async move {
+            let call = call?;
+            let login = registries.login(registry_of(&asked)).await;
+            let header = login.credentials.and_then(|shown| shown.header());
+            let call = match header {
+                Some(header) => call.header(REGISTRY_AUTH, header),
+                None => call,
+            };
+            let _ = told.set(login.known);
+            wire.open(call, PULL_IDLE).await
+        };
+        let refusal = move |error| match known.get() {
+            Some(known) => refused(error, &image, known),
+            None => error,
+        };
         json_lines(opening, Some(PULL_IDLE)).map(move |line| {
-            let line: Line = parse(&what, &line?)?;
+            let line: Line = parse(&what, &line.map_err(&refusal)?)?;
             if let Some(message) = line.error {
-                return Err(Error::answered(500, &what, &message));
+                return Err(refusal(Error::answered(500, &what, &message)));
             }
             let detail = line.detail.unwrap_or_default();
             let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());

@@ -6,6 +6,7 @@ use bollard::models::SystemInfo;
 
 use super::error::{Error, Result, TlsProblem};
 use super::gate::Gate;
+use super::registry::Registries;
 use super::transport::{Certificates, Connector, Network};
 use super::version::{self, EngineVersion};
 use super::wire::{Call, READ, Wire};
@@ -34,6 +35,7 @@ pub struct Client {
     wire: Arc<Wire>,
     docker: bollard::Docker,
     version: Arc<EngineVersion>,
+    registries: Registries,
 }
 
 impl std::fmt::Debug for Client {
@@ -55,10 +57,15 @@ impl Client {
         gate: Gate,
     ) -> Result<Client> {
         let connector = network.connector(address)?;
-        Self::over(connector, &address.to_string(), gate).await
+        let client = Self::over(connector, &address.to_string(), gate).await?;
+        Ok(Client {
+            registries: network.registries().clone(),
+            ..client
+        })
     }
 
-    /// Connects over any connector. `address` is what messages call the engine.
+    /// Connects over any connector; no registry is logged in at. `address` is what messages call the
+    /// engine.
     ///
     /// Asks the engine once which versions of the API it speaks; every request after that carries
     /// the lower of its newest and ours.
@@ -95,6 +102,7 @@ impl Client {
             wire,
             docker,
             version: Arc::new(version),
+            registries: Registries::default(),
         })
     }
 

@@ -9,6 +9,7 @@ use super::ssh::{Answered, Ssh, SshOptions, openssh};
 use super::tcp::{self, Target};
 use super::tls;
 use crate::engine::error::{Error, Result, TlsProblem};
+use crate::engine::registry::Registries;
 use crate::fleet::{EngineAddress, Via, is_private};
 
 /// Yields the connector for any address of the fleet file. Cheap to clone; clones share what was
@@ -17,6 +18,7 @@ use crate::fleet::{EngineAddress, Via, is_private};
 pub struct Network {
     folder: Arc<OnceLock<PathBuf>>,
     ssh: Ssh,
+    registries: Registries,
 }
 
 impl std::fmt::Debug for Network {
@@ -42,6 +44,7 @@ impl Network {
         Network {
             folder: Arc::default(),
             ssh: Ssh::new(SshOptions::default(), ask, Arc::default()),
+            registries: Registries::default(),
         }
     }
 
@@ -61,6 +64,16 @@ impl Network {
             ssh: Ssh::new(ssh, ask, answered),
             ..self
         }
+    }
+
+    /// The same, with pulls of images logged in like that.
+    pub fn with_registries(self, registries: Registries) -> Self {
+        Network { registries, ..self }
+    }
+
+    /// How pulls of images are logged in.
+    pub fn registries(&self) -> &Registries {
+        &self.registries
     }
 
     /// Who answers questions.

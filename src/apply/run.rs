@@ -292,7 +292,8 @@ impl Run<'_> {
         self.put_now_and_then(at);
         // A failure is kept to its site.
         if let Some(failure) = failure {
-            let ends = self.board.fail_site(at);
+            let mut ends = self.board.fail_site(at);
+            ends.extend(self.board.halt());
             self.ended(ends);
             if !failure.uncertain {
                 self.take_back(at);
@@ -379,7 +380,8 @@ impl Run<'_> {
                 failure: failure.clone(),
             },
         });
-        let ends = self.board.fail_host(host, &failure.why);
+        let mut ends = self.board.fail_host(host, &failure.why);
+        ends.extend(self.board.halt());
         self.ended(ends);
     }
 

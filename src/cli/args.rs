@@ -92,6 +92,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make the hosts as the fleet file says
     Apply(ApplyArgs),
+    /// Replace what runs an older image than its tag stands for by now: one site first, then one after
+    /// the other on each host, and nothing more after the first failure
+    Update(UpdateArgs),
     /// Show what differs between last applied, live and the file; exit code 2 when anything does
     Drift {
         #[command(flatten)]
@@ -185,6 +188,23 @@ pub struct ApplyArgs {
     /// Also stop sites that no version of this fleet file ever named
     #[arg(long)]
     pub stop_unknown: bool,
+}
+
+/// Arguments of `update`.
+#[derive(Debug, Clone, Args)]
+pub struct UpdateArgs {
+    /// Only these sites [default: all of them, and the routers]
+    #[arg(value_name = "SITE")]
+    pub sites: Vec<String>,
+    /// First ask the registries for what the tags stand for by now
+    #[arg(long)]
+    pub pull: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `adopt`.

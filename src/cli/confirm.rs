@@ -14,6 +14,15 @@ pub enum Ask<'a> {
     Name(&'a str),
 }
 
+/// Whether there is anybody to ask.
+pub fn can_ask() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let failure = Failure::new("nobody to ask: standard input is not a terminal");
+    Err(failure.help("--yes applies without asking; nothing was changed"))
+}
+
 /// Asks on the terminal, once no login asks there; `Ok(false)` is a no. Without a terminal it
 /// refuses: nobody could answer.
 pub async fn confirm(
@@ -25,12 +34,7 @@ pub async fn confirm(
     if yes {
         return Ok(true);
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(
-            Failure::new("nobody to ask: standard input is not a terminal")
-                .help("--yes applies without asking; nothing was changed"),
-        );
-    }
+    can_ask()?;
     let hint = match wanted {
         Ask::Yes => "[y/N]".to_owned(),
         Ask::Name(name) => format!("type {name} to confirm:"),

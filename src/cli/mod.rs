@@ -41,6 +41,7 @@ mod site;
 mod sites;
 mod status;
 mod undo;
+mod update;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ fn run(called: Called, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Check { json }) => check::run(&context, json.json),
         Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
         Some(Command::Apply(args)) => block_on(apply::run(&context, &args))?,
+        Some(Command::Update(args)) => block_on(update::run(&context, &args))?,
         Some(Command::Drift { json }) => block_on(drift::run(&context, json.json))?,
         Some(Command::Adopt(args)) => block_on(adopt::run(&context, &args))?,
         Some(Command::Site { command }) => block_on(site::run(&context, &command))?,

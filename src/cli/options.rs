@@ -100,6 +100,10 @@ fn row(path: &str) -> Row {
             changes: Some("apply"),
             ..plans
         },
+        "update" => Row {
+            changes: Some("update"),
+            ..plans
+        },
         "adopt" => Row {
             only: No(SITE),
             changes: Some("adopt"),

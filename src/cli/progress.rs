@@ -8,7 +8,7 @@ use super::out::Out;
 use super::planned::place;
 use super::style::Style;
 use crate::apply::{HostProgress, OperationOutcome, Outcome, Progress};
-use crate::plan::{Operation, OperationId, Plan};
+use crate::plan::{Operation, OperationId, OperationKind, Plan, show};
 use crate::text::{self, count};
 
 /// Shows progress as it comes.
@@ -202,10 +202,33 @@ pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
     };
     shown.push_str(&line);
     shown.push('\n');
+    let left = left_alone(plan, outcome);
+    if !left.is_empty() {
+        shown.push_str(&format!("Left as they are: {}.\n", left.join(", ")));
+    }
+    let pull = |o: &Operation| matches!(o.kind, OperationKind::PullImage { anew: true, .. });
     if !outcome.is_complete() {
-        shown.push_str("Next: mend what failed, then run `ostler apply` again: it goes on where this one ended. `ostler plan` shows what is left.\n");
+        shown.push_str(match plan.careful || plan.operations.iter().all(pull) {
+            true => "Next: mend what failed, then run `ostler update` again: it goes on with what is left.\n",
+            false => "Next: mend what failed, then run `ostler apply` again: it goes on where this one ended. `ostler plan` shows what is left.\n",
+        });
     }
     shown
+}
+
+/// What a careful plan did not begin after a failure.
+fn left_alone(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    if !plan.careful {
+        return Vec::new();
+    }
+    let begun = |o: &&Operation| {
+        let ended = outcome.operations.get(&o.id).map(|ended| &ended.outcome);
+        !matches!(ended, None | Some(OperationOutcome::Skipped { .. }))
+    };
+    let groups = show::groups(plan);
+    let sites = groups.iter().filter(|group| group.site.is_some());
+    let left = sites.filter(|group| !group.operations.iter().any(begun));
+    left.map(|group| place(group.host, group.site)).collect()
 }
 
 fn push_failure(shown: &mut String, failure: &crate::apply::Failure) {

@@ -34,6 +34,7 @@ pub struct SiteTold {
     domains: Vec<String>,
     address: Option<String>,
     image: Option<String>,
+    newer_image: bool,
     memory_limit: Option<u64>,
     container: Option<String>,
 }
@@ -58,6 +59,7 @@ impl SiteTold {
             domains: row.domains,
             address: some(row.address),
             image: some(row.image),
+            newer_image: row.newer_image,
             memory_limit: row.memory_limit,
             container: row.container,
         }

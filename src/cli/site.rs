@@ -78,7 +78,7 @@ pub(super) fn wish(site: &str, ask: Ask) -> Wish {
 }
 
 /// The name of a site, which must be in the file.
-pub(super) fn known(file: &FleetFile, site: &str) -> Result<Name, Failure> {
+pub(in crate::cli) fn known(file: &FleetFile, site: &str) -> Result<Name, Failure> {
     if let Some((name, _)) = file.fleet.sites.get_key_value(site) {
         return Ok(name.clone());
     }

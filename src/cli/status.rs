@@ -29,6 +29,8 @@ struct Status<'a> {
     broken: Vec<SiteTold>,
     drifted: Vec<SiteTold>,
     to_apply: Vec<SiteTold>,
+    /// Sites that run an older image than their tag stands for.
+    to_update: Vec<String>,
 }
 
 /// Says how the fleet is: which hosts answer, which sites are not as they should be, and why.
@@ -45,6 +47,8 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     let measured = measure(context.mode, &file.fleet, &seen).await;
     let sites = rows::sites(&file.fleet, &seen.observed, |s| seen.takes(s));
     let all = sites.len();
+    let older = sites.iter().filter(|row| row.newer_image);
+    let older: Vec<String> = older.map(|row| row.name.clone()).collect();
     type Rows = Vec<SiteRow>;
     let (ok, broken): (Rows, Rows) = sites.into_iter().partition(SiteRow::is_ok);
     let drifted = |row: &SiteRow| !rows::by_hand(row).is_empty();
@@ -54,6 +58,16 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     let fleet = file.fleet.name.as_str();
     if !json {
         show(context, fleet, (&hosts, &measured), all, &found)?;
+        if !older.is_empty() {
+            let out = &context.out;
+            let mark = Style::Warn.paint("▲", out.colour);
+            let (sites, runs) = match &older[..] {
+                [one] => (one.clone(), "runs"),
+                many => (count(many.len(), "site"), "run"),
+            };
+            let what = "an older image than its tag stands for: `ostler update`";
+            out.line(&format!("{mark} {} {runs} {what}", text::line(&sites)))?;
+        }
         return Ok(Exit::Done);
     }
     let ok = all - found[0].len();
@@ -67,6 +81,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         broken,
         drifted,
         to_apply,
+        to_update: older,
     })?;
     Ok(Exit::Done)
 }

@@ -169,6 +169,12 @@ macro_rules! actions {
             "leave; asks while something is being applied";
         Restart, "restart", ["R"], Change, ON_SITE, "Restart", |m| change::sites(m, "restart", Wish::Restart),
             "restart the site's container";
+        Update, "update", ["I"], Change, ON_SITE, "", |m| change::sites(m, "update", Wish::Update),
+            "replace the site's container where its host has a newer image under the same tag";
+        UpdateAll, "update-all", [], Change, ANY, "", change::update_all,
+            "the same for the whole fleet and its routers, one site first";
+        Pull, "pull", [], Change, ON_SITE, "", |m| change::sites(m, "pull", Wish::Pull),
+            "ask the registry for a newer image under the site's tag; replaces nothing";
         Apply, "apply", ["A"], Change, ON_SITE, "Apply", |m| change::sites(m, "apply", Wish::Apply),
             "make the site, or all that are marked, match the file";
         ApplyAll, "apply-all", [], Change, ANY, "", change::apply_all,

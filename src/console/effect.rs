@@ -132,6 +132,10 @@ pub enum Wish {
     Adopt,
     /// Restart their containers.
     Restart,
+    /// Replace their containers where these run an older image than their tag stands for.
+    Update,
+    /// Ask registries for newer images under their tags.
+    Pull,
     /// Edit `state:`.
     State(SiteState),
     /// Add a site to the file.

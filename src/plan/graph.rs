@@ -25,6 +25,9 @@ pub struct Plan {
     /// Hosts that do not answer and that the file wants nothing of: nobody knows what is there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unknown: BTreeSet<Name>,
+    /// One site goes first, and nothing more is begun after a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub careful: bool,
     /// Sites whose secrets could not all be compared with their sources; the notices say why.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub uncompared: BTreeSet<Name>,

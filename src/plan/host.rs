@@ -9,7 +9,7 @@ use super::index::Index;
 use super::operation::{OperationId, OperationKind};
 use super::place::Place;
 use super::wish::Wish;
-use super::{basis, lineage, service, site, unfinished};
+use super::{basis, image, lineage, newer, service, site, unfinished};
 use crate::fleet::{Host, Name, SiteState};
 use crate::observe::model::{HostObservation, ObservedHost};
 use crate::record::layout::Layout;
@@ -63,6 +63,9 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
             return;
         }
     };
+    if let Some(images) = wish.pulls(&host.name) {
+        return image::again(draft, seen, &images);
+    }
     unfinished::tell(wish, seen, draft);
     let settled = unfinished::to_settle(wish, seen);
     if settled.is_empty() && !is_needed(wish, host, Some((state, &index))) {
@@ -105,6 +108,7 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
             site::leftover(&mut ground, draft, &name);
         }
     }
+    newer::tell(&ground, draft);
     unfinished::settle(wish, &settled, draft);
     // What is taken back leaves the host with the fleet file that was applied before.
     if draft.is_idle() || wish.options.takes_back.is_some() {
@@ -136,6 +140,9 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
 /// ours that is.
 fn is_needed(wish: &Wish, host: &Host, found: Option<(&HostState, &Index)>) -> bool {
     let selected = |name: &str| wish.options.selects(name);
+    if wish.updates_router(&host.name) {
+        return true;
+    }
     if wish.fleet.sites_on(&host.name).any(|site| {
         selected(site.name.as_str()) && (site.state != SiteState::Archived || found.is_none())
     }) {

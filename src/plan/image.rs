@@ -6,6 +6,7 @@ use super::draft::{Draft, Step};
 use super::operation::{OperationId, OperationKind};
 use super::place::Place;
 use crate::fleet::Images;
+use crate::observe::model::ObservedHost;
 
 /// The image id that `reference` stands for on a host, however it is spelt.
 pub(crate) fn find<'a>(images: &'a BTreeMap<String, String>, reference: &str) -> Option<&'a str> {
@@ -65,7 +66,7 @@ pub(crate) fn need(
         let kind = OperationKind::BuildImage { image, base };
         (format!("build-{word}"), kind, brought)
     } else {
-        let kind = OperationKind::PullImage { image };
+        let kind = OperationKind::PullImage { image, anew: false };
         (format!("pull/{reference}"), kind, None)
     };
     let cause = format!("the host lacks {reference}, which {whom} needs");
@@ -74,9 +75,52 @@ pub(crate) fn need(
     Some(id)
 }
 
+/// Asks for images again that the host has.
+pub(crate) fn again(draft: &mut Draft, seen: &ObservedHost, references: &[&str]) {
+    for reference in references {
+        if is_local(&seen.images, reference) {
+            let text = format!("{reference} was built on the host: it is not asked for");
+            draft.notice(None, text);
+            continue;
+        }
+        let kind = OperationKind::PullImage {
+            image: (*reference).to_owned(),
+            anew: true,
+        };
+        let step = Step::new(format!("pull/{reference}"), kind, &[]);
+        draft.push_image(step.because("asked for: is there a newer one?"), &[]);
+    }
+}
+
+/// Whether an image that the host has came from no registry: none is known to have it.
+fn is_local(images: &BTreeMap<String, String>, reference: &str) -> bool {
+    let Some(id) = find(images, reference) else {
+        return false;
+    };
+    !images
+        .iter()
+        .any(|(name, of)| of == id && name.contains('@'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_built_on_the_host_is_told_from_what_was_pulled() {
+        let images: BTreeMap<String, String> = [
+            ("mine:1", "a"),
+            ("php:8.4", "b"),
+            ("php@sha256:ab", "b"),
+            ("also:1", "b"),
+        ]
+        .iter()
+        .map(|(name, id)| ((*name).to_owned(), (*id).to_owned()))
+        .collect();
+        assert!(is_local(&images, "mine:1"));
+        assert!(!is_local(&images, "php:8.4") && !is_local(&images, "also:1"));
+        assert!(!is_local(&images, "not-there:1"));
+    }
 
     #[test]
     fn references_are_found_however_they_are_spelt() {

@@ -24,6 +24,7 @@ mod image;
 mod index;
 mod limits;
 mod lineage;
+pub mod newer;
 mod order;
 mod place;
 mod route;
@@ -85,6 +86,8 @@ pub fn plan_with(
     for host in fleet.hosts.values() {
         host::plan(&wish, host, &mut plan);
     }
+    let updates = |intent: &Intent| matches!(intent, Intent::Update { .. });
+    plan.careful = intents.iter().any(updates) && !plan.operations.is_empty();
     order::tie(fleet, &mut plan);
     wish::check(&wish, &mut plan);
     plan

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::graph::{Notice, Plan};
+use super::newer;
 use super::operation::{Operation, OperationId, OperationKind, Undo};
 use crate::fleet::{Domain, Fleet, Name};
 use crate::record::route::RouteEntry;
@@ -16,6 +17,9 @@ pub(crate) fn tie(fleet: &Fleet, plan: &mut Plan) {
     keep_what_cannot_move(fleet, plan);
     let mut ties = moves(fleet, plan);
     ties.extend(handovers(plan));
+    if plan.careful {
+        ties.extend(newer::one_first(plan));
+    }
     if ties.is_empty() {
         return;
     }

@@ -6,5 +6,6 @@ mod examples;
 mod former;
 mod interpret;
 mod make;
+mod newer;
 mod properties;
 mod text;

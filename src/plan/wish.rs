@@ -20,6 +20,32 @@ pub(crate) struct Wish<'a> {
     pub claims: Claims<'a>,
 }
 
+impl Wish<'_> {
+    /// Whether a site's container is to be replaced for a newer image.
+    pub fn updates(&self, name: &Name) -> bool {
+        let mut intents = self.intents.iter();
+        intents.any(|intent| matches!(intent, Intent::Update { site } if site == name))
+    }
+
+    /// The same of a host's router.
+    pub fn updates_router(&self, name: &Name) -> bool {
+        let mut intents = self.intents.iter();
+        intents.any(|intent| matches!(intent, Intent::UpdateRouter { host } if host == name))
+    }
+
+    /// The images to be asked for again for a host; `None`: it is no plan of that kind.
+    pub fn pulls(&self, name: &Name) -> Option<Vec<&str>> {
+        let is_pull = |intent: &Intent| matches!(intent, Intent::Pull { .. });
+        self.intents.iter().any(is_pull).then(|| {
+            let images = self.intents.iter().filter_map(|intent| match intent {
+                Intent::Pull { host, image } if host == name => Some(image.as_str()),
+                _ => None,
+            });
+            images.collect()
+        })
+    }
+}
+
 /// What narrows or widens a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlanOptions {
@@ -49,13 +75,21 @@ impl PlanOptions {
 pub enum Intent {
     /// Restart a site's container in place.
     Restart { site: Name },
+    /// Replace a site's container where its tag stands for a newer image by now.
+    Update { site: Name },
+    /// The same for the router of a host.
+    UpdateRouter { host: Name },
+    /// Ask the registry for the image that a tag stands for by now, for a host that has one. Plans
+    /// nothing else.
+    Pull { host: Name, image: String },
 }
 
 impl Intent {
     /// The site it is about.
-    pub fn site(&self) -> &Name {
+    pub fn site(&self) -> Option<&Name> {
         match self {
-            Intent::Restart { site } => site,
+            Intent::Restart { site } | Intent::Update { site } => Some(site),
+            Intent::UpdateRouter { .. } | Intent::Pull { .. } => None,
         }
     }
 
@@ -63,6 +97,8 @@ impl Intent {
     pub fn word(&self) -> &'static str {
         match self {
             Intent::Restart { .. } => "restart",
+            Intent::Update { .. } | Intent::UpdateRouter { .. } => "update",
+            Intent::Pull { .. } => "pull",
         }
     }
 }
@@ -70,7 +106,10 @@ impl Intent {
 /// Says which intents cannot be followed, and why.
 pub(super) fn check(wish: &Wish, plan: &mut Plan) {
     for intent in wish.intents {
-        let site = wish.fleet.sites.get(intent.site().as_str());
+        let Some(name) = intent.site() else {
+            continue;
+        };
+        let site = wish.fleet.sites.get(name.as_str());
         let what = match site {
             None => "no such site in the file".to_owned(),
             Some(site) if site.state != SiteState::Running => {
@@ -83,7 +122,7 @@ pub(super) fn check(wish: &Wish, plan: &mut Plan) {
         };
         plan.problems.push(Problem {
             host: site.map(|site| site.host.clone()).unwrap_or_default(),
-            site: Some(intent.site().clone()),
+            site: Some(name.clone()),
             what: format!("{}: {what}", intent.word()),
             remedy: "name a site that runs here".to_owned(),
         });

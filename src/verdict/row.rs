@@ -32,6 +32,8 @@ pub struct SiteRow {
     pub recipe: String,
     /// Image reference.
     pub image: String,
+    /// The host has a newer image under that reference than its container runs.
+    pub newer_image: bool,
     /// Domains it answers for.
     pub domains: Vec<String>,
     /// What the file wants.

@@ -17,6 +17,7 @@ use crate::fleet::{Fleet, Name, Site, SiteState};
 use crate::observe::asked::Probe;
 use crate::observe::model::{Observed, ObservedContainer};
 use crate::observe::whose;
+use crate::plan::newer;
 use crate::record::{HostState, RecordedState, names};
 use crate::text::clean;
 
@@ -129,6 +130,13 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
         describe(&mut row, container, data, Some(&ours.network));
     }
     if let Some(observed) = &data.observed {
+        let images = ours.fleet.hosts.get(&site.host).map(|host| &host.images);
+        let newer = images.and_then(|all| newer::of_site(observed, all, site, record, serving));
+        if let Some(newer) = newer {
+            // By now the engine tells the image's id in its place.
+            row.image = newer.image;
+            row.newer_image = true;
+        }
         row.life = Life::of_site(observed, site, serving);
         row.as_wanted = row.life.is_as_wanted(site);
     }
@@ -157,6 +165,9 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     };
     let judged = case.judge();
     (row.state, row.why, row.since) = (judged.state, judged.why, judged.since);
+    if row.newer_image && row.why.is_empty() {
+        row.why = format!("runs an older image than {} is by now", row.image);
+    }
     if row.state == State::Archived {
         // Numbers of before say nothing about now.
         (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);

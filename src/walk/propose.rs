@@ -2,7 +2,7 @@
 //! nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::engine::Client;
 use crate::fleet::{self, DiffLine, EditError, Fleet, Invalid, Name, SiteState, apply_edits, diff};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::Inspect;
-use crate::plan::{Intent, Notice, Plan, PlanOptions, drift, plan_with};
+use crate::plan::{Intent, Notice, Plan, PlanOptions, drift, newer, plan_with};
 
 /// Why nothing is proposed.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +214,32 @@ pub async fn plan(
     made.map_err(|_| Refusal::Broke)
 }
 
+/// What is asked for beside the file, and the sites that are planned for it; `None`: all.
+fn intents(
+    ask: &Ask,
+    sites: Option<BTreeSet<Name>>,
+    fleet: &Fleet,
+    observed: &Observed,
+) -> (Vec<Intent>, Option<BTreeSet<Name>>) {
+    match ask {
+        Ask::Restart(names) => {
+            let restart = |site: &Name| Intent::Restart { site: site.clone() };
+            (names.iter().map(restart).collect(), sites)
+        }
+        Ask::Update(names) => {
+            let found = newer::find(fleet, observed);
+            let (intents, sites) = found.ask(sites.as_ref(), names);
+            (intents, Some(sites))
+        }
+        Ask::Pull => {
+            let pulls = newer::pulls(fleet, observed, sites.as_ref());
+            let pull = |(host, image)| Intent::Pull { host, image };
+            (pulls.into_iter().map(pull).collect(), sites)
+        }
+        _ => (Vec::new(), sites),
+    }
+}
+
 impl Outset {
     /// Works out what a wish would do.
     ///
@@ -231,8 +257,8 @@ impl Outset {
         let after = self.edited(&wish, &mut left).await?;
         let file = after.as_ref().unwrap_or(&self.file);
         let settled = self.settle(file, &wish.sites).await;
-        // A restart writes no secret: those that may not be read are only not compared.
-        if !matches!(wish.ask, Ask::Restart(_)) {
+        // These write no secret: those that may not be read are only not compared.
+        if !matches!(wish.ask, Ask::Restart(_) | Ask::Pull) {
             settled?;
         }
         let finishes = match &wish.ask {
@@ -261,11 +287,7 @@ impl Outset {
             observed,
             clients,
         } = seen?;
-        let intents = match &wish.ask {
-            Ask::Restart(sites) => sites.iter().cloned(),
-            _ => [].iter().cloned(),
-        };
-        let intents = intents.map(|site| Intent::Restart { site }).collect();
+        let (intents, sites) = intents(&wish.ask, sites, &file.fleet, &observed);
         let options = PlanOptions {
             only: sites,
             finishes,

@@ -335,6 +335,7 @@ mod tests {
             site: None,
             kind: OperationKind::PullImage {
                 image: image.into(),
+                anew: false,
             },
             class: Class::Write,
             cause: vec![image.into()],

@@ -32,6 +32,12 @@ pub enum Ask {
     Adopt(Vec<Name>, Vec<String>),
     /// Restart the containers of these sites: no line of the file says so.
     Restart(Vec<Name>),
+    /// Replace what runs an older image than its tag stands for: these sites; none named: all that
+    /// the wish is about, and routers.
+    Update(Vec<Name>),
+    /// Ask registries for what the tags of the sites that the wish is about stand for by now; of
+    /// routers too, where it is about everything. Replaces nothing.
+    Pull,
 }
 
 impl Ask {

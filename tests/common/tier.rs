@@ -49,6 +49,11 @@ pub fn fleet() -> Option<Engine> {
     ask("fleet", find_fleet())
 }
 
+/// The engine, where a registry of a test's own can be brought up beside it.
+pub fn registry() -> Option<Engine> {
+    ask("engine", find_registry())
+}
+
 /// Whether terminals can be opened; says so when not.
 pub fn terminal() -> Option<()> {
     ask("terminal", find_terminal())
@@ -109,6 +114,25 @@ fn get(socket: &PathBuf, path: &str) -> Result<String, String> {
         Some("200") => Ok(answer),
         _ => Err("it does not answer like a Docker Engine".into()),
     }
+}
+
+/// A registry is a program of Debian's.
+pub fn find_registry() -> Result<Engine, LeftOut> {
+    let engine = find_engine()?;
+    let path = path();
+    let there = |program: &str| {
+        let mut folders = std::env::split_paths(&path);
+        folders.any(|folder| folder.join(program).is_file())
+    };
+    for (program, package) in [
+        ("docker-registry", "docker-registry"),
+        ("docker", "docker.io"),
+    ] {
+        if !there(program) {
+            return Err(format!("no {program}; install {package}"));
+        }
+    }
+    Ok(engine)
 }
 
 /// What `tests/fleet/host` needs: root, network namespaces, a dockerd to start.

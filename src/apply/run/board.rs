@@ -277,6 +277,19 @@ impl<'a> Board<'a> {
         })
     }
 
+    /// Something failed: where a plan is careful, no site is begun any more that was not yet. Those
+    /// that were go on to their end.
+    pub fn halt(&mut self) -> Vec<End> {
+        if !self.plan.careful {
+            return Vec::new();
+        }
+        let begun = self.begun.clone();
+        self.skip(HALTED, |o| {
+            let site = o.site.as_ref();
+            site.is_some_and(|site| !begun.contains(&(&o.host, site)))
+        })
+    }
+
     /// Nothing more is started on a host.
     pub fn fail_host(&mut self, host: &Name, why: &str) -> Vec<End> {
         if let Some(queue) = self.queues.get_mut(host) {
@@ -362,6 +375,7 @@ impl<'a> Board<'a> {
     }
 }
 
+const HALTED: &str = "what came before it failed: nothing more is begun";
 const SITE_FAILED: &str = "an earlier operation of the site failed";
 
 #[cfg(test)]
@@ -473,6 +487,40 @@ mod tests {
         board.end(4, done());
         assert!(board.is_finished(&name("h")));
         assert_eq!((board.order(), board.count()), ([2, 3, 4].as_slice(), 4));
+    }
+
+    #[test]
+    fn a_careful_plan_begins_nothing_after_a_failure() {
+        let mut plan = plan(vec![
+            operation("h/a/1", write(), &[]),
+            operation("h/b/1", write(), &["h/a/1"]),
+            operation("h/b/2", write(), &["h/b/1"]),
+            operation("i/c/1", write(), &["h/a/1"]),
+            operation("i/c/2", write(), &["i/c/1"]),
+            operation("i/d/1", write(), &["i/c/2"]),
+        ]);
+        for careful in [true, false] {
+            plan.careful = careful;
+            let mut board = Board::new(&plan, &Pace::default());
+            board.open(&name("h"));
+            board.open(&name("i"));
+            assert_eq!(all(&mut board, "h"), [0]);
+            assert!(all(&mut board, "i").is_empty());
+            board.end(0, done());
+            assert_eq!(
+                (all(&mut board, "h"), all(&mut board, "i")),
+                (vec![1], vec![3])
+            );
+            board.end(1, failed());
+            let mut left: Vec<usize> = board.halt().iter().map(|end| end.at).collect();
+            left.sort();
+            assert_eq!(left, if careful { vec![5] } else { vec![] });
+            // What was begun comes to its end.
+            board.end(3, done());
+            assert_eq!(all(&mut board, "i"), [4]);
+            board.end(4, done());
+            assert_eq!(all(&mut board, "i").is_empty(), careful);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::host::archive::{Entry, pack};
 use crate::host::toolbox::recipe;
 
 /// Pulls an image by its reference.
-pub async fn pull(work: &HostWork, image: &str, say: &Say) -> Answer {
+pub async fn pull(work: &HostWork, image: &str, anew: bool, say: &Say) -> Answer {
     let mut layers: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut said = String::new();
     let mut lines = std::pin::pin!(work.client.pull(image));
@@ -31,8 +31,11 @@ pub async fn pull(work: &HostWork, image: &str, say: &Say) -> Answer {
             }
             Some(Err(e)) => {
                 // It may have come by another way meanwhile.
-                if work.client.inspect_image(image).await.is_ok() {
+                if !anew && work.client.inspect_image(image).await.is_ok() {
                     return Ok(Some("it was there already".into()));
+                }
+                if e.remedy().is_some() {
+                    return Err(e.into());
                 }
                 return Err(Failure::from(e).remedy(format!(
                     "where no registry can be reached, bring the image there by hand: \

@@ -32,7 +32,7 @@ pub(super) async fn perform(
 async fn dispatch(kind: &OperationKind, site: Option<&Name>, work: &HostWork, say: &Say) -> Answer {
     use OperationKind as K;
     match kind {
-        K::PullImage { image } => image::pull(work, image, say).await,
+        K::PullImage { image, anew } => image::pull(work, image, *anew, say).await,
         K::BuildImage { image, base } => image::build(work, image, base, say).await,
         K::CreateNetwork {
             name,

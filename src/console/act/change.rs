@@ -47,6 +47,16 @@ pub(super) fn apply_all(model: &mut Model) -> Vec<Effect> {
     propose(model, request)
 }
 
+/// Asks for the plan that replaces whatever runs an older image than its tag stands for.
+pub(super) fn update_all(model: &mut Model) -> Vec<Effect> {
+    let request = Request {
+        title: format!("update {}", model.view.name),
+        wish: Wish::Update,
+        sites: None,
+    };
+    propose(model, request)
+}
+
 /// Asks for a change of the marked sites, or of the one on screen.
 pub(super) fn sites(model: &mut Model, verb: &str, wish: Wish) -> Vec<Effect> {
     let rows = model.chosen();

@@ -75,6 +75,8 @@ fn wish(request: &Request) -> Wish {
         effect::Wish::Undo(run) => Ask::Undo(run.clone()),
         effect::Wish::Adopt => Ask::Adopt(named(), Vec::new()),
         effect::Wish::Restart => Ask::Restart(named()),
+        effect::Wish::Update => Ask::Update(named()),
+        effect::Wish::Pull => Ask::Pull,
         effect::Wish::State(state) => Ask::state(request.named(), *state),
         effect::Wish::Create(site) => Ask::Edit(vec![site.edit()]),
     };

@@ -347,6 +347,7 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
                 Cell::new(Role::Dim, text)
             }
         },
+        Col::Image if row.newer_image => Cell::new(Role::Warn, format!("newer {}", row.image)),
         Col::Image => Cell::new(Role::Dim, row.image.as_str()),
         Col::Why => {
             let role = match row.state {

@@ -7,6 +7,7 @@ use super::helper::{Await, CPU_WEIGHT, Helper};
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::plan::draft::{Draft, Step};
+use crate::plan::newer;
 use crate::plan::operation::{OperationId, OperationKind};
 use crate::plan::place::Place;
 use crate::record::layout::{Layout, RUN, run_on_host};
@@ -106,7 +107,15 @@ pub(super) fn plan(
     };
     // What it reads only at its start it may have read as it was edited: another one, by overlap.
     let reload = place.seen.differs.as_ref().is_some_and(|d| d.reload);
-    let mut settled = helper.settle(&place.index.routers, reload);
+    let settled = helper.settle(&place.index.routers, reload);
+    let newer = settled
+        .keep
+        .filter(|_| place.wish.updates_router(&host.name));
+    let newer = newer.and_then(|keep| newer::than(place.seen, keep, &host.images.router));
+    let mut settled = match newer {
+        Some(_) => helper.settle(&place.index.routers, true),
+        None => settled,
+    };
     let mut checked = None;
     // While ours listens, it is the one that holds them.
     if settled.starts() && settled.serving().is_none() {
@@ -125,17 +134,23 @@ pub(super) fn plan(
         let step = Step::new("router/write", kind, &[]).because(cause);
         last = Some(draft.push(step, &[last.as_ref().or(prepared)]));
     }
-    settled.why = settled.others.first().and_then(|other| match reload {
-        true => Some("the router's configuration was edited by hand".to_owned()),
-        false => (other.image != host.images.router)
-            .then(|| format!("router image: {} → {}", other.image, host.images.router)),
-    });
+    settled.why = settled
+        .others
+        .first()
+        .and_then(|other| match (reload, &newer) {
+            (true, _) => Some("the router's configuration was edited by hand".to_owned()),
+            (false, Some(newer)) => Some(newer.cause()),
+            (false, None) => (other.image != host.images.router)
+                .then(|| format!("router image: {} → {}", other.image, host.images.router)),
+        });
     let port = host.ports.http;
     let answers = Await {
         by: &|container| OperationKind::AwaitRouter { container, port },
         because: "sites are reached through it",
     };
     let answers = helper.plan(place, settled, prepared, last, Some(answers), draft)?;
+    // The one that is there does its work until it is replaced for a newer image, last of all.
+    let answers = answers.filter(|_| newer.is_none());
     Some(Ready { checked, answers })
 }
 

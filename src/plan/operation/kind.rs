@@ -37,6 +37,9 @@ pub enum OperationKind {
     PullImage {
         /// Reference.
         image: String,
+        /// Ask for it although the host has an image of that name.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     /// Build the image of a helper from the recipe inside the program.
     BuildImage {

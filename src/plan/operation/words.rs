@@ -8,7 +8,8 @@ impl OperationKind {
     /// What it does, in a few words.
     pub fn describe(&self) -> String {
         match self {
-            Self::PullImage { image } => format!("pull image {image}"),
+            Self::PullImage { image, anew: false } => format!("pull image {image}"),
+            Self::PullImage { image, anew: true } => format!("pull image {image} again"),
             Self::BuildImage { image, base } => format!("build image {image} from {base}"),
             Self::CreateNetwork { name, subnet, .. } => format!("create network {name} {subnet}"),
             Self::PrepareHost { .. } => "make ostler's folders".to_owned(),

@@ -8,7 +8,17 @@ mod static_;
 use base::{Setting, Wanted};
 
 use super::service;
-use crate::fleet::{Recipe, Site};
+use crate::fleet::{Images, Recipe, Site};
+
+/// The image that a site's container is made from; `None` for a recipe that has none.
+pub fn image(site: &Site, images: &Images) -> Option<String> {
+    match &site.recipe {
+        Recipe::Proxy { .. } => None,
+        Recipe::Static => Some(images.static_.clone()),
+        Recipe::Php { php, .. } => Some(php::image(images, php)),
+        Recipe::Image { image, .. } => Some(image.clone()),
+    }
+}
 
 /// The container of `site`; `None` for a recipe that has none.
 pub fn container(site: &Site, uid: u32, setting: &Setting) -> Option<Wanted> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::base::{COPY, FILES_AT, SOURCE, Setting, Wanted, base, memory_folder, words, www};
-use crate::fleet::Site;
 use crate::fleet::php_ini::Uploads;
 use crate::fleet::value::format_size;
+use crate::fleet::{Images, Site};
 use crate::record::route::{SERVER_FIELDS, SERVER_HEAD};
 use crate::record::spec::Bind;
 
@@ -89,6 +89,11 @@ upload_tmp_dir = /var/uploads
 /// take from the site's own.
 const UPLOADS: &str = "/var/uploads";
 
+/// The image of a version of PHP.
+pub(super) fn image(images: &Images, version: &str) -> String {
+    images.php.replace("{php}", version)
+}
+
 pub(super) fn container(
     site: &Site,
     uid: u32,
@@ -96,8 +101,7 @@ pub(super) fn container(
     version: &str,
     ini: &BTreeMap<String, String>,
 ) -> Wanted {
-    let image = setting.images.php.replace("{php}", version);
-    let mut spec = base(site, uid, setting, image);
+    let mut spec = base(site, uid, setting, image(setting.images, version));
     let uploads = Uploads::of(ini);
     let mut conf = apache_conf(uploads).replace("{gateway}", &setting.gateway.to_string());
     if !site.serve_source {

@@ -61,7 +61,9 @@ fn choose<'a>(
         _ => wanted.spec.hash(),
     };
     let in_place = |container: &ObservedContainer| {
-        limits::of(container, view.record).is_none_or(|has| limits::in_place(&has, &site.limits))
+        newer_image(stage, container, &wanted.spec.image).is_none()
+            && limits::of(container, view.record)
+                .is_none_or(|has| limits::in_place(&has, &site.limits))
     };
     let fits = |container: &ObservedContainer| {
         container.spec_hash() == Some(&hash)
@@ -130,7 +132,7 @@ fn build<'a>(
     };
     let started = start(stage, keep, &current, &causes);
     if let Some(keep) = keep {
-        adjust(stage, site, &wanted, keep, started);
+        adjust(stage, site, keep, started);
     }
     let target = RouteTarget::Address {
         ip,
@@ -193,6 +195,9 @@ fn why(
         if let Some(container) = view.best(|_| true) {
             causes.extend(spoiled(stage, container));
         }
+        let serving = view.best(|_| true);
+        let newer = serving.and_then(|is| newer_image(stage, is, &wanted.spec.image));
+        causes.extend(newer.map(|newer| newer.cause()));
         causes.extend(cause::of_missing(&view.containers, &causes));
         if wanted.spec.root {
             causes.push("runs as root inside: its image insists on it".into());
@@ -213,17 +218,10 @@ fn why_route(stage: &Stage, entry: &RouteEntry, causes: &[String]) -> Vec<String
 }
 
 /// What is told of a container that stays, and changed on it.
-fn adjust(
-    stage: &mut Stage,
-    site: &Site,
-    wanted: &Wanted,
-    keep: &ObservedContainer,
-    started: bool,
-) {
+fn adjust(stage: &mut Stage, site: &Site, keep: &ObservedContainer, started: bool) {
     if keep.run == RunState::Restarting {
         stage.notice("its container keeps exiting and is started again by the engine; see its log");
     }
-    newer_image(stage, keep, &wanted.spec.image);
     set_limits(stage, keep, site);
     let told = started && keep.run != RunState::Paused;
     if !told && let Some((kind, cause)) = set_restart(keep, true) {

@@ -607,7 +607,7 @@ fn a_toolbox_that_is_named_as_its_own_base_is_not_built_from_itself() {
     }
     let plan = planned(&fleet, &world(0));
     let toolbox = &Images::default().toolbox;
-    let pulled = |kind: &OperationKind| matches!(kind, OperationKind::PullImage { image } if image == toolbox);
+    let pulled = |kind: &OperationKind| matches!(kind, OperationKind::PullImage { image, .. } if image == toolbox);
     assert!(
         plan.operations
             .iter()

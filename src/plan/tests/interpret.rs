@@ -95,6 +95,17 @@ impl World {
         format!("{site}-{secret}-{}", self.secret_version)
     }
 
+    /// Some images come to be others under the same tag: every one whose place is set in `which`.
+    pub fn rebuild(&mut self, which: u8) {
+        for host in self.hosts.values_mut() {
+            for (at, id) in host.images.values_mut().enumerate() {
+                if which & (1 << (at % 8)) != 0 {
+                    id.push_str(", newer");
+                }
+            }
+        }
+    }
+
     /// All operations, in the plan's own order.
     pub fn run_all(&mut self, plan: &Plan) {
         let mut done = BTreeSet::new();
@@ -251,7 +262,7 @@ impl WorldHost {
     ) {
         use OperationKind as K;
         match kind {
-            K::PullImage { image } => {
+            K::PullImage { image, .. } => {
                 self.images
                     .insert(image.clone(), format!("image of {image}"));
             }

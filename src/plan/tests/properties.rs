@@ -18,7 +18,7 @@ fn planned(fleet: &Fleet, world: &World) -> Plan {
 }
 
 /// Every operation has a cause and a name of its own, and comes after what it waits for.
-fn well_formed(plan: &Plan) {
+pub(super) fn well_formed(plan: &Plan) {
     let mut seen = BTreeSet::new();
     for operation in &plan.operations {
         assert!(!operation.cause.is_empty(), "{} has no cause", operation.id);
@@ -53,12 +53,12 @@ fn well_formed(plan: &Plan) {
 }
 
 /// Plans and runs until nothing is left: once, or twice where the first could not see everything.
-fn settle(fleet: &Fleet, world: &mut World, rounds: usize) {
+pub(super) fn settle(fleet: &Fleet, world: &mut World, rounds: usize) {
     settle_after(fleet, world, rounds, 0);
 }
 
 /// [`settle`] after so many interrupted runs.
-fn settle_after(fleet: &Fleet, world: &mut World, rounds: usize, interrupted: usize) {
+pub(super) fn settle_after(fleet: &Fleet, world: &mut World, rounds: usize, interrupted: usize) {
     for _ in 0..rounds {
         let plan = planned(fleet, world);
         world.run_all(&plan);
@@ -168,7 +168,7 @@ fn foreign(world: &World) -> BTreeMap<Name, Vec<ObservedContainer>> {
 }
 
 /// Runs `count` operations of a plan in an order that `picks` chooses among those that may run.
-fn run_some(world: &mut World, plan: &Plan, picks: &[u8], count: usize) {
+pub(super) fn run_some(world: &mut World, plan: &Plan, picks: &[u8], count: usize) {
     run_watched(world, plan, picks, count, |_| ());
 }
 
@@ -230,7 +230,7 @@ fn mishap(world: &mut World, what: u8, which: u8) {
 }
 
 /// Few cases by default: `PROPTEST_CASES=10000` looks longer.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let cases = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default().cases,
         None => 60,

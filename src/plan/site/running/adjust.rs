@@ -8,21 +8,20 @@ use crate::observe::model::ObservedContainer;
 use crate::plan::container::existing;
 use crate::plan::draft::Step;
 use crate::plan::drift::hand;
+use crate::plan::newer::{self, Newer};
 use crate::plan::operation::OperationKind;
-use crate::plan::{cause, image, limits};
+use crate::plan::{cause, limits};
 use crate::record::spec::ContainerSpec;
 use crate::record::{Fields, Labelled, SiteRecord};
 
-/// A newer image under the same tag is told, not followed.
-pub(super) fn newer_image(stage: &mut Stage, keep: &ObservedContainer, reference: &str) {
-    if let Some(now) = image::find(&stage.ground.seen.images, reference)
-        && !keep.image_id.is_empty()
-        && keep.image_id != now
-    {
-        stage.notice(format!(
-            "{reference} is a newer image by now; the container stays on the one it was made from"
-        ));
-    }
+/// A newer image under the same tag, where it is asked for: else it is only told.
+pub(super) fn newer_image(
+    stage: &Stage,
+    container: &ObservedContainer,
+    reference: &str,
+) -> Option<Newer> {
+    let asked = stage.ground.wish.updates(stage.name);
+    newer::than(stage.ground.seen, container, reference).filter(|_| asked)
 }
 
 pub(super) fn set_limits(stage: &mut Stage, keep: &ObservedContainer, site: &Site) {

@@ -166,7 +166,7 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     let judged = case.judge();
     (row.state, row.why, row.since) = (judged.state, judged.why, judged.since);
     if row.newer_image && row.why.is_empty() {
-        row.why = format!("runs an older image than {} is by now", row.image);
+        row.why = format!("newer image there: {}", row.image);
     }
     if row.state == State::Archived {
         // Numbers of before say nothing about now.

@@ -2,7 +2,8 @@
 
 #![allow(dead_code)] // every test binary takes what it needs of this
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,11 +49,21 @@ impl Registry {
             process,
         };
         let late = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(&registry.name).is_err() {
-            assert!(Instant::now() < late, "the registry does not listen");
+        while !registry.answers() {
+            assert!(Instant::now() < late, "the registry does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
         registry
+    }
+
+    /// It asks who one is. A mere connection may be one to itself, on a port that nobody listens at.
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(&self.name) else {
+            return false;
+        };
+        let mut head = [0; 12];
+        let asked = stream.write_all(b"GET /v2/ HTTP/1.0\r\n\r\n");
+        asked.and_then(|()| stream.read_exact(&mut head)).is_ok() && head.ends_with(b" 401")
     }
 
     /// Docker's configuration of somebody who is logged in there.

@@ -56,10 +56,19 @@ fn container(site: &str, run: RunState) -> ObservedContainer {
 }
 
 fn rows(containers: Vec<ObservedContainer>, records: Vec<SiteRecord>) -> Vec<SiteRow> {
+    rows_with(containers, records, BTreeMap::new())
+}
+
+fn rows_with(
+    containers: Vec<ObservedContainer>,
+    records: Vec<SiteRecord>,
+    images: BTreeMap<String, String>,
+) -> Vec<SiteRow> {
     let file = crate::fleet::load(FILE, "fleet.yml".as_ref());
     let sites = records.into_iter().map(|r| (r.site.clone(), r.into()));
     let here = ObservedHost {
         containers,
+        images,
         state: StateRead::Read(Arc::new(HostState {
             sites: sites.collect(),
             ..HostState::default()
@@ -115,6 +124,29 @@ fn a_site_as_applied_is_ok_since_its_container_started() {
     assert_eq!(told(&rows[1]), ("blog", State::Ok, Life::Running, true, ""));
     assert_eq!(rows[1].since, Some(Since::exactly(NOW - 60)));
     assert_eq!(rows[1].memory_limit, Some(64 << 20));
+}
+
+/// It is well, and what there is to know is said: the engine itself tells only an id by then.
+#[test]
+fn an_older_image_than_its_tag_stands_for_is_told() {
+    let mut record = record("blog", serde_json::json!({"wanted": "running"}));
+    record.spec = Some(crate::record::spec::ContainerSpec {
+        image: "nginx:1.28".into(),
+        ..Default::default()
+    });
+    let mut container = container("blog", RunState::Running);
+    container.image = "sha256:1111".into();
+    container.image_id = "sha256:1111".into();
+    for (now, newer, why) in [
+        ("sha256:1111", false, ""),
+        ("sha256:2222", true, "newer image there: nginx:1.28"),
+    ] {
+        let images = [("nginx:1.28".to_owned(), now.to_owned())].into();
+        let rows = rows_with(vec![container.clone()], vec![record.clone()], images);
+        let row = &rows[1];
+        assert_eq!((row.newer_image, row.why.as_str()), (newer, why));
+        assert!(row.is_ok());
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! Images that a host lacks.
+//! Images that a host lacks, and other ones under the same name.
 
 use std::collections::BTreeMap;
 
+use super::container::short;
 use super::draft::{Draft, Step};
 use super::operation::{OperationId, OperationKind};
 use super::place::Place;
 use crate::fleet::Images;
-use crate::observe::model::ObservedHost;
+use crate::observe::model::{ObservedContainer, ObservedHost};
 
 /// The image id that `reference` stands for on a host, however it is spelt.
 pub(crate) fn find<'a>(images: &'a BTreeMap<String, String>, reference: &str) -> Option<&'a str> {
@@ -73,6 +74,46 @@ pub(crate) fn need(
     let id = draft.push_image(Step::new(id, kind, &[cause]), &[base.as_ref()]);
     draft.image_ids.insert(reference.to_owned(), id.clone());
     Some(id)
+}
+
+/// Another image than the one a container was made from, under the same reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    /// The reference.
+    pub image: String,
+    /// Id of the image that the container runs.
+    pub was: String,
+    /// Id of the image that the reference stands for.
+    pub now: String,
+}
+
+impl Newer {
+    /// Why a container is replaced.
+    pub fn cause(&self) -> String {
+        let id = |id: &str| short(id.strip_prefix("sha256:").unwrap_or(id)).to_owned();
+        format!(
+            "newer {}: {} → {}",
+            self.image,
+            id(&self.was),
+            id(&self.now)
+        )
+    }
+}
+
+/// Whether a container that was made from `reference` runs another image than the host has under
+/// that by now.
+pub(crate) fn newer(
+    seen: &ObservedHost,
+    container: &ObservedContainer,
+    reference: &str,
+) -> Option<Newer> {
+    let now = find(&seen.images, reference)?;
+    let was = &container.image_id;
+    (!was.is_empty() && was != now).then(|| Newer {
+        image: reference.to_owned(),
+        was: was.clone(),
+        now: now.to_owned(),
+    })
 }
 
 /// Asks for images again that the host has.

@@ -20,7 +20,7 @@ mod container;
 mod draft;
 mod ground;
 mod host;
-mod image;
+pub mod image;
 mod index;
 mod limits;
 mod lineage;

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::container::{settle, short};
+use super::container::settle;
 use super::draft::Draft;
 use super::graph::Plan;
 use super::ground::router_hashes;
-use super::image;
+use super::image::{self, Newer};
 use super::index::Index;
 use super::operation::{Operation, OperationKind};
 use super::place::Place;
@@ -22,46 +22,6 @@ use crate::text::count;
 /// Most names that a notice carries.
 const NAMED: usize = 5;
 
-/// Another image than the one a container was made from, under the same reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newer {
-    /// The reference.
-    pub image: String,
-    /// Id of the image that the container runs.
-    pub was: String,
-    /// Id of the image that the reference stands for.
-    pub now: String,
-}
-
-impl Newer {
-    /// Why a container is replaced.
-    pub fn cause(&self) -> String {
-        let id = |id: &str| short(id.strip_prefix("sha256:").unwrap_or(id)).to_owned();
-        format!(
-            "newer {}: {} → {}",
-            self.image,
-            id(&self.was),
-            id(&self.now)
-        )
-    }
-}
-
-/// Whether a container that was made from `reference` runs another image than the host has under
-/// that by now.
-pub(crate) fn than(
-    seen: &ObservedHost,
-    container: &ObservedContainer,
-    reference: &str,
-) -> Option<Newer> {
-    let now = image::find(&seen.images, reference)?;
-    let was = &container.image_id;
-    (!was.is_empty() && was != now).then(|| Newer {
-        image: reference.to_owned(),
-        was: was.clone(),
-        now: now.to_owned(),
-    })
-}
-
 /// The newer image of a site, where it runs an older one. Not where the file has come to name
 /// another image, or the site was never applied: an apply deals with that.
 pub fn of_site(
@@ -74,7 +34,7 @@ pub fn of_site(
     let reference = recipe::image(site, images)?;
     let recorded = record?.spec.as_ref()?;
     let runs = site.state == SiteState::Running && recorded.image == reference;
-    than(seen, serving.filter(|_| runs)?, &reference)
+    image::newer(seen, serving.filter(|_| runs)?, &reference)
 }
 
 /// The newer image of a host's router, where that is as the file says: else an apply replaces it.
@@ -82,7 +42,7 @@ fn of_router(fleet: &Fleet, host: &Host, seen: &ObservedHost, index: &Index) -> 
     let subnet = sites_subnet(&seen.networks, &fleet.name)?;
     let (_, hash) = router_hashes(&fleet.name, host, &Layout::new(&host.root), subnet);
     let (keep, _) = settle(&index.routers, &hash, &names::router(&fleet.name));
-    than(seen, keep?, &host.images.router)
+    image::newer(seen, keep?, &host.images.router)
 }
 
 /// The sites of a host that run older images, by the reference of those.

@@ -7,7 +7,7 @@ use super::helper::{Await, CPU_WEIGHT, Helper};
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
 use crate::plan::draft::{Draft, Step};
-use crate::plan::newer;
+use crate::plan::image;
 use crate::plan::operation::{OperationId, OperationKind};
 use crate::plan::place::Place;
 use crate::record::layout::{Layout, RUN, run_on_host};
@@ -111,7 +111,7 @@ pub(super) fn plan(
     let newer = settled
         .keep
         .filter(|_| place.wish.updates_router(&host.name));
-    let newer = newer.and_then(|keep| newer::than(place.seen, keep, &host.images.router));
+    let newer = newer.and_then(|keep| image::newer(place.seen, keep, &host.images.router));
     let mut settled = match newer {
         Some(_) => helper.settle(&place.index.routers, true),
         None => settled,

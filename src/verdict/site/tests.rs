@@ -126,9 +126,9 @@ fn a_site_as_applied_is_ok_since_its_container_started() {
     assert_eq!(rows[1].memory_limit, Some(64 << 20));
 }
 
-/// It is well, and what there is to know is said: the engine itself tells only an id by then.
+/// The engine itself tells only the id of the older one by then.
 #[test]
-fn an_older_image_than_its_tag_stands_for_is_told() {
+fn an_older_image_than_its_tag_stands_for_is_told_by_its_tag() {
     let mut record = record("blog", serde_json::json!({"wanted": "running"}));
     record.spec = Some(crate::record::spec::ContainerSpec {
         image: "nginx:1.28".into(),
@@ -137,14 +137,14 @@ fn an_older_image_than_its_tag_stands_for_is_told() {
     let mut container = container("blog", RunState::Running);
     container.image = "sha256:1111".into();
     container.image_id = "sha256:1111".into();
-    for (now, newer, why) in [
-        ("sha256:1111", false, ""),
-        ("sha256:2222", true, "newer image there: nginx:1.28"),
+    for (now, newer, image) in [
+        ("sha256:1111", false, "sha256:1111"),
+        ("sha256:2222", true, "nginx:1.28"),
     ] {
         let images = [("nginx:1.28".to_owned(), now.to_owned())].into();
         let rows = rows_with(vec![container.clone()], vec![record.clone()], images);
         let row = &rows[1];
-        assert_eq!((row.newer_image, row.why.as_str()), (newer, why));
+        assert_eq!((row.newer_image, row.image.as_str()), (newer, image));
         assert!(row.is_ok());
     }
 }

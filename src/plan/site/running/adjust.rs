@@ -8,7 +8,7 @@ use crate::observe::model::ObservedContainer;
 use crate::plan::container::existing;
 use crate::plan::draft::Step;
 use crate::plan::drift::hand;
-use crate::plan::newer::{self, Newer};
+use crate::plan::image::{self, Newer};
 use crate::plan::operation::OperationKind;
 use crate::plan::{cause, limits};
 use crate::record::spec::ContainerSpec;
@@ -21,7 +21,7 @@ pub(super) fn newer_image(
     reference: &str,
 ) -> Option<Newer> {
     let asked = stage.ground.wish.updates(stage.name);
-    newer::than(stage.ground.seen, container, reference).filter(|_| asked)
+    image::newer(stage.ground.seen, container, reference).filter(|_| asked)
 }
 
 pub(super) fn set_limits(stage: &mut Stage, keep: &ObservedContainer, site: &Site) {

@@ -26,8 +26,7 @@ impl Registry {
     /// The engine that pushes there has to be this machine's own.
     pub fn start() -> Registry {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let at = |name: &str| folder.path().join(name);
         let config = format!(
             "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: '127.0.0.1:{port}' }}\nauth: {{ htpasswd: {{ realm: test, path: {} }} }}\n",
@@ -40,27 +39,36 @@ impl Registry {
             .args(["serve", at("config.yml").to_str().unwrap()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(at("log")).unwrap())
             .spawn()
             .unwrap();
-        let registry = Registry {
+        let mut registry = Registry {
             name: format!("127.0.0.1:{port}"),
             folder,
             process,
         };
         let late = Instant::now() + Duration::from_secs(20);
         while !registry.answers() {
-            assert!(Instant::now() < late, "the registry does not answer");
+            let log = || std::fs::read_to_string(registry.folder.path().join("log"));
+            let ended = registry.process.try_wait().unwrap();
+            assert!(ended.is_none(), "the registry ended: {ended:?} {:?}", log());
+            assert!(
+                Instant::now() < late,
+                "the registry does not answer: {:?}",
+                log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         registry
     }
 
-    /// It asks who one is. A mere connection may be one to itself, on a port that nobody listens at.
+    /// It asks who one is.
     fn answers(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(&self.name) else {
             return false;
         };
+        let limit = Some(Duration::from_secs(5));
+        stream.set_read_timeout(limit).unwrap();
         let mut head = [0; 12];
         let asked = stream.write_all(b"GET /v2/ HTTP/1.0\r\n\r\n");
         asked.and_then(|()| stream.read_exact(&mut head)).is_ok() && head.ends_with(b" 401")
@@ -101,6 +109,17 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// One that the kernel gives to no connection: what is tried before anybody listens there would
+/// be connected to itself, and hold it.
+fn free_port() -> u16 {
+    loop {
+        let port = 20_000 + (getrandom::u32().unwrap() % 10_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::wish::Intent;
 use crate::fleet::{Fleet, Host, Images, Name, Site, SiteState};
 use crate::observe::model::{Observed, ObservedContainer, ObservedHost, sites_subnet};
 use crate::observe::whose;
-use crate::record::{Labelled, Layout, Role, SiteRecord, StateRead, names};
+use crate::record::{Layout, SiteRecord, StateRead, names};
 use crate::text::count;
 
 /// Most names that a notice carries.
@@ -187,7 +187,7 @@ pub(super) fn tell(place: &Place, draft: &mut Draft) {
 
 /// (later, earlier): one site first; once that answers, one after the other on each host; routers
 /// when all sites are done.
-pub(super) fn one_first(plan: &Plan) -> Vec<(usize, usize)> {
+pub(super) fn one_first(fleet: &Name, plan: &Plan) -> Vec<(usize, usize)> {
     let mut runs: Vec<((&Name, &Name), usize, usize)> = Vec::new();
     for (at, operation) in plan.operations.iter().enumerate() {
         let Some(site) = &operation.site else {
@@ -211,7 +211,7 @@ pub(super) fn one_first(plan: &Plan) -> Vec<(usize, usize)> {
         ends.insert(host, *last);
     }
     for (at, operation) in plan.operations.iter().enumerate() {
-        if is_router(operation) {
+        if is_router(operation, fleet) {
             ties.extend(ends.values().map(|end| (at, *end)));
         }
     }
@@ -219,8 +219,9 @@ pub(super) fn one_first(plan: &Plan) -> Vec<(usize, usize)> {
 }
 
 /// Whether it begins the replacement of a router.
-fn is_router(operation: &Operation) -> bool {
-    operation.site.is_none()
-        && matches!(&operation.kind, OperationKind::CreateContainer { container }
-            if container.labels.role() == Some(Role::Router))
+fn is_router(operation: &Operation, fleet: &Name) -> bool {
+    let name = names::router(fleet);
+    let is_called = |called: &str| called == name || called == names::next(&name);
+    matches!(&operation.kind, OperationKind::CreateContainer { container }
+        if is_called(&container.name))
 }

@@ -151,7 +151,8 @@ async fn the_router_moves_its_socket_and_loses_no_request() {
         prefix: 24,
     };
     let config = RouterConfig::new(ports, sites);
-    router::write(&world.toolbox(), &config, &routes)
+    let key = &found.read().unwrap().host.as_ref().unwrap().digest_key;
+    router::write(&world.toolbox(), &config, key, &routes)
         .await
         .unwrap();
     let restarted = world.client.restart(&name, Duration::from_secs(2)).await;

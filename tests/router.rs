@@ -23,7 +23,7 @@ use load::{Clients, Load};
 use ostler::host::router::{self, log::Access, put};
 use ostler::host::script::Script;
 use ostler::record::route::RouteTarget;
-use stage::{Stage, site, table};
+use stage::{KEY, Stage, site, table};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
@@ -561,7 +561,7 @@ async fn the_router_itself_is_replaced_under_load() {
         ],
     );
     let old = stage.router();
-    router::write(&stage.toolbox, &stage.config, &all)
+    router::write(&stage.toolbox, &stage.config, KEY, &all)
         .await
         .unwrap();
     // Long enough that their ages cannot be confused.
@@ -667,4 +667,80 @@ async fn one_more_among_two_thousand() {
     println!("one more: {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(stage.ask("one-more.example", "/").await.text(), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_hosts_own_mark_makes_a_question_nobodys_visit() {
+    let engine = engine!();
+    let a = Backend::start("a").await;
+    let mut entry = site("a", &["a.example"], a.at);
+    entry.connections = 1;
+    let stage = Stage::set(&engine, &table([entry])).await;
+    let ask = async |mark: &str, path: &str| {
+        let mut request = load::get("a.example", path);
+        let mark = mark.parse().unwrap();
+        request.headers_mut().insert("X-Ostler-Probe", mark);
+        load::Connection::new(stage.front)
+            .ask(request)
+            .await
+            .unwrap()
+    };
+    let counted = async || {
+        let all = router::traffic(&stage.toolbox).await.unwrap();
+        all.get("a").map_or(0, |site| site.requests)
+    };
+    let lines = async || {
+        let log = stage.log(&stage.router()).await;
+        let lines = log.lines().filter_map(Access::parse);
+        lines.filter(|line| line.site.is_some()).count()
+    };
+    let ours = router::probe::mark(KEY);
+    for path in ["/", "/status/404", "/status/500"] {
+        ask(&ours, path).await;
+    }
+    assert_eq!((counted().await, lines().await), (0, 0));
+    // A site never sees it, and whoever reads the router's files cannot make it.
+    let seen = ask(&ours, "/headers").await;
+    assert!(!seen.text().contains("probe"), "{}", seen.text());
+    let list = format!("{}/router/probe.list", stage.toolbox.layout.root());
+    let list = String::from_utf8(stage.toolbox.read(&list).await.unwrap().unwrap()).unwrap();
+    for forged in [list.trim(), "1", &router::probe::mark("another")] {
+        let seen = ask(forged, "/headers").await;
+        assert!(!seen.text().contains("probe"), "{}", seen.text());
+    }
+    assert_eq!((counted().await, lines().await), (3, 3));
+    // At its limit it is what the next visitor would find, and takes nobody's place.
+    let front = stage.front;
+    let hanging = tokio::spawn(async move { load::ask(front, "a.example", "/hang").await });
+    while a.busy() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let full = ask(&ours, "/").await;
+    assert_eq!((full.status, full.header("x-ostler")), (503, "limit"));
+    let visitor = stage.ask("a.example", "/").await;
+    assert_eq!((visitor.status, visitor.header("x-ostler")), (503, "limit"));
+    hanging.abort();
+    while a.busy() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let waits = tokio::spawn({
+        let request = {
+            let mut request = load::get("a.example", "/hang");
+            request
+                .headers_mut()
+                .insert("X-Ostler-Probe", ours.parse().unwrap());
+            request
+        };
+        async move { load::Connection::new(front).ask(request).await }
+    });
+    while a.busy() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(stage.ask("a.example", "/").await.status, 200);
+    waits.abort();
+    // Whoever asks for the router itself is told, and nobody is asked.
+    let before = (counted().await, lines().await);
+    let here = stage.ask("a.example", router::probe::HERE).await;
+    assert_eq!((here.status, here.header("x-ostler")), (204, "here"));
+    assert_eq!((counted().await, lines().await), before);
 }

@@ -1,6 +1,8 @@
 //! The desk where changes of one host's routes queue up: they are made one after the other, and those
 //! that come while one is being made are made together.
 
+use std::sync::OnceLock;
+
 use tokio::sync::{Mutex, oneshot};
 
 use super::progress::Answer;
@@ -16,6 +18,8 @@ pub struct Desk {
     /// What the router was last told, as far as this run knows. Whoever holds it changes the
     /// router.
     pub told: Mutex<Option<RouterRecord>>,
+    /// The host's key, once its records were read.
+    pub key: OnceLock<String>,
 }
 
 /// A change, and who waits for it.

@@ -37,8 +37,8 @@ pub enum Effect {
     Refresh,
     /// Answer a login's question.
     Answer(u64, Answer),
-    /// Make a request to this site from the operator's side.
-    Probe(Name),
+    /// See what the operator's own side sees of this site.
+    Outside(Name),
     /// Read a container's last lines for a site's page.
     Tail {
         /// Answered under this key.
@@ -75,6 +75,8 @@ pub struct Followed {
 pub struct Watch {
     /// Containers whose use is shown: (host, container id).
     pub usage: Vec<(String, String)>,
+    /// Sites that are shown: (host, site).
+    pub sites: Vec<(String, String)>,
     /// Hosts whose traffic is shown.
     pub traffic: Vec<String>,
     /// Hosts whose machine's numbers are shown: disk, memory, load.
@@ -90,8 +92,11 @@ impl Watch {
         if usage && let Some(container) = &row.container {
             self.usage.push((row.host.clone(), container.clone()));
         }
-        if row.in_file && !self.traffic.contains(&row.host) {
-            self.traffic.push(row.host.clone());
+        if row.in_file {
+            self.sites.push((row.host.clone(), row.name.clone()));
+            if !self.traffic.contains(&row.host) {
+                self.traffic.push(row.host.clone());
+            }
         }
     }
 }

@@ -18,8 +18,8 @@ use super::activity::{Commit, Outcome, Step};
 use super::effect::{Effect, Followed, Request};
 use super::feed::Feed;
 use super::lock::lock;
-use super::message::{HostNews, LogNews, Message};
-use super::probe;
+use super::message::{LogNews, Message};
+use super::outside;
 use super::question::Desk;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
@@ -132,7 +132,7 @@ impl Exec {
                 self.feed.refresh();
             }
             Effect::Answer(id, answer) => self.desk.answer(id, answer),
-            Effect::Probe(site) => self.probe(site),
+            Effect::Outside(site) => self.outside(site),
             Effect::Tail {
                 key,
                 host,
@@ -301,8 +301,8 @@ impl Exec {
         self.applying = Some((task, cancel));
     }
 
-    fn probe(&self, site: Name) {
-        // Simulated sites cannot be reached from outside of the simulation.
+    fn outside(&self, site: Name) {
+        // Simulated sites are seen from nowhere else.
         if self.demo {
             return;
         }
@@ -311,12 +311,8 @@ impl Exec {
         };
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            if let Some((outside, probe)) = probe::probe(&fleet, &site).await {
-                let _ = messages.send(Message::Outside(site.clone(), outside));
-                if let Some(of) = fleet.sites.get(&site) {
-                    let news = HostNews::Probed(vec![(site, probe)]);
-                    let _ = messages.send(Message::Host(of.host.clone(), news));
-                }
+            if let Some(found) = outside::look(&fleet, &site).await {
+                let _ = messages.send(Message::Outside(site, found));
             }
         });
     }

@@ -87,8 +87,6 @@ pub struct Model {
     pub probes: HashMap<Name, Probe>,
     /// What the operator's own side sees of sites whose page was open.
     pub outside: HashMap<Name, Outside>,
-    /// Rows that were probed because nothing else told of them, with the life of their container.
-    pub probed: HashMap<Arc<str>, String>,
     /// Last lines of containers, by row.
     pub tails: HashMap<Arc<str>, Tail>,
     /// What containers did, newest first.
@@ -277,7 +275,6 @@ impl Model {
             plan_error: None,
             probes: HashMap::new(),
             outside: HashMap::new(),
-            probed: HashMap::new(),
             tails: HashMap::new(),
             events: VecDeque::new(),
             view: FleetView {

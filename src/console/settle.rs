@@ -197,7 +197,6 @@ fn rebuild(model: &mut Model) {
         let order = order::order_kept(&model.sites, &model.view.sites, &before);
         model.sites.marks.retain(|k| places.contains_key(&**k));
         model.tails.retain(|k, _| places.contains_key(&**k));
-        model.probed.retain(|k, _| places.contains_key(&**k));
         let rows = &model.view.sites;
         model.sites.list.set(order, |i| &rows[i as usize].key);
         model.order_old = true;

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, Method, header};
 
 use super::error::{Error, Result};
+use super::visit::Visit;
+use crate::fleet::{Domain, Host};
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ struct Counts {
     reading: AtomicU64,
     changing: AtomicU64,
     exec: AtomicU64,
+    visits: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -89,9 +92,36 @@ impl Gate {
         self.counts.exec.load(Ordering::Relaxed)
     }
 
+    /// Questions to sites that passed: no requests to the engine.
+    pub fn visits(&self) -> u64 {
+        self.counts.visits.load(Ordering::Relaxed)
+    }
+
     /// Requests that did not pass.
     pub fn refused(&self) -> u64 {
         self.counts.refused.load(Ordering::Relaxed)
+    }
+
+    /// A question to a site, in every mode: what it may be is settled by its own rule
+    /// ([`Visit::new`]), and nothing can be changed of it afterwards. Counts it.
+    pub(super) fn visit(
+        &self,
+        host: &Host,
+        domain: &Domain,
+        path: &str,
+        mark: Option<&str>,
+    ) -> Result<Visit> {
+        let made = Visit::new(host, domain, path, mark);
+        let count = match &made {
+            Ok(_) => &self.counts.visits,
+            Err(_) => &self.counts.refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        made.map_err(|why| Error::Gate {
+            method: Method::GET.to_string(),
+            path: format!("{domain}{path}"),
+            why: why.to_owned(),
+        })
     }
 
     /// Lets a request pass and counts it, or says why not. `path` is without its query.

@@ -13,6 +13,7 @@ pub mod model;
 pub mod registry;
 pub mod transport;
 pub mod version;
+pub mod visit;
 mod wire;
 
 pub use client::{Client, ExecOutput, LogOptions, Pieces};
@@ -23,5 +24,6 @@ pub use model::{
     ListedPort, LogChunk, Out, PullProgress, Stats,
 };
 pub use transport::ask::{Answer, Ask, Question};
-pub use transport::{Certificates, Connector, Network};
+pub use transport::{Certificates, Connector, Network, NoPort, Reached};
 pub use version::{Api, EngineVersion};
+pub use visit::{Heard, Visit, Visited};

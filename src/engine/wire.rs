@@ -19,6 +19,7 @@ use super::error::{Error, Result, said};
 use super::gate::Gate;
 use super::transport::certificate::Shown;
 use super::transport::connector::{Connector, DIALLING, Failure};
+use super::visit::{self, Visit, Visited};
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -195,6 +196,7 @@ impl Opened {
 /// The client under the client.
 pub(super) struct Wire {
     http: legacy::Client<Connector, Body>,
+    connector: Connector,
     pub(super) gate: Gate,
     pub(super) address: String,
     /// `/v1.41`; empty until the engine said which it speaks.
@@ -211,9 +213,10 @@ impl Wire {
             .pool_idle_timeout(KEPT_FOR)
             .pool_max_idle_per_host(KEPT)
             .http1_max_buf_size(BUFFER)
-            .build(connector);
+            .build(connector.clone());
         Wire {
             http,
+            connector,
             gate,
             address: address.to_owned(),
             prefix: String::new(),
@@ -374,6 +377,12 @@ impl Wire {
         self.send(request).await
     }
 
+    /// Asks a site on the engine's host, through the router there: no request to the engine.
+    pub(super) async fn visit(&self, visit: Visit, within: Duration) -> Visited {
+        let reaching = self.connector.port(visit.port());
+        visit::pay(visit, reaching, within).await
+    }
+
     /// The last step before the connection: the gate sees what will be sent.
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>> {
         self.gate
@@ -414,18 +423,12 @@ impl Wire {
     }
 
     fn explain(&self, error: &legacy::Error) -> Error {
+        if let Some(error) = Failure::within(error) {
+            return error.clone();
+        }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         let mut last = error.to_string();
         while let Some(current) = cause {
-            if let Some(Failure(error)) = current.downcast_ref() {
-                return error.clone();
-            }
-            // An I/O error's source is not what it carries, but what that was caused by.
-            let carried = current.downcast_ref::<std::io::Error>();
-            let carried = carried.and_then(|error| error.get_ref()?.downcast_ref());
-            if let Some(Failure(error)) = carried {
-                return error.clone();
-            }
             if let Some(hyper) = current.downcast_ref::<hyper::Error>() {
                 if hyper.is_parse() {
                     return Error::NotDocker {

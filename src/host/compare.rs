@@ -166,7 +166,8 @@ async fn router_files(
         ..OnDisk::default()
     };
     if let Some(config) = config.filter(|it| it.hash() == record.config_hash) {
-        let written = config::files(&config, layout.root(), &record.routes).map_err(unfit)?;
+        let key = state.host.as_ref().map_or("", |host| &host.digest_key);
+        let written = config::files(&config, layout.root(), key, &record.routes).map_err(unfit)?;
         for (path, bytes) in written
             .iter()
             .filter(|(p, _)| !p.starts_with("router/maps/"))

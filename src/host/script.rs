@@ -202,7 +202,7 @@ while [ "$left" -gt 0 ]; do
   set -- "$@" -o /dev/null "http://$1/"; shift; left=$((left - 1))
 done
 curl -s -g -Z --parallel-max 16 --max-time "$seconds" --noproxy '*' \
-  --connect-to "::127.0.0.1:$port" -H 'User-Agent: ostler' \
+  --connect-to "::127.0.0.1:$port" -H 'User-Agent: ostler' -H @- \
   -w '%{http_code} %header{x-ostler} %{url}\n' "$@" || :
 "#,
     deadline: Duration::from_secs(60),

@@ -141,16 +141,18 @@ impl Probe {
     }
 }
 
-/// What the operator's own side sees of a site: DNS, and a request to where DNS leads. A CDN or a
-/// firewall may answer there, so it says nothing of the site by itself.
+/// What the operator's own side sees of a site: DNS, and a request to where DNS leads. A CDN may
+/// answer there, or a firewall be in the way: it says nothing of the site by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
     /// When it was asked, unix seconds.
     pub at: i64,
     /// Addresses that the domain resolves to, or why not.
     pub dns: Result<Vec<String>, String>,
-    /// Status of the answer, or why there was none.
+    /// Status of what answers there, or why nothing does.
     pub http: Result<u16, String>,
+    /// Whether that is a router of ours: it was asked for itself, and no site for anything.
+    pub router: bool,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is: hosts as they were found.
 
+pub mod ask;
 pub mod asked;
 pub mod convert;
 pub mod import;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
+use super::route::TEMPLATE;
 use super::spec::HASH_VERSION;
 use crate::fleet::{Limits, Name};
 
@@ -26,6 +27,9 @@ pub const LIMITS: &str = "ostler.limits";
 pub const UID: &str = "ostler.uid";
 /// The folder on the host that a toolbox works in.
 pub const ROOT: &str = "ostler.root";
+
+/// Version of the configuration that a router was made for ([`TEMPLATE`]).
+pub const TEMPLATE_LABEL: &str = "ostler.template";
 
 /// Login name of a lock's holder.
 pub const WHO: &str = "ostler.who";
@@ -105,6 +109,13 @@ pub trait Labelled {
     fn spec_hash(&self) -> Option<&str> {
         self.label(HASH)
     }
+    /// The version of the configuration that a router was made for; none before the third tells.
+    fn template(&self) -> u32 {
+        let told = self
+            .label(TEMPLATE_LABEL)
+            .and_then(|told| told.parse().ok());
+        told.unwrap_or(2)
+    }
     /// The address that was asked for.
     fn asked_address(&self) -> Option<Ipv4Addr> {
         self.label(ADDRESS)?.parse().ok()
@@ -148,6 +159,9 @@ impl Labels<'_> {
         put(HASH_VERSION_LABEL, HASH_VERSION.to_string());
         let operation = if self.replaces { "replace" } else { "create" };
         put(OPERATION, operation.to_owned());
+        if self.role == Role::Router {
+            put(TEMPLATE_LABEL, TEMPLATE.to_string());
+        }
         if let Some(site) = self.site {
             put(SITE, site.to_string());
         }

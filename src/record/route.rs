@@ -71,6 +71,8 @@ pub struct RouterConfig {
 /// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
 /// changes, so that routers of an older version are replaced.
 pub const TEMPLATE: u32 = 3;
+/// The first of them by which the router knows ostler's own questions to sites.
+pub const KNOWS_PROBES: u32 = 3;
 
 /// Files that the router may have open. Set on its container: what the engine gives otherwise is
 /// anything from 1,024 to a billion. Few engines may not give this much.

@@ -15,6 +15,7 @@ pub mod container;
 mod create;
 mod fault;
 mod files;
+mod front;
 pub mod haproxy;
 pub mod image;
 mod life;
@@ -128,12 +129,13 @@ impl Sim {
 
     /// Connections to this host's engine. Each is served by one task, for as long as it is open.
     pub fn connector(&self) -> Connector {
-        let sim = self.clone();
+        let (sim, host) = (self.clone(), self.clone());
         let number = sim.shared.faults.next_connector();
         Connector::new(move || {
             let opened = sim.open_as(number);
             async move { opened }
         })
+        .with_ports(move |port| std::future::ready(host.front(port)))
     }
 
     /// One connection to this host's engine: what is written there is HTTP.

@@ -317,6 +317,18 @@ impl World {
         )
     }
 
+    /// Whether anything takes connections at a port of the host.
+    pub fn listens(&self, port: u16) -> bool {
+        let held = |container: &Container| {
+            let published = container.published();
+            container.is_running() && published.iter().any(|(_, public, _)| *public == port)
+        };
+        self.routers
+            .values()
+            .any(|router| router.listens().any(|it| it == port))
+            || self.containers.values().any(held)
+    }
+
     /// What a request from outside meets: at the host's port, for a domain.
     pub fn ask_host(&mut self, now: i64, port: u16, domain: &str, path: &str) -> Routed {
         let said = |status: u16, mark: &'static str| Routed {

@@ -21,6 +21,8 @@ use ostler::record::route::{RouteEntry, RouteTarget, RouterConfig};
 use crate::load;
 use crate::tier::Engine;
 
+/// The host's key, from which the mark of our own questions is made.
+pub const KEY: &str = "of a test";
 const TOOLBOX: &str = "ostler-test/toolbox:1";
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -108,7 +110,7 @@ impl Stage {
             made,
         };
         stage.make_folders().await;
-        router::write(&stage.toolbox, &stage.config, table)
+        router::write(&stage.toolbox, &stage.config, KEY, table)
             .await
             .unwrap();
         stage.start_router("router").await;
@@ -193,7 +195,7 @@ impl Stage {
 
     /// Brings the router to a table; every site must answer.
     pub async fn route(&self, table: &Table) {
-        let silent = router::apply_table(&self.toolbox, self.config.ports.http, table)
+        let silent = router::apply_table(&self.toolbox, self.config.ports.http, None, table)
             .await
             .unwrap();
         assert_eq!(silent, [], "sites that do not answer");

@@ -19,11 +19,14 @@ use crate::record::{RouterRecord, StateRead};
 pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer {
     let mut told = work.desk.told.lock().await;
     let mut record = read(work, &told).await?;
-    router::write(&work.toolbox, config, &record.routes).await?;
+    let Some(key) = work.desk.key.get() else {
+        return Err(Failure::new("the host has no record of its own"));
+    };
+    router::write(&work.toolbox, config, key, &record.routes).await?;
     // One that runs is told too, in case it was told something else by hand. None may run yet, or
     // another one on other ports: the routes' own operations say what matters.
     let routes = &record.routes;
-    let _ = router::apply_table(&work.toolbox, config.ports.http, routes).await;
+    let _ = router::apply_table(&work.toolbox, config.ports.http, None, routes).await;
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
     state::write_router(&work.toolbox, &record).await?;
@@ -46,7 +49,13 @@ async fn read(work: &HostWork, told: &Option<RouterRecord>) -> Result<RouterReco
         return Ok(record.clone());
     }
     match state::read(&work.toolbox).await? {
-        StateRead::Read(state) => Ok(state.router.clone()),
+        StateRead::Read(state) => {
+            if let Some(host) = &state.host {
+                // Whoever read it before read the same.
+                let _ = work.desk.key.set(host.digest_key.clone());
+            }
+            Ok(state.router.clone())
+        }
         StateRead::Damaged { why } => Err(Failure::new(why)),
         StateRead::NoToolbox => Err(Failure::new("there is no toolbox")),
     }
@@ -137,7 +146,10 @@ async fn make(
 }
 
 async fn apply(work: &HostWork, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
-    router::apply_table(&work.toolbox, work.host.ports.http, &record.routes).await
+    // Routes are changed once the router is the one that the plan wants: it knows the mark.
+    let mark = work.desk.key.get().map(|key| router::probe::mark(key));
+    let port = work.host.ports.http;
+    router::apply_table(&work.toolbox, port, mark.as_deref(), &record.routes).await
 }
 
 async fn tell(

@@ -246,6 +246,7 @@ impl Worker<'_> {
         let mut again = BACKOFF.0;
         let mut seen = self.try_look(&Inspect::Needed).await?;
         past.ready = Some(Instant::now());
+        self.see_to_prober();
         self.ask_pulse().await?;
         if seen {
             seen = self.try_look(&self.everything()).await?;
@@ -339,6 +340,7 @@ impl Worker<'_> {
                     self.measure_unasked().await?;
                 }
                 _ = ping.tick() => {
+                    self.see_to_prober();
                     self.ask_pulse().await?;
                     if far && silent_since.elapsed() > SILENCE {
                         silent_since = Instant::now();

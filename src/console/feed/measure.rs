@@ -180,6 +180,12 @@ impl Worker<'_> {
             let a_minute = counted || numbers::tell_a_minute(&lines, now);
             numbers = numbers::and_silent(numbers, sites, a_minute, now);
         }
+        let troubled = numbers::troubled(&numbers);
+        self.asks.send_if_modified(|told| {
+            let news = told.troubled != troubled;
+            told.troubled = troubled;
+            news
+        });
         if !numbers.is_empty() {
             self.shared
                 .send(&self.host.name, HostNews::Traffic(numbers));

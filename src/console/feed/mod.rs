@@ -5,6 +5,7 @@ mod heard;
 mod host;
 mod measure;
 pub mod numbers;
+mod prober;
 pub mod shared;
 #[cfg(test)]
 mod tests;

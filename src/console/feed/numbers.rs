@@ -148,6 +148,12 @@ pub fn and_silent<'a>(
     found
 }
 
+/// The sites whose last visitors were served badly.
+pub fn troubled(numbers: &[(Name, Traffic)]) -> BTreeSet<Name> {
+    let bad = numbers.iter().filter(|(_, traffic)| traffic.bad.is_some());
+    bad.map(|(site, _)| site.clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

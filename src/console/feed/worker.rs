@@ -4,8 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::prober::{Prober, Told};
 use super::shared::Shared;
 use crate::console::message::{ContainerEvent, HostNews, Seen};
 use crate::engine::{self, Client, EngineEvent, Stats};
@@ -60,6 +63,10 @@ pub(super) struct Worker<'a> {
     /// What was last told of the round trip.
     pub(super) pulse: Option<Pulse>,
     pub(super) troubles: Troubles,
+    /// What its prober knows of the host.
+    pub(super) asks: watch::Sender<Told>,
+    /// The prober; it ends with this.
+    prober: JoinSet<()>,
     /// The link, as it was last told.
     pub(super) told: Option<(Link, String)>,
 }
@@ -80,7 +87,18 @@ impl<'a> Worker<'a> {
             ahead: None,
             pulse: None,
             troubles: Troubles::default(),
+            asks: watch::Sender::default(),
+            prober: JoinSet::new(),
             told: None,
+        }
+    }
+
+    /// Sees to it that its sites are asked: what asks them may have failed.
+    pub(super) fn see_to_prober(&mut self) {
+        while self.prober.try_join_next().is_some() {}
+        if self.prober.is_empty() && !self.shared.lone {
+            let prober = Prober::new(self.shared, self.host, &self.client);
+            self.prober.spawn(prober.run(self.asks.subscribe()));
         }
     }
 
@@ -244,6 +262,8 @@ impl<'a> Worker<'a> {
                 .insert(self.host.name.clone(), self.client.clone());
         }
         self.last = Some(found.clone());
+        self.asks
+            .send_modify(|told| told.seen = Some(found.clone()));
         let fleet = (!self.shared.lone).then_some(&*fleet);
         let seen = Seen::of(fleet, &self.host.name, found);
         self.shared.send(&self.host.name, HostNews::Observed(seen));

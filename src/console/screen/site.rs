@@ -63,7 +63,7 @@ impl Screen for SitePage {
     fn opened(&self, model: &Model) -> Vec<Effect> {
         let row = model.row(&self.key).filter(|row| row.in_file);
         let name = row.and_then(|row| row.name.parse().ok());
-        name.map(Effect::Probe).into_iter().collect()
+        name.map(Effect::Outside).into_iter().collect()
     }
 
     /// Its last lines: all on the page is as fresh as the rest of it.

@@ -1,7 +1,6 @@
 //! The first screen: what is broken, since when, why, on which host.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,7 +10,7 @@ use crate::console::action::Place;
 use crate::console::draw::ages::Ages;
 use crate::console::draw::mark::mark;
 use crate::console::draw::pen::{Pen, Spans};
-use crate::console::effect::{Effect, Watch};
+use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
 use crate::console::model::sites_list::Sort;
 use crate::console::model::{Model, Opens, Screen};
@@ -75,10 +74,6 @@ impl Screen for Sites {
     fn set_filter(&mut self, model: &mut Model, words: &str) {
         words.clone_into(&mut model.sites.filter);
         settle::reorder(model);
-    }
-
-    fn asks(&self, model: &mut Model) -> Vec<Effect> {
-        probes(model)
     }
 
     fn watch(&self, model: &Model, watch: &mut Watch) {
@@ -439,50 +434,4 @@ fn detail(model: &Model, row: Option<&SiteRow>, ages: &Ages) -> Spans {
     };
     out.push((Role::Dim, format!(" {name}: {}", parts.join(" · "))));
     out
-}
-
-/// How long a bad answer stands before the site is asked again: it may be well, and unvisited.
-const ASK_AGAIN_S: i64 = 60;
-
-/// Requests to sites on screen that no other source tells the HTTP status of: once per life of a
-/// container; and to those whose last answer was bad, as long as it is.
-fn probes(model: &mut Model) -> Vec<Effect> {
-    let now = model.now();
-    let list = &model.sites.list;
-    let rows = model.body_lines().saturating_sub(1);
-    let silent: Vec<(Arc<str>, String)> = list
-        .order
-        .iter()
-        .skip(list.offset)
-        .take(rows)
-        .filter_map(|at| model.view.sites.get(*at as usize))
-        .filter(|row| {
-            let answers = row.wanted == Some(crate::fleet::SiteState::Running);
-            row.in_file && answers && !row.stale
-        })
-        .filter_map(|row| {
-            let container = row.container.clone().unwrap_or_default();
-            let life = match &row.http {
-                None => format!("{container} {}", row.turned?),
-                Some(http)
-                    if http.value.is_good() == Some(false) && now - http.at >= ASK_AGAIN_S =>
-                {
-                    format!("{container} again {}", now.div_euclid(ASK_AGAIN_S))
-                }
-                Some(_) => return None,
-            };
-            Some((row.key.clone(), life))
-        })
-        .collect();
-    let mut effects = Vec::new();
-    for (key, life) in silent {
-        // What was probed in this life of its container is not probed again by itself.
-        if model.probed.get(&key) == Some(&life) {
-            continue;
-        }
-        model.probed.insert(key.clone(), life);
-        let name = model.row(&key).and_then(|r| r.name.parse().ok());
-        effects.extend(name.map(Effect::Probe));
-    }
-    effects
 }

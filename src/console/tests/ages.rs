@@ -1,7 +1,6 @@
 //! What was read gets old by itself: nothing of it is judged for ever.
 
 use super::fixture::{three, traffic};
-use crate::console::effect::Effect;
 use crate::console::harness::{App, NOW, Setup};
 use crate::console::settle::due_ms;
 use crate::verdict::State;
@@ -10,11 +9,6 @@ fn state(app: &App, site: &str) -> (State, bool) {
     let rows = &app.model.view.sites;
     let row = rows.iter().find(|r| r.name == site).unwrap();
     (row.state, row.requests.is_some())
-}
-
-fn probed(app: &mut App, site: &str) -> usize {
-    let asked = |e: &Effect| matches!(e, Effect::Probe(name) if name.as_str() == site);
-    app.take().into_iter().filter(asked).count()
 }
 
 #[test]
@@ -28,20 +22,4 @@ fn errors_of_a_minute_ago_are_no_warning_though_nothing_came_since() {
     app.wait(60);
     assert_eq!(state(&app, "carol"), (State::Ok, false));
     assert!(due_ms(&app.model).is_none_or(|at| at > app.model.now_ms));
-}
-
-#[test]
-fn a_site_whose_last_answer_was_bad_is_asked_again_once_a_minute() {
-    let mut app = three(Setup::default());
-    traffic(&mut app, "web1", &[("carol", 0.0, 0.0, 502)]);
-    assert_eq!(state(&app, "carol").0, State::Failing);
-    app.take();
-    app.wait(30);
-    assert_eq!(probed(&mut app, "carol"), 0);
-    app.wait(60);
-    assert_eq!(probed(&mut app, "carol"), 1);
-    app.wait(60);
-    assert_eq!(probed(&mut app, "carol"), 1);
-    // Those that answered well are left alone.
-    assert_eq!(probed(&mut app, "alice-blog"), 0);
 }

@@ -309,7 +309,8 @@ fn site_page_with_everything_known() {
         let outside = Outside {
             at,
             dns: Ok(vec!["203.0.113.7".into()]),
-            http: Ok(502),
+            http: Ok(204),
+            router: true,
         };
         app.send(Message::Outside(name("bob-shop"), outside));
         let news = HostNews::Probed(vec![(name("bob-shop"), probe)]);

@@ -9,8 +9,9 @@ use super::gate::Gate;
 use super::registry::Registries;
 use super::transport::{Certificates, Connector, Network};
 use super::version::{self, EngineVersion};
+use super::visit::Visited;
 use super::wire::{Call, READ, Wire};
-use crate::fleet::EngineAddress;
+use crate::fleet::{Domain, EngineAddress, Host};
 
 mod archive;
 mod container;
@@ -170,6 +171,22 @@ impl Client {
             .await?;
         let now = version::negotiate(&self.wire.address, &answer.bytes)?;
         Ok(now == *self.version)
+    }
+
+    /// Asks a site on the engine's host as a visitor would, through the router there. That is no
+    /// request to the engine. Getting there and waiting for the answer may take `within` each.
+    ///
+    /// # Errors
+    /// The gate refuses it: domain, path or mark are none.
+    pub async fn visit(
+        &self,
+        host: &Host,
+        (domain, path): (&Domain, &str),
+        mark: Option<&str>,
+        within: std::time::Duration,
+    ) -> Result<Visited> {
+        let visit = self.wire.gate.visit(host, domain, path, mark)?;
+        Ok(self.wire.visit(visit, within).await)
     }
 
     /// What the engine says about its machine.

@@ -249,3 +249,70 @@ fn a_refusal_names_the_request_and_the_rule() {
         "on-call mode does not let POST /v1.41/containers/abc/stop out: only GET and HEAD read"
     );
 }
+
+fn host(port: u16) -> Host {
+    let text = format!(
+        "fleet: x\nhosts: {{ a: {{ engine: \"unix:///x\", ports: {{ http: {port} }} }} }}\nsites: {{}}\n"
+    );
+    let loaded = crate::fleet::load(&text, std::path::Path::new("fleet.yml"));
+    loaded.unwrap().fleet.hosts[0].clone()
+}
+
+#[test]
+fn a_site_is_asked_as_any_visitor_could_and_in_no_other_way() {
+    let (gate, host) = (Gate::on_call(), host(8080));
+    let domain: Domain = "shop.example".parse().unwrap();
+    let mark = "0a".repeat(32);
+    let visit = gate
+        .visit(&host, &domain, "/up?deep=1", Some(&mark))
+        .unwrap();
+    assert_eq!(visit.port(), 8080);
+    let request = visit.request();
+    assert_eq!(
+        (request.method(), request.version()),
+        (&Method::GET, http::Version::HTTP_11)
+    );
+    assert_eq!(request.uri(), "/up?deep=1");
+    let headers: Vec<(&str, &str)> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("host", "shop.example"),
+            ("user-agent", "ostler"),
+            ("accept", "*/*"),
+            ("connection", "close"),
+            ("x-ostler-probe", &mark),
+        ]
+    );
+    assert_eq!((gate.visits(), gate.reading(), gate.refused()), (1, 0, 0));
+    let paths = [
+        "",
+        "up",
+        "http://other.example/",
+        "/a b",
+        "/a\r\nX: y",
+        "/a\0",
+        "/\u{e4}",
+        "/a#b",
+        "*",
+    ];
+    let marks = ["", "0a", "0a\r\nX: y", &"0A".repeat(32), &"0g".repeat(32)];
+    for path in paths {
+        assert!(gate.visit(&host, &domain, path, None).is_err(), "{path:?}");
+    }
+    for mark in marks {
+        let made = gate.visit(&host, &domain, "/", Some(mark));
+        assert!(made.is_err(), "{mark:?}");
+    }
+    // A damaged record may hold any text as a domain.
+    for bad in ["\"a b\"", "\"a\\r\\nX: y\"", "\"\"", "\"a/b\""] {
+        if let Ok(domain) = serde_json::from_str::<Domain>(bad) {
+            assert!(gate.visit(&host, &domain, "/", None).is_err(), "{bad}");
+        }
+    }
+    assert_eq!(gate.visits(), 1);
+}

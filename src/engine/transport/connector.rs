@@ -18,12 +18,55 @@ use crate::engine::error::{Error, Result};
 pub trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
 
+/// A stream to a TCP port of the engine's host.
+pub struct Reached {
+    pub stream: Box<dyn Bytestream>,
+    /// `None`: from the host itself, through the connection; else from this machine, to this address.
+    pub from_here: Option<String>,
+}
+
+impl Reached {
+    /// From the host itself.
+    pub fn on_host(stream: impl Bytestream + 'static) -> Reached {
+        Reached {
+            stream: Box::new(stream),
+            from_here: None,
+        }
+    }
+}
+
+/// Why a TCP port of the host is not reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPort {
+    /// The host itself says that nobody takes connections there, in these words.
+    Refused(String),
+    /// One does not get there: it says nothing of the port.
+    NoWay {
+        why: String,
+        /// The address that was tried from this machine, where one was.
+        from_here: Option<String>,
+    },
+}
+
+impl NoPort {
+    /// By no road of the connection, and none from here was tried.
+    pub fn no_way(why: impl Into<String>) -> NoPort {
+        NoPort::NoWay {
+            why: why.into(),
+            from_here: None,
+        }
+    }
+}
+
+type Reaching = Pin<Box<dyn Future<Output = std::result::Result<Reached, NoPort>> + Send>>;
+
 type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Bytestream>>> + Send>>;
 
 /// Makes one more byte stream to an engine each time the client asks for one.
 #[derive(Clone)]
 pub struct Connector {
     dial: Arc<dyn Fn() -> Dialling + Send + Sync>,
+    ports: Option<Arc<dyn Fn(u16) -> Reaching + Send + Sync>>,
     shown: Shown,
 }
 
@@ -46,7 +89,31 @@ impl Connector {
                 let dialling = dial();
                 Box::pin(async move { Ok(Box::new(dialling.await?) as Box<dyn Bytestream>) })
             }),
+            ports: None,
             shown: Shown::default(),
+        }
+    }
+
+    /// The same, with a way to the TCP ports of the engine's host. It leaves nothing behind there
+    /// when its stream, or the wait for one, is dropped, and it never makes a login.
+    pub fn with_ports<F, P>(self, ports: P) -> Self
+    where
+        P: Fn(u16) -> F + Send + Sync + 'static,
+        F: Future<Output = std::result::Result<Reached, NoPort>> + Send + 'static,
+    {
+        Connector {
+            ports: Some(Arc::new(move |port| Box::pin(ports(port)))),
+            ..self
+        }
+    }
+
+    /// One stream to a TCP port of the engine's host.
+    pub(in crate::engine) fn port(&self, port: u16) -> Reaching {
+        match &self.ports {
+            Some(ports) => ports(port),
+            None => {
+                Box::pin(async { Err(NoPort::no_way("this connection leads to the engine alone")) })
+            }
         }
     }
 
@@ -71,6 +138,28 @@ impl std::fmt::Debug for Connector {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Failure(pub(in crate::engine) Error);
+
+impl Failure {
+    /// The one that an error was caused by.
+    pub(in crate::engine) fn within<'a>(
+        error: &'a (dyn std::error::Error + 'static),
+    ) -> Option<&'a Error> {
+        let mut cause = Some(error);
+        while let Some(current) = cause {
+            if let Some(Failure(error)) = current.downcast_ref() {
+                return Some(error);
+            }
+            // An I/O error's source is not what it carries, but what that was caused by.
+            let carried = current.downcast_ref::<std::io::Error>();
+            let carried = carried.and_then(|error| error.get_ref()?.downcast_ref());
+            if let Some(Failure(error)) = carried {
+                return Some(error);
+            }
+            cause = current.source();
+        }
+        None
+    }
+}
 
 impl tower_service::Service<http::Uri> for Connector {
     type Response = Stream;

@@ -11,5 +11,5 @@ pub mod unix;
 mod x509;
 
 pub use certificate::Certificates;
-pub use connector::{Bytestream, Connector};
+pub use connector::{Bytestream, Connector, NoPort, Reached};
 pub use network::Network;

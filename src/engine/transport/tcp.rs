@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::connector::{Connector, Failure};
+use super::connector::{Connector, Failure, NoPort, Reached};
 use crate::engine::error::{Error, Result, TlsProblem};
 
 /// Finding the address and connecting to it, together.
@@ -54,7 +54,28 @@ impl Target {
 /// Connections to a TCP port without TLS.
 pub(super) fn connector(target: Target) -> Connector {
     let target = Arc::new(target);
+    let host = target.host.clone();
     Connector::new(move || plain(target.clone()))
+        .with_ports(move |port| from_here(host.clone(), port))
+}
+
+/// A port of a host, from this machine. What fails here may be the network's fault.
+pub(super) async fn from_here(host: String, port: u16) -> std::result::Result<Reached, NoPort> {
+    let no_way = |why: String| NoPort::NoWay {
+        why,
+        from_here: Some(host.clone()),
+    };
+    let found = tokio::net::lookup_host((host.as_str(), port)).await;
+    let found =
+        found.map_err(|error| no_way(format!("no address is known for {host}: {error}")))?;
+    match dial(found.collect()).await {
+        Ok((stream, _)) => Ok(Reached {
+            stream: Box::new(stream),
+            from_here: Some(host),
+        }),
+        Err(Some((address, error))) => Err(no_way(format!("{address} from here: {error}"))),
+        Err(None) => Err(no_way(format!("no address is known for {host}"))),
+    }
 }
 
 /// Opens one connection without TLS.

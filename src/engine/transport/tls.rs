@@ -33,7 +33,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 pub(super) fn connector(target: Target, folder: PathBuf) -> Connector {
     let shown = Shown::default();
     let tls = Arc::new(Tls::new(target, folder, shown.clone()));
-    Connector::new(move || tls.clone().dial()).showing(shown)
+    let host = tls.target.host.clone();
+    Connector::new(move || tls.clone().dial())
+        .showing(shown)
+        .with_ports(move |port| tcp::from_here(host.clone(), port))
 }
 
 /// One engine behind TLS.

@@ -1,19 +1,20 @@
 //! Unix sockets, with the reasons why one cannot be opened told apart.
 
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
-use super::connector::Connector;
+use super::connector::{Connector, NoPort, Reached};
 use crate::engine::error::{Error, Result};
 
 impl Connector {
     /// Connections to a Unix socket on this machine.
     pub fn unix(path: &str) -> Self {
         let path: Arc<str> = path.into();
-        Self::new(move || dial(path.clone()))
+        Self::new(move || dial(path.clone())).with_ports(own_port)
     }
 }
 
@@ -22,6 +23,14 @@ async fn dial(path: Arc<str>) -> Result<UnixStream> {
     UnixStream::connect(&*path)
         .await
         .map_err(|error| explain(&path, &error))
+}
+
+/// A port of this machine, which is the engine's.
+async fn own_port(port: u16) -> std::result::Result<Reached, NoPort> {
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(stream) => Ok(Reached::on_host(stream)),
+        Err(error) => Err(NoPort::Refused(format!("127.0.0.1:{port}: {error}"))),
+    }
 }
 
 fn explain(path: &str, error: &std::io::Error) -> Error {

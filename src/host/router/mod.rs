@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod check;
 pub mod config;
 pub mod log;
+pub mod probe;
 pub mod runtime;
 pub mod table;
 
@@ -66,14 +67,15 @@ pub enum RouterError {
 }
 
 /// Writes all of the router's files, its default certificate only where there is none. The folders
-/// exist. A router that runs goes on with what it has loaded.
+/// exist. A router that runs goes on with what it has loaded. `key` is the host's.
 pub async fn write(
     toolbox: &Toolbox,
     config: &RouterConfig,
+    key: &str,
     table: &Table,
 ) -> Result<(), RouterError> {
     let layout = &toolbox.layout;
-    let mut files = absolute(toolbox, config::files(config, layout.root(), table)?);
+    let mut files = absolute(toolbox, config::files(config, layout.root(), key, table)?);
     let default = format!("{}/default.pem", layout.certs());
     if toolbox.head(&default).await?.is_none() {
         let pem = certificate::self_signed();
@@ -86,11 +88,13 @@ pub async fn write(
 /// Brings files and running process to a table, by as few changes as possible and without a gap for
 /// any domain that stays, and verifies both. Done again it changes nothing.
 ///
-/// `port` is the one on which it answers HTTP. Says which sites did not answer although they are
+/// `port` is the one on which it answers HTTP; `mark` is what makes our questions there nobody's
+/// ([`probe::mark`]), and is only told to a router that takes it off. Says which sites did not answer although they are
 /// routed as wanted: whether that is an error depends on why the route was made.
 pub async fn apply_table(
     toolbox: &Toolbox,
     port: u16,
+    mark: Option<&str>,
     table: &Table,
 ) -> Result<Vec<Unanswered>, RouterError> {
     let wanted = table::maps(table)?;
@@ -117,13 +121,14 @@ pub async fn apply_table(
         .into_iter()
         .take(CHECK_AT_MOST)
         .collect();
-    verify(toolbox, port, &wanted, &domains).await
+    verify(toolbox, port, mark, &wanted, &domains).await
 }
 
 /// Asks the router for domains and compares with what their routes say.
 async fn verify(
     toolbox: &Toolbox,
     port: u16,
+    mark: Option<&str>,
     wanted: &Maps,
     domains: &[String],
 ) -> Result<Vec<Unanswered>, RouterError> {
@@ -131,7 +136,10 @@ async fn verify(
     let seconds = CHECK_S.to_string();
     let mut args = vec![port.as_str(), seconds.as_str()];
     args.extend(domains.iter().map(String::as_str));
-    let output = toolbox.run(&script::ROUTES, &args, None).await?;
+    // A header on its standard input: arguments can be read by others.
+    let header = mark.map_or_else(String::new, |mark| format!("{}: {mark}\n", probe::HEADER));
+    let stdin = Some(header.into_bytes());
+    let output = toolbox.run(&script::ROUTES, &args, stdin).await?;
     check::judge(wanted, domains, &String::from_utf8_lossy(&output))
 }
 

@@ -17,7 +17,17 @@ pub(super) fn link(way: &Way) -> ChainLink {
         return of(State::Unknown, format!("{domain}, not asked"));
     };
     let link = match &outside.dns {
-        Ok(addresses) => of(State::Ok, format!("{domain} → {}", short(addresses))),
+        Ok(addresses) => {
+            let leads = format!("{domain} → {}", short(addresses));
+            match &outside.http {
+                Ok(_) if outside.router => of(State::Ok, leads),
+                Ok(status) => {
+                    let what = format!("{leads}: not this router, answers {status}");
+                    of(State::Warning, what)
+                }
+                Err(why) => of(State::Warning, format!("{leads}: {}", clean(why))),
+            }
+        }
         Err(why) => of(State::Warning, format!("{domain}: {}", clean(why))),
     };
     link.read(outside.at)

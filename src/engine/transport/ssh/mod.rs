@@ -33,6 +33,7 @@ pub mod options;
 mod order;
 mod owner;
 mod passage;
+mod port;
 mod remote;
 mod session;
 mod socket;
@@ -46,6 +47,7 @@ use super::ask::Ask;
 use super::connector::Connector;
 use door::Door;
 use jump::Ways;
+use port::Ports;
 use remote::{Remote, Target};
 
 /// All SSH sessions of a run. Cheap to clone; clones share them, and they live as long as one of
@@ -78,6 +80,7 @@ impl Ssh {
             port,
         };
         let remote = self.remote(target);
+        let (near, ports) = (remote.clone(), Arc::new(Ports::default()));
         let door = Arc::new(Door::new(remote, socket.unwrap_or(openssh::SOCKET)));
         // The sessions live as long as the network or any of its connectors.
         let remotes = self.remotes.clone();
@@ -88,6 +91,10 @@ impl Ssh {
                 drop(remotes);
                 entered
             }
+        })
+        .with_ports(move |port| {
+            let (remote, ports) = (near.clone(), ports.clone());
+            async move { remote.port(&ports, port).await }
         })
     }
 

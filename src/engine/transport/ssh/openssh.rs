@@ -5,21 +5,24 @@
 //! and the agent. The local socket lies in a folder that only we may enter.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::pin::Pin;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::joint::Joint;
 use super::options::SshOptions;
+use super::port::{self, Ports};
 use super::trouble::Trouble;
 use crate::engine::error::{Error, Result};
-use crate::engine::transport::connector::{Connector, Failure};
+use crate::engine::transport::connector::{Connector, Failure, NoPort, Reached};
 
 mod process;
 
@@ -31,6 +34,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long after a connection was closed ssh may take to have said why.
 const WORDS: Duration = Duration::from_millis(150);
+
+/// How long `ssh` may take to do as it is told by its control socket.
+const ASK: Duration = Duration::from_secs(4);
+/// Bytes of the control socket's path: ssh adds 17 of its own, and ends where there is no room.
+const CONTROL: usize = 86;
 
 /// The socket of an engine whose address names none.
 pub(super) const SOCKET: &str = "/var/run/docker.sock";
@@ -54,8 +62,11 @@ pub fn connector(
         running: Mutex::default(),
         starting: Joint::default(),
         spare: Mutex::default(),
+        ports: Ports::default(),
+        turn: tokio::sync::Mutex::default(),
     });
-    Connector::new(move || way.clone().dial())
+    let near = way.clone();
+    Connector::new(move || way.clone().dial()).with_ports(move |port| near.clone().port(port))
 }
 
 struct Way {
@@ -71,6 +82,9 @@ struct Way {
     starting: Joint<()>,
     /// The connection by which its socket was found, for the first who needs one.
     spare: Mutex<Option<Forwarded>>,
+    ports: Ports,
+    /// Held by whoever has a port forwarded.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Way {
@@ -136,8 +150,68 @@ impl Way {
         Ok(())
     }
 
+    /// A TCP port of the host, through the `ssh` that runs: none is started for it.
+    async fn port(self: Arc<Self>, port: u16) -> std::result::Result<Reached, NoPort> {
+        if self.ports.are_forbidden() {
+            let target = (self.user.as_deref(), self.host.as_str(), self.port);
+            return self.ports.from_here(&self.options, target, port).await;
+        }
+        let running = lock(&self.running).clone();
+        let Some(process) = running.filter(|process| !process.ended()) else {
+            return Err(NoPort::no_way("it is not connected"));
+        };
+        let socket = process.port(port);
+        let stream = match UnixStream::connect(&socket).await {
+            Ok(stream) => stream,
+            Err(_) => {
+                let _turn = self.turn.lock().await;
+                if UnixStream::connect(&socket).await.is_err() {
+                    self.forward(&process, port).await?;
+                }
+                let stream = UnixStream::connect(&socket).await;
+                stream.map_err(|error| NoPort::no_way(format!("ssh forwards no port: {error}")))?
+            }
+        };
+        let forwarded = Forwarded {
+            socket: format!("127.0.0.1:{port}"),
+            way: Some(self.clone()),
+            ..self.forwarded(stream, process)
+        };
+        Ok(Reached::on_host(forwarded))
+    }
+
+    /// Has the `ssh` that runs forward a port to a socket in its folder.
+    async fn forward(&self, process: &Process, port: u16) -> std::result::Result<(), NoPort> {
+        let no_way = |why: &str| NoPort::no_way(format!("ssh forwards no port: {why}"));
+        let told = process.port(port);
+        let local = told.to_str().and_then(|path| escaped(path).ok());
+        let (Some(local), Some(control)) = (local, control(&told)) else {
+            return Err(no_way("its folder has no plain name"));
+        };
+        let mut command = tokio::process::Command::new(&self.program);
+        if let Some(file) = &self.options.config {
+            command.arg("-F").arg(file);
+        }
+        command
+            .args(["-S", &control, "-O", "forward", "-L"])
+            .arg(format!("{local}:127.0.0.1:{port}"))
+            .arg("--")
+            .arg(&self.host)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        match timeout(ASK, command.status()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(_)) => Err(no_way("it takes no such order")),
+            Ok(Err(error)) => Err(no_way(&error.to_string())),
+            Err(_) => Err(no_way("it does not answer")),
+        }
+    }
+
     fn forwarded(&self, stream: UnixStream, process: Arc<Process>) -> Forwarded {
         Forwarded {
+            way: None,
             stream,
             heard: process.count(),
             process,
@@ -174,8 +248,8 @@ impl Way {
         arguments.extend(["-N", "-T", "-a", "-x"].map(OsString::from));
         for option in [
             "BatchMode=yes",
-            "ControlMaster=no",
-            "ControlPath=none",
+            // Nobody else comes through it, and it does not go into the background.
+            "ControlPersist=no",
             "PermitLocalCommand=no",
             "StreamLocalBindMask=0177",
             "ServerAliveInterval=15",
@@ -188,6 +262,14 @@ impl Way {
         ] {
             arguments.push("-o".into());
             arguments.push(option.into());
+        }
+        // By its control socket it is told to forward a port later on.
+        match control(local) {
+            Some(control) => {
+                arguments.extend(["-M", "-S"].map(OsString::from));
+                arguments.push(control.into());
+            }
+            None => arguments.extend(["-o", "ControlMaster=no", "-S", "none"].map(OsString::from)),
         }
         if let Some(file) = &self.options.config {
             arguments.push("-F".into());
@@ -232,6 +314,15 @@ fn escaped(path: &str) -> std::result::Result<String, String> {
     Ok(path.replace('%', "%%"))
 }
 
+/// The control socket in the folder of this file, for `-S`: there is none where its path is too
+/// long, or has what would be read in another way.
+fn control(beside: &Path) -> Option<String> {
+    let path = beside.with_file_name(process::CONTROL);
+    let path = path.to_str().filter(|path| path.len() <= CONTROL)?;
+    let odd = path.contains("${") || path.contains(['\\', ':']) || path.contains(char::is_control);
+    (!odd).then(|| path.replace('%', "%%"))
+}
+
 /// What it means that `ssh` ended, from what it said last.
 fn program_trouble(words: &[String]) -> Trouble {
     // The last line tells the end, the one before it often the reason.
@@ -262,22 +353,35 @@ struct Forwarded {
     pause: Option<Pin<Box<Sleep>>>,
     host: String,
     socket: String,
+    /// It leads to a port.
+    way: Option<Arc<Way>>,
 }
 
 impl Forwarded {
-    fn refused(&self) -> Option<Error> {
+    fn refused(&self) -> Option<std::io::Error> {
         let words = self.process.words_since(self.heard);
         let why = words
             .iter()
             .rev()
-            .find_map(|line| line.split_once("open failed: "))?;
-        Some(Error::Ssh {
+            .find_map(|line| line.split_once("open failed: "))?
+            .1;
+        if let Some(way) = &self.way {
+            if port::is_refused(why) {
+                let why = format!("{} of the host takes no connections", self.socket);
+                return Some(std::io::Error::new(ErrorKind::ConnectionRefused, why));
+            }
+            if port::is_forbidden(why) {
+                way.ports.forbid();
+            }
+        }
+        let error = Error::Ssh {
             host: self.host.clone(),
             trouble: Box::new(Trouble::NotForwarded {
                 socket: self.socket.clone(),
-                why: why.1.to_owned(),
+                why: why.to_owned(),
             }),
-        })
+        };
+        Some(std::io::Error::other(Failure(error)))
     }
 }
 
@@ -303,7 +407,7 @@ impl AsyncRead for Forwarded {
             return Poll::Pending;
         }
         Poll::Ready(match self.refused() {
-            Some(error) => Err(std::io::Error::other(Failure(error))),
+            Some(error) => Err(error),
             None => Ok(()),
         })
     }

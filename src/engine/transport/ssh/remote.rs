@@ -11,8 +11,11 @@ use super::joint::Joint;
 use super::jump::Ways;
 use super::order::{Goal, Refusal};
 use super::passage::Passage;
+use super::port::{self, Ports};
 use super::session::{COMMANDS, Session};
+use super::trouble::plainly;
 use crate::engine::error::{Error, Result};
+use crate::engine::transport::connector::{NoPort, Reached};
 
 /// Connections to one host at most, where every passage is a command.
 const CONNECTIONS: usize = 12;
@@ -105,6 +108,46 @@ impl Remote {
                 Err(Refusal::Dead) => return Err(self.ended(&session)),
             }
         }
+    }
+
+    /// A TCP port of the host, through the session that there is: nobody logs in for it.
+    ///
+    /// # Errors
+    /// See [`NoPort`].
+    pub(super) async fn port(
+        &self,
+        ports: &Ports,
+        port: u16,
+    ) -> std::result::Result<Reached, NoPort> {
+        if !ports.are_forbidden() {
+            let Some(session) = self.first_live() else {
+                return Err(NoPort::no_way("it is not connected"));
+            };
+            let opening = session.open(Goal::Tcp("127.0.0.1".to_owned(), port));
+            let words = match self.in_time(opening).await {
+                Ok(Ok(passage)) => return Ok(Reached::on_host(passage)),
+                Ok(Err(Refusal::Dead)) => return Err(NoPort::no_way("the SSH session ended")),
+                Ok(Err(Refusal::Refused(words))) => words,
+                Err(late) => return Err(NoPort::no_way(late.to_string())),
+            };
+            if port::is_refused(&words) {
+                let why = format!("127.0.0.1:{port} of the host takes no connections");
+                return Err(NoPort::Refused(why));
+            }
+            if !port::is_forbidden(&words) {
+                return Err(NoPort::no_way(plainly(&words)));
+            }
+            ports.forbid();
+        }
+        let Target {
+            user,
+            host,
+            port: at,
+        } = &self.inner.target;
+        let options = self.inner.ways.options();
+        ports
+            .from_here(options, (user.as_deref(), host, *at), port)
+            .await
     }
 
     /// Runs a command on whichever connection has room for it, or on a new one; waits while there

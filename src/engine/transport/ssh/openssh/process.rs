@@ -17,6 +17,8 @@ use crate::engine::transport::ssh::line::one_line;
 
 /// Name of the socket in the folder.
 pub(super) const SOCKET: &str = "s";
+/// Name of its control socket there.
+pub(super) const CONTROL: &str = "c";
 /// Lines that are kept.
 const LINES: usize = 40;
 const PREFIX: &str = "ostler-ssh-";
@@ -87,6 +89,11 @@ impl Process {
     /// Our end of the forwarded socket.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.join(SOCKET)
+    }
+
+    /// Our end of a forwarded port.
+    pub(super) fn port(&self, port: u16) -> PathBuf {
+        self.folder.join(format!("p{port}"))
     }
 
     /// Whether it runs no more.

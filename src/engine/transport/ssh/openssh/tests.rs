@@ -16,6 +16,8 @@ fn way(program: &Path, user: Option<&str>, host: &str, socket: &str) -> Way {
         running: Mutex::default(),
         starting: Joint::default(),
         spare: Mutex::default(),
+        ports: Ports::default(),
+        turn: tokio::sync::Mutex::default(),
     }
 }
 

@@ -1,0 +1,226 @@
+//! Asks the sites of one host whether they answer: all of them once when the host is there, then
+//! those that somebody looks at, or that fail, every few seconds, and the others now and then. It is
+//! no request to the engine, and one site that hangs delays no other.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::shared::Shared;
+use crate::console::message::HostNews;
+use crate::engine::Client;
+use crate::fleet::{Host, Name};
+use crate::observe::ask::{AT_ONCE, Question, Questions};
+use crate::observe::asked::{Probe, SiteAnswer};
+use crate::observe::model::ObservedHost;
+
+/// How often a site is asked that is on screen, or fails.
+const NEAR: Duration = Duration::from_secs(5);
+/// One that answers slowly is asked so many times seldomer than it takes.
+const LOAD: u32 = 20;
+/// One that hangs keeps what works for it busy: it is asked less often than that.
+const HANGS: Duration = Duration::from_secs(12);
+/// How often all others are asked.
+const FAR: Duration = Duration::from_secs(180);
+/// Answers that come together are told together.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// What the worker of a host tells its prober.
+#[derive(Clone, Default)]
+pub(super) struct Told {
+    /// What was last found on the host.
+    pub(super) seen: Option<Arc<ObservedHost>>,
+    /// Sites of which the router's log tells trouble.
+    pub(super) troubled: BTreeSet<Name>,
+}
+
+/// One site's turn.
+struct Turn {
+    asking: bool,
+    probe: Option<Probe>,
+    /// When it was last answered.
+    ended: Instant,
+}
+
+/// The prober of one host that answers.
+pub(super) struct Prober {
+    shared: Shared,
+    /// As it was connected to.
+    host: Host,
+    client: Client,
+    questions: Arc<Questions>,
+    turns: BTreeMap<Name, Turn>,
+    answers: Vec<(Name, Probe)>,
+    /// When those are told.
+    tell_at: Option<Instant>,
+}
+
+type Asking = FuturesUnordered<BoxFuture<'static, (Name, Probe)>>;
+
+impl Prober {
+    pub(super) fn new(shared: &Shared, host: &Host, client: &Client) -> Prober {
+        Prober {
+            shared: shared.clone(),
+            host: host.clone(),
+            client: client.clone(),
+            questions: Arc::default(),
+            turns: BTreeMap::new(),
+            answers: Vec::new(),
+            tell_at: None,
+        }
+    }
+
+    /// Asks until it is dropped; then nothing of it is left.
+    pub(super) async fn run(mut self, mut told: watch::Receiver<Told>) {
+        let mut fleet = self.shared.fleet.clone();
+        let mut watched = self.shared.watch.clone();
+        let mut asking = Asking::new();
+        self.learn(&told.borrow_and_update());
+        loop {
+            let next = self.begin(&told.borrow(), &mut asking);
+            let at = next.into_iter().chain(self.tell_at).min();
+            tokio::select! {
+                Some((site, probe)) = asking.next() => self.answered(site, probe),
+                () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {}
+                Ok(()) = told.changed() => self.learn(&told.borrow_and_update()),
+                Ok(()) = fleet.changed() => self.learn(&told.borrow()),
+                Ok(()) = watched.changed() => {}
+                // The worker has ended, and this with it.
+                else => return,
+            }
+            if self.tell_at.is_some_and(|at| at <= Instant::now()) {
+                self.tell_at = None;
+                let answers = std::mem::take(&mut self.answers);
+                self.shared.send(&self.host.name, HostNews::Probed(answers));
+            }
+        }
+    }
+
+    /// What is to be asked now: sites come and go, and their routes change.
+    fn learn(&mut self, told: &Told) {
+        let fleet = self.shared.fleet.borrow().clone();
+        // As the file describes it now: its ports may be others than when it was connected to.
+        if let Some(now) = fleet.hosts.get(&self.host.name) {
+            self.host = now.clone();
+        }
+        let Some(seen) = told.seen.as_ref().filter(|_| !self.shared.lone) else {
+            return;
+        };
+        let questions = Questions::of(&fleet, &self.host.name, seen);
+        let asked: HashSet<&Name> = questions.all.iter().map(|q| &q.site).collect();
+        self.turns.retain(|site, _| asked.contains(site));
+        self.questions = Arc::new(questions);
+    }
+
+    /// Begins to ask those whose turn it is, and says when the next one's is.
+    fn begin(&mut self, told: &Told, asking: &mut Asking) -> Option<Instant> {
+        let now = Instant::now();
+        let here = self.host.name.as_str();
+        let watch = self.shared.watch.borrow();
+        let near = watch.sites.iter().filter(|(host, _)| host == here);
+        let near: HashSet<&str> = near.map(|(_, site)| site.as_str()).collect();
+        let mut due: Vec<(bool, Instant, &Question)> = Vec::new();
+        let mut next = None;
+        for question in &self.questions.all {
+            let site = &question.site;
+            let shown = near.contains(site.as_str());
+            let at = match self.turns.get(site) {
+                Some(turn) if turn.asking => continue,
+                Some(turn) => turn.ended + turn.pause(site, shown, told.troubled.contains(site)),
+                None => now,
+            };
+            match at <= now {
+                true => due.push((!shown, at, question)),
+                false => next = next.into_iter().chain([at]).min(),
+            }
+        }
+        due.sort_by_key(|(far, at, _)| (*far, *at));
+        for (_, _, question) in due {
+            // One that ends is followed by the next.
+            if asking.len() >= AT_ONCE {
+                break;
+            }
+            let turn = self.turns.entry(question.site.clone()).or_insert(Turn {
+                asking: false,
+                probe: None,
+                ended: now,
+            });
+            turn.asking = true;
+            let (client, host) = (self.client.clone(), self.host.clone());
+            let (questions, question) = (self.questions.clone(), question.clone());
+            let before = turn.probe.clone();
+            let work = async move {
+                let asked = questions.ask(&client, &host, &question, before.as_ref());
+                let probe = asked.await;
+                (question.site, probe)
+            };
+            asking.push(work.boxed());
+        }
+        next
+    }
+
+    fn answered(&mut self, site: Name, probe: Probe) {
+        // It may have been taken from the file meanwhile.
+        let Some(turn) = self.turns.get_mut(&site) else {
+            return;
+        };
+        turn.asking = false;
+        turn.ended = Instant::now();
+        turn.probe = Some(probe.clone());
+        self.answers.push((site, probe));
+        self.tell_at.get_or_insert(Instant::now() + TOGETHER);
+    }
+}
+
+impl Turn {
+    /// How long it is left alone after its last answer.
+    fn pause(&self, site: &Name, shown: bool, troubled: bool) -> Duration {
+        let Some(probe) = &self.probe else {
+            return Duration::ZERO;
+        };
+        let fails = probe.answer.is_good() == Some(false);
+        if !shown && !troubled && !fails {
+            // Not all in the same moment.
+            let spread = site.as_str().bytes().fold(0u32, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(byte.into())
+            });
+            return FAR + Duration::from_secs(u64::from(spread % 60));
+        }
+        match probe.answer {
+            SiteAnswer::Silent(_) => HANGS,
+            _ => NEAR.max(probe.took * LOAD),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::asked::Road;
+
+    #[test]
+    fn what_is_slow_is_asked_rarely_and_what_nobody_looks_at_more_rarely() {
+        let pause = |answer: SiteAnswer, ms, shown, troubled| {
+            let took = Duration::from_millis(ms);
+            let turn = Turn {
+                asking: false,
+                probe: Some(Probe::new(0, answer, Road::Connection, took, None)),
+                ended: Instant::now(),
+            };
+            turn.pause(&"a".parse().unwrap(), shown, troubled).as_secs()
+        };
+        let ok = || SiteAnswer::Site(200);
+        assert_eq!(pause(ok(), 3, true, false), 5);
+        assert_eq!(pause(ok(), 2_000, true, false), 40);
+        assert_eq!(pause(SiteAnswer::Silent(4), 4_000, true, false), 12);
+        assert!((180..240).contains(&pause(ok(), 3, false, false)));
+        assert_eq!(pause(ok(), 3, false, true), 5);
+        assert_eq!(pause(SiteAnswer::Site(502), 3, false, false), 5);
+    }
+}

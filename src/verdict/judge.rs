@@ -9,6 +9,7 @@ use super::serving::{Serves, Signs};
 use super::since::Since;
 use super::state::State;
 use crate::fleet::{Recipe, Site, SiteState};
+use crate::observe::asked::SiteAnswer;
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
 use crate::plan::drift::Field;
 use crate::record::{Applying, RecordedState, SiteRecord, StateRead, names};
@@ -124,12 +125,12 @@ impl Case<'_> {
     fn under_way(&self, judged: Judged, note: &Applying) -> Judged {
         let up = self.serving.is_some_and(ObservedContainer::is_running);
         let down = judged.state == State::Failing && !up && !self.is_proxy();
-        if !down
-            && !matches!(
-                judged.state,
-                State::Drift | State::Pending | State::Restarting
-            )
-        {
+        let new = judged.state == State::Failing && self.is_new();
+        let odd = matches!(
+            judged.state,
+            State::Drift | State::Pending | State::Restarting
+        );
+        if !(down || new || odd) {
             return judged;
         }
         let word = match self.site.state {
@@ -150,6 +151,12 @@ impl Case<'_> {
     fn is_applied(&self) -> bool {
         self.record
             .is_some_and(|r| r.state != RecordedState::Leftover)
+    }
+
+    /// Whether it was never applied, as far as that can be read.
+    fn is_new(&self) -> bool {
+        let seen = self.data.observed.as_deref();
+        !self.is_applied() && seen.is_some_and(|seen| seen.state.read().is_some())
     }
 
     fn is_applied_as(&self, state: SiteState) -> bool {
@@ -214,13 +221,26 @@ impl Case<'_> {
         }
     }
 
+    /// Whether what came of our question only says that the file has domains that no apply has told
+    /// the router of yet.
+    fn is_unrouted(&self) -> bool {
+        let page = match self.signs.answer() {
+            Some(SiteAnswer::Router { page, .. }) => page.as_str(),
+            _ => return false,
+        };
+        page == "unknown-domain" && (self.is_new() || !self.causes.is_empty())
+    }
+
     fn proxied(&self) -> Judged {
         match self.signs.judge() {
-            Serves::Not(why, since) => Judged::new(State::Failing, why, Some(since)),
-            _ if self.differs() => self.pending(""),
             _ if !self.is_applied() => self.pending("not applied yet"),
+            _ if !self.is_applied_as(SiteState::Running) => self.pending("to be started"),
+            Serves::Not(why, since) if !self.is_unrouted() => {
+                Judged::new(State::Failing, why, Some(since))
+            }
+            _ if self.differs() => self.pending(""),
             Serves::Partly(why, since) => Judged::new(State::Warning, why, since),
-            Serves::Well => Judged::new(State::Ok, "", self.signs.again()),
+            Serves::Well | Serves::Not(..) => Judged::new(State::Ok, "", self.signs.again()),
         }
     }
 
@@ -291,6 +311,8 @@ impl Case<'_> {
                 "its container was never started",
                 Some(Since::exactly(made)),
             ),
+            RunState::Dead => failing("the engine gave its container up", self.turned()),
+            RunState::Removing => failing("its container is being removed", None),
             _ => {
                 let ended = self.ended(container);
                 let why = oom.map_or(ended.clone(), |oom| format!("{oom}; {ended}"));
@@ -308,8 +330,9 @@ impl Case<'_> {
             }
             _ => None,
         };
-        let serves = self.signs.judge();
-        if let Serves::Not(answers, since) = serves {
+        if let Serves::Not(answers, since) = self.signs.judge()
+            && !self.is_unrouted()
+        {
             let why = match (oom, full) {
                 _ if young => return Judged::new(State::Starting, answers, self.turned()),
                 (Some(oom), _) => format!("{oom}; {answers}"),
@@ -335,7 +358,7 @@ impl Case<'_> {
             let since = self.history().and_then(|h| h.killed(self.data.listening));
             return warning(oom, since);
         }
-        if let Serves::Partly(why, since) = serves {
+        if let Serves::Partly(why, since) = self.signs.judge() {
             return warning(why, since);
         }
         if let Some(errors) = row.errors.filter(|e| e.value >= 1.0) {
@@ -344,7 +367,7 @@ impl Case<'_> {
         }
         match full {
             Some(full) => warning(full, None),
-            None if self.differs() => self.pending(""),
+            None if self.differs() || self.is_new() => self.pending("not applied yet"),
             None => Judged::new(State::Ok, "", self.well()),
         }
     }

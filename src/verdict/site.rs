@@ -168,6 +168,10 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     if row.newer_image && row.why.is_empty() {
         row.why = format!("newer image there: {}", row.image);
     }
+    if site.state != SiteState::Running {
+        // What the router answers in its place says nothing of it.
+        row.http = None;
+    }
     if row.state == State::Archived {
         // Numbers of before say nothing about now.
         (row.http, row.requests, row.errors, row.connections) = (None, None, None, None);

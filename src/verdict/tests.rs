@@ -8,6 +8,7 @@ use super::container::ago_in_status;
 use super::due::drift_of;
 use super::site::rows_of_host;
 use super::*;
+use crate::fleet::Name;
 use crate::observe::model::{Inspected, ObservedContainer, ObservedHost, RunState};
 use crate::record::{Applying, Holder, HostState, SiteRecord, StateRead};
 
@@ -797,4 +798,95 @@ fn what_was_applied_and_cannot_be_read_is_not_known() {
     let mut new = Case::new().with_state(StateRead::NoToolbox);
     (new.container, new.causes) = (None, vec!["new site"]);
     state(new, State::Pending, "new site");
+}
+
+#[test]
+fn what_was_never_applied_or_has_new_domains_does_not_fail_for_it() {
+    let page = |page: &str| SiteAnswer::Router {
+        status: 404,
+        page: page.into(),
+    };
+    let asked = |page: SiteAnswer| Case::new().asked(&[(2, page)]);
+    let why = "the router does not know its domain (404)";
+    state(asked(page("unknown-domain")), State::Failing, why);
+    let mut renamed = asked(page("unknown-domain"));
+    renamed.causes = vec!["domains: added www.blog.example"];
+    state(renamed, State::Pending, "domains: added www.blog.example");
+    let proxy = "recipe: proxy, to: 'http://10.0.0.1:80'";
+    let proxied = |page: SiteAnswer, applied: bool| {
+        let mut case = Case::new().asked(&[(2, page)]);
+        case.file = FILE
+            .replace("recipe: static", proxy)
+            .replace(", memory: 128M", "");
+        (case.container, case.applied) = (None, applied);
+        case
+    };
+    let new = proxied(page("unknown-domain"), false);
+    state(new, State::Pending, "not applied yet");
+    let unreached = "nothing takes connections there (404)";
+    state(
+        proxied(page("unreachable"), true),
+        State::Failing,
+        unreached,
+    );
+    let mut new = asked(page("unknown-domain")).noted(true);
+    new.applied = false;
+    state(new, State::Pending, "is being applied by root");
+    // What the router says in place of one that is stopped is no answer of it.
+    let mut stopped = asked(page("stopped")).with(|c| c.run = RunState::Exited);
+    stopped.file = FILE.replace("memory: 128M", "state: stopped");
+    let row = stopped.row();
+    assert_eq!((row.state, row.http), (State::Stopped, None));
+}
+
+#[test]
+fn what_the_log_told_before_is_not_forgotten() {
+    let site: Name = "blog".parse().unwrap();
+    let mut data = HostData::default();
+    let mut read = |at: i64, change: &dyn Fn(&mut Traffic)| {
+        let mut traffic = Traffic {
+            at,
+            errors: Some(0.0),
+            ..Traffic::default()
+        };
+        change(&mut traffic);
+        data.set_traffic(vec![(site.clone(), traffic)]);
+        data.traffic[&site]
+    };
+    let bad = |first, last| {
+        Some(Run {
+            count: 2,
+            first,
+            last,
+        })
+    };
+    // Errors that were there when it was first read may be older; those that came are not.
+    let first = read(100, &|t| t.errors = Some(4.0));
+    assert_eq!(first.erring, Some(Since::at_least(100)));
+    assert_eq!(read(110, &|_| {}).erring, None);
+    assert_eq!(
+        read(120, &|t| t.errors = Some(2.0)).erring,
+        Some(Since::exactly(120))
+    );
+    assert_eq!(
+        read(130, &|t| t.errors = Some(9.0)).erring,
+        Some(Since::exactly(120))
+    );
+    // A run of bad answers, of which the log then tells only the end, and its own end.
+    let failing = read(140, &|t| (t.bad, t.good) = (bad(131, 139), Some(125)));
+    assert_eq!((failing.again, failing.good), (None, Some(125)));
+    assert_eq!(
+        read(150, &|t| t.bad = bad(145, 149)).bad,
+        Some(Run {
+            count: 2,
+            first: 131,
+            last: 149
+        })
+    );
+    let over = read(160, &|t| t.good = Some(155));
+    assert_eq!((over.bad, over.again), (None, Some(Since::exactly(155))));
+    assert_eq!(
+        read(170, &|t| t.good = Some(169)).again,
+        Some(Since::exactly(155))
+    );
 }

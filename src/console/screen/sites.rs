@@ -287,7 +287,9 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
         }
         Col::Http => match &row.http {
             Some(http) => {
+                let old = ages.read(http.at) != "now";
                 let role = match http.value.is_good() {
+                    _ if old => Role::Dim,
                     Some(false) => Role::Bad,
                     _ => Role::Text,
                 };

@@ -31,6 +31,13 @@ TraceEnable Off
 RemoteIPHeader X-Forwarded-For
 RemoteIPInternalProxy {gateway}
 SetEnvIf X-Forwarded-Proto ^https$ HTTPS=on
+# Apache wakes idle workers by requests to itself, over what it listens on last. Here they are in
+# no log, where visitors are.
+Listen 127.0.0.1:60080
+Mutex pthread mpm-accept
+<VirtualHost 127.0.0.1:60080>
+    CustomLog /dev/null common
+</VirtualHost>
 # Workers that wait for the next request of a browser do nothing else meanwhile.
 KeepAliveTimeout 2
 ServerLimit 150

@@ -202,6 +202,107 @@ fn any_engine_is_looked_at_without_a_fleet_file() {
     assert!(gone.err.contains("no Docker socket"), "{}", gone.err);
 }
 
+/// A container that writes something, gone at the end.
+struct Writes<'a>(&'a tier::Engine, String);
+
+impl<'a> Writes<'a> {
+    fn run(engine: &'a tier::Engine, name: &str, options: &[&str], script: &str) -> Writes<'a> {
+        let writes = Writes(engine, format!("ostler-look-{}-{name}", std::process::id()));
+        let head = ["run", "-d", "--net", "none", "--name", &writes.1];
+        let tail = ["debian:trixie-slim", "sh", "-c", script];
+        writes.docker(&[&head[..], options, &tail].concat());
+        writes.docker(&["wait", &writes.1]);
+        writes
+    }
+
+    fn docker(&self, arguments: &[&str]) {
+        let mut docker = std::process::Command::new("docker");
+        docker.args(["--host", &self.0.address]).args(arguments);
+        let ran = docker.output().unwrap();
+        assert!(
+            ran.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    }
+
+    fn logs(&self, arguments: &[&str]) -> cli::Ran {
+        let fixed = ["logs", "--host", &self.0.address, &self.1];
+        ostler(&[&fixed[..], arguments].concat())
+    }
+}
+
+impl Drop for Writes<'_> {
+    fn drop(&mut self) {
+        let mut docker = std::process::Command::new("docker");
+        docker.args(["--host", &self.0.address, "rm", "-fv", &self.1]);
+        let _ = docker.output();
+    }
+}
+
+#[test]
+fn lines_of_a_log_are_whole_and_can_be_chosen() {
+    let Some(engine) = tier::engine() else { return };
+    let script = "echo first; head -c 40000 /dev/zero | tr '\\0' x; echo; \
+        echo '{\"level\":\"info\",\"msg\":\"no error\"}'; echo 'PHP Fatal error:  Uncaught x' >&2; \
+        echo '::1 - - [30/Nov/2026:05:26:31 +0000] \"GET /error HTTP/1.1\" 200 4'; \
+        echo '::1 - - [30/Nov/2026:05:26:31 +0000] \"GET / HTTP/1.1\" 502 4'; echo last";
+    let long = "x".repeat(40_000);
+    for tty in [&[][..], &["-t"]] {
+        let log = Writes::run(&engine, "lines", tty, script);
+        let all = log.logs(&[]);
+        assert_eq!(all.code, 0, "{}", all.err);
+        let lines: Vec<&str> = all.out.lines().collect();
+        assert_eq!((lines[0], lines[1]), ("first", &long[..]), "{tty:?}");
+        // With times, each line has one.
+        let timed = log.logs(&["-t"]);
+        let stamped: Vec<&str> = timed.out.lines().collect();
+        assert_eq!(stamped.len(), lines.len());
+        for (stamped, line) in stamped.iter().zip(&lines) {
+            assert_eq!(stamped.split_once("Z ").unwrap().1, *line);
+        }
+        // The engine's last entries are pieces of a line.
+        let count = lines.len() - 1;
+        let tail = log.logs(&["-n", &(count + usize::from(tty.is_empty())).to_string()]);
+        assert_eq!(tail.out.lines().next(), Some(&long[..]), "{tty:?}");
+        let last = log.logs(&["-n", "1"]);
+        assert_eq!(last.out.trim_end(), "last");
+
+        let errors = log.logs(&["--errors"]);
+        let both = format!("{}{}", errors.out, errors.err);
+        let found: Vec<&str> = both.lines().collect();
+        assert_eq!(found.len(), 2, "{both}");
+        assert!(
+            both.contains("PHP Fatal") && both.contains("\" 502 4"),
+            "{both}"
+        );
+        let grep = log.logs(&["--grep", "^(fir|la)st$", "--since", "2h30m"]);
+        assert_eq!(grep.out.replace('\r', ""), "first\nlast\n");
+        let one = log.logs(&["--grep", "st$", "-n", "1", "--raw"]);
+        assert_eq!(one.out.trim_end(), "last");
+        let before = log.logs(&["--until", "1h"]);
+        assert_eq!((before.code, &before.out[..]), (0, ""));
+    }
+    let wrong = ostler(&["logs", "x", "--grep", "("]);
+    assert!(
+        wrong.code == 1 && wrong.err.contains("unclosed group"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
+fn a_log_that_is_not_kept_is_said_so_once() {
+    let Some(engine) = tier::engine() else { return };
+    let log = Writes::run(&engine, "none", &["--log-driver", "none"], "echo lost");
+    for follow in [&[][..], &["-f"]] {
+        let ran = log.logs(follow);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let said = ran.err.matches("does not support reading").count();
+        assert_eq!(said, 1, "{}", ran.err);
+    }
+}
+
 #[test]
 fn an_address_that_is_no_engine_is_refused() {
     let ran = ostler(&["doctor", "--host", "/var/run/docker.sock"]);

@@ -137,6 +137,7 @@ contract!(
     network::a_container_without_an_address_says_how_it_is_on_the_network,
     stream::both_outputs_in_their_order,
     stream::the_last_lines_only,
+    stream::a_long_line_is_one_line,
     stream::a_log_is_followed_to_its_end,
     stream::lines_carry_their_time,
     stream::only_what_came_since,

@@ -147,8 +147,8 @@ impl Stranger {
         let options = LogOptions {
             follow: true,
             tail: None,
-            since: None,
             timestamps: false,
+            ..LogOptions::default()
         };
         let mut bytes = Vec::new();
         let mut chunks = std::pin::pin!(self.client.logs(&self.id, options));

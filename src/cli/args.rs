@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::Failure;
+use super::since::Since;
 use super::site::option::KeyOptions;
+use crate::console::log::{Pattern, Reading};
 
 /// Web hosting on Docker hosts: one fleet file, one plan, one apply.
 ///
@@ -245,7 +247,8 @@ pub struct JournalArgs {
     /// One apply, by its name or the beginning of it: every operation, why, and how it ended
     #[arg(conflicts_with_all = ["since", "number"])]
     pub run: Option<String>,
-    /// Only from then on: 10m, 2h, 3d ago, or a time such as 2026-11-21T08:00:00Z
+    /// Only from then on: 90s, 2h30m, 3d ago, 08:15, 2026-11-21 08:15 (local time),
+    /// 2026-11-21T08:15:00Z, or unix seconds
     #[arg(long, value_name = "TIME")]
     pub since: Option<Since>,
     /// Only the newest [default: 30; with --json all]
@@ -361,12 +364,24 @@ pub struct LogArgs {
     /// Go on as the log grows
     #[arg(short, long)]
     pub follow: bool,
-    /// Only the last lines [default: 100 with --follow, else all]
+    /// Only the last lines, of those that --errors and --grep leave; with --follow, of all that are
+    /// there [default: 100 with --follow, else all]
     #[arg(short = 'n', long, value_name = "LINES")]
     pub tail: Option<u32>,
-    /// Only from then on: 10m, 2h, 3d ago, or a time such as 2026-11-21T08:00:00Z
+    /// Only from then on: 90s, 2h30m, 3d ago, 08:15, 2026-11-21 08:15 (local time),
+    /// 2026-11-21T08:15:00Z, or unix seconds
     #[arg(long, value_name = "TIME")]
     pub since: Option<Since>,
+    /// Only up to then, said as with --since
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub until: Option<Since>,
+    /// Only lines that report an error: by their HTTP status, their program's own level, else by
+    /// their words
+    #[arg(long)]
+    pub errors: bool,
+    /// Only lines that match a regular expression; case counts if it has a capital
+    #[arg(long, value_name = "RE", value_parser = pattern)]
+    pub grep: Option<Pattern>,
     /// Begin each line with its time
     #[arg(short, long)]
     pub timestamps: bool,
@@ -375,45 +390,8 @@ pub struct LogArgs {
     pub raw: bool,
 }
 
-/// A time in the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// So many seconds ago.
-    Ago(i64),
-    /// Unix seconds.
-    At(i64),
-}
-
-impl Since {
-    /// Unix seconds, as seen from `now`.
-    pub fn at(self, now: i64) -> i64 {
-        match self {
-            Since::Ago(seconds) => now - seconds,
-            Since::At(time) => time,
-        }
-    }
-}
-
-impl std::str::FromStr for Since {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "a time is 30s, 10m, 2h, 3d, 1w ago, or 2026-11-21T08:00:00Z";
-        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
-            return Ok(Since::At(time.timestamp()));
-        }
-        let unit = match text.chars().last() {
-            Some('s') => 1,
-            Some('m') => 60,
-            Some('h') => 3600,
-            Some('d') => 86_400,
-            Some('w') => 604_800,
-            _ => return Err(FORMS.into()),
-        };
-        let count = text[..text.len() - 1].parse::<u32>();
-        let count = count.map_err(|_| FORMS.to_owned())?;
-        Ok(Since::Ago(i64::from(count) * unit))
-    }
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text, Reading::Regex)
 }
 
 /// What `demo` understands.
@@ -422,19 +400,4 @@ pub struct DemoArgs {
     /// Write a picture (SVG) of the first screen instead of opening it
     #[arg(long, value_name = "FILE")]
     pub picture: Option<PathBuf>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read() {
-        assert_eq!("10m".parse(), Ok(Since::Ago(600)));
-        assert_eq!("2d".parse(), Ok(Since::Ago(172_800)));
-        assert_eq!("1970-01-01T00:01:00Z".parse(), Ok(Since::At(60)));
-        for wrong in ["", "m", "5", "-3h", "1.5h", "yesterday", "5µ"] {
-            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,22 +1,21 @@
 //! `ostler logs SITE`
 
+mod copy;
 mod follow;
 
-use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-
-use futures_util::{Stream, StreamExt};
 
 use super::args::{EngineArg, LogArgs};
 use super::context::Context;
+use super::since::Since;
 use super::{Exit, Failure};
-use crate::engine::{Client, Error, Gate, LogChunk, LogOptions, Out};
+use crate::engine::{Client, Gate, LogOptions};
 use crate::fleet::{self, EngineAddress, Fleet, Recipe};
 use crate::host::{Toolbox, state};
 use crate::observe::model::ObservedContainer;
 use crate::observe::{convert, whose};
 use crate::record::{Layout, StateRead};
-use crate::text::LogCleaner;
+use copy::{Manner, reach};
 
 /// Finds the container and writes its log.
 pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Result<Exit, Failure> {
@@ -32,21 +31,37 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &LogArgs) -> Resul
     let now = client
         .daemon_now()
         .unwrap_or_else(|| chrono::Utc::now().timestamp());
-    let options = LogOptions {
+    let at = |time: Option<Since>| time.map(|time| time.at(now));
+    let mut options = LogOptions {
         follow: args.follow,
-        tail: args.tail.or(args.follow.then_some(FOLLOW_FROM)),
-        since: args.since.map(|since| since.at(now)),
+        tail: None,
+        since: at(args.since),
+        until: at(args.until),
         timestamps: args.timestamps,
     };
+    let mut manner = Manner {
+        raw: args.raw,
+        stamped: args.timestamps,
+        errors: args.errors,
+        grep: args.grep.clone(),
+        ..Manner::default()
+    };
+    match args.tail.or(args.follow.then_some(FOLLOW_FROM)) {
+        // The last ones of those that are wanted: all are looked at.
+        Some(lines) if manner.sieves() && !args.follow => manner.last = Some(lines as usize),
+        Some(lines) => {
+            let (entries, skip) = reach(&client, &container, lines, options).await?;
+            (options.tail, manner.skip) = (Some(entries), skip);
+        }
+        None => {}
+    }
     if !args.follow {
-        return write_once(&client, &container, options, args.raw)
-            .await?
-            .map(|()| Exit::Done)
-            .map_err(Failure::from);
+        let written = copy::write(&client, &container, options, &manner).await?;
+        return written.ended.map(|()| Exit::Done).map_err(Failure::from);
     }
     let again = || whose.locate(context, &args.site);
     tokio::select! {
-        ended = follow::follow(client, container, options, args, again) => ended,
+        ended = follow::follow(client, container, options, manner, &args.site, again) => ended,
         _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
     }
 }
@@ -73,120 +88,8 @@ impl Whose {
     }
 }
 
-/// Writes a container's log: its standard output to ours, its standard error to ours. The inner
-/// error is the engine's, the outer one ours.
-async fn write_once(
-    client: &Client,
-    container: &str,
-    options: LogOptions,
-    raw: bool,
-) -> Result<Result<(), Error>, Failure> {
-    copy(std::pin::pin!(client.logs(container, options)), raw).await
-}
-
 /// Lines shown before following, unless told otherwise.
 const FOLLOW_FROM: u32 = 100;
-
-async fn copy(
-    stream: std::pin::Pin<&mut impl Stream<Item = Result<LogChunk, Error>>>,
-    raw: bool,
-) -> Result<Result<(), Error>, Failure> {
-    let mut cleaners = [LogCleaner::default(), LogCleaner::default()];
-    let mut lines = [String::new(), String::new()];
-    let mut ended = Ok(());
-    let mut out = Pending::default();
-    // An engine sends each line by itself: what has come is written at once.
-    let mut batches = stream.ready_chunks(AT_ONCE);
-    while ended.is_ok()
-        && let Some(batch) = batches.next().await
-    {
-        for chunk in batch {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                // What came before is written all the same.
-                Err(error) => {
-                    ended = Err(error);
-                    break;
-                }
-            };
-            let which = usize::from(chunk.stream == Out::Err);
-            if raw {
-                out.put(which, &chunk.bytes)?;
-                continue;
-            }
-            let line = &mut lines[which];
-            cleaners[which].clean(&chunk.bytes, line);
-            // Whole lines are written, so that the two streams do not mix in one.
-            if let Some(end) = line.rfind('\n') {
-                out.put(which, &line.as_bytes()[..=end])?;
-                line.drain(..=end);
-            } else if line.len() > LONGEST {
-                out.put(which, line.as_bytes())?;
-                line.clear();
-            }
-        }
-        out.write()?;
-    }
-    for (which, line) in lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-    {
-        write(which, line.as_bytes())?;
-        // A prompt after an unfinished line would stand in its middle.
-        if std::io::stdout().is_terminal() {
-            write(which, b"\n")?;
-        }
-    }
-    Ok(ended)
-}
-
-/// Pieces that are taken before they are written.
-const AT_ONCE: usize = 512;
-
-/// What is to be written next, and where to: both outputs keep their order between them.
-#[derive(Default)]
-struct Pending {
-    which: usize,
-    bytes: Vec<u8>,
-}
-
-impl Pending {
-    fn put(&mut self, which: usize, bytes: &[u8]) -> Result<(), Failure> {
-        if self.which != which {
-            self.write()?;
-            self.which = which;
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<(), Failure> {
-        let written = match self.bytes.is_empty() {
-            true => Ok(()),
-            false => write(self.which, &self.bytes),
-        };
-        self.bytes.clear();
-        written
-    }
-}
-
-/// A line longer than this is written before its end has come.
-const LONGEST: usize = 64 * 1024;
-
-fn write(which: usize, bytes: &[u8]) -> Result<(), Failure> {
-    let written = match which {
-        0 => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(bytes).and_then(|()| out.flush())
-        }
-        _ => std::io::stderr().lock().write_all(bytes),
-    };
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Failure::said(Exit::Done),
-        _ => Failure::caused("cannot write the log", &error),
-    })
-}
 
 /// Any container of an engine, by name or id.
 async fn any(client: &Client, name: &str) -> Result<String, Failure> {

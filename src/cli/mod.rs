@@ -37,6 +37,7 @@ pub mod rows;
 mod schema;
 mod signals;
 mod simulated;
+mod since;
 mod site;
 mod sites;
 mod status;

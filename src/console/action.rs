@@ -69,6 +69,7 @@ const NO_LOG: &[Place] = &[P::Sites, P::Site, P::Plan, P::Events];
 const SEEKING: &[Place] = &[P::Sites, P::Logs];
 const ON_SITE: &[Place] = &[P::Sites, P::Site, P::Logs, P::Plan, P::Events];
 const SITES: &[Place] = &[P::Sites];
+const SORTED: &[Place] = &[P::Sites, P::Hosts];
 
 /// Hands the table to a macro. Of each action: its name, its keys, its class, where it can be used,
 /// its word in the footer, what it does (a function; only `act` reads that column), and what it does
@@ -90,7 +91,7 @@ macro_rules! actions {
         Help, "help", ["?"], Look, ANY, "help", show::help,
             "this list";
         Back, "back", ["q", "esc"], Look, ANY, "back", leave::back,
-            "one screen back; from the first screen, leave";
+            "one screen back; from the first screen `q` twice leaves";
         Down, "down", ["j", "down"], Look, ANY, "", |m| go(m, By(1)),
             "one line down";
         Up, "up", ["k", "up"], Look, ANY, "", |m| go(m, By(-1)),
@@ -111,8 +112,8 @@ macro_rules! actions {
             "mark the site, to act on several at once";
         Unmark, "unmark", [], Look, SITES, "", list::unmark,
             "take all marks away";
-        Sort, "sort", ["s"], Look, SITES, "", list::sort,
-            "next order: severity, name, host, traffic, memory";
+        Sort, "sort", ["s"], Look, SORTED, "", list::sort,
+            "next order: severity, name, host, traffic, memory; of hosts pressure, name, sites and what is measured";
         Foreign, "foreign", ["f"], Look, SITES, "", list::foreign,
             "show or hide containers that are not ostler's";
         Events, "events", ["e"], Look, ON_SITE, "", show::events,
@@ -139,16 +140,18 @@ macro_rules! actions {
             "to the newest line of the log, and stay there";
         FilterIn, "only", ["i", "&"], Look, LOGS, "only", |m| log(m, LogAction::FilterIn),
             "show only lines of the log that contain something";
-        FilterOut, "without", ["o", "!"], Look, LOGS, "without", |m| log(m, LogAction::FilterOut),
+        FilterOut, "without", ["o"], Look, LOGS, "without", |m| log(m, LogAction::FilterOut),
             "leave lines of the log out that contain something";
         ShowAll, "show-all", ["u"], Look, LOGS, "", |m| log(m, LogAction::Reset),
-            "no search, no filters";
+            "no search, no filters, all lines";
+        Errors, "errors", ["!"], Look, LOGS, "errors", |m| log(m, LogAction::Errors),
+            "show only lines of the log that report an error, or all again";
         Wrap, "wrap", ["w"], Look, LOGS, "wrap", |m| log(m, LogAction::Wrap),
             "long lines on several rows, or cut at the edge";
         Times, "times", ["t"], Look, LOGS, "times", |m| log(m, LogAction::Times),
             "show or hide timestamps";
         Raw, "raw", ["v"], Look, LOGS, "", |m| log(m, LogAction::Raw),
-            "access lines as they came, or in short";
+            "lines as they came, or in short: what stands before the message folded away";
         Right, "right", ["right"], Look, LOGS, "", |m| log(m, LogAction::Right),
             "further right in long lines";
         Left, "left", ["left"], Look, LOGS, "", |m| log(m, LogAction::Left),

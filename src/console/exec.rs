@@ -325,11 +325,11 @@ impl Exec {
             let out = self.log.clone();
             let client = clients.get(&followed.host).cloned();
             let task = tokio::spawn(async move {
-                let why = match client {
+                let last = match client {
                     Some(client) => follow_one(id, at, &client, &followed, &out).await,
-                    None => format!("{} does not answer", followed.host),
+                    None => LogNews::Ended(at, format!("{} does not answer", followed.host)),
                 };
-                let _ = out.send(Message::Log(id, LogNews::Ended(at, why))).await;
+                let _ = out.send(Message::Log(id, last)).await;
             });
             tasks.push(task.abort_handle());
         }

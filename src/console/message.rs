@@ -61,6 +61,8 @@ pub enum LogNews {
     Bytes(usize, Stream, Bytes),
     /// It ended, or was lost, in a few words.
     Ended(usize, String),
+    /// This container's log cannot be read, now or later, in a few words.
+    Never(usize, String),
 }
 
 /// Something about a host.

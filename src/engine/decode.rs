@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::model::{LogChunk, Out};
 
 pub mod event;
+pub mod joined;
 pub mod lenient;
 
 /// Frames up to this size are handed on whole.
@@ -23,6 +24,10 @@ pub struct Frames {
     raw: Option<bool>,
     /// Stream of the frame in hand, and bytes of it still to come.
     frame: Option<(Out, usize)>,
+    /// Nothing of the frame in hand was given out yet.
+    fresh: bool,
+    /// What was given out last is the beginning of a frame.
+    began: bool,
 }
 
 impl Frames {
@@ -65,6 +70,7 @@ impl Frames {
                 }
                 let bytes = self.buffer.split_to(left.min(ready)).freeze();
                 self.frame = (bytes.len() < left).then(|| (stream, left - bytes.len()));
+                self.began = std::mem::take(&mut self.fresh);
                 return Ok(Some(LogChunk { stream, bytes }));
             }
             if self.buffer.len() < 8 {
@@ -82,8 +88,24 @@ impl Frames {
             };
             if length > 0 {
                 self.frame = Some((stream, length));
+                self.fresh = true;
             }
         }
+    }
+
+    /// Whether this is a terminal's output, which has no frames.
+    pub fn is_raw(&self) -> bool {
+        self.raw == Some(true)
+    }
+
+    /// Whether the last piece is the beginning of a frame.
+    pub fn began(&self) -> bool {
+        self.began
+    }
+
+    /// Whether more of the last piece's frame is still to come.
+    pub fn is_inside(&self) -> bool {
+        self.frame.is_some()
     }
 
     /// What is left when the stream ended: the beginning of a frame, if it was cut.
@@ -239,14 +261,18 @@ mod tests {
         let text = vec![b'x'; WHOLE + 5];
         let bytes = frame(1, &text);
         let mut frames = Frames::default();
-        frames.push(&bytes[..1000]);
+        frames.push(&bytes[..8]);
+        assert_eq!(frames.next_chunk(), Ok(None));
+        frames.push(&bytes[8..1000]);
         assert_eq!(frames.next_chunk().unwrap().unwrap().bytes.len(), 992);
+        assert!(frames.began() && frames.is_inside());
         assert_eq!(frames.next_chunk(), Ok(None));
         frames.push(&bytes[1000..]);
         assert_eq!(
             frames.next_chunk().unwrap().unwrap().bytes.len(),
             WHOLE + 5 - 992
         );
+        assert!(!frames.began() && !frames.is_inside());
         assert_eq!(frames.finish(), Finished::Clean);
     }
 

@@ -220,6 +220,11 @@ impl Error {
         matches!(self, Error::Status { code: 409, .. })
     }
 
+    /// The engine says that it does not do such a thing: a log's driver cannot be read, say.
+    pub fn is_not_done(&self) -> bool {
+        matches!(self, Error::Status { code: 501, .. })
+    }
+
     /// The engine itself answered, with an error. All others say nothing about what it did.
     pub fn is_answer(&self) -> bool {
         matches!(self, Error::Status { .. } | Error::Registry { .. })

@@ -17,6 +17,7 @@ pub mod visit;
 mod wire;
 
 pub use client::{Client, ExecOutput, LogOptions, Pieces};
+pub use decode::joined::stamp;
 pub use error::{Error, Result, TlsProblem};
 pub use gate::{Gate, Mode};
 pub use model::{

@@ -15,6 +15,8 @@ use crate::engine::Out;
 const LINES: usize = 2000;
 /// Runs that are remembered of one container.
 const RUNS: usize = 16;
+/// The most of a line that is one entry of a log.
+const PIECE: usize = 16 * 1024;
 
 impl World {
     /// The id that a name, an id or the beginning of one means.
@@ -435,12 +437,13 @@ impl World {
         Ok(())
     }
 
-    /// Notes a line of output.
+    /// Notes lines of output.
     pub fn print(&mut self, at: i64, id: &str, stream: Out, text: &[u8]) {
         let Some(container) = self.containers.get_mut(id) else {
             return;
         };
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        for line in lines.flat_map(pieces) {
             if container.log.len() == LINES {
                 container.log.pop_front();
             }
@@ -529,6 +532,19 @@ impl World {
 }
 
 /// The number of the signal that stops a container.
+/// A line as an engine keeps it: what is longer than 16 KiB in several entries.
+fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (text, end) = match line.strip_suffix(b"\n") {
+        Some(text) => (text, 1),
+        None => (line, 0),
+    };
+    let count = text.len() / PIECE + usize::from(end == 1 || !text.len().is_multiple_of(PIECE));
+    (0..count).map(move |at| match at + 1 == count {
+        true => &line[at * PIECE..],
+        false => &line[at * PIECE..(at + 1) * PIECE],
+    })
+}
+
 fn stop_signal(container: &Container) -> i64 {
     container
         .config

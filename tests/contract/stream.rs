@@ -60,6 +60,27 @@ pub async fn the_last_lines_only(bed: Arc<Bed>) {
     );
 }
 
+/// The engine keeps a line in pieces of 16 KiB, each with its time.
+pub async fn a_long_line_is_one_line(bed: Arc<Bed>) {
+    let (long, full) = ("x".repeat(40_000), "y".repeat(16 * 1024));
+    let script = format!("echo {long}; echo no >&2; echo {full}; echo end");
+    let id = printed(&bed, &script).await;
+    let (out, err) = text(bed.client.logs(&id, LogOptions::default())).await;
+    assert_eq!(out, format!("{long}\n{full}\nend\n"));
+    assert_eq!(err, "no\n");
+    let times = LogOptions {
+        timestamps: true,
+        ..LogOptions::default()
+    };
+    let (out, _) = text(bed.client.logs(&id, times)).await;
+    let lines: Vec<(&str, &str)> = out.lines().map(|l| l.split_once(' ').unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    for ((time, found), wanted) in lines.iter().zip([&long[..], &full, "end"]) {
+        assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{time}");
+        assert_eq!(*found, wanted);
+    }
+}
+
 pub async fn a_log_is_followed_to_its_end(bed: Arc<Bed>) {
     let id = bed
         .started(

@@ -182,8 +182,8 @@ impl Stage {
         let options = LogOptions {
             follow: false,
             tail: None,
-            since: None,
             timestamps: false,
+            ..LogOptions::default()
         };
         let mut bytes = Vec::new();
         let mut chunks = std::pin::pin!(self.client.logs(name, options));

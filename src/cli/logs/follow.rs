@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::Write;
 use std::time::Duration;
 
-use super::{LogArgs, write_once};
+use super::copy::{self, Manner};
 use crate::cli::{Exit, Failure};
 use crate::engine::{Client, LogOptions};
 use crate::text;
@@ -21,7 +21,8 @@ pub(super) async fn follow<F, A>(
     client: Client,
     container: String,
     mut options: LogOptions,
-    args: &LogArgs,
+    mut manner: Manner,
+    whose: &str,
     again: A,
 ) -> Result<Exit, Failure>
 where
@@ -30,19 +31,32 @@ where
 {
     let (mut client, mut container) = (client, container);
     let mut first = true;
+    // Why it ended last time, until something came again.
+    let mut told = String::new();
     loop {
         let run = started(&client, &container).await;
-        let ended = write_once(&client, &container, options, args.raw).await?;
+        let written = copy::write(&client, &container, options, &manner).await?;
+        manner.skip = 0;
         // By its own clock: what was written there up to now has been seen.
         let lost_at = client.daemon_now();
-        let why = match ended {
-            // Nothing was ever read: it is not for a moment that this does not work.
-            Err(error) if first && !error.is_unreachable() => return Err(error.into()),
+        let why = match written.ended {
+            // Nothing was ever read, or nothing is kept: it is not for a moment that this does not work.
+            Err(error) if (first && !error.is_unreachable()) || error.is_not_done() => {
+                return Err(error.into());
+            }
             Err(error) => error.to_string(),
             Ok(()) => "its container has stopped".to_owned(),
         };
         first = false;
-        say(args, &format!("{why}; waiting for it"));
+        if written.any {
+            told.clear();
+        }
+        // What is still the case is not said again.
+        let new = told != why;
+        if new {
+            say(whose, &format!("{why}; waiting for it"));
+            told.clone_from(&why);
+        }
         let mut said = why;
         let (found, id, now) = loop {
             tokio::time::sleep(RETRY).await;
@@ -53,7 +67,7 @@ where
                     }
                 }
                 Err(failure) if failure.message != said => {
-                    say(args, &failure.message);
+                    say(whose, &failure.message);
                     said = failure.message;
                 }
                 Err(_) => {}
@@ -67,16 +81,18 @@ where
         };
         options.tail = None;
         (client, container) = (found, id);
-        say(args, "the log goes on");
+        if new {
+            say(whose, "the log goes on");
+        }
     }
 }
 
-fn say(args: &LogArgs, what: &str) {
+fn say(whose: &str, what: &str) {
     // Whoever is to hear it may be gone.
     let _ = writeln!(
         std::io::stderr(),
         "ostler: {}: {}",
-        text::line(&args.site),
+        text::line(whose),
         text::line(what)
     );
 }

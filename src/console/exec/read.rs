@@ -8,9 +8,9 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use crate::console::effect::Followed;
 use crate::console::lock::lock;
-use crate::console::log::Stream;
+use crate::console::log::{LINE_MOST, Stream};
 use crate::console::message::{LogNews, Message};
-use crate::engine::{Client, LogOptions, Out};
+use crate::engine::{Client, Error, LogOptions, Out};
 use crate::walk::{FleetFile, FleetFileError};
 
 /// Lines of a log that are read before it is followed.
@@ -22,19 +22,19 @@ const PAGE_BYTES: usize = 1 << 20;
 /// How often the fleet file is looked at for changes made elsewhere.
 const FILE_EVERY: Duration = Duration::from_secs(2);
 
-/// Sends a log's lines until it ends; says why it did.
+/// Sends a log's lines until it ends; gives the news of its end.
 pub(super) async fn follow_one(
     id: u64,
     at: usize,
     client: &Client,
     followed: &Followed,
     out: &Sender<Message>,
-) -> String {
+) -> LogNews {
     let options = LogOptions {
         follow: true,
         tail: Some(LOG_TAIL),
-        since: None,
         timestamps: true,
+        ..LogOptions::default()
     };
     let mut stream = std::pin::pin!(client.logs(&followed.container, options));
     while let Some(chunk) = stream.next().await {
@@ -49,10 +49,21 @@ pub(super) async fn follow_one(
                     break;
                 }
             }
-            Err(error) => return error.to_string(),
+            Err(error) if error.is_not_done() => return LogNews::Never(at, unreadable(&error)),
+            Err(error) => return LogNews::Ended(at, error.to_string()),
         }
     }
-    "the log ended: the container has stopped".into()
+    LogNews::Ended(at, "the log ended: the container has stopped".into())
+}
+
+/// Why a log cannot be read.
+fn unreadable(error: &Error) -> String {
+    match error {
+        Error::Status { message, .. } if error.is_not_done() => {
+            format!("Docker keeps no log of this container that can be read: {message}")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The last lines of a container, harmless.
@@ -62,16 +73,31 @@ pub(super) async fn last_lines(client: &Client, container: &str) -> Result<Vec<S
         ..LogOptions::default()
     };
     let mut stream = std::pin::pin!(client.logs(container, options));
-    let mut bytes = Vec::new();
+    // A line that one stream has not ended yet does not take what the other writes.
+    let mut open = [Vec::new(), Vec::new()];
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    let mut bytes = 0;
     while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|e| e.to_string())?.bytes);
-        // A line may be as long as its container likes; the newest of it is kept.
-        if bytes.len() > 2 * PAGE_BYTES {
-            bytes.drain(..bytes.len() - PAGE_BYTES);
+        let chunk = chunk.map_err(|e| unreadable(&e))?;
+        let line = &mut open[usize::from(chunk.stream == Out::Err)];
+        for piece in chunk.bytes.split_inclusive(|b| *b == b'\n') {
+            // A line may be as long as its container likes.
+            let room = LINE_MOST.saturating_sub(line.len());
+            line.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                bytes += line.len();
+                lines.push(std::mem::take(line));
+            }
+        }
+        if bytes > PAGE_BYTES {
+            let surplus = lines.len() / 2;
+            lines.drain(..surplus);
+            bytes = lines.iter().map(Vec::len).sum();
         }
     }
-    Ok(bytes
-        .split(|b| *b == b'\n')
+    lines.extend(open);
+    let texts = lines.iter().map(|line| line.trim_ascii_end());
+    Ok(texts
         .filter(|line| !line.is_empty())
         .map(crate::console::log::plain)
         .collect())

@@ -33,11 +33,13 @@ pub enum LogAction {
     FilterIn,
     /// Ask what lines must not hold to be shown.
     FilterOut,
+    /// Show only lines that report an error, or the others too.
+    Errors,
     /// Long lines on several rows, or cut at the edge.
     Wrap,
     /// Show or hide timestamps.
     Times,
-    /// Show access lines as they came, or in short.
+    /// Show lines as they came, or in short.
     Raw,
     /// Forget all lines.
     Clear,

@@ -143,6 +143,9 @@ impl LogScreen {
             let found = format!("{}: {count}", quote(search.text(), search.reading()));
             parts.push((found, styles.text));
         }
+        if self.buffer.errors_only() {
+            parts.push(("errors only".into(), styles.faint));
+        }
         for filter in self.buffer.filters() {
             let word = if filter.out { "without" } else { "only" };
             let pattern = &filter.pattern;

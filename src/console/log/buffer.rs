@@ -6,8 +6,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::engine::stamp;
+
 use super::clean::plain;
-use super::intake::{Intake, Source, kept, split, stamp};
+use super::intake::{Intake, Source, kept, split};
 use super::judge::{Filter, Judge};
 use super::pattern::Pattern;
 use super::ring::{RawLine, Ring, flag};
@@ -303,7 +305,11 @@ impl LogBuffer {
         });
         streams.filter_map(|(id, source, open, flags)| {
             let bytes = &open.bytes[..];
-            let stamp = if source.stamped { stamp(bytes) } else { 0 };
+            let stamp = if source.stamped {
+                stamp(bytes) as u8
+            } else {
+                0
+            };
             let line = RawLine::loose(bytes, id as u16, stamp, flags);
             let text = self.judge.readable(line.text(), bytes.contains(&0x1b));
             (!line.text().is_empty() && self.judge.hidden(&text) == 0).then_some(Line(line))
@@ -327,7 +333,23 @@ impl LogBuffer {
     /// Sets the filters; lines already there are judged by [`Self::work`].
     pub fn set_filters(&mut self, filters: Vec<Filter>) {
         self.judge.filters = filters;
-        if self.judge.filters.is_empty() {
+        self.judge_anew();
+    }
+
+    /// Whether only lines that report an error are shown.
+    pub fn errors_only(&self) -> bool {
+        self.judge.errors
+    }
+
+    /// Shows only lines that report an error, or the others too; lines already there are judged by
+    /// [`Self::work`].
+    pub fn set_errors_only(&mut self, errors: bool) {
+        self.judge.errors = errors;
+        self.judge_anew();
+    }
+
+    fn judge_anew(&mut self) {
+        if !self.judge.filters() {
             self.ring.flag_all(0, flag::HIDDEN);
             self.unfiltered = 0;
         } else {

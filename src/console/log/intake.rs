@@ -1,5 +1,7 @@
 //! Bytes become lines: cut anywhere, they wait until their line ends.
 
+use crate::engine::stamp;
+
 use super::judge::Judge;
 use super::ring::{LINE_MOST, Ring, flag};
 
@@ -80,7 +82,7 @@ impl Intake<'_> {
         if escapes && line.contains(&0x1b) {
             flags |= flag::ESCAPES;
         }
-        let stamp = if self.stamped { stamp(line) } else { 0 };
+        let stamp = if self.stamped { stamp(line) as u8 } else { 0 }; // at most 40
         if !self.again.is_empty() {
             if stamp > 0 && line[..usize::from(stamp)].trim_ascii_end() <= &self.again[..] {
                 return;
@@ -94,19 +96,4 @@ impl Intake<'_> {
         }
         self.gone += usize::from(self.ring.push(line, self.source, stamp, flags));
     }
-}
-
-/// Length of the timestamp (and its space) in front of a line; 0 if there is none.
-pub(super) fn stamp(line: &[u8]) -> u8 {
-    // The engine's own form has a fixed length: 2026-11-21T21:51:45.123456789Z and a space.
-    const FIXED: usize = 30;
-    if line.len() > 10 && line[4] == b'-' && line[10] == b'T' {
-        if line.get(FIXED) == Some(&b' ') {
-            return FIXED as u8 + 1;
-        }
-        if let Some(space) = line.iter().take(40).position(|&b| b == b' ') {
-            return space as u8 + 1;
-        }
-    }
-    0
 }

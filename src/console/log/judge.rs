@@ -1,8 +1,10 @@
 //! Which lines are shown, and which the search finds.
 
 use super::clean::strip;
+use super::level::Level;
 use super::pattern::Pattern;
 use super::ring::flag;
+use super::short::level;
 
 /// One filter: lines that hold the pattern are kept, or left out.
 #[derive(Debug, Clone)]
@@ -17,12 +19,19 @@ pub struct Filter {
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     pub(super) filters: Vec<Filter>,
+    /// Only lines that report an error.
+    pub(super) errors: bool,
     pub(super) search: Option<Pattern>,
 }
 
 impl Judge {
     pub(super) fn active(&self) -> bool {
-        !self.filters.is_empty() || self.search.is_some()
+        self.filters() || self.search.is_some()
+    }
+
+    /// Whether lines may be left out.
+    pub(super) fn filters(&self) -> bool {
+        self.errors || !self.filters.is_empty()
     }
 
     /// The text as it is read on screen: colours in the middle of a word do not hide it.
@@ -35,7 +44,7 @@ impl Judge {
     }
 
     /// A line is shown if it holds one of the "in" patterns (where there are any) and none of the
-    /// "out" ones.
+    /// "out" ones; and reports an error, where only those are asked for.
     pub(super) fn hidden(&self, text: &[u8]) -> u8 {
         let mut wanted = true;
         let mut found = false;
@@ -49,7 +58,10 @@ impl Judge {
                 found = found || filter.pattern.matches(text);
             }
         }
-        if wanted || found { 0 } else { flag::HIDDEN }
+        if !wanted && !found || self.errors && level(text) != Some(Level::Error) {
+            return flag::HIDDEN;
+        }
+        0
     }
 
     pub(super) fn hit(&self, text: &[u8]) -> u8 {

@@ -16,27 +16,65 @@ pub enum Level {
 /// A level's word stands near the start of a line in all common formats.
 const LOOK_AT: usize = 240;
 
-static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i-u)\b(error|fatal|panic(ked)?|crit(ical)?|emerg(ency)?|severe|(uncaught )?exception|segfault|oom-kill(er|ed)?)\b").ok()
-});
-static WARNING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i-u)\b(warn(ing)?|deprecated)\b").ok());
+type Words = LazyLock<Option<Regex>>;
 
-/// The level that a line's own words give it. `status` is the HTTP status, if it is an access
-/// line: then only that counts, for addresses hold any word.
-pub fn level(text: &[u8], status: Option<u16>) -> Option<Level> {
-    if let Some(status) = status {
-        return (status >= 500).then_some(Level::Error);
-    }
+/// Case does not matter, except where a word is an exception's name: `ValueError`.
+static ERROR: Words = LazyLock::new(|| {
+    Regex::new(
+        r"(?i-u)\b(error|fatal|panic(ked)?|crit(ical)?|emerg(ency)?|severe|(uncaught )?exception|traceback|out of memory|(?-i:[A-Z]\w*(Error|Exception)))\b",
+    )
+    .ok()
+});
+static WARNING: Words =
+    LazyLock::new(|| Regex::new(r"(?i-u)\b(warn(ing)?|deprecated|failed|denied|cannot)\b").ok());
+/// These are errors whatever level a program gives them.
+static GRAVE: Words = LazyLock::new(|| {
+    Regex::new(r"(?i-u)\b(segfault|exit signal|segmentation fault|oom-kill(er|ed)?)\b").ok()
+});
+
+fn says(text: &[u8], words: &Words) -> bool {
     let start = &text[..text.len().min(LOOK_AT)];
-    let says = |regex: &LazyLock<Option<Regex>>| regex.as_ref().is_some_and(|r| r.is_match(start));
-    if says(&ERROR) {
+    words.as_ref().is_some_and(|regex| regex.is_match(start))
+}
+
+/// The level that a text's own words give it.
+pub(super) fn by_words(text: &[u8]) -> Option<Level> {
+    if says(text, &ERROR) || says(text, &GRAVE) {
         Some(Level::Error)
-    } else if says(&WARNING) {
+    } else if says(text, &WARNING) {
         Some(Level::Warning)
     } else {
         None
     }
+}
+
+/// The level of a text to which its program gave one: it counts, with few exceptions.
+pub(super) fn at_least(given: Option<Level>, text: &str) -> Option<Level> {
+    match says(text.as_bytes(), &GRAVE) {
+        true => Some(Level::Error),
+        false => given,
+    }
+}
+
+/// A program's word for a level, as it is shown, and how bad that is; nothing if it is none.
+pub(super) fn named(word: &str) -> Option<(&'static str, Option<Level>)> {
+    use Level::{Error, Warning};
+    let word = word.to_ascii_lowercase();
+    // Apache's finest are numbered.
+    Some(match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        "emerg" | "emergency" => ("emerg", Some(Error)),
+        "alert" => ("alert", Some(Error)),
+        "crit" | "critical" => ("crit", Some(Error)),
+        "fatal" => ("fatal", Some(Error)),
+        "panic" | "dpanic" => ("panic", Some(Error)),
+        "error" | "err" | "severe" => ("error", Some(Error)),
+        "warn" | "warning" => ("warn", Some(Warning)),
+        "notice" => ("notice", None),
+        "info" | "information" | "informational" => ("info", None),
+        "debug" => ("debug", None),
+        "trace" | "verbose" => ("trace", None),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -44,26 +82,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_formats_are_told() {
-        let of = |s: &str| level(s.as_bytes(), None);
-        assert_eq!(of("[core:error] [pid 7] AH00037"), Some(Level::Error));
-        assert_eq!(
-            of("PHP Fatal error:  Uncaught TypeError"),
-            Some(Level::Error)
-        );
-        assert_eq!(of(r#"{"level":"error","msg":"x"}"#), Some(Level::Error));
-        assert_eq!(
-            of("2026/11/21 [crit] 30#30: open() failed"),
-            Some(Level::Error)
-        );
-        assert_eq!(of("PHP Warning:  Undefined variable"), Some(Level::Warning));
-        assert_eq!(of("[mpm_prefork:notice] resuming"), None);
-        assert_eq!(of("0 errors, mirror on the wall, terrors"), None);
+    fn words_tell() {
+        let of = |s: &str| by_words(s.as_bytes());
+        for error in [
+            "PHP Fatal error:  Uncaught TypeError",
+            "[crit] 30#30: open() failed",
+            "ValueError: invalid literal",
+            "java.lang.NullPointerException",
+            "Traceback (most recent call last):",
+            "Out of memory: Killed process 7",
+            "child 7 exit signal Segmentation fault (11)",
+        ] {
+            assert_eq!(of(error), Some(Level::Error), "{error}");
+        }
+        for warning in [
+            "PHP Warning:  Undefined",
+            "Permission denied",
+            "login failed",
+        ] {
+            assert_eq!(of(warning), Some(Level::Warning), "{warning}");
+        }
+        for nothing in [
+            "0 errors, mirror on the wall, terrors",
+            "onError handler",
+            "",
+        ] {
+            assert_eq!(of(nothing), None, "{nothing}");
+        }
     }
 
     #[test]
-    fn an_access_line_is_judged_by_its_status() {
-        assert_eq!(level(b"GET /error/fatal 200", Some(200)), None);
-        assert_eq!(level(b"GET / 502", Some(502)), Some(Level::Error));
+    fn a_word_of_a_program_counts() {
+        assert_eq!(named("WARNING"), Some(("warn", Some(Level::Warning))));
+        assert_eq!(named("trace8"), Some(("trace", None)));
+        assert_eq!(named("client"), None);
+        assert_eq!(at_least(None, "no error at all"), None);
+        assert_eq!(at_least(None, "exit signal Killed (9)"), Some(Level::Error));
     }
 }

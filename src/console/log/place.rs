@@ -209,6 +209,7 @@ impl LogScreen {
                 let manner = Manner {
                     search: self.buffer.search(),
                     raw: self.raw,
+                    timed: self.is_timed(),
                     columns,
                     open: false,
                 };

@@ -12,8 +12,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const CHUNK_LINES: usize = 16 * 1024;
 /// What one chunk can take at most, index included.
 const CHUNK_MOST: usize = CHUNK_BYTES + CHUNK_LINES * size_of::<Entry>();
-/// The longest line that is kept; what comes after is cut and marked.
-pub const LINE_MOST: usize = 16 * 1024;
+/// The longest line that is kept; what comes after is cut and marked. It fits a chunk.
+pub const LINE_MOST: usize = 60 * 1024;
 
 /// What is known of a line besides its text, one bit each.
 pub(super) mod flag {

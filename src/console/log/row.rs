@@ -1,4 +1,4 @@
-//! One line of a log, made ready to be drawn: cleaned, shortened if it is an access line, with the
+//! One line of a log, made ready to be drawn: cleaned, in short if its form is known, with the
 //! places that the search finds, and cut into rows of the screen.
 
 use std::borrow::Cow;
@@ -6,9 +6,11 @@ use std::ops::Range;
 
 use super::buffer::Line;
 use super::clean::{Glyphs, Sgr, glyphs, strip};
-use super::level::{Level, level};
+use super::level::{Level, by_words};
 use super::pattern::Pattern;
-use super::pretty::{Piece, Tone, pretty};
+use super::piece::{Piece, Tone, clock};
+use super::ring::LINE_MOST;
+use super::short::short;
 
 /// A place: a line, and a row of it where it is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -41,8 +43,10 @@ pub(super) struct Ready {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner<'a> {
     pub search: Option<&'a Pattern>,
-    /// Access lines as they came.
+    /// All of each line, as it came.
     pub raw: bool,
+    /// Times stand in front of the lines already.
+    pub timed: bool,
     /// No more cells than this are needed.
     pub columns: usize,
     /// Its end has not come yet.
@@ -61,14 +65,24 @@ pub(super) fn ready(line: &Line<'_>, manner: Manner<'_>) -> Ready {
         };
     }
     let stripped = strip(line.text());
-    let access = pretty(&stripped.text);
-    let level = level(&stripped.text, access.as_ref().map(|(_, status)| *status));
+    let short = short(&stripped.text);
+    let level = match &short {
+        Some(short) => short.level,
+        None => by_words(&stripped.text),
+    };
     let places = |text: &[u8]| match manner.search {
         Some(pattern) if line.hit() => pattern.places(text),
         _ => Vec::new(),
     };
-    let short = access.filter(|_| !manner.raw).and_then(|(pieces, _)| {
-        let (text, looks) = joined(pieces);
+    let short = short.filter(|_| !manner.raw).and_then(|short| {
+        // Its own time, else the engine's.
+        let stamp = std::str::from_utf8(line.stamp()).unwrap_or_default();
+        let time = match (manner.timed, &short.time[..]) {
+            (true, _) => "",
+            (false, "") => clock(stamp.get(11..).unwrap_or_default()).unwrap_or_default(),
+            (false, own) => own,
+        };
+        let (text, looks) = joined(time.to_owned(), short.pieces);
         let found = places(&text);
         // What was found must be seen, and the short form may leave it out.
         (!line.hit() || !found.is_empty()).then_some((Cow::Owned(text), looks, found))
@@ -84,7 +98,7 @@ pub(super) fn ready(line: &Line<'_>, manner: Manner<'_>) -> Ready {
     });
     let mut glyphs = glyphs(&text, manner.columns);
     if line.cut() && glyphs.columns() < manner.columns {
-        glyphs.remark(" … cut at 16 KiB");
+        glyphs.remark(&format!(" … cut at {} KiB", LINE_MOST / 1024));
     }
     if manner.open {
         glyphs.remark(" …");
@@ -97,10 +111,14 @@ pub(super) fn ready(line: &Line<'_>, manner: Manner<'_>) -> Ready {
     }
 }
 
-fn joined(pieces: Vec<Piece>) -> (Vec<u8>, Vec<(usize, Look)>) {
+fn joined(time: String, pieces: Vec<Piece>) -> (Vec<u8>, Vec<(usize, Look)>) {
     let mut text = Vec::new();
     let mut looks = Vec::new();
-    for piece in pieces {
+    let time = (!time.is_empty()).then(|| Piece {
+        text: format!("{time} "),
+        tone: Tone::Faint,
+    });
+    for piece in time.into_iter().chain(pieces) {
         looks.push((text.len(), Look::Ours(piece.tone)));
         text.extend_from_slice(piece.text.as_bytes());
     }

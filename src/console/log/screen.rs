@@ -24,17 +24,15 @@ pub enum LogMessage<'a> {
         /// What came.
         bytes: &'a [u8],
     },
-    /// A stream ended, or was lost; `why` is shown between the lines.
-    Ended {
-        source: SourceId,
-        /// In a few words.
-        why: &'a str,
-    },
+    /// A stream ended, or was lost.
+    Ended { source: SourceId },
     /// A stream that ended is read again, from some time back on: what it sent before is left out.
-    Resumed {
+    Resumed { source: SourceId },
+    /// Something about a stream, shown between its lines.
+    Note {
         source: SourceId,
         /// In a few words.
-        why: &'a str,
+        text: &'a str,
     },
     /// The screen has this many columns and rows.
     Resize(u16, u16),
@@ -158,14 +156,9 @@ impl LogScreen {
                 }
                 return effects; // nothing moves, and a frame settles what it shows
             }
-            LogMessage::Ended { source, why } => {
-                self.buffer.end(source);
-                self.buffer.note(source, why);
-            }
-            LogMessage::Resumed { source, why } => {
-                self.buffer.resume(source);
-                self.buffer.note(source, why);
-            }
+            LogMessage::Ended { source } => self.buffer.end(source),
+            LogMessage::Resumed { source } => self.buffer.resume(source),
+            LogMessage::Note { source, text } => self.buffer.note(source, text),
             LogMessage::Resize(columns, rows) => self.size = (columns, rows),
             LogMessage::Tick => self.work(),
             LogMessage::Action(action) => effects.extend(self.act(action)),
@@ -226,6 +219,10 @@ impl LogScreen {
                 self.top.row = 0;
                 self.shift = 0;
             }
+            LogAction::Errors => {
+                let errors = !self.buffer.errors_only();
+                self.buffer.set_errors_only(errors);
+            }
             LogAction::Times => self.times = !self.times,
             LogAction::Raw => self.raw = !self.raw,
             LogAction::Clear => {
@@ -235,6 +232,7 @@ impl LogScreen {
             LogAction::Reset => {
                 self.buffer.set_search(None);
                 self.buffer.set_filters(Vec::new());
+                self.buffer.set_errors_only(false);
                 self.jump = None;
             }
             LogAction::Copy => {

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::buffer::Line;
 use super::clean::{Glyphs, glyphs, plain};
 use super::level::Level;
-use super::pretty::Tone;
+use super::piece::Tone;
 use super::row::{Look, Manner, Ready, ready, rows};
 use super::screen::LogScreen;
 use super::style::LogStyles;
@@ -72,6 +72,12 @@ impl LogScreen {
             || self.notice.is_some()
             || self.buffer.search().is_some()
             || !self.buffer.filters().is_empty()
+            || self.buffer.errors_only()
+    }
+
+    /// Whether times stand in front of the lines.
+    pub(super) fn is_timed(&self) -> bool {
+        self.margin(usize::from(self.size.0)).time > 0
     }
 
     fn margin(&self, columns: usize) -> Margin {
@@ -176,6 +182,7 @@ impl LogScreen {
         let manner = Manner {
             search: self.buffer.search(),
             raw: self.raw,
+            timed: page.margin.time > 0,
             columns,
             open,
         };

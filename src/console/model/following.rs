@@ -29,9 +29,26 @@ pub struct Origin {
     pub ended: Option<i64>,
     /// How often it was followed again since it last said something.
     pub tries: u32,
+    /// Whether there is anything to follow: an engine may keep no log of it.
+    pub readable: bool,
+    /// Why its stream ended, as it was said; empty once it went on.
+    pub said: String,
 }
 
 impl Origin {
+    /// A container that is followed from now on.
+    pub fn new(key: Arc<str>, container: String, source: SourceId) -> Self {
+        Origin {
+            key,
+            container,
+            source,
+            ended: None,
+            tries: 0,
+            readable: true,
+            said: String::new(),
+        }
+    }
+
     /// How long after its end it is left alone, milliseconds. Each attempt that brings nothing
     /// doubles it.
     pub fn wait_ms(&self) -> i64 {

@@ -101,12 +101,9 @@ pub fn open(model: &mut Model, keys: &[Arc<str>]) -> Vec<Effect> {
     let origins = names
         .iter()
         .zip(&followed)
-        .map(|((key, name), followed)| Origin {
-            key: key.clone(),
-            container: followed.container.clone(),
-            source: screen.add_source(name, true),
-            ended: None,
-            tries: 0,
+        .map(|((key, name), followed)| {
+            let source = screen.add_source(name, true);
+            Origin::new(key.clone(), followed.container.clone(), source)
         })
         .collect();
     let key = match keys {
@@ -146,25 +143,37 @@ pub fn news(model: &mut Model, id: u64, news: &LogNews) {
     let Some(logs) = model.following.as_mut().filter(|logs| logs.id == id) else {
         return;
     };
-    let (LogNews::Bytes(at, ..) | LogNews::Ended(at, _)) = news;
+    let (LogNews::Bytes(at, ..) | LogNews::Ended(at, _) | LogNews::Never(at, _)) = news;
     let Some(origin) = logs.origins.get_mut(*at) else {
         return;
     };
     let source = origin.source;
-    logs.screen.update(match news {
-        LogNews::Bytes(_, stream, bytes) => {
+    // What is still the case is not said again.
+    let note = match news {
+        LogNews::Bytes(..) => {
             origin.tries = 0;
-            LogMessage::Bytes {
-                source,
-                stream: *stream,
-                bytes,
-            }
+            let lost = !std::mem::take(&mut origin.said).is_empty();
+            lost.then_some("the log goes on")
         }
-        LogNews::Ended(_, why) => {
+        LogNews::Ended(_, why) | LogNews::Never(_, why) => {
             origin.ended = Some(now);
-            LogMessage::Ended { source, why }
+            origin.readable = matches!(news, LogNews::Ended(..));
+            logs.screen.update(LogMessage::Ended { source });
+            let new = origin.said != *why;
+            origin.said.clone_from(why);
+            new.then_some(&**why)
         }
-    });
+    };
+    if let Some(text) = note {
+        logs.screen.update(LogMessage::Note { source, text });
+    }
+    if let LogNews::Bytes(_, stream, bytes) = news {
+        logs.screen.update(LogMessage::Bytes {
+            source,
+            stream: *stream,
+            bytes,
+        });
+    }
 }
 
 /// Has the log do a little of what it has still to do. It is forgotten once it is on no screen.
@@ -219,7 +228,9 @@ fn go_on(model: &mut Model) -> Vec<Effect> {
             }
             Some(at) => {
                 let origin = &logs.origins[at];
-                let Some(ended) = origin.ended else { continue };
+                let Some(ended) = origin.ended.filter(|_| origin.readable) else {
+                    continue;
+                };
                 if model.now_ms < ended + origin.wait_ms()
                     || !runs_since(model, &host, container, ended)
                 {
@@ -248,20 +259,16 @@ fn go_on(model: &mut Model) -> Vec<Effect> {
                 let origin = &mut logs.origins[at];
                 origin.ended = None;
                 origin.tries += 1;
-                let (source, why) = (origin.source, "the log goes on");
-                logs.screen.update(LogMessage::Resumed { source, why });
+                let source = origin.source;
+                logs.screen.update(LogMessage::Resumed { source });
             }
             Onward::Replaced(at, name) => {
                 let source = logs.screen.add_source(&name, true);
-                let why = "another container has taken its place; its log begins";
-                logs.screen.update(LogMessage::Resumed { source, why });
-                logs.origins.push(Origin {
-                    key: logs.origins[at].key.clone(),
-                    container: followed.container.clone(),
-                    source,
-                    ended: None,
-                    tries: 0,
-                });
+                let text = "another container has taken its place; its log begins";
+                logs.screen.update(LogMessage::Note { source, text });
+                let key = logs.origins[at].key.clone();
+                let container = followed.container.clone();
+                logs.origins.push(Origin::new(key, container, source));
             }
         }
         follow.push(followed);
@@ -282,6 +289,7 @@ pub fn due_ms(model: &Model) -> Option<i64> {
     let due = logs
         .origins
         .iter()
+        .filter(|origin| origin.readable)
         .filter_map(|origin| Some(origin.ended? + origin.wait_ms()));
     due.filter(|at| *at > model.now_ms).min()
 }

@@ -14,11 +14,12 @@ use crate::console::draw::ages::Ages;
 use crate::console::draw::mark::mark;
 use crate::console::draw::pen::Spans;
 use crate::console::effect::{Effect, Watch};
+use crate::console::log::{self, Piece, Tone};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
 use crate::console::theme::Role;
 use crate::fleet::Name;
-use crate::text::{clean, count, elide, rate, size, wrap};
+use crate::text::{clean, count, elide, rate, size, width, wrap};
 use crate::verdict::chain::{Age, Way};
 use crate::verdict::{self, SiteRow, State};
 
@@ -271,7 +272,8 @@ fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Sp
             ),
         ]),
         (Some((at, lines)), _) => {
-            let trouble: Vec<&String> = lines.iter().filter(|l| speaks_of_trouble(l)).collect();
+            let trouble = |line: &&String| log::level(line.as_bytes()).is_some();
+            let trouble: Vec<&String> = lines.iter().filter(trouble).collect();
             let (title, chosen) = if trouble.is_empty() {
                 (" Last lines", lines.iter().collect())
             } else {
@@ -282,8 +284,7 @@ fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Sp
                 (Role::Dim, ages.unless_fresh(*at)),
             ]);
             for line in chosen.iter().rev().take(4).rev() {
-                let text = elide(without_head(line), room.saturating_sub(4)).into_owned();
-                out.push(vec![(Role::Text, format!("   {text}"))]);
+                out.push(in_short(line, room.saturating_sub(4)));
             }
             if chosen.is_empty() {
                 out.push(vec![(Role::Dim, "   it has written nothing".into())]);
@@ -293,30 +294,34 @@ fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Sp
     out.push(Vec::new());
 }
 
-/// A log line without the times and origins in brackets that Apache and others begin it with.
-pub fn without_head(line: &str) -> &str {
-    let mut rest = line;
-    while let Some((_, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-        rest = after.trim_start();
+/// A line of a log as far as there is room, what stands before its message folded away.
+fn in_short(line: &str, room: usize) -> Spans {
+    let Some(short) = log::short(line.as_bytes()) else {
+        return vec![(Role::Text, format!("   {}", elide(line, room)))];
+    };
+    let mut out: Spans = vec![(Role::Dim, "   ".into())];
+    let mut left = room;
+    let time = Piece {
+        text: format!("{} ", short.time),
+        tone: Tone::Faint,
+    };
+    let time = (!short.time.is_empty()).then_some(time);
+    for piece in time.into_iter().chain(short.pieces) {
+        // Taken apart, a text may hold what it had only in other words before.
+        let text = elide(&clean(&piece.text), left).into_owned();
+        left = left.saturating_sub(width(&text));
+        let role = match piece.tone {
+            Tone::Plain => Role::Text,
+            Tone::Faint => Role::Dim,
+            Tone::Good => Role::Ok,
+            Tone::Refused => Role::Warn,
+            Tone::Failed => Role::Bad,
+        };
+        if !text.is_empty() {
+            out.push((role, text));
+        }
     }
-    if rest.is_empty() { line } else { rest }
-}
-
-/// Whether a log line reads like an error.
-pub fn speaks_of_trouble(line: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        "error",
-        "fatal",
-        "panic",
-        "exception",
-        "denied",
-        "failed",
-        "cannot",
-        "out of memory",
-        "crit",
-    ];
-    let lower = line.to_lowercase();
-    WORDS.iter().any(|w| lower.contains(w))
+    out
 }
 
 fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {

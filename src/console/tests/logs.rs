@@ -177,6 +177,82 @@ fn a_log_goes_on_when_its_container_was_restarted_or_replaced() {
 }
 
 #[test]
+fn what_keeps_a_log_from_being_read_is_said_once() {
+    let mut app = three(Setup::default());
+    app.press("l");
+    let id = followed(&mut app);
+    let shop = container("chatons", "bob-shop", 14 * 60);
+    let why = "the engine is busy";
+    for _ in 0..60 {
+        app.send(Message::Log(id, LogNews::Ended(0, why.into())));
+        app.wait(5);
+        observe(&mut app, shop.clone());
+    }
+    assert_eq!(app.text().matches(why).count(), 1, "{}", app.text());
+    assert!(!app.text().contains("goes on"));
+    feed(
+        &mut app,
+        id,
+        0,
+        Stream::Stdout,
+        "2026-11-21T02:50:00.000000000Z back\n",
+    );
+    assert_eq!(app.text().matches("the log goes on").count(), 1);
+    // It may happen again, and then it is news.
+    app.send(Message::Log(id, LogNews::Ended(0, why.into())));
+    assert_eq!(app.text().matches(why).count(), 2);
+    // What an engine never keeps is not asked for again, until another container is there.
+    let never = "Docker keeps no log of this container";
+    app.send(Message::Log(id, LogNews::Never(0, never.into())));
+    app.take();
+    for _ in 0..60 {
+        app.wait(5);
+        observe(&mut app, shop.clone());
+    }
+    assert_eq!(next_follow(&mut app), None);
+    assert_eq!(app.text().matches(never).count(), 1);
+    let new = ObservedContainer {
+        id: "f".repeat(64),
+        ..shop
+    };
+    observe(&mut app, new);
+    assert!(next_follow(&mut app).is_some());
+}
+
+#[test]
+fn one_key_leaves_errors_only() {
+    let mut app = three(Setup::default());
+    app.press("l");
+    let id = followed(&mut app);
+    php(&mut app, id);
+    app.press("!");
+    let text = app.text();
+    assert!(
+        text.contains("errors only") && text.contains("7 of 43 lines"),
+        "{text}"
+    );
+    assert!(text.contains("✖ 02:50:00 500 GET  /item?id=7 "), "{text}");
+    assert!(
+        text.contains("✖ 02:59:58 error  Allowed memory size of"),
+        "{text}"
+    );
+    assert!(!text.contains("▲") && !text.contains(" 200 "), "{text}");
+    app.press("k k !");
+    let text = app.text();
+    assert!(
+        text.contains("43 lines") && !text.contains("errors only"),
+        "{text}"
+    );
+    // All around the error is there again, with the line where it was.
+    assert!(text.contains("▌✖ 02:50:00 500 GET  /item?id=28"), "{text}");
+    app.press("! u");
+    assert!(!app.text().contains("errors only"));
+    // The line as it came.
+    app.press("v");
+    assert!(app.text().contains("[21/Nov/2026:02:50:00 +0000]"));
+}
+
+#[test]
 fn keys_typed_into_a_search_do_nothing_else() {
     let mut app = three(Setup::default());
     app.press("l");

@@ -9,9 +9,10 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::Client;
 use super::container::container;
+use crate::engine::decode::joined::Joined;
 use crate::engine::decode::{Finished, Frames, Lines, event};
 use crate::engine::error::{Error, Result};
-use crate::engine::model::{EngineEvent, LogChunk};
+use crate::engine::model::{EngineEvent, LogChunk, Out};
 use crate::engine::wire::{Call, Opened, READ};
 
 /// Which of a container's output.
@@ -23,13 +24,16 @@ pub struct LogOptions {
     pub tail: Option<u32>,
     /// Only from then on, unix seconds on the engine's clock. The engine reads its whole file.
     pub since: Option<i64>,
+    /// Only up to then, unix seconds on the engine's clock.
+    pub until: Option<i64>,
     /// Each line begins with its time, RFC 3339 with nanoseconds, and a space.
     pub timestamps: bool,
 }
 
 impl Client {
-    /// The output of a container. Ends when it is read, or, when following, when the container
-    /// stops. Dropping the stream closes its connection.
+    /// The output of a container: its lines whole, in whatever pieces the engine keeps them. Ends
+    /// when it is read, or, when following, when the container stops. Dropping the stream closes
+    /// its connection.
     pub fn logs(
         &self,
         id: &str,
@@ -50,10 +54,14 @@ impl Client {
             if let Some(since) = options.since {
                 call = call.query("since", &since.to_string());
             }
+            if let Some(until) = options.until {
+                call = call.query("until", &until.to_string());
+            }
             call
         });
         let wire = self.wire.clone();
         let opening = async move { wire.open(call?, READ).await };
+        let chunks = move |opened| chunks(opened, options.timestamps);
         stream::once(opening).map_ok(chunks).try_flatten()
     }
 
@@ -86,8 +94,8 @@ impl Client {
     }
 }
 
-/// The frames of an answer.
-fn chunks(opened: Opened) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
+/// The frames of an answer, put together to lines; `stamped`: with times.
+fn chunks(opened: Opened, stamped: bool) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
     // From API 1.42 on the engine says whether the output has frames.
     let framed = match opened
         .headers()
@@ -98,32 +106,79 @@ fn chunks(opened: Opened) -> impl Stream<Item = Result<LogChunk>> + Send + 'stat
         // Before, it said "raw" of both.
         _ => None,
     };
-    let state = (opened, Frames::new(framed), false);
-    stream::try_unfold(state, |(mut opened, mut frames, ended)| async move {
-        if ended {
-            return Ok(None);
-        }
-        loop {
-            let next = frames
-                .next_chunk()
-                .map_err(|why| Error::nonsense(opened.what(), why))?;
-            if let Some(chunk) = next {
-                return Ok(Some((chunk, (opened, frames, false))));
-            }
-            match opened.chunk().await? {
-                Some(bytes) => frames.push(&bytes),
-                None => {
-                    return match frames.finish() {
-                        Finished::Clean => Ok(None),
-                        Finished::Rest(chunk) => Ok(Some((chunk, (opened, frames, true)))),
-                        Finished::Cut(_) => Err(Error::Cut {
-                            what: opened.what().to_owned(),
-                        }),
-                    };
-                }
-            }
-        }
+    let log = Log {
+        opened,
+        frames: Frames::new(framed),
+        joined: Joined::new(stamped),
+        ended: false,
+    };
+    stream::try_unfold(log, |mut log| async move {
+        Ok(log.next().await?.map(|chunk| (chunk, log)))
     })
+}
+
+/// A log that is being read.
+struct Log {
+    opened: Opened,
+    frames: Frames,
+    joined: Joined,
+    ended: bool,
+}
+
+impl Log {
+    async fn next(&mut self) -> Result<Option<LogChunk>> {
+        while !self.ended {
+            let next = self
+                .frames
+                .next_chunk()
+                .map_err(|why| Error::nonsense(self.opened.what(), why))?;
+            let chunk = match next {
+                Some(chunk) => self.joined(chunk),
+                None => match self.opened.chunk().await? {
+                    Some(bytes) => {
+                        self.frames.push(&bytes);
+                        continue;
+                    }
+                    None => self.last()?,
+                },
+            };
+            if !chunk.bytes.is_empty() {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
+    }
+
+    fn joined(&mut self, chunk: LogChunk) -> LogChunk {
+        let LogChunk { stream, bytes } = chunk;
+        let bytes = match self.frames.is_raw() {
+            true => self.joined.terminal(bytes),
+            false => {
+                let (begins, ends) = (self.frames.began(), !self.frames.is_inside());
+                self.joined.frame(stream, bytes, begins, ends)
+            }
+        };
+        LogChunk { stream, bytes }
+    }
+
+    /// What is left when the answer has ended.
+    fn last(&mut self) -> Result<LogChunk> {
+        self.ended = true;
+        let rest = match self.frames.finish() {
+            Finished::Clean => Bytes::new(),
+            // Too short for a frame, and for a time.
+            Finished::Rest(chunk) => chunk.bytes,
+            Finished::Cut(_) => {
+                return Err(Error::Cut {
+                    what: self.opened.what().to_owned(),
+                });
+            }
+        };
+        Ok(LogChunk {
+            stream: Out::Out,
+            bytes: [self.joined.rest(), rest].concat().into(),
+        })
+    }
 }
 
 /// The lines of an answer, each a JSON value; `idle` is how long it may say nothing.

@@ -339,9 +339,10 @@ fn sample() -> LogScreen {
             bytes: &line,
         });
     }
-    screen.update(LogMessage::Ended {
+    screen.update(LogMessage::Ended { source: site });
+    screen.update(LogMessage::Note {
         source: site,
-        why: "the container was replaced",
+        text: "the container was replaced",
     });
     screen
 }

@@ -5,33 +5,14 @@
 use crate::text::{answer_time, size};
 use serde_json::Value;
 
-/// What a piece of a line is, for its style.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// As the rest of the line.
-    Plain,
-    /// Less important.
-    Faint,
-    /// The status of an answer that went well (below 400).
-    Good,
-    /// The status of an answer that says the request was wrong (4xx).
-    Refused,
-    /// The status of an answer that says the site failed (5xx), or of a request that got none.
-    Failed,
-}
-
-/// A piece of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// Its text, not cleaned.
-    pub text: String,
-    pub tone: Tone,
-}
+use super::piece::{Piece, Tone, clock, clock_of};
 
 /// An access line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Access {
-    status: u16,
+pub(super) struct Access {
+    /// When, in hours, minutes and seconds, as the line says it; the router's in UTC.
+    pub(super) time: String,
+    pub(super) status: u16,
     method: String,
     target: String,
     host: String,
@@ -46,17 +27,16 @@ struct Access {
     agent: String,
 }
 
-/// An access line in short, with the status that it reports; nothing if it is no access line.
-pub fn pretty(line: &[u8]) -> Option<(Vec<Piece>, u16)> {
-    let access = match line.first()? {
-        b'{' => router(line)?,
-        _ => combined(line)?,
-    };
-    Some((access.pieces(), access.status))
+/// An access line, taken apart; nothing if it is none.
+pub(super) fn access(line: &str) -> Option<Access> {
+    match line.starts_with('{') {
+        true => router(line),
+        false => combined(line),
+    }
 }
 
 impl Access {
-    fn pieces(&self) -> Vec<Piece> {
+    pub(super) fn pieces(&self) -> Vec<Piece> {
         let tone = match self.status {
             100..400 => Tone::Good,
             400..500 => Tone::Refused,
@@ -74,7 +54,12 @@ impl Access {
             });
         };
         if let Some(took) = self.took {
-            put(format!("{:>6}", answer_time(took)), Tone::Faint);
+            let tone = match took {
+                10_000.. => Tone::Failed,
+                1_000.. => Tone::Refused,
+                _ => Tone::Faint,
+            };
+            put(format!("{:>6}", answer_time(took)), tone);
         }
         if !self.method.is_empty() {
             put(format!("{:<4}", self.method), Tone::Plain);
@@ -98,8 +83,8 @@ impl Access {
 }
 
 /// One line of the router: the names are those of the log format in its configuration.
-fn router(line: &[u8]) -> Option<Access> {
-    let Value::Object(map) = serde_json::from_slice(line).ok()? else {
+fn router(line: &str) -> Option<Access> {
+    let Value::Object(map) = serde_json::from_str(line).ok()? else {
         return None;
     };
     let text = |name: &str| {
@@ -116,7 +101,9 @@ fn router(line: &[u8]) -> Option<Access> {
     }
     let end = text("end");
     let normal = end.chars().all(|c| c == '-');
+    let time = map.get("time").and_then(Value::as_f64).and_then(clock_of);
     Some(Access {
+        time: time.unwrap_or_default(),
         status: u16::try_from(status).unwrap_or(0),
         method: text("method"),
         target: text("path"),
@@ -131,13 +118,12 @@ fn router(line: &[u8]) -> Option<Access> {
 }
 
 /// `client - user [time] "METHOD target HTTP/1.1" status bytes "referer" "agent"`.
-fn combined(line: &[u8]) -> Option<Access> {
-    let line = std::str::from_utf8(line).ok()?;
+fn combined(line: &str) -> Option<Access> {
     let (head, rest) = line.split_once(" \"")?;
     let (client, when) = head.split_once(' ')?;
-    if !when.contains('[') || !head.ends_with(']') {
-        return None;
-    }
+    let (_, when) = when.strip_suffix(']')?.split_once('[')?;
+    // `21/Nov/2026:21:51:45 +0000`
+    let time = when.split_once(':').and_then(|(_, time)| clock(time));
     let (request, rest) = quoted(rest)?;
     let mut words = rest.trim_start().splitn(3, ' ');
     let status = words.next().filter(|s| s.len() == 3)?.parse().ok()?;
@@ -152,6 +138,7 @@ fn combined(line: &[u8]) -> Option<Access> {
         .rsplit_once(" HTTP/")
         .map_or(target, |(target, _)| target);
     Some(Access {
+        time: time.unwrap_or_default().to_owned(),
         status,
         method: method.to_owned(),
         target: target.to_owned(),
@@ -185,8 +172,9 @@ mod tests {
     use super::*;
 
     fn text(line: &str) -> Option<String> {
-        let (pieces, _) = pretty(line.as_bytes())?;
-        Some(pieces.into_iter().map(|p| p.text).collect())
+        let access = access(line)?;
+        let pieces: String = access.pieces().into_iter().map(|p| p.text).collect();
+        Some(format!("{} {pieces}", access.time))
     }
 
     #[test]
@@ -194,11 +182,11 @@ mod tests {
         let line = r#"203.0.113.7 - - [21/Nov/2026:21:51:45 +0000] "GET /a?b=1 HTTP/1.1" 502 5120 "-" "curl/8.5 \"x\"""#;
         assert_eq!(
             text(line).unwrap(),
-            r#"502 GET  /a?b=1 5K 203.0.113.7 curl/8.5 \"x\""#
+            r#"21:51:45 502 GET  /a?b=1 5K 203.0.113.7 curl/8.5 \"x\""#
         );
-        assert_eq!(pretty(line.as_bytes()).unwrap().1, 502);
+        assert_eq!(access(line).unwrap().status, 502);
         let short = r#"::1 - - [21/Nov/2026:21:51:45 +0000] "-" 408 -"#;
-        assert_eq!(text(short).unwrap(), "408 -    - ::1");
+        assert_eq!(text(short).unwrap(), "21:51:45 408 -    - ::1");
     }
 
     #[test]
@@ -206,12 +194,15 @@ mod tests {
         let line = r#"{"time":1795298222.739,"site":"b","domain":"blog.alice.example","client":"203.0.113.7","method":"GET","path":"/x","status":200,"bytes":812,"connect_ms":0,"answer_ms":9,"total_ms":12,"end":"--","agent":"curl/8.5"}"#;
         assert_eq!(
             text(line).unwrap(),
-            "200   12ms GET  blog.alice.example/x 812B 203.0.113.7 curl/8.5"
+            "21:57:02 200   12ms GET  blog.alice.example/x 812B 203.0.113.7 curl/8.5"
         );
         let line = r#"{"time":1795298222.739,"site":"-","domain":"-","client":"::1","method":"GET","path":"\/\"\\%0a","status":-1,"bytes":0,"connect_ms":-1,"answer_ms":-1,"total_ms":-1,"end":"CR","agent":"-"}"#;
-        assert_eq!(text(line).unwrap(), r#"--- GET  /"\%0a 0B CR ::1"#);
+        assert_eq!(text(line).unwrap(), r#"21:57:02 --- GET  /"\%0a 0B CR ::1"#);
         let line = r#"{"time":1795298222.740,"client":"1.2.3.4","status":400,"end":"PR","error":"not understood"}"#;
-        assert_eq!(text(line).unwrap(), "400 not understood PR 1.2.3.4");
+        assert_eq!(
+            text(line).unwrap(),
+            "21:57:02 400 not understood PR 1.2.3.4"
+        );
     }
 
     #[test]

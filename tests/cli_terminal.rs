@@ -21,7 +21,17 @@ fn the_demo_opens_is_marked_and_leaves_a_sane_terminal() {
     demo.wait_for("WHAT IT DOES");
     demo.keys("q");
     demo.wait_for("bob-shop");
+    // One key too many does not leave, nor does any number of escapes.
+    demo.keys("\x1b");
+    demo.wait_for("q again or :quit leaves");
+    demo.keys("\x1b");
     demo.keys("q");
+    demo.keys("j");
+    demo.keys("?");
+    demo.wait_for("WHAT IT DOES");
+    demo.keys("q");
+    demo.wait_for("bob-shop");
+    demo.keys("qq");
     let ended = demo.end();
     assert_eq!(ended.code, 0, "{}", ended.screen);
     ended.assert_sane();
@@ -48,7 +58,7 @@ fn ctrl_z_gives_the_terminal_back_until_the_shell_continues_it() {
     demo.signal("CONT");
     demo.wait_for_alternate(true);
     demo.wait_for("bob-shop");
-    demo.keys("q");
+    demo.keys("qq");
     let ended = demo.end();
     assert_eq!(ended.code, 0, "{}", ended.screen);
     ended.assert_sane();
@@ -88,7 +98,7 @@ fn without_colour_no_colour_is_sent() {
     let mut demo = Pty::start(&["--no-color", "demo"], 80, 24);
     demo.wait_for("DEMO");
     demo.wait_for("bob-shop");
-    demo.keys("q");
+    demo.keys("qq");
     let ended = demo.end();
     assert!(!ended.has_colours(), "{:?}", ended.bytes());
     ended.assert_sane();
@@ -101,7 +111,7 @@ fn a_resized_terminal_is_filled() {
     demo.wait_for("bob-shop");
     demo.resize(200, 50);
     demo.wait_for("ACCOUNT");
-    demo.keys("q");
+    demo.keys("qq");
     demo.end().assert_sane();
 }
 

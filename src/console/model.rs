@@ -42,6 +42,7 @@ use dialog::{Asked, Dialog};
 use fleet_view::FleetView;
 use following::Following;
 use motion::Motion;
+use order::HostSort;
 use palette::{Named, Palette};
 use sites_list::{Block, SitesList};
 use tail::Tail;
@@ -104,6 +105,8 @@ pub struct Model {
     /// Which of the rows are which host's, in the hosts' order.
     pub blocks: Vec<Block>,
     pub host_list: List,
+    /// Order of the hosts.
+    pub host_sort: HostSort,
     /// Questions of logins, oldest first.
     pub questions: VecDeque<Asked>,
     /// Applies of this run, newest last.
@@ -115,6 +118,9 @@ pub struct Model {
     pub journal_old: bool,
     /// A line for the operator, until when (milliseconds).
     pub note: Option<(Tone, String, i64)>,
+
+    /// Until when asking again for the way back leaves, milliseconds.
+    pub leaving: Option<i64>,
 
     /// When the last key came.
     pub last_key_ms: i64,
@@ -177,6 +183,11 @@ pub trait Screen: Debug + Any {
 
     /// Takes a key before actions do, where something is typed into it. Whether it took it.
     fn key(&mut self, _model: &mut Model, _event: KeyEvent) -> bool {
+        false
+    }
+
+    /// Whether something is typed into it at the moment, on the line below it.
+    fn prompts(&self, _model: &Model) -> bool {
         false
     }
 
@@ -296,10 +307,13 @@ impl Model {
                 sort: Default::default(),
                 name_width: 4,
                 host_width: 4,
-                has: (false, false),
+                domains_width: 0,
+                has_projects: false,
+                folded: BTreeSet::new(),
             },
             blocks: Vec::new(),
             host_list: List::default(),
+            host_sort: HostSort::default(),
             questions: VecDeque::new(),
             hosts_old: false,
             runs: Vec::new(),
@@ -307,6 +321,7 @@ impl Model {
             journal_asked: false,
             journal_old: true,
             note: None,
+            leaving: None,
             last_key_ms: i64::MIN / 2,
             rebuilt: None,
             order_old: true,

@@ -177,10 +177,16 @@ fn rebuild(model: &mut Model) {
     let widest = |f: fn(&Block) -> u16| model.blocks.iter().map(f).max().unwrap_or(0);
     model.sites.name_width = widest(|b| b.name_width).clamp(8, 28);
     model.sites.host_width = widest(|b| b.host_width).clamp(4, 14);
-    model.sites.has = (
-        model.blocks.iter().any(|b| b.projects),
-        model.blocks.iter().any(|b| b.domains),
-    );
+    model.sites.domains_width = widest(|b| b.domains_width);
+    model.sites.has_projects = model.blocks.iter().any(|b| b.projects);
+    // Where there is one host only, its sites stand in nobody's way.
+    let away = model.blocks.iter().filter(|b| b.away);
+    let folded: BTreeSet<String> = match model.blocks.len() {
+        0 | 1 => BTreeSet::new(),
+        _ => away.map(|b| b.host.to_string()).collect(),
+    };
+    model.order_old |= folded != model.sites.folded;
+    model.sites.folded = folded;
     if moved {
         let places: HashMap<&str, u32> = model
             .view
@@ -207,7 +213,8 @@ fn rebuild(model: &mut Model) {
         model.host_list.set(all, |i| &hosts[i as usize].key);
         model.hosts_old = true;
     }
-    model.hosts_old |= order::order_hosts(&model.view.hosts) != model.host_list.order;
+    let order = order::order_hosts(&model.view.hosts, model.host_sort);
+    model.hosts_old |= order != model.host_list.order;
 }
 
 /// Takes as many of the hosts that something is new about as can be made between two frames; the
@@ -258,6 +265,13 @@ pub fn reorder(model: &mut Model) {
     let order = order::order(&model.sites, &model.view.sites, &model.sites.list.order);
     let rows = &model.view.sites;
     let untouched = model.last_key_ms < 0;
+    // Where a host's line stands for the row under the cursor, the cursor goes to that line.
+    let here = model.sites.list.here().and_then(|at| rows.get(at));
+    if let Some(row) = here.filter(|row| order::is_folded(&model.sites, row))
+        && !order.iter().any(|at| rows[*at as usize].key == row.key)
+    {
+        model.sites.list.at = Some(row.host.as_str().into());
+    }
     model.sites.list.set(order, |i| &rows[i as usize].key);
     if untouched {
         // Nobody has chosen a row yet: the cursor stays on the most urgent one.
@@ -266,12 +280,12 @@ pub fn reorder(model: &mut Model) {
     model.order_old = false;
 }
 
-fn reorder_hosts(model: &mut Model) {
+/// Puts the hosts in their order now.
+pub fn reorder_hosts(model: &mut Model) {
     let hosts = &model.view.hosts;
     let untouched = model.last_key_ms < 0;
-    model
-        .host_list
-        .set(order::order_hosts(hosts), |i| &hosts[i as usize].key);
+    let order = order::order_hosts(hosts, model.host_sort);
+    model.host_list.set(order, |i| &hosts[i as usize].key);
     if untouched {
         model.host_list.go_to(0, |i| &hosts[i as usize].key);
     }

@@ -44,6 +44,7 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
     {
         line = banner;
     }
+    let mut told = true;
     if let Some(asks) = overlay::question::banner(model) {
         line = asks;
     } else if let Some((tone, text, _)) = &model.note {
@@ -53,8 +54,24 @@ pub fn draw(model: &Model, buf: &mut Buffer, area: Rect) -> Option<i64> {
             Tone::Bad => Role::Bad,
         };
         line = vec![(role, format!(" {text}"))];
+    } else {
+        told = false;
     }
-    Pen::on(buf, &model.theme, detail, 0).spans(&line);
+    // A message never covers what is being typed: it stands above it.
+    let prompts = screen.is_some_and(|s| s.prompts(model));
+    let place = match prompts {
+        true => Rect {
+            y: detail.y - 1,
+            ..detail
+        },
+        false => detail,
+    };
+    if told && prompts {
+        clear(buf, &model.theme, place);
+    }
+    if told || !prompts {
+        Pen::on(buf, &model.theme, place, 0).spans(&line);
+    }
     footer(model, buf, foot);
     if let Some(open) = &model.overlay {
         let lines = Lines { body, detail, foot };

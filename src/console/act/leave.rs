@@ -1,10 +1,13 @@
-//! Ways out: one screen back, to the shell, out of the program.
+//! Ways out: one screen back, out of the program.
 
+use crate::console::action::Action;
 use crate::console::effect::Effect;
-use crate::console::model::{Model, Overlay};
+use crate::console::model::{Model, NOTE_MS, Overlay};
 use crate::console::settle;
+use crate::console::tone::Tone;
 
-/// One screen back; from the first one, out.
+/// One screen back; from the first one out, when it is asked for twice: who goes back fast goes one
+/// too far.
 pub(super) fn back(model: &mut Model) -> Vec<Effect> {
     if model.stack.len() > 1 {
         model.stack.pop();
@@ -21,7 +24,18 @@ pub(super) fn back(model: &mut Model) -> Vec<Effect> {
         model.sites.marks.clear();
         return Vec::new();
     }
-    quit(model)
+    if model.leaving.is_some_and(|until| model.now_ms < until) {
+        return quit(model);
+    }
+    let keys = model.keymap.keys(Action::Back);
+    let again = keys.split_whitespace().find(|key| *key != "esc");
+    let again = again.map_or(String::new(), |key| format!("{key} again or "));
+    model.say(
+        Tone::Plain,
+        format!("this is the first screen: {again}:quit leaves"),
+    );
+    model.leaving = Some(model.now_ms + NOTE_MS);
+    Vec::new()
 }
 
 /// Leaves the program, or asks while something is being applied.

@@ -1,5 +1,6 @@
 //! On the list of sites: what it shows, in which order, and what is marked.
 
+use crate::console::action::Place;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::model::motion::Motion;
@@ -22,9 +23,15 @@ pub(super) fn foreign(model: &mut Model) -> Vec<Effect> {
 
 /// The next order.
 pub(super) fn sort(model: &mut Model) -> Vec<Effect> {
-    model.sites.sort = model.sites.sort.next();
-    settle::reorder(model);
-    let word = model.sites.sort.word();
+    let word = if model.place() == Place::Hosts {
+        model.host_sort = model.host_sort.next(&model.view.hosts);
+        settle::reorder_hosts(model);
+        model.host_sort.word()
+    } else {
+        model.sites.sort = model.sites.sort.next();
+        settle::reorder(model);
+        model.sites.sort.word()
+    };
     model.say(Tone::Plain, format!("ordered by {word}"));
     Vec::new()
 }

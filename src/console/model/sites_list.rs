@@ -1,11 +1,12 @@
 //! The list of sites: what of all rows it shows, and in which order.
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::console::widget::list::List;
-use crate::fleet::Name;
+use crate::fleet::{Name, shown_domain};
 use crate::text;
 use crate::verdict::site::FRESH_S;
 use crate::verdict::{Reading, SiteRow, State};
@@ -29,8 +30,12 @@ pub struct SitesList {
     pub name_width: u16,
     /// The longest host's name.
     pub host_width: u16,
-    /// Whether any row has a project, and any a domain.
-    pub has: (bool, bool),
+    /// The longest that the domains of a row take; 0: none has any.
+    pub domains_width: u16,
+    /// Whether any row has a project.
+    pub has_projects: bool,
+    /// Hosts that are away and have a line: it stands for their sites, until one looks for them.
+    pub folded: BTreeSet<String>,
 }
 
 /// The rows of one host among all rows.
@@ -45,8 +50,10 @@ pub struct Block {
     pub host_width: u16,
     /// Whether any row has a project.
     pub projects: bool,
-    /// Whether any row has a domain.
-    pub domains: bool,
+    /// The longest that the domains of a row take.
+    pub domains_width: u16,
+    /// It is away and has a line.
+    pub away: bool,
     /// When the first of the router's numbers in them is too old to be shown, unix seconds.
     pub old_at: Option<i64>,
 }
@@ -54,13 +61,15 @@ pub struct Block {
 impl Block {
     /// What a host's rows come to.
     pub fn of(host: Name, rows: &[SiteRow]) -> Block {
-        let names = rows.iter().map(|r| text::width(&r.name));
+        let names = rows.iter().map(|r| text::width(&listed_name(r)));
+        let domains = rows.iter().map(|r| text::width(&listed_domains(r)));
         Block {
             len: rows.len(),
             name_width: names.max().unwrap_or(0) as u16,
             host_width: text::width(host.as_str()) as u16,
             projects: rows.iter().any(|r| !r.project.is_empty()),
-            domains: rows.iter().any(|r| !r.domains.is_empty()),
+            domains_width: domains.max().unwrap_or(0) as u16,
+            away: rows.iter().any(|r| r.is_host) && rows.iter().any(|r| !r.is_host && r.stale),
             old_at: rows
                 .iter()
                 .filter(|r| !r.stale)
@@ -68,6 +77,23 @@ impl Block {
                 .min(),
             host,
         }
+    }
+}
+
+/// A row's name, as the list has it.
+pub fn listed_name(row: &SiteRow) -> Cow<'_, str> {
+    match row.is_host {
+        true => Cow::Owned(format!("host {}", row.name)),
+        false => Cow::Borrowed(&row.name),
+    }
+}
+
+/// A row's domains, as the list has them.
+pub fn listed_domains(row: &SiteRow) -> Cow<'_, str> {
+    match &row.domains[..] {
+        [] => Cow::Borrowed(""),
+        [one] => shown_domain(one),
+        [one, more @ ..] => Cow::Owned(format!("{} +{}", shown_domain(one), more.len())),
     }
 }
 

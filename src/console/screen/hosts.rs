@@ -10,11 +10,12 @@ use crate::console::draw::mark::{link_mark, mark};
 use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
+use crate::console::model::order::HostSort;
 use crate::console::model::{Model, Opens, Screen};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::fleet::Name;
-use crate::text::{percent, rate, round_trip, size};
+use crate::text::{percent, rate, round_trip, size, width};
 use crate::verdict::{HostRow, Link, State};
 
 /// The list of hosts.
@@ -52,7 +53,7 @@ impl Screen for Hosts {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Col {
     Name,
     State,
@@ -90,8 +91,10 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
         ..col(id, title, min, min, priority, from)
     };
     let hosts = &model.view.hosts;
+    let names = hosts.iter().map(|h| width(&h.name));
+    let name = names.max().unwrap_or(0).clamp(5, 24) as u16;
     let mut out = vec![
-        col(Col::Name, "HOST", 8, 16, 0, 0),
+        col(Col::Name, "HOST", name.min(8), name, 0, 0),
         col(Col::State, "STATE", 12, 12, 0, 0),
         number(Col::Since, "SINCE", 5, 3, 0),
         number(Col::Sites, "SITES", 7, 2, 0),
@@ -139,6 +142,15 @@ fn table(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
         len: list.order.len(),
         offset: list.offset,
         cursor: Some(list.cursor),
+        sorted: match model.host_sort {
+            HostSort::Pressure => Col::State,
+            HostSort::Name => Col::Name,
+            HostSort::Sites => Col::Sites,
+            HostSort::Disk => Col::Disk,
+            HostSort::Memory => Col::Memory,
+            HostSort::Load => Col::Load,
+            HostSort::Trip => Col::Trip,
+        },
         row: &|at| &rows[list.order[at] as usize],
         cell: &|row, col| cell(model, row, col, ages),
         marked: &|_| false,
@@ -215,11 +227,18 @@ fn cell<'a>(model: &Model, row: &'a HostRow, col: Col, ages: &Ages) -> Cell<'a> 
         Col::Disk => share(machine.map(|m| m.disk_used())),
         Col::Memory => share(machine.map(|m| m.memory_used())),
         Col::Load => share(machine.map(|m| m.load_share(row.cpus))),
-        Col::Trip => Cell::new(
-            old,
-            row.pulse
-                .map_or(String::new(), |p| round_trip(p.round_trip)),
-        ),
+        Col::Trip => match row.pulse.map(|p| p.round_trip) {
+            None => Cell::new(old, ""),
+            Some(trip) => {
+                let role = match trip.as_millis() {
+                    _ if away => Role::Dim,
+                    2000.. => Role::Bad,
+                    500.. => Role::Warn,
+                    _ => Role::Text,
+                };
+                Cell::new(role, round_trip(trip))
+            }
+        },
         Col::Clock => match row.pulse.and_then(|p| p.skew()) {
             None => Cell::new(old, ""),
             Some(skew) => Cell::new(Role::Warn, format!("{skew:+}s")),

@@ -70,6 +70,11 @@ impl Screen for Logs {
         true
     }
 
+    fn prompts(&self, model: &Model) -> bool {
+        let logs = model.following.as_ref();
+        logs.is_some_and(|logs| logs.screen.is_typing())
+    }
+
     fn paste(&mut self, model: &mut Model, text: &str) {
         if let Some(logs) = &mut model.following {
             logs.screen.update(LogMessage::Paste(text));

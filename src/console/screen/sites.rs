@@ -1,6 +1,5 @@
 //! The first screen: what is broken, since when, why, on which host.
 
-use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,12 +11,11 @@ use crate::console::draw::mark::mark;
 use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
 use crate::console::model::motion::Motion;
-use crate::console::model::sites_list::Sort;
+use crate::console::model::sites_list::{SitesList, Sort, listed_domains, listed_name};
 use crate::console::model::{Model, Opens, Screen};
 use crate::console::settle;
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table, fit};
-use crate::fleet::shown_domain;
 use crate::text::{clean, count, rate, size};
 use crate::verdict::{Link, Reading, Since, SiteRow, State};
 
@@ -155,11 +153,29 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
     }
 }
 
+/// As wide as they are: what is left over belongs to the reasons.
+fn domains(list: &SitesList, priority: u8, from: u16) -> Column<Col> {
+    let wide = list.domains_width.clamp(7, 32);
+    col(
+        Col::Domains,
+        "DOMAINS",
+        (wide.min(16), wide),
+        priority,
+        from,
+    )
+}
+
 /// Sites: at 80 columns what matters at night, the rest from 120 on.
 fn of_fleet(model: &Model) -> Vec<Column<Col>> {
     let list = &model.sites;
     let mut out = vec![
-        col(Col::Name, "SITE", (12, list.name_width.max(18)), 0, 0),
+        col(
+            Col::Name,
+            "SITE",
+            (list.name_width.min(12), list.name_width),
+            0,
+            0,
+        ),
         col(Col::Account, "ACCOUNT", (8, 12), 8, 120),
         col(
             Col::Host,
@@ -177,11 +193,11 @@ fn of_fleet(model: &Model) -> Vec<Column<Col>> {
         number(Col::Cpu, "CPU", 4, 10, 140),
         number(Col::Restarts, "RST", 3, 11, 140),
         col(Col::Recipe, "RECIPE", (6, 6), 12, 160),
-        growing(col(Col::Domains, "DOMAINS", (18, 24), 9, 120)),
+        domains(list, 9, 120),
         col(Col::Image, "IMAGE", (12, 18), 13, 160),
         growing(col(Col::Why, "WHY", (16, 30), 1, 0)),
     ];
-    if list.foreign && list.has.0 {
+    if list.foreign && list.has_projects {
         out.insert(0, col(Col::Project, "PROJECT", (9, 14), 14, 120));
     }
     out
@@ -191,13 +207,13 @@ fn of_fleet(model: &Model) -> Vec<Column<Col>> {
 fn of_look(model: &Model) -> Vec<Column<Col>> {
     let list = &model.sites;
     let mut out = Vec::new();
-    if list.has.0 {
+    if list.has_projects {
         out.push(col(Col::Project, "PROJECT", (9, 14), 3, 0));
     }
     out.push(col(
         Col::Name,
         "CONTAINER",
-        (16, list.name_width.max(18)),
+        (list.name_width.min(16), list.name_width),
         0,
         0,
     ));
@@ -206,8 +222,8 @@ fn of_look(model: &Model) -> Vec<Column<Col>> {
     out.push(number(Col::Memory, "MEMORY", 10, 6, 100));
     out.push(number(Col::Cpu, "CPU", 4, 10, 100));
     out.push(number(Col::Restarts, "RST", 3, 11, 100));
-    if list.has.1 {
-        out.push(growing(col(Col::Domains, "DOMAINS", (14, 24), 2, 0)));
+    if list.domains_width > 0 {
+        out.push(domains(list, 2, 0));
     }
     out.push(growing(col(Col::Image, "IMAGE", (12, 22), 9, 80)));
     out.push(growing(col(Col::Why, "WHY", (10, 24), 1, 0)));
@@ -231,6 +247,13 @@ fn table(model: &Model, buf: &mut Buffer, area: Rect, ages: &Ages) {
         len: list.order.len(),
         offset: list.offset,
         cursor: Some(list.cursor),
+        sorted: match model.sites.sort {
+            Sort::Severity => Col::State,
+            Sort::Name => Col::Name,
+            Sort::Host => Col::Host,
+            Sort::Traffic => Col::Requests,
+            Sort::Memory => Col::Memory,
+        },
         row: &|at| &rows[list.order[at] as usize],
         cell: &|row, col| cell(model, row, col, ages),
         marked: &|row| model.sites.marks.contains(&row.key),
@@ -270,10 +293,7 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
             } else {
                 Role::Strong
             },
-            match row.is_host {
-                true => Cow::Owned(format!("host {}", row.name)),
-                false => Cow::Borrowed(row.name.as_str()),
-            },
+            listed_name(row),
         ),
         Col::Host => text(&row.host),
         Col::Account => Cell::new(Role::Dim, row.account.as_str()),
@@ -336,14 +356,7 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
             n => Cell::new(Role::Warn, n.to_string()),
         },
         Col::Recipe => Cell::new(Role::Dim, row.recipe.as_str()),
-        Col::Domains => match &row.domains[..] {
-            [] => text(""),
-            [one] => Cell::new(Role::Dim, shown_domain(one)),
-            [one, more @ ..] => {
-                let text = format!("{} +{}", shown_domain(one), more.len());
-                Cell::new(Role::Dim, text)
-            }
-        },
+        Col::Domains => Cell::new(Role::Dim, listed_domains(row)),
         Col::Image if row.newer_image => Cell::new(Role::Warn, format!("newer {}", row.image)),
         Col::Image => Cell::new(Role::Dim, row.image.as_str()),
         Col::Why => {
@@ -397,6 +410,9 @@ fn detail(model: &Model, row: Option<&SiteRow>, ages: &Ages) -> Spans {
         parts.extend(host::retry(host, ages));
         if host.stale && host.link != Link::Connecting {
             parts.push(match row.seen {
+                Some(at) if list.folded.contains(&row.host) => {
+                    format!("⏎ opens it, its sites as last seen {} ago", ages.ago(at))
+                }
                 Some(at) => format!("its sites as last seen {} ago", ages.ago(at)),
                 None => "its sites were never seen".into(),
             });

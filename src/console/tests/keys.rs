@@ -16,6 +16,7 @@ use crate::console::model::Overlay;
 use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::console::screen::activity::Activity;
+use crate::console::tone::Tone;
 use crate::fleet::{DiffLine, SiteState};
 use crate::plan::{Class, Interruption, OperationKind, Plan};
 use crate::verdict::Link;
@@ -72,8 +73,84 @@ fn q_goes_back_and_then_leaves() {
     // A list that is narrowed is widened first.
     app.press("! q");
     assert!(!app.take().contains(&Effect::Quit));
+    // One q too many does not leave; two do, one after the other.
+    for keys in ["q", "esc esc esc", "q esc", "esc q", "q j q"] {
+        app.press(keys);
+        assert!(!app.take().contains(&Effect::Quit), "{keys}");
+        let text = app.text();
+        assert!(text.contains("q again or :quit leaves"), "{text}");
+        app.press("j");
+    }
+    // Nor do two that are far apart.
+    app.press("q").wait(9).press("q");
+    assert!(!app.take().contains(&Effect::Quit));
     app.press("q");
     assert!(app.take().contains(&Effect::Quit));
+    app.press(":").type_text("quit").press("enter");
+    assert!(app.take().contains(&Effect::Quit));
+}
+
+/// In a log the prompt stands on the line of messages.
+#[test]
+fn a_message_never_covers_a_prompt() {
+    let mut app = three(Setup::default());
+    for keys in ["l /", "l i", "/", ":"] {
+        app.press(keys).type_text("abc");
+        let before = app.text();
+        let prompt = before.lines().rfind(|line| line.contains("abc")).unwrap();
+        app.model.say(Tone::Bad, "it has come to pass");
+        let text = app.text();
+        assert!(text.contains(prompt), "{keys}: {text}");
+        if keys != ":" {
+            assert!(text.contains("it has come to pass"), "{keys}: {text}");
+        }
+        app.model.note = None;
+        app.press("esc q");
+    }
+}
+
+#[test]
+fn hosts_and_sites_are_sorted_and_the_head_says_so() {
+    let mut app = three(Setup {
+        size: (120, 35),
+        ..Setup::default()
+    });
+    for head in ["STATE▾", "SITE▾", "HOST▾", "REQ/s▾", "MEMORY▾", "STATE▾"] {
+        assert!(app.text().contains(head), "{head}: {}", app.text());
+        app.press("s");
+    }
+    app.press("2");
+    let first = |app: &mut App| {
+        let text = app.text();
+        let row = text.lines().nth(2).unwrap().to_owned();
+        row.trim_start_matches('▌')
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    for (head, host) in [
+        ("STATE▾", "web3"),
+        ("HOST▾", "web1"),
+        ("SITES▾", "web1"),
+        ("DISK▾", "web2"),
+        ("MEM▾", "web1"),
+        ("LOAD▾", "web2"),
+        ("TRIP▾", "web2"),
+    ] {
+        app.press("g");
+        assert!(app.text().contains(head), "{head}: {}", app.text());
+        assert_eq!(first(&mut app), host, "{head}");
+        app.press("s");
+    }
+    // Without measurements there is nothing to sort by.
+    for data in app.model.data.values_mut() {
+        data.machine = None;
+    }
+    let all = app.model.data.keys().cloned();
+    app.model.stale_hosts = all.collect();
+    app.wait(3).press("s s s");
+    assert!(app.text().contains("TRIP▾"), "{}", app.text());
 }
 
 #[test]
@@ -360,17 +437,31 @@ fn a_host_that_is_away_dims_its_rows_and_refuses_changes() {
     };
     app.send(Message::Host(name("web2"), link));
     app.wait(3);
+    // Its line stands for its sites, above none that live, until one looks for them.
+    let text = app.text();
+    assert!(!text.contains("bob-shop"), "{text}");
+    assert!(text.contains("no route to host; 1 site not"), "{text}");
+    app.take();
+    app.press("/").type_text("bob-shop").press("enter");
     let text = app.text();
     assert!(text.contains("◌ failing"), "{text}");
-    assert!(text.contains("web2 does not answer: no…"), "{text}");
-    app.take();
-    app.press("/").type_text("bob-shop").press("enter R");
+    assert!(text.contains("web2 does not answer: no"), "{text}");
+    app.press("R");
     assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));
     assert!(
         app.text()
             .contains("restart bob-shop: web2 does not answer"),
         "{}",
         app.text()
+    );
+    // The cursor goes to the line that stands for its row; opened, that leads to the sites.
+    app.press("esc");
+    assert_eq!(app.model.subject().unwrap().name, "web2");
+    app.press("enter enter");
+    let text = app.text();
+    assert!(
+        text.contains("◌ failing") && text.contains("bob-shop"),
+        "{text}"
     );
 }
 
@@ -390,7 +481,9 @@ fn a_host_that_cannot_be_read_shows_its_age_and_refuses_changes() {
         app.take();
         app.press("R");
         let asked = app.take().iter().any(|e| matches!(e, Effect::Propose(..)));
-        app.press("esc");
+        if asked {
+            app.press("esc");
+        }
         !asked
     };
     app.press("/").type_text("bob-shop").press("enter");

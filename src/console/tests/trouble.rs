@@ -142,6 +142,29 @@ fn the_sites_of_a_lost_host_are_below_all_that_is_known_to_be_broken() {
 }
 
 #[test]
+fn the_line_of_a_lost_host_stands_for_its_sites_until_one_looks_for_them() {
+    let rows = rows();
+    let shown = |list: &SitesList| -> Vec<String> {
+        let order = order::order(list, &rows, &[]);
+        let names = order.iter().map(|i| rows[*i as usize].name.clone());
+        names.collect()
+    };
+    let mut list = list();
+    list.folded.insert("web3".into());
+    assert_eq!(shown(&list), ["shop", "web3", "blog"]);
+    list.sort = Sort::Name;
+    assert_eq!(shown(&list), ["blog", "shop", "web3"]);
+    list.filter = "site-03".into();
+    assert_eq!(shown(&list), ["site-03"]);
+    list.filter = "web3".into();
+    assert_eq!(shown(&list).len(), 41);
+    // Nothing goes under the fingers: they are folded with the next order.
+    list.filter.clear();
+    let before: Vec<u32> = (0..rows.len() as u32).collect();
+    assert_eq!(order::order_kept(&list, &rows, &before).len(), rows.len());
+}
+
+#[test]
 fn sites_of_a_lost_host_are_counted_as_not_known() {
     let tally = tally(&rows(), false);
     assert_eq!((tally.all, tally.failing, tally.unknown), (42, 1, 40));

@@ -4,6 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::console::act::perform;
+use crate::console::action::Action;
 use crate::console::effect::Effect;
 use crate::console::keymap::Key;
 use crate::console::model::Model;
@@ -14,6 +15,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     model.last_key_ms = model.now_ms;
+    let leaving = model.leaving.take();
     // A note was seen once a key is pressed.
     if model.note.as_ref().is_some_and(|n| n.2 == i64::MAX) {
         model.note = None;
@@ -36,10 +38,20 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     if model.on_screen(|screen, model| screen.key(model, event)) {
         return Vec::new();
     }
-    match model.keymap.action(Key::from(event), model.place()) {
-        Some(action) => perform(model, action),
-        None => Vec::new(),
+    let Some(action) = model.keymap.action(Key::from(event), model.place()) else {
+        return Vec::new();
+    };
+    // Escape is pressed to be out of something, and never leaves; nor does what another key came
+    // between.
+    let escape = event.code == KeyCode::Esc;
+    if action == Action::Back && !escape {
+        model.leaving = leaving;
     }
+    let effects = perform(model, action);
+    if escape {
+        model.leaving = None;
+    }
+    effects
 }
 
 pub(super) fn paste(model: &mut Model, text: &str) {

@@ -96,6 +96,8 @@ pub struct Table<'a, C, R> {
     pub offset: usize,
     /// Row under the cursor.
     pub cursor: Option<usize>,
+    /// By which column the rows are in order.
+    pub sorted: C,
     /// Row by its place.
     pub row: &'a dyn Fn(usize) -> &'a R,
     /// A row's cell.
@@ -106,15 +108,17 @@ pub struct Table<'a, C, R> {
     pub dimmed: &'a dyn Fn(&R) -> bool,
 }
 
-impl<'a, C: Copy, R> Table<'a, C, R> {
+impl<'a, C: Copy + PartialEq, R> Table<'a, C, R> {
     /// Draws heads and visible rows. Returns the columns shown.
     pub fn draw(&self, buf: &mut Buffer, theme: &Theme, area: Rect) -> Vec<C> {
         // The first cell belongs to the cursor's bar and to marks.
         let columns = fit(self.columns, area.width.saturating_sub(1));
         let mut head = Pen::on(buf, theme, area, 0);
         head.skip(1);
+        let sign = if theme.ascii { "v" } else { "▾" };
         for (column, w) in &columns {
-            put_cell(&mut head, Role::Column, column.title, *w, column.right);
+            let sorted = column.id == self.sorted;
+            put_head(&mut head, column, *w, sorted.then_some(sign));
         }
         let rows = usize::from(area.height.saturating_sub(1));
         for line in 0..rows.min(self.len.saturating_sub(self.offset)) {
@@ -148,6 +152,19 @@ impl<'a, C: Copy, R> Table<'a, C, R> {
         }
         columns.into_iter().map(|(c, _)| c.id).collect()
     }
+}
+
+/// A column's title, with the sign of the order behind it, in the gap where there is no other room.
+fn put_head<C>(pen: &mut Pen, column: &Column<C>, w: u16, sign: Option<&str>) {
+    let w = usize::from(w);
+    let title = elide(column.title, w);
+    let gap = w.saturating_sub(width(&title));
+    let (before, behind) = if column.right { (gap, 0) } else { (0, gap) };
+    pen.skip(before).put(Role::Column, &title);
+    match sign {
+        Some(sign) => pen.put(Role::Strong, sign).skip(behind),
+        None => pen.skip(behind + 1),
+    };
 }
 
 fn put_cell(pen: &mut Pen, role: Role, text: &str, w: u16, right: bool) {

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, Network, SystemInfo};
 use ostler::apply::journal;
-use ostler::console::log::clean;
+use ostler::console::log::{clean, level, short};
+use ostler::engine::decode::joined::Joined;
 use ostler::engine::decode::{Frames, Lines, event, lenient};
 use ostler::engine::{ListedContainer, ListedImage};
 use ostler::fleet;
@@ -123,12 +124,23 @@ pub fn engine_answers(bytes: &[u8]) {
 /// A log's stream, cut where the network cuts it: the same comes out however it is cut, and no line
 /// of it can do anything to a terminal.
 pub fn log_frames(bytes: &[u8]) {
-    for framed in [None, Some(true), Some(false)] {
-        let whole = output(framed, [bytes]);
+    for (framed, stamped) in [
+        (None, true),
+        (Some(true), false),
+        (Some(true), true),
+        (Some(false), true),
+    ] {
+        let whole = output(framed, stamped, [bytes]);
         let cut = bytes.first().map_or(1, |first| usize::from(first % 17) + 1);
-        assert_eq!(whole, output(framed, bytes.chunks(cut)), "{framed:?}");
+        let again = output(framed, stamped, bytes.chunks(cut));
+        assert_eq!(whole, again, "{framed:?} {stamped}");
         for line in whole.0.split(|b| *b == b'\n') {
             harmless(&clean::plain(line));
+            let pieces = short(line).map_or(Vec::new(), |short| short.pieces);
+            for piece in pieces {
+                harmless(&clean::plain(piece.text.as_bytes()));
+            }
+            level(line);
         }
     }
     let mut lines = Lines::default();
@@ -139,19 +151,31 @@ pub fn log_frames(bytes: &[u8]) {
 }
 
 /// All that was written to either stream, and whether it could be understood to its end.
-fn output<'a>(framed: Option<bool>, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
+fn output<'a>(
+    framed: Option<bool>,
+    stamped: bool,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<u8>, bool) {
     let mut frames = Frames::new(framed);
+    let mut joined = Joined::new(stamped);
     let mut all = Vec::new();
     for piece in pieces {
         frames.push(piece);
         loop {
             match frames.next_chunk() {
-                Ok(Some(chunk)) => all.extend_from_slice(&chunk.bytes),
+                Ok(Some(chunk)) => all.extend_from_slice(&match frames.is_raw() {
+                    true => joined.terminal(chunk.bytes),
+                    false => {
+                        let (begins, ends) = (frames.began(), !frames.is_inside());
+                        joined.frame(chunk.stream, chunk.bytes, begins, ends)
+                    }
+                }),
                 Ok(None) => break,
                 Err(_) => return (all, false),
             }
         }
     }
+    all.extend_from_slice(&joined.rest());
     (all, true)
 }
 

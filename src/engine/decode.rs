@@ -11,6 +11,8 @@ pub mod lenient;
 
 /// Frames up to this size are handed on whole.
 const WHOLE: usize = 256 * 1024;
+/// Of others at least this is handed on first.
+const HEAD: usize = 64;
 /// No line of JSON is longer.
 const LONGEST_LINE: usize = 8 * 1024 * 1024;
 
@@ -65,7 +67,9 @@ impl Frames {
             }
             if let Some((stream, left)) = self.frame {
                 let ready = self.buffer.len();
-                if ready == 0 || (ready < left && left <= WHOLE) {
+                // Of a long one the time in front comes whole.
+                let head = if self.fresh { HEAD.min(left) } else { 1 };
+                if ready < head || (ready < left && left <= WHOLE) {
                     return Ok(None);
                 }
                 let bytes = self.buffer.split_to(left.min(ready)).freeze();
@@ -261,9 +265,9 @@ mod tests {
         let text = vec![b'x'; WHOLE + 5];
         let bytes = frame(1, &text);
         let mut frames = Frames::default();
-        frames.push(&bytes[..8]);
+        frames.push(&bytes[..20]);
         assert_eq!(frames.next_chunk(), Ok(None));
-        frames.push(&bytes[8..1000]);
+        frames.push(&bytes[20..1000]);
         assert_eq!(frames.next_chunk().unwrap().unwrap().bytes.len(), 992);
         assert!(frames.began() && frames.is_inside());
         assert_eq!(frames.next_chunk(), Ok(None));

@@ -180,9 +180,10 @@ fn apache(line: &str) -> Option<Report> {
         .strip_prefix("AH01071: Got error '")
         .and_then(|said| said.strip_suffix('\''));
     report.says(inner.unwrap_or(said));
-    report
-        .beside
-        .extend([client.unwrap_or_default().to_owned(), referer]);
+    // Behind the router nobody knows the client's port.
+    let client = client.unwrap_or_default();
+    let client = client.strip_suffix(":0").unwrap_or(client);
+    report.beside.extend([client.to_owned(), referer]);
     Some(report)
 }
 

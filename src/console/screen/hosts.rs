@@ -93,6 +93,12 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
     let hosts = &model.view.hosts;
     let names = hosts.iter().map(|h| width(&h.name));
     let name = names.max().unwrap_or(0).clamp(5, 24) as u16;
+    // Where there is something to say it has room before all that is only good to know.
+    let why = if hosts.iter().any(|h| !h.why.is_empty()) {
+        28
+    } else {
+        12
+    };
     let mut out = vec![
         col(Col::Name, "HOST", name.min(8), name, 0, 0),
         col(Col::State, "STATE", 12, 12, 0, 0),
@@ -128,7 +134,7 @@ fn columns(model: &Model) -> Vec<Column<Col>> {
         },
         Column {
             grows: true,
-            ..col(Col::Why, "WHY", 12, 20, 1, 0)
+            ..col(Col::Why, "WHY", why, 20, 1, 0)
         },
     ]);
     out

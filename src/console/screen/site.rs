@@ -284,7 +284,7 @@ fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Sp
                 (Role::Dim, ages.unless_fresh(*at)),
             ]);
             for line in chosen.iter().rev().take(4).rev() {
-                out.push(in_short(line, room.saturating_sub(4)));
+                out.extend(in_short(line, room.saturating_sub(4)));
             }
             if chosen.is_empty() {
                 out.push(vec![(Role::Dim, "   it has written nothing".into())]);
@@ -294,12 +294,14 @@ fn tail(model: &Model, row: &SiteRow, room: usize, ages: &Ages, out: &mut Vec<Sp
     out.push(Vec::new());
 }
 
-/// A line of a log as far as there is room, what stands before its message folded away.
-fn in_short(line: &str, room: usize) -> Spans {
+/// A line of a log, what stands before its message folded away; the message of an error on two rows
+/// where it needs them, what is beside it as far as there is room.
+fn in_short(line: &str, room: usize) -> Vec<Spans> {
+    let mark: Spans = vec![(Role::Dim, "   ".into())];
     let Some(short) = log::short(line.as_bytes()) else {
-        return vec![(Role::Text, format!("   {}", elide(line, room)))];
+        return vec![[mark, vec![(Role::Text, elide(line, room).into_owned())]].concat()];
     };
-    let mut out: Spans = vec![(Role::Dim, "   ".into())];
+    let mut out = vec![mark];
     let mut left = room;
     let time = Piece {
         text: format!("{} ", short.time),
@@ -307,9 +309,6 @@ fn in_short(line: &str, room: usize) -> Spans {
     };
     let time = (!short.time.is_empty()).then_some(time);
     for piece in time.into_iter().chain(short.pieces) {
-        // Taken apart, a text may hold what it had only in other words before.
-        let text = elide(&clean(&piece.text), left).into_owned();
-        left = left.saturating_sub(width(&text));
         let role = match piece.tone {
             Tone::Plain => Role::Text,
             Tone::Faint => Role::Dim,
@@ -317,11 +316,35 @@ fn in_short(line: &str, room: usize) -> Spans {
             Tone::Refused => Role::Warn,
             Tone::Failed => Role::Bad,
         };
-        if !text.is_empty() {
-            out.push((role, text));
+        // Taken apart, a text may hold what it had only in other words before.
+        let text = clean(&piece.text);
+        let indent = room - left;
+        if piece.tone == Tone::Plain && short.level.is_some() && width(&text) > left {
+            let mut rows = wrap(&text, left.max(8)).into_iter();
+            put(&mut out, role, rows.next().unwrap_or_default());
+            let rest = rows.collect::<Vec<String>>().join(" ");
+            out.push(vec![(Role::Dim, " ".repeat(3 + indent))]);
+            let rest = elide(&rest, left).into_owned();
+            left = left.saturating_sub(width(&rest));
+            put(&mut out, role, rest);
+            continue;
+        }
+        let part = elide(&text, left);
+        let whole = part.len() == text.len();
+        left = left.saturating_sub(width(&part));
+        put(&mut out, role, part.into_owned());
+        if !whole {
+            break;
         }
     }
     out
+}
+
+/// Adds to the last row.
+fn put(rows: &mut [Spans], role: Role, text: String) {
+    if let Some(row) = rows.last_mut().filter(|_| !text.is_empty()) {
+        row.push((role, text));
+    }
 }
 
 fn changes(model: &Model, row: &SiteRow, ages: &Ages, out: &mut Vec<Spans>) {

@@ -298,7 +298,7 @@ fn site_page_with_everything_known() {
         let key = app.model.subject().unwrap().key.clone();
         let lines = [
             "GET / 200",
-            "PHP Fatal error:  Allowed memory size exhausted",
+            "[Mon Nov 30 05:27:20.401302 2026] [php:error] [pid 16:tid 16] [client 127.0.0.1:0] PHP Fatal error:  Allowed memory size of 4194304 bytes exhausted (tried to allocate 100003840 bytes) in /var/www/html/index.php on line 6",
             "GET /x 502",
         ];
         let lines = lines.map(str::to_owned).to_vec();

@@ -33,9 +33,9 @@ fn what_php_says_through_apache() {
         r"05:27:20 notice my own words\nsecond line  172.17.0.1:44802",
     );
     says(
-        "[Mon Nov 30 05:27:20.445783 2026] [php:error] [pid 15:tid 15] [client 172.17.0.1:44806] PHP Parse error:  Unclosed '(' on line 1 in /var/www/html/bad.php on line 2",
+        "[Mon Nov 30 05:27:20.445783 2026] [php:error] [pid 15:tid 15] [client 127.0.0.1:0] PHP Parse error:  Unclosed '(' on line 1 in /var/www/html/bad.php on line 2",
         Some(Error),
-        "05:27:20 error  Unclosed '(' on line 1 in bad.php:2  172.17.0.1:44806",
+        "05:27:20 error  Unclosed '(' on line 1 in bad.php:2  127.0.0.1",
     );
 }
 

@@ -54,6 +54,8 @@ impl Manner {
         if !self.sieves() {
             return true;
         }
+        // A terminal's lines end with a return too.
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let time = if self.stamped { stamp(line) } else { 0 };
         let text = strip(&line[time..]).text;
         let found = self.grep.as_ref().is_none_or(|re| re.matches(&text));

@@ -117,7 +117,7 @@ pub fn order_hosts(hosts: &[HostRow], sort: HostSort) -> Vec<u32> {
         let value = match sort {
             HostSort::Pressure => return (link(h), Reverse(pressure(h))),
             HostSort::Name => 0,
-            HostSort::Sites => h.sites.0 as i64,
+            HostSort::Sites => h.sites.all as i64,
             HostSort::Disk => share(machine.map(|m| m.disk_used())),
             HostSort::Memory => share(machine.map(|m| m.memory_used())),
             HostSort::Load => share(machine.map(|m| m.load_share(h.cpus))),

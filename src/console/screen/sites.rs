@@ -1,6 +1,5 @@
 //! The first screen: what is broken, since when, why, on which host.
 
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -405,3 +405,33 @@ async fn a_worker_that_fails_is_told_and_begun_again() {
     assert_eq!(link, Link::Ready);
     assert!(after < S(3), "{after:?}");
 }
+
+/// A copy has a site's labels, and its events tell them.
+#[tokio::test(start_paused = true)]
+async fn what_a_copy_did_is_not_what_the_site_did() {
+    let mut it = Watched::new(Mode::Full);
+    assert_eq!(it.link().await.0, Link::Ready);
+    let client = it.feed.clients().into_values().next().unwrap();
+    let own = crate::record::names::site(&"lab".parse().unwrap(), "blog");
+    let label = |key: &str, value: &str| (format!("ostler.{key}"), value.to_owned());
+    for (name, site) in [(own.as_str(), Some("blog")), ("copy", None)] {
+        let labels = [
+            label("fleet", "lab"),
+            label("role", "site"),
+            label("site", "blog"),
+        ];
+        let body = bollard::models::ContainerCreateBody {
+            image: Some("php:8.4-apache".into()),
+            labels: Some(labels.into()),
+            ..Default::default()
+        };
+        client.create(name, &body).await.unwrap();
+        let (told, _) = it
+            .next(|news| match news {
+                HostNews::Event(event) if event.name == name => Some(event.site.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(told.as_deref(), site, "{name}");
+    }
+}

@@ -9,7 +9,7 @@ use super::index::Index;
 use super::operation::{OperationId, OperationKind};
 use super::place::Place;
 use super::wish::Wish;
-use super::{basis, image, lineage, newer, service, site, unfinished};
+use super::{asked, basis, image, lineage, newer, service, site, unfinished};
 use crate::fleet::{Host, Name, SiteState};
 use crate::observe::model::{HostObservation, ObservedHost};
 use crate::record::layout::Layout;
@@ -23,6 +23,9 @@ pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {
             let digest = basis::of(seen, wish.fleet, &host.name);
             plan.basis.insert(host.name.clone(), digest);
             reached(wish, host, seen, &mut draft);
+            if asked::is_all(wish) {
+                draft = asked::only(wish, host, seen, draft);
+            }
         }
         Some(HostObservation::Unreachable { why }) => {
             if is_needed(wish, host, None) {

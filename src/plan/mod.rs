@@ -16,6 +16,7 @@ pub mod show;
 pub mod unfinished;
 
 mod address;
+mod asked;
 mod container;
 mod draft;
 mod ground;

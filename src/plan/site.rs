@@ -7,6 +7,7 @@ pub(crate) mod stage;
 mod view;
 
 pub(crate) use halted::leftover;
+pub(crate) use running::Answers;
 
 use super::draft::Draft;
 use super::ground::Ground;

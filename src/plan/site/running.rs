@@ -15,7 +15,8 @@ use adjust::{
     spoiled, still_made,
 };
 use create::create;
-use life::{Answers, await_ready, restart, start};
+pub(crate) use life::Answers;
+use life::{await_ready, start};
 
 use super::stage::{Refused, Stage};
 use super::view::View;
@@ -155,7 +156,6 @@ fn build<'a>(
     if has_stale_files(&stage.view, &wanted.spec, &hash, &others) {
         stage.clean(Some(hash.clone()));
     }
-    restart(stage, &answers, keep, started);
 
     let record = &mut stage.record;
     record.spec = Some(wanted.spec);

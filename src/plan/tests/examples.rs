@@ -184,13 +184,47 @@ fn a_restart_is_asked_for() {
         &[restart("cedar"), restart("nobody")],
         0,
     );
-    assert_eq!(
-        kinds(&plan),
-        ["restart_container", "await_ready", "record_fleet"]
-    );
+    assert_eq!(kinds(&plan), ["restart_container", "await_ready"]);
     assert_eq!(plan.operations[0].cause, ["asked for: restart"]);
     assert_eq!(plan.problems.len(), 1);
     assert_eq!(plan.problems[0].what, "restart: no such site in the file");
+    assert!(plan.notices.is_empty(), "{:?}", plan.notices);
+}
+
+#[test]
+fn a_restart_says_what_else_differs_and_leaves_it() {
+    let mut fleet = three();
+    let mut world = applied(&fleet);
+    container(&mut world, "cedar")
+        .inspected
+        .get_or_insert_default()
+        .limits
+        .memory = Some(64 << 20);
+    change(&mut fleet, "cedar", |site| {
+        site.domains.push("more.example".parse().unwrap());
+    });
+    let restart = |world: &World, fleet: &Fleet| {
+        let asked = [Intent::Restart {
+            site: name("cedar"),
+        }];
+        plan(fleet, "newer", &world.observe(fleet), &asked, 0)
+    };
+    let made = restart(&world, &fleet);
+    assert_eq!(kinds(&made), ["restart_container", "await_ready"]);
+    let said: Vec<&str> = made.notices.iter().map(|it| &*it.text).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for part in ["leaves", "by hand", "domains: added more.example"] {
+        assert!(said[0].contains(part), "{said:?}");
+    }
+    // One that ended is started again; one that is not there is not made.
+    container(&mut world, "cedar").run = RunState::Exited;
+    let made = restart(&world, &fleet);
+    assert_eq!(kinds(&made), ["restart_container", "await_ready"]);
+    let host = world.hosts.values_mut().next().unwrap();
+    host.containers.retain(|it| it.site() != Some("cedar"));
+    let made = restart(&world, &fleet);
+    assert!(made.operations.is_empty(), "{}", text(&made));
+    assert_eq!(made.problems[0].what, "restart: its container is gone");
 }
 
 #[test]

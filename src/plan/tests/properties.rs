@@ -6,7 +6,7 @@ use super::interpret::World;
 use super::make::{draws, fleet, sharing, world};
 use crate::fleet::{Fleet, Isolate, Name, Recipe, SiteState};
 use crate::observe::model::*;
-use crate::plan::{Operation, OperationKind, Plan, plan};
+use crate::plan::{Intent, Operation, OperationKind, Plan, plan};
 use crate::record::route::RouteTarget;
 use crate::record::{Labelled, Role, labels};
 
@@ -347,6 +347,47 @@ proptest! {
         }
         // Without a toolbox nothing can be read: the first plan brings it back.
         settle(&fleet, &mut world, 2);
+    }
+
+    /// A restart is one: whatever else differs, nothing else is done, and it differs afterwards too.
+    #[test]
+    fn a_restart_changes_nothing_else(
+        first in draws(),
+        second in draws(),
+        cut in 0usize..60,
+        mishaps in proptest::collection::vec((any::<u8>(), any::<u8>()), 0..3),
+        at in 0usize..5,
+    ) {
+        let mut world = world(0);
+        let (first, second) = (sharing(&first), sharing(&second));
+        settle(&first, &mut world, 1);
+        let way = planned(&second, &world);
+        run_some(&mut world, &way, &[0], cut);
+        for (what, which) in mishaps {
+            mishap(&mut world, what, which);
+        }
+        let site: Name = ["ash", "birch", "cedar", "dogwood", "elm"][at].parse().unwrap();
+        let asked = [Intent::Restart { site: site.clone() }];
+        let plan = plan(&second, "hash", &world.observe(&second), &asked, 0);
+        for operation in &plan.operations {
+            let kind = operation.kind.facts().word;
+            prop_assert!(["restart_container", "await_ready"].contains(&kind), "{kind}");
+            prop_assert_eq!(operation.site.as_ref(), Some(&site));
+        }
+        let mut before = world.clone();
+        world.run_all(&plan);
+        // But for whether its container runs.
+        let quiet = |world: &mut World| {
+            for host in world.hosts.values_mut() {
+                for container in &mut host.containers {
+                    if container.site() == Some(site.as_str()) {
+                        container.run = RunState::Running;
+                    }
+                }
+            }
+            format!("{:?}", world.hosts)
+        };
+        prop_assert_eq!(quiet(&mut before), quiet(&mut world));
     }
 
     /// Two runs agree, and a site that did not change gets no operation.

@@ -1,4 +1,4 @@
-//! Starting a container, asking it, restarting it.
+//! Starting a container, and asking it.
 
 use std::net::Ipv4Addr;
 
@@ -8,12 +8,11 @@ use crate::observe::model::{ObservedContainer, RunState};
 use crate::plan::cause;
 use crate::plan::container::{existing, is_active};
 use crate::plan::draft::Step;
-use crate::plan::operation::{ContainerRef, Interruption, OperationKind};
-use crate::plan::wish::Intent;
-use crate::record::{RecordedState, names};
+use crate::plan::operation::{ContainerRef, OperationKind};
+use crate::record::RecordedState;
 
 /// Where a site's container is asked.
-pub(super) struct Answers<'s> {
+pub(crate) struct Answers<'s> {
     pub site: &'s Site,
     pub address: Ipv4Addr,
     pub port: u16,
@@ -21,7 +20,7 @@ pub(super) struct Answers<'s> {
 
 impl Answers<'_> {
     /// Waits until `container` answers, no worse than the one at `baseline`.
-    fn wait(&self, container: ContainerRef, baseline: Option<Ipv4Addr>) -> OperationKind {
+    pub fn wait(&self, container: ContainerRef, baseline: Option<Ipv4Addr>) -> OperationKind {
         let site = self.site;
         OperationKind::AwaitReady {
             container,
@@ -97,36 +96,4 @@ pub(super) fn await_ready(
         step = step.because("it must answer before requests are sent to it");
     }
     stage.push_prepared(step);
-}
-
-/// The intent `restart`, where the site is not started anyway.
-pub(super) fn restart(
-    stage: &mut Stage,
-    answers: &Answers,
-    keep: Option<&ObservedContainer>,
-    started: bool,
-) {
-    let mut intents = stage.ground.wish.intents.iter();
-    if !intents.any(|intent| matches!(intent, Intent::Restart { site } if site == stage.name)) {
-        return;
-    }
-    let Some(keep) = keep.filter(|_| !started) else {
-        stage.notice("restart: this plan starts it anyway");
-        return;
-    };
-    // The rename may have come first; the id stays.
-    let container = ContainerRef {
-        name: names::site(stage.ground.fleet(), stage.name.as_str()),
-        id: Some(keep.id.clone()),
-    };
-    let kind = OperationKind::RestartContainer {
-        container: container.clone(),
-        grace_s: 30,
-    };
-    let step = Step::new("restart", kind, &[])
-        .because("asked for: restart")
-        .interrupts(Interruption::Seconds(3));
-    stage.push(step);
-    let step = Step::new("restarted", answers.wait(container, None), &[]);
-    stage.push_prepared(step.because("asked for: restart"));
 }

@@ -32,7 +32,8 @@ impl Operator {
             who: variable("SUDO_USER")
                 .or_else(|| variable("USER"))
                 .or_else(|| variable("LOGNAME"))
-                .unwrap_or_else(|| "somebody".into()),
+                .or_else(crate::file::login)
+                .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
             whence: format!("{machine} (process {})", std::process::id()),
         }
     }

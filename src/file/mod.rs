@@ -1,7 +1,10 @@
 //! Files and programs of the operator's machine, read with a bound: no device without end, no pipe
 //! that nobody feeds.
 
+mod login;
 pub mod program;
+
+pub use login::login;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result};

@@ -19,7 +19,8 @@ pub(super) fn home() -> PathBuf {
 
 /// The operator's name here.
 pub(super) fn local_user() -> Option<String> {
-    variable("USER").or_else(|| variable("LOGNAME"))
+    let told = variable("USER").or_else(|| variable("LOGNAME"));
+    told.or_else(crate::file::login)
 }
 
 /// What the tokens stand for.

@@ -319,7 +319,7 @@ async fn many_sites_at_a_time_and_one_that_fails() {
     let plan = world.plan(&clients).await;
     let (outcome, _) = world.run(&plan, &clients).await;
     assert_eq!(
-        (outcome.exit_code(), outcome.failed()),
+        (outcome.exit_code(), outcome.tally().failed),
         (3, 1),
         "{outcome:#?}"
     );
@@ -367,7 +367,7 @@ async fn a_route_is_not_led_to_whoever_has_the_address_by_now() {
         why.is_some_and(|why| why.contains("changed since")),
         "{outcome:#?}\n{said:#?}"
     );
-    assert_eq!(outcome.done(), 0);
+    assert_eq!(outcome.tally().done, 0);
     assert_eq!(world.serves("one", "shop"), 404);
     // Planned anew it leads to the right one.
     let plan = world.plan(&clients).await;

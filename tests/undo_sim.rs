@@ -513,7 +513,7 @@ async fn who_stops_the_first_way_back_stops_the_others() {
     let [Some(first), None] = &carried.outcomes[..] else {
         panic!("{carried:#?}")
     };
-    assert!(first.cancelled && first.done() == 0, "{first:#?}");
+    assert!(first.cancelled && first.tally().done == 0, "{first:#?}");
     assert_eq!(carried.exit, 1);
     assert!(serves(&world, "two", "blog") && !serves(&world, "one", "blog"));
 }

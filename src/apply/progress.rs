@@ -12,7 +12,7 @@ use crate::host::ToolboxError;
 use crate::host::router::RouterError;
 use crate::plan::OperationId;
 use crate::record::Holder;
-use crate::text::{plain, plain_line, short};
+use crate::text::{count, plain, plain_line, short};
 
 /// One thing that happened. Sent in the order it happened; the receiver may be slow or gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +189,71 @@ pub struct Ended {
     pub took_ms: u64,
 }
 
+/// How the operations of an apply stand. Each that was planned counts once, whatever was told of it
+/// and how often: the command line, the console and the journals count by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// All that were planned.
+    pub all: usize,
+    /// Done for good.
+    pub done: usize,
+    pub failed: usize,
+    /// Done, then taken back.
+    pub undone: usize,
+    /// They go on, or nobody was told how they ended.
+    pub open: usize,
+    /// Not begun.
+    pub left: usize,
+}
+
+impl Tally {
+    /// Counts an operation; `None`: it has not ended, as far as is known.
+    pub fn add(&mut self, outcome: Option<&OperationOutcome>) {
+        let one = match outcome {
+            Some(OperationOutcome::Done { .. }) => &mut self.done,
+            Some(OperationOutcome::Failed { .. }) => &mut self.failed,
+            Some(OperationOutcome::Undone) => &mut self.undone,
+            Some(OperationOutcome::Skipped { .. }) => &mut self.left,
+            None => &mut self.open,
+        };
+        *one += 1;
+        self.all += 1;
+    }
+
+    /// Whether all of it was done.
+    pub fn is_complete(&self) -> bool {
+        self.done == self.all
+    }
+
+    /// `1 of 8 operations done, 1 failed, 6 not begun`. `open`: the word for those that have not
+    /// ended.
+    pub fn words(&self, open: &str) -> String {
+        let mut text = format!("{} of {} done", self.done, count(self.all, "operation"));
+        for (n, word) in [
+            (self.failed, "failed"),
+            (self.undone, "taken back"),
+            (self.open, open),
+            (self.left, "not begun"),
+        ] {
+            if n > 0 {
+                text.push_str(&format!(", {n} {word}"));
+            }
+        }
+        text
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.all += other.all;
+        self.done += other.done;
+        self.failed += other.failed;
+        self.undone += other.undone;
+        self.open += other.open;
+        self.left += other.left;
+    }
+}
+
 /// How an apply ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcome {
@@ -207,30 +272,24 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// How many operations are done for good.
-    pub fn done(&self) -> usize {
-        self.count(|o| matches!(o, OperationOutcome::Done { .. }))
-    }
-    /// How many failed.
-    pub fn failed(&self) -> usize {
-        self.count(|o| matches!(o, OperationOutcome::Failed { .. }))
-    }
-    /// How many were not started or taken back.
-    pub fn left(&self) -> usize {
-        self.operations.len() - self.done() - self.failed()
-    }
-    fn count(&self, is: impl Fn(&OperationOutcome) -> bool) -> usize {
-        self.operations.values().filter(|e| is(&e.outcome)).count()
+    /// How its operations stand.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for ended in self.operations.values() {
+            tally.add(Some(&ended.outcome));
+        }
+        tally
     }
     /// Whether everything was done.
     pub fn is_complete(&self) -> bool {
-        self.done() == self.operations.len() && self.hosts.is_empty()
+        self.tally().is_complete() && self.hosts.is_empty()
     }
     /// The exit code: 0 all done, 3 a part, 1 when no host could even be begun with.
     pub fn exit_code(&self) -> u8 {
+        let tally = self.tally();
         if self.is_complete() {
             0
-        } else if self.done() == 0 && self.failed() == 0 {
+        } else if tally.done == 0 && tally.failed == 0 {
             1
         } else {
             3
@@ -285,5 +344,43 @@ mod tests {
         assert_eq!(code(vec![done(), failed()]), 3);
         assert_eq!(code(vec![failed()]), 3);
         assert_eq!(code(vec![skipped(), skipped()]), 1);
+    }
+
+    #[test]
+    fn every_operation_that_was_planned_counts_once() {
+        let done = OperationOutcome::Done { note: None };
+        let failed = OperationOutcome::Failed {
+            failure: Failure::new("x"),
+        };
+        let skipped = OperationOutcome::Skipped {
+            because: String::new(),
+        };
+        let undone = OperationOutcome::Undone;
+        let all = "1 of 8 operations done, 1 failed, 6 not begun";
+        let back = "0 of 3 operations done, 1 failed, 2 taken back";
+        let cut = "2 of 4 operations done, 2 not known";
+        for (outcomes, words) in [
+            (
+                [vec![Some(&done), Some(&failed)], vec![Some(&skipped); 6]].concat(),
+                all,
+            ),
+            (vec![Some(&undone), Some(&undone), Some(&failed)], back),
+            (vec![Some(&done), Some(&done), None, None], cut),
+            (vec![Some(&done)], "1 of 1 operation done"),
+            (vec![], "0 of 0 operations done"),
+        ] {
+            let mut tally = Tally::default();
+            outcomes.iter().for_each(|it| tally.add(*it));
+            assert_eq!(tally.words("not known"), words);
+            let Tally {
+                all,
+                done,
+                failed,
+                undone,
+                open,
+                left,
+            } = tally;
+            assert_eq!(done + failed + undone + open + left, all);
+        }
     }
 }

@@ -52,6 +52,9 @@ pub async fn run(
     run.outcome(begun.elapsed())
 }
 
+/// How often it is looked whether something that ended is not written down on its host yet.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What a task of ours ended with.
 enum Job {
     Opened(Name, Result<(), Failure>),
@@ -151,8 +154,14 @@ impl Run<'_> {
             {
                 return false;
             }
+            let behind = self.hosts.values().any(|lane| lane.told.behind);
             let job = tokio::select! {
                 job = self.jobs.join_next() => job,
+                // While one operation takes long, what ended before it is written down.
+                () = tokio::time::sleep(LOOK), if behind => {
+                    self.put_late();
+                    continue;
+                }
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
                     let ends = self.board.cancel();
@@ -256,6 +265,7 @@ impl Run<'_> {
             return;
         }
         lane.told.last = Instant::now();
+        lane.told.behind = false;
         let work = lane.work.clone();
         let file = self.journal.so_far(host, work.before.get(), middle);
         let say = self.say.clone();
@@ -264,6 +274,13 @@ impl Run<'_> {
             let there = lane::put_journal(&work, file, &say).await;
             Job::Told(work.name.clone(), begun.elapsed(), there)
         }));
+    }
+
+    /// Writes down what is not yet, where it is time to.
+    fn put_late(&mut self) {
+        let late = self.hosts.iter().filter(|(_, lane)| lane.told.is_late());
+        let late: Vec<Name> = late.map(|(name, _)| name.clone()).collect();
+        late.iter().for_each(|host| self.put_so_far(host));
     }
 
     /// The same now and then, and as soon as there is a place for it.
@@ -288,6 +305,9 @@ impl Run<'_> {
             let host = self.plan.operations[at].host.clone();
             self.fail_host(&host, failure.clone());
             return;
+        }
+        if let Some(lane) = self.hosts.get_mut(&self.plan.operations[at].host) {
+            lane.told.behind = true;
         }
         self.put_now_and_then(at);
         // A failure is kept to its site.

@@ -11,7 +11,7 @@ use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::fleet::{Name, Selection};
-use crate::text::{self, count};
+use crate::text;
 use crate::walk::history::{Past, State};
 use crate::walk::past::{self, Told};
 use crate::walk::{FleetFile, Outset};
@@ -70,7 +70,7 @@ pub async fn run(context: &Context, args: &JournalArgs) -> Result<Exit, Failure>
             applies: &applies,
             unanswered: &read.unanswered,
         })?;
-        return Ok(Exit::Done);
+        return Ok(exit(&read.unanswered));
     }
     if applies.is_empty() {
         context.out.say("nothing was applied, as far as is known");
@@ -82,7 +82,7 @@ pub async fn run(context: &Context, args: &JournalArgs) -> Result<Exit, Failure>
         context.out.say(&format!("{older} older; -n shows more"));
     }
     say_unanswered(context, &read.unanswered);
-    Ok(Exit::Done)
+    Ok(exit(&read.unanswered))
 }
 
 /// Reads the operator's own journals and those of all hosts; leaves out what is not selected.
@@ -121,6 +121,14 @@ fn say_unanswered(context: &Context, unanswered: &BTreeMap<Name, String>) {
         context.out.warn(&format!(
             "{host} does not answer, what only it knows is missing: {why}"
         ));
+    }
+}
+
+/// 3 where what only a host knows is missing.
+fn exit(unanswered: &BTreeMap<Name, String>) -> Exit {
+    match unanswered.is_empty() {
+        true => Exit::Done,
+        false => Exit::Partial,
     }
 }
 
@@ -177,7 +185,7 @@ fn table(applies: &[Past]) -> Table {
             moment(&past.at).into(),
             past.run.as_str().into(),
             format!("{} at {}", past.who, past.whence).into(),
-            past.about().into(),
+            past.what.as_str().into(),
             hosts.join(",").into(),
             format!("{}/{}", past.done, past.all).into(),
             took(past).into(),
@@ -203,7 +211,7 @@ fn tell(
             applies: std::slice::from_ref(past),
             unanswered,
         })?;
-        return Ok(Exit::Done);
+        return Ok(exit(unanswered));
     }
     let colour = context.out.colour;
     let mut head = Table::new(&["APPLY", past.run.as_str()]);
@@ -225,11 +233,9 @@ fn tell(
     let file = format!("{} ({commit})", past.fleet_hash);
     row("fleet file", file.into());
     let kinds: Vec<String> = past.kinds.iter().map(|(k, n)| format!("{n} {k}")).collect();
-    let all = count(past.all, "operation");
-    row(
-        "did",
-        format!("{} of {all}: {}", past.done, kinds.join(", ")).into(),
-    );
+    row("what", past.what.as_str().into());
+    row("did", past.counts().into());
+    row("planned", kinds.join(", ").into());
     let mut shown = head.render(colour);
     shown.push('\n');
     for failed in past.failed.iter().filter(|f| f.operation.is_none()) {
@@ -273,7 +279,7 @@ fn tell(
     }
     context.out.text(&shown)?;
     say_unanswered(context, unanswered);
-    Ok(Exit::Done)
+    Ok(exit(unanswered))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What apply does, line by line on standard error, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ pub struct View<'a> {
     operations: BTreeMap<&'a OperationId, &'a Operation>,
     /// What runs now, with the last thing it said.
     running: BTreeMap<OperationId, String>,
-    ended: usize,
+    /// What was begun and has ended, one way or the other.
+    ended: BTreeSet<OperationId>,
     /// Standard error is a terminal: what runs now is shown on a line of its own.
     live: bool,
 }
@@ -29,7 +30,7 @@ impl<'a> View<'a> {
             out,
             operations: plan.operations.iter().map(|o| (&o.id, o)).collect(),
             running: BTreeMap::new(),
-            ended: 0,
+            ended: BTreeSet::new(),
             live: std::io::stderr().is_terminal(),
         }
     }
@@ -48,7 +49,9 @@ impl<'a> View<'a> {
             }
             Progress::Finished { id, outcome, took } => {
                 self.running.remove(&id);
-                self.ended += 1;
+                if !matches!(outcome, OperationOutcome::Skipped { .. }) {
+                    self.ended.insert(id.clone());
+                }
                 self.finished(&id, &outcome, took);
             }
             Progress::Host { host, state } => match state {
@@ -94,7 +97,7 @@ impl<'a> View<'a> {
             OperationOutcome::Skipped { .. } => return,
         };
         let mark = style.paint(mark, self.out.colour_err);
-        let (n, of) = (self.ended, self.operations.len());
+        let (n, of) = (self.ended.len(), self.operations.len());
         self.say(&format!(
             "{mark} [{n:>width$}/{of}] {at}: {what}{more}",
             width = of.to_string().len()
@@ -156,7 +159,6 @@ pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
         shown.push_str(&format!("{mark} {host}: {}\n", text::line(&failure.why)));
         push_failure(&mut shown, failure);
     }
-    let mut failed = 0;
     for operation in &plan.operations {
         let Some(ended) = outcome.operations.get(&operation.id) else {
             continue;
@@ -164,7 +166,6 @@ pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
         let OperationOutcome::Failed { failure } = &ended.outcome else {
             continue;
         };
-        failed += 1;
         let at = place(&operation.host, operation.site.as_ref());
         let mark = Style::Bad.paint("✖", colour);
         let what = text::line(&by_id[&operation.id].kind.describe());
@@ -189,16 +190,13 @@ pub fn summary(plan: &Plan, outcome: &Outcome, colour: bool) -> String {
         shown.push('\n');
     }
     let took = text::took_in_words(outcome.took_ms);
-    let done = count(outcome.done(), "operation");
-    let left = outcome.left();
+    let tally = outcome.tally();
+    let words = tally.words("not known");
     let line = match (outcome.is_complete(), outcome.cancelled) {
-        (true, _) => format!("Applied: {done} in {took}."),
-        (false, true) => {
-            format!("Stopped: {done} done, {failed} failed, {left} not done, in {took}.")
-        }
-        (false, false) => {
-            format!("Partly applied: {done} done, {failed} failed, {left} not done, in {took}.")
-        }
+        (true, _) => format!("Applied: {} in {took}.", count(tally.done, "operation")),
+        (false, true) => format!("Stopped: {words}, in {took}."),
+        (false, false) if tally.done == 0 => format!("Nothing was applied: {words}, in {took}."),
+        (false, false) => format!("Partly applied: {words}, in {took}."),
     };
     shown.push_str(&line);
     shown.push('\n');

@@ -85,7 +85,7 @@ pub async fn apply(
     let bytes = ground.fleet_bytes.as_slice();
     lineage::remember(&state, &file.path, bytes, &file.fleet)
         .map_err(|error| Failure::new(format!("cannot write {}: {error}", state.display())))?;
-    match outcome.failed() + outcome.hosts.len() {
+    match outcome.tally().failed + outcome.hosts.len() {
         0 => Ok(()),
         _ => Err(failed(&outcome)),
     }

@@ -119,13 +119,13 @@ macro_rules! actions {
         Events, "events", ["e"], Look, ON_SITE, "", show::events,
             "what its container did";
         Changes, "changes", ["c"], Look, ON_SITE, "", show::changes,
-            "what was applied to it, and by whom";
+            "what was applied to it, by whom, and changed by hand";
         Host, "host", ["h"], Look, ON_SITE, "", show::host,
             "the host it runs on";
         Plan, "plan", ["p"], Look, ANY, "plan", show::plan,
             "what apply would do";
         Activity, "activity", ["a"], Look, ANY, "", show::activity,
-            "what is being applied, and was, by whom";
+            "what is being applied; by day, what was and by whom";
         Sites, "sites", ["1"], Look, ANY, "", show::sites,
             "all sites";
         Hosts, "hosts", ["2"], Look, ANY, "", show::hosts,

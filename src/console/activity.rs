@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::apply::progress::Tally;
 use crate::plan::Plan;
 use crate::plan::operation::OperationId;
 use crate::text::clean;
@@ -182,10 +183,23 @@ impl Run {
         self.lines.get_mut(at)
     }
 
-    /// Operations ended and all.
-    pub fn done(&self) -> (usize, usize) {
-        let ended = |l: &&OperationLine| matches!(l.progress, Progress::Ended(_));
-        (self.lines.iter().filter(ended).count(), self.lines.len())
+    /// How its operations stand.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            all: self.lines.len(),
+            ..Tally::default()
+        };
+        for line in &self.lines {
+            let one = match &line.progress {
+                Progress::Waiting | Progress::Ended(End::Skipped(_)) => &mut tally.left,
+                Progress::Running => &mut tally.open,
+                Progress::Ended(End::Done) => &mut tally.done,
+                Progress::Ended(End::Failed(_)) => &mut tally.failed,
+                Progress::Ended(End::Undone(_)) => &mut tally.undone,
+            };
+            *one += 1;
+        }
+        tally
     }
 
     /// Whether it goes on.

@@ -1,12 +1,14 @@
 //! What was applied, from all journals that can be read: the operator's own and the hosts'. One
 //! apply is one entry, however many journals tell of it. Pure.
 
+mod what;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::apply::journal::{Close, Entry, Named};
-use crate::apply::progress::{Failure, OperationOutcome};
+use crate::apply::progress::{Failure, OperationOutcome, Tally};
 use crate::fleet::Name;
 use crate::plan::OperationId;
 use crate::text::plain_line;
@@ -82,6 +84,10 @@ pub struct Past {
     pub all: usize,
     /// How many of them were done.
     pub done: usize,
+    /// How all of them stand.
+    pub tally: Tally,
+    /// What it changed, or was to change, in words.
+    pub what: String,
     /// What failed: the operation, or the host, and why.
     pub failed: Vec<Failed>,
     /// Every operation, in the plan's order; left out of lists.
@@ -113,6 +119,14 @@ pub struct PastOperation {
 }
 
 impl Past {
+    /// How its operations stand, in words.
+    pub fn counts(&self) -> String {
+        self.tally.words(match self.state {
+            State::Running => "to go",
+            _ => "not known",
+        })
+    }
+
     /// What it was about, in a few words: `blog, shop` or `12 sites` or the hosts.
     pub fn about(&self) -> String {
         let list = |names: &BTreeSet<Name>| -> Vec<String> {
@@ -215,6 +229,9 @@ fn past(run: String, parts: Parts, running: &BTreeSet<String>) -> Option<Past> {
             });
         }
     }
+    let tally = tally(&operations);
+    let done = operations.iter().map(|o| (&o.named, o.outcome == "done"));
+    let what = what::what(done);
     let mut kinds = BTreeMap::new();
     for operation in &operations {
         *kinds.entry(operation.named.kind.clone()).or_insert(0) += 1;
@@ -239,12 +256,32 @@ fn past(run: String, parts: Parts, running: &BTreeSet<String>) -> Option<Past> {
             .filter_map(|o| o.named.site.clone())
             .collect(),
         kinds,
-        all: operations.len(),
-        done: operations.iter().filter(|o| o.outcome == "done").count(),
+        all: tally.all,
+        done: tally.done,
+        tally,
+        what,
         failed,
         operations,
         run: line(&run),
     })
+}
+
+fn tally(operations: &[PastOperation]) -> Tally {
+    let mut tally = Tally {
+        all: operations.len(),
+        ..Tally::default()
+    };
+    for operation in operations {
+        let one = match operation.outcome {
+            "done" => &mut tally.done,
+            "failed" => &mut tally.failed,
+            "undone" => &mut tally.undone,
+            "skipped" => &mut tally.left,
+            _ => &mut tally.open,
+        };
+        *one += 1;
+    }
+    tally
 }
 
 /// The end of the whole: the operator's own word, else the last of the hosts'.

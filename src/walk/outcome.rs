@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::carry::Carried;
 use super::propose::{Part, Proposal};
-use crate::apply;
+use crate::apply::progress::Tally;
 use crate::fleet::{Name, SiteState};
+use crate::text::count;
 
 /// Most addresses that are named.
 const ADDRESSES: usize = 5;
@@ -13,22 +14,21 @@ const ADDRESSES: usize = 5;
 /// A line about the whole.
 pub fn line(carried: &Carried, proposal: &Proposal) -> String {
     let outcomes = || carried.outcomes.iter().flatten();
-    let sum = |of: fn(&apply::Outcome) -> usize| outcomes().map(of).sum::<usize>();
-    let done = sum(apply::Outcome::done);
-    let all = match carried.outcomes.is_empty() {
-        true => 0,
-        false => proposal.parts.iter().map(|p| p.plan.operations.len()).sum(),
-    };
+    let mut tally = Tally::default();
+    outcomes().for_each(|outcome| tally += outcome.tally());
+    // Parts that were not begun.
+    if !carried.outcomes.is_empty() {
+        let parts = proposal.parts.iter();
+        let planned: usize = parts.map(|part| part.plan.operations.len()).sum();
+        tally.left += planned.saturating_sub(tally.all);
+        tally.all = tally.all.max(planned);
+    }
+    let words = tally.words("not known");
     match carried.exit {
-        0 => format!("done: {done} of {all} operations"),
-        _ if outcomes().any(|outcome| outcome.cancelled) => {
-            format!("stopped: {done} of {all} operations were done")
-        }
-        1 => "nothing was done".to_owned(),
-        _ => format!(
-            "in part: {done} of {all} operations done, {} failed",
-            sum(apply::Outcome::failed)
-        ),
+        0 => format!("done: {} of {}", tally.done, count(tally.all, "operation")),
+        _ if outcomes().any(|outcome| outcome.cancelled) => format!("stopped: {words}"),
+        _ if tally.done == 0 => format!("nothing was done: {words}"),
+        _ => format!("in part: {words}"),
     }
 }
 

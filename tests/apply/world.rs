@@ -55,7 +55,7 @@ impl Ran {
     /// Nothing was done: the host had changed since the plan was made.
     fn moved(&self) -> bool {
         let why = self.outcome.hosts.values().next();
-        self.outcome.done() == 0 && why.is_some_and(|f| f.why.contains("changed since"))
+        self.outcome.tally().done == 0 && why.is_some_and(|f| f.why.contains("changed since"))
     }
 }
 

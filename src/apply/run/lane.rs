@@ -51,6 +51,8 @@ pub struct Told {
     /// It is being written, by this task.
     pub now: Option<AbortHandle>,
     once: bool,
+    /// Something ended since.
+    pub behind: bool,
     pub last: Instant,
     every: Duration,
 }
@@ -60,6 +62,7 @@ impl Told {
         Told {
             now: None,
             once: false,
+            behind: false,
             last: Instant::now(),
             every: TELL,
         }
@@ -68,6 +71,11 @@ impl Told {
     /// Whether it is to be written again; `prepared`: there may be a place for it from now on.
     pub fn is_due(&self, prepared: bool) -> bool {
         (prepared && !self.once) || self.last.elapsed() >= self.every
+    }
+
+    /// Whether it is behind, and time to write it again.
+    pub fn is_late(&self) -> bool {
+        self.behind && self.now.is_none() && self.is_due(false)
     }
 
     /// It was written, or there was no place for it.
@@ -80,7 +88,7 @@ impl Told {
 }
 
 /// How often a host is told how far the apply is, at most.
-const TELL: Duration = Duration::from_secs(2);
+const TELL: Duration = Duration::from_secs(1);
 
 /// Takes a host's lock, waiting at most `wait` for it, and makes sure that the host is as it was
 /// when the plan was made.

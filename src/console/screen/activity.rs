@@ -5,12 +5,14 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::changes::{ByHand, Change, changes, clock, day, day_in_words};
 use super::page;
 use super::past;
-use super::told::{begun, mark};
+use super::told::mark;
 use crate::console::action::{Action, Place};
 use crate::console::activity::{Commit, End, OperationLine, Outcome, Progress, Run};
 use crate::console::draw::ages::Ages;
+use crate::console::draw::mark::mark as state_mark;
 use crate::console::draw::pen::{self, Spans};
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
@@ -169,11 +171,14 @@ fn lines(
     shown: Range<usize>,
 ) -> (Window, Vec<usize>) {
     let mut out = Window::over(shown);
+    out.push(|| vec![(Role::Column, title(model, only))]);
+    let begun = out.all();
     for (run, notes) in model.cut_off() {
         let touches = |(_, note): &(&Name, &Applying)| {
             only.is_none_or(|site| note.sites.iter().any(|s| s.as_str() == site))
         };
         if notes.iter().any(touches) {
+            out.push(Vec::new);
             let mut lines = Vec::new();
             cut_off(model, &run, &notes, room, &mut lines);
             out.extend(lines);
@@ -183,9 +188,7 @@ fn lines(
         if only.is_some_and(|site| !run.lines.iter().any(|l| l.site == site)) {
             continue;
         }
-        if out.all() > 0 {
-            out.push(Vec::new);
-        }
+        out.push(Vec::new);
         out.push(|| head(model, run, ages));
         if let Some(outcome) = &run.outcome {
             let mut lines = Vec::new();
@@ -209,15 +212,21 @@ fn lines(
         }
     }
     let mut places = Vec::new();
-    for (number, past) in pasts(model, only).enumerate() {
-        if number == 0 {
-            if out.all() > 0 {
-                out.push(Vec::new);
-            }
-            out.push(|| vec![(Role::Column, " Applied before".into())]);
+    let mut last = None;
+    for change in changes(model, only, pasts(model, only)) {
+        let under = change.at().map(day);
+        if last.replace(under) != Some(under) {
+            out.push(Vec::new);
+            out.push(|| vec![(Role::Column, under_words(under, model.now()))]);
         }
-        places.push(out.all());
-        out.push(|| entry(model, past, at == Some(number), room, ages));
+        match change {
+            Change::Applied(begun, past) => {
+                let here = at == Some(places.len());
+                places.push(out.all());
+                out.push(|| entry(model, (begun, past), here, room));
+            }
+            Change::ByHand(hand) => out.push(|| changed(model, &hand, room)),
+        }
     }
     let told = || model.journal.iter();
     let own = told().filter_map(|told| Some(("this machine", told.own.as_ref()?)));
@@ -226,16 +235,56 @@ fn lines(
         let text = || format!("   {host}: what only it knows is missing: {}", clean(why));
         out.push(|| vec![(Role::Dim, elide(&text(), room).into_owned())]);
     }
-    if out.all() == 0 {
-        let text = match (only, &model.journal, &model.fleet) {
-            (_, None, Some(_)) => " reading the journals …".into(),
-            (Some(site), ..) => format!(" nothing was applied to {site}, as far as is known"),
-            (None, ..) => " nothing was applied, as far as is known".into(),
+    if model.journal.is_none() && model.fleet.is_some() {
+        out.push(Vec::new);
+        out.push(|| vec![(Role::Dim, " reading the journals …".into())]);
+    }
+    if out.all() == begun {
+        let text = match only {
+            Some(site) => format!(" nothing was applied to {site}, as far as is known"),
+            None => " nothing was applied, as far as is known".into(),
         };
         out.push(Vec::new);
         out.push(|| vec![(Role::Dim, text)]);
     }
     (out, places)
+}
+
+/// Whose changes are listed.
+fn title(model: &Model, only: Option<&str>) -> String {
+    match only {
+        None => " Changes of all sites and hosts".to_owned(),
+        Some(site) => {
+            let host = model.site(site).map(|row| format!(" on {}", row.host));
+            let all = model.keymap.key(Action::Activity);
+            let all = all.map_or_else(String::new, |key| format!("; {key} lists all"));
+            format!(" Changes of {site}{}{all}", host.unwrap_or_default())
+        }
+    }
+}
+
+/// The head of what changed on one day.
+fn under_words(under: Option<i64>, now: i64) -> String {
+    match under {
+        Some(under) => format!(" {} (UTC)", day_in_words(under, now)),
+        None => " By hand, and so now; when is not known".to_owned(),
+    }
+}
+
+/// One change by hand.
+fn changed(model: &Model, hand: &ByHand, room: usize) -> Spans {
+    let (symbol, role) = state_mark(model, crate::verdict::State::Drift);
+    let time = hand.at.map_or_else(|| "     ".to_owned(), clock);
+    let what = format!("{}: {}", hand.place, hand.what);
+    vec![
+        (role, format!(" {symbol} ")),
+        (Role::Dim, format!("{time}  ")),
+        (Role::Text, format!("{:<18} ", "by hand")),
+        (
+            Role::Drift,
+            elide(&what, room.saturating_sub(32)).into_owned(),
+        ),
+    ]
 }
 
 /// Applies that the journals tell of and that are not this run's own, newest first.
@@ -357,14 +406,14 @@ fn committed(model: &Model, commit: &Commit, room: usize) -> Spans {
     }
 }
 
-fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Spans {
+fn entry(model: &Model, (begun, past): (Option<i64>, &Past), here: bool, room: usize) -> Spans {
     let (symbol, role) = mark(model, past.state);
-    let ago = begun(past).map_or_else(String::new, |at| ages.ago(at));
+    let time = begun.map_or_else(|| "     ".to_owned(), clock);
     let took = past.took_ms.map(took).unwrap_or_default();
     let machine = past.whence.split(' ').next().unwrap_or_default();
     let who = format!("{}@{machine}", past.who);
-    let wide = room.saturating_sub(60).clamp(12, 60);
-    let about = elide(&clean(&past.about()), wide).into_owned();
+    let wide = room.saturating_sub(56).clamp(12, 70);
+    let about = elide(&clean(&past.what), wide).into_owned();
     let gap = " ".repeat(wide.saturating_sub(width(&about)) + 1);
     let cursor = match (here, model.theme.ascii) {
         (false, _) => " ",
@@ -379,7 +428,7 @@ fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Sp
     vec![
         (Role::Accent, cursor.into()),
         (role, format!("{symbol} ")),
-        (Role::Dim, format!("{ago:>4} ago  ")),
+        (Role::Dim, format!("{time}  ")),
         (text, format!("{:<18} ", elide(&clean(&who), 18))),
         (text, format!("{about}{gap}")),
         (
@@ -391,7 +440,12 @@ fn entry(model: &Model, past: &Past, here: bool, room: usize, ages: &Ages) -> Sp
 }
 
 fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {
-    let (done, all) = run.done();
+    let tally = run.tally();
+    let counts = match run.is_running() {
+        true => tally.words("under way"),
+        // The line below says the rest.
+        false => format!("{} of {} done", tally.done, tally.all),
+    };
     let (mark, role) = match &run.outcome {
         None => (if model.theme.ascii { "." } else { "◔" }, Role::Busy),
         Some(o) if o.exit == 0 => (if model.theme.ascii { "o" } else { "✔" }, Role::Ok),
@@ -408,7 +462,7 @@ fn head(model: &Model, run: &Run, ages: &Ages) -> Spans {
     vec![
         (role, format!(" {mark} ")),
         (Role::Strong, run.title.clone()),
-        (Role::Dim, format!("   {done} of {all} · {time}")),
+        (Role::Dim, format!("   {counts} · {time}")),
     ]
 }
 

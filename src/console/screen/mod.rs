@@ -2,6 +2,7 @@
 //! [`Screen`](super::model::Screen).
 
 pub mod activity;
+pub mod changes;
 pub mod events;
 pub mod help;
 pub mod host;

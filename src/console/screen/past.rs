@@ -11,7 +11,7 @@ use crate::console::draw::pen::Spans;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
 use crate::console::theme::Role;
-use crate::text::{clean, count, elide, took, wrap};
+use crate::text::{clean, elide, took, wrap};
 
 /// One apply in full, by its name in the journals, and its first line on screen.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     let ago = begun(past).map_or_else(String::new, |at| format!("{} ago", ages.ago(at)));
     let mut out = vec![vec![
         (role, format!(" {symbol} {}", past.state.word())),
-        (Role::Strong, format!("   {}", clean(&past.about()))),
+        (Role::Strong, format!("   {}", clean(&past.what))),
         (Role::Dim, format!("   {}   {ago}", past.run)),
     ]];
     let mut say = |what: &str, text: String| {
@@ -87,11 +87,8 @@ fn lines(model: &Model, run: &str, room: usize, ages: &Ages) -> Vec<Spans> {
     }
     say("fleet file", version(past));
     let kinds: Vec<String> = past.kinds.iter().map(|(k, n)| format!("{n} {k}")).collect();
-    let all = count(past.all, "operation");
-    say(
-        "did",
-        format!("{} of {all}: {}", past.done, kinds.join(", ")),
-    );
+    say("did", past.counts());
+    say("planned", kinds.join(", "));
     for failed in past.failed.iter().filter(|f| f.operation.is_none()) {
         say("failed", format!("{}: {}", failed.host, failed.why));
     }

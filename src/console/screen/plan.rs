@@ -7,12 +7,13 @@ use super::page;
 use crate::console::action::{Action, Place};
 use crate::console::draw::ages::Ages;
 use crate::console::draw::pen::{Pen, Spans};
+use crate::console::message::Broken;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Screen};
 use crate::console::plan_lines::summary;
 use crate::console::theme::Role;
 use crate::plan::drift::Field;
-use crate::text::{clean, elide, width};
+use crate::text::{clean, elide, width, wrap};
 use crate::verdict::SiteRow;
 
 /// How the plan is looked at.
@@ -43,12 +44,19 @@ impl Screen for PlanScreen {
     }
 
     fn draw(&self, model: &Model, buf: &mut Buffer, area: Rect, _ages: &Ages) -> Spans {
+        if let Some(why) = &model.fleet_broken {
+            let lines = broken_lines(model, why, usize::from(area.width));
+            return page::draw(model, buf, area, &lines, self.top);
+        }
         draw(model, self, buf, area);
         Vec::new()
     }
 
     fn go(&mut self, model: &mut Model, motion: Motion) {
         self.top = page::scroll(model, motion, self.top, |room, _| {
+            if let Some(why) = &model.fleet_broken {
+                return broken_lines(model, why, room).len();
+            }
             field_lines(model, self, room).len() + shown(model, self).len()
         });
     }
@@ -65,6 +73,30 @@ impl Screen for PlanScreen {
         words.clone_into(&mut self.filter);
         self.top = 0;
     }
+}
+
+/// What is wrong with the fleet file, in the place of a plan.
+fn broken_lines(model: &Model, why: &Broken, room: usize) -> Vec<Spans> {
+    let sign = if model.theme.ascii { "X" } else { "✖" };
+    let head = format!(" {sign} No plan: the fleet file cannot be used");
+    let mut lines = vec![vec![(Role::Bad, head)], Vec::new()];
+    for line in &why.lines {
+        let fits = width(line) < room;
+        let parts = match fits {
+            true => vec![line.clone()],
+            false => wrap(line, room.saturating_sub(2)),
+        };
+        lines.extend(
+            parts
+                .into_iter()
+                .map(|part| vec![(Role::Text, format!(" {part}"))]),
+        );
+    }
+    lines.push(Vec::new());
+    let rest = " Until it is right again nothing is planned or changed; what is shown is of the file as it was.";
+    let rest = wrap(rest, room.saturating_sub(2)).into_iter();
+    lines.extend(rest.map(|part| vec![(Role::Dim, format!(" {}", part.trim_start()))]));
+    lines
 }
 
 /// The plan's lines on the screen.

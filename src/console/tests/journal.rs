@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fixture::{container, drift_plan, host, name, three};
 use crate::apply::journal::Named;
+use crate::apply::progress::Tally;
 use crate::console::activity::{Commit, Step};
 use crate::console::effect::{Effect, Wish};
 use crate::console::harness::{App, NOW, Setup};
@@ -50,6 +51,13 @@ fn past(run: &str, ago: i64, site: &str, state: State) -> Past {
         kinds: [("set_limits".to_owned(), 1), ("write_record".to_owned(), 1)].into(),
         all: 2,
         done: 1,
+        tally: Tally {
+            all: 2,
+            done: 1,
+            failed: 1,
+            ..Tally::default()
+        },
+        what: format!("to change {site} (memory: 128M → 256M)"),
         failed: vec![],
         operations: vec![
             operation("set_limits", "done", None),
@@ -129,7 +137,10 @@ fn what_was_applied_is_listed_opened_and_read_again_when_somebody_applied() {
     told(&mut app);
     let text = app.text();
     for part in [
-        "Applied before",
+        "Today, Sat 21 Nov 2026 (UTC)",
+        "Yesterday, Fri 20 Nov 2026 (UTC)",
+        "to change alice-blog (memory",
+        "Changes of all sites and hosts",
         "anna@laptop",
         "alice-blog",
         "carol",

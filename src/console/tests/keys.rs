@@ -210,7 +210,7 @@ fn a_change_is_shown_and_asked_before_it_is_made() {
     ));
     let text = app.text();
     assert!(
-        text.contains("1 of 2") && text.contains("last line"),
+        text.contains("0 of 2 operations done, 1 failed") && text.contains("last line"),
         "{text}"
     );
 }

@@ -79,7 +79,11 @@ impl World {
         };
         let (say, _events) = tokio::sync::mpsc::unbounded_channel();
         let outcome = apply::run(&plan, &context, say, CancellationToken::new()).await;
-        assert_eq!(outcome.failed() + outcome.hosts.len(), 0, "{outcome:?}");
+        assert_eq!(
+            outcome.tally().failed + outcome.hosts.len(),
+            0,
+            "{outcome:?}"
+        );
         assert_eq!(self.plan(lines).await.operations, []);
         let drifts = drift::of_fleet(&fleet, &self.look(&fleet).await);
         assert!(drifts.is_empty(), "{drifts:?}");

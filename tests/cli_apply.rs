@@ -109,7 +109,8 @@ fn one_site_that_fails_does_not_stop_the_other_and_its_log_is_shown() {
     );
     assert!(ran.out.contains("Next: "), "{}", ran.out);
     assert_eq!(stage.ask("blog.localhost").0, 200);
-    let status = stage.done(&["status"]);
+    let status = stage.run(&["status"]);
+    assert_eq!(status.code, 2, "{}", status.err);
     assert!(
         status.out.contains("1 of 2 sites as they should be"),
         "{}",

@@ -114,6 +114,14 @@ fn done(who: &Path, arguments: &[&str]) -> Ran {
     ran
 }
 
+/// How it is where something is not as it should be.
+#[track_caller]
+fn not_well(who: &Path, arguments: &[&str]) -> Ran {
+    let ran = ostler(who, arguments);
+    assert_eq!(ran.code, 2, "{arguments:?}\n{}\n{}", ran.out, ran.err);
+    ran
+}
+
 #[track_caller]
 fn has(text: &str, parts: &[&str]) {
     for part in parts {
@@ -131,12 +139,12 @@ fn an_apply_that_was_cut_off_is_told_of_and_finished() {
     two.killed_at(&two.anna, "create container");
     // Told to whoever looks, on the same machine or another.
     fs::copy(two.anna.join("fleet.yml"), two.ben.join("fleet.yml")).unwrap();
-    let status = done(&two.ben, &["status"]);
+    let status = not_well(&two.ben, &["status"]);
     has(
         &status.out,
         &["the apply of anna at", "was cut off", "ostler undo"],
     );
-    let json = done(&two.ben, &["status", "--json"]).json();
+    let json = not_well(&two.ben, &["status", "--json"]).json();
     let note = &json["hosts"][0]["unfinished"][0];
     assert_eq!(note["who"], "anna");
     let run = note["run"].as_str().unwrap().to_owned();
@@ -205,7 +213,7 @@ fn a_first_apply_is_taken_back_and_data_stays() {
     let back = done(&two.ben, &["undo", "--yes"]);
     has(&back.out, &["nothing was applied before it"]);
     assert_ne!(two.stage.ask("one.test").0, 200);
-    let status = done(&two.ben, &["status"]);
+    let status = not_well(&two.ben, &["status"]);
     assert!(!status.out.contains("cut off"), "{}", status.out);
     done(&two.ben, &["apply", "--yes"]);
     has(&two.body("one.test"), &["a1"]);
@@ -223,7 +231,7 @@ fn what_was_applied_since_is_not_taken_back_with_it() {
     // A call of the killed process may still come to its end: then the plan is refused.
     let applies = || ostler(&two.ben, &["apply", "--yes", "--only", "site=two"]).code == 0;
     assert!((0..5).any(|_| applies()));
-    has(&done(&two.ben, &["status"]).out, &["the apply of anna"]);
+    has(&not_well(&two.ben, &["status"]).out, &["the apply of anna"]);
     let refused = ostler(&two.anna, &["undo", "--yes"]);
     assert_eq!(refused.code, 1);
     has(
@@ -322,12 +330,13 @@ fn a_holder_is_named_while_it_works() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let begun = lines.any(|line| line.unwrap().contains("create container"));
     assert!(begun);
-    let status = done(&two.ben, &["status"]);
+    let status = not_well(&two.ben, &["status"]);
     has(&status.out, &["anna at"]);
     assert!(!status.out.contains("cut off"), "{}", status.out);
     while lines.next().is_some() {}
     assert!(child.wait().unwrap().success());
-    let status = done(&two.ben, &["status"]);
+    // What she applied is not what his file says.
+    let status = not_well(&two.ben, &["status"]);
     assert!(!status.out.contains("anna at"), "{}", status.out);
 }
 
@@ -407,7 +416,8 @@ fn journals_are_merged_narrowed_and_hold_no_secret() {
         &engine.address,
         "unix:///nonexistent/docker.sock",
     );
-    let alone = done(&two.anna, &["journal"]);
+    let alone = ostler(&two.anna, &["journal"]);
+    assert_eq!(alone.code, 3, "{}", alone.err);
     assert_eq!(alone.out.lines().count(), 4, "{}", alone.out);
     has(&alone.err, &["here does not answer"]);
 }

@@ -104,7 +104,8 @@ pub enum Command {
     },
     /// Write what was changed by hand on a site into the fleet file
     Adopt(AdoptArgs),
-    /// Say how the fleet is, on one screen
+    /// Say how the fleet is, on one screen; exit code 2 when something is not well, 3 when something
+    /// is not known
     Status {
         #[command(flatten)]
         json: Json,

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::walk::look::Seen;
+
 /// The exit codes. Scripts depend on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -10,9 +12,9 @@ pub enum Exit {
     Done,
     /// 1: an error, of usage too.
     Error,
-    /// 2: `plan` found changes, `drift` differences.
+    /// 2: `plan` found changes, `drift` differences, `status` something that is not well.
     Changes,
-    /// 3: some sites were applied, others failed.
+    /// 3: some sites were applied, others failed; or not all could be looked at.
     Partial,
 }
 
@@ -24,6 +26,15 @@ impl Exit {
             Exit::Error => 1,
             Exit::Changes => 2,
             Exit::Partial => 3,
+        }
+    }
+
+    /// Of a list of what was looked at: 3 where a host did not answer.
+    pub fn looked(seen: &Seen) -> Exit {
+        let answered = |host| seen.observed.hosts.get(host).and_then(|it| it.reached());
+        match seen.hosts.iter().all(|host| answered(host).is_some()) {
+            true => Exit::Done,
+            false => Exit::Partial,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::fleet::Name;
 use crate::observe::scan::Inspect;
 use crate::record::Scarce;
 use crate::text;
+use crate::verdict::whole::SOON;
 use crate::walk::look::Closely;
 
 pub mod measured;
@@ -40,7 +41,7 @@ pub async fn run(context: &Context, engine: &EngineArg, json: bool) -> Result<Ex
         true => context.out.json(&told(&rows, &measured))?,
         false => context.out.table(&table_with(&rows, &measured))?,
     }
-    Ok(Exit::Done)
+    Ok(Exit::looked(&seen))
 }
 
 /// A host as `--json` tells it.
@@ -133,8 +134,6 @@ fn table_with(rows: &[HostTold], measured: &BTreeMap<Name, Measured>) -> Table {
 const MEASURED: usize = 6;
 /// Where the certificates stand among the columns.
 const CERTIFICATE: usize = 10;
-/// Seconds before its end from which on a certificate is shown as something to look after.
-const SOON: i64 = 30 * 86_400;
 
 /// The certificate that ends first: whose, and when.
 fn until(row: &HostTold) -> Option<(i64, &'static str)> {

@@ -70,10 +70,10 @@ done, or nothing to do
 an error, of usage too
 .TP
 2
-\fBplan\fR found changes
+\fBplan\fR found changes, \fBdrift\fR differences, \fBstatus\fR something that is not well
 .TP
 3
-partial: some sites were applied, others failed
+partial: some sites were applied, others failed; or not all could be looked at
 .SH ENVIRONMENT
 .TP
 OSTLER_FLEET

@@ -12,9 +12,9 @@ use crate::plan::unfinished::told;
 use crate::record::Applying;
 use crate::record::lock::Holder;
 use crate::verdict::due::DriftBySite;
-use crate::verdict::site::rows_of_fleet;
+use crate::verdict::site::rows_with;
 use crate::verdict::trouble::trouble;
-use crate::verdict::{HostData, Life, Link, SiteRow, State};
+use crate::verdict::{Due, HostData, Life, Link, Probe, SiteRow, State};
 
 /// One site, as `sites --json` tells it.
 #[derive(Debug, Clone, Serialize)]
@@ -68,8 +68,19 @@ impl SiteTold {
 
 /// A verdict for every site of the file that `selected` takes, then for every leftover.
 pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
+    judged(fleet, observed, None, &HashMap::new(), selected)
+}
+
+/// The same where it was planned what is to be done, `due`, and sites were asked.
+pub fn judged(
+    fleet: &Fleet,
+    observed: &Observed,
+    due: Option<&Due>,
+    probes: &HashMap<Name, Probe>,
+    selected: impl Fn(&Name) -> bool,
+) -> Vec<SiteRow> {
     let now = chrono::Utc::now().timestamp();
-    let mut rows = rows_of_fleet(fleet, observed, &HashMap::new(), now);
+    let mut rows = rows_with(fleet, observed, due, probes, now);
     rows.retain(|row| row.name.parse().is_ok_and(|name| selected(&name)));
     rows
 }

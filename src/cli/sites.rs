@@ -20,14 +20,12 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     if json {
         let told: Vec<SiteTold> = rows.into_iter().map(SiteTold::of).collect();
         context.out.json(&told)?;
-        return Ok(Exit::Done);
-    }
-    if rows.is_empty() {
+    } else if rows.is_empty() {
         context.out.say("no sites");
-        return Ok(Exit::Done);
+    } else {
+        context.out.table(&table(&rows))?;
     }
-    context.out.table(&table(&rows))?;
-    Ok(Exit::Done)
+    Ok(Exit::looked(&seen))
 }
 
 fn table(rows: &[SiteRow]) -> Table {

@@ -20,6 +20,7 @@ pub mod site;
 pub mod state;
 pub mod tally;
 pub mod trouble;
+pub mod whole;
 
 pub use crate::observe::asked::{Outside, Probe, Road, SiteAnswer};
 pub use due::Due;
@@ -31,6 +32,7 @@ pub use link::{Link, LinkChange, Pulse};
 pub use row::SiteRow;
 pub use since::Since;
 pub use state::State;
+pub use whole::{Finding, Standing, Whole};
 
 #[cfg(test)]
 mod tests;

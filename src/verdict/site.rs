@@ -32,15 +32,27 @@ pub fn rows_of_fleet(
     probes: &HashMap<Name, Probe>,
     now: i64,
 ) -> Vec<SiteRow> {
+    rows_with(fleet, observed, None, probes, now)
+}
+
+/// The same where it was planned what is to be done, `due`.
+pub fn rows_with(
+    fleet: &Fleet,
+    observed: &Observed,
+    due: Option<&Due>,
+    probes: &HashMap<Name, Probe>,
+    now: i64,
+) -> Vec<SiteRow> {
     let (mut known, mut left) = (BTreeMap::new(), Vec::new());
     for host in fleet.hosts.values() {
         let found = observed.hosts.get(&host.name);
         let reached = found.and_then(|found| found.reached());
         let drift = reached.map(|seen| drift_of(Some(fleet), &host.name, seen));
         let drift = drift.unwrap_or_default();
+        let compared = Due::of_drift(&drift);
         let facts = Facts {
             fleet: Some(fleet),
-            due: &Due::of_drift(&drift),
+            due: due.unwrap_or(&compared),
             probes,
             now,
         };

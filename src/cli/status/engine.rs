@@ -8,16 +8,20 @@ use super::super::rows::{self, HostTold};
 use super::super::table::{Cell, Table};
 use super::super::{Exit, Failure};
 use super::super::{hosts, sites};
+use super::{Answer, exit, first_line};
 use crate::observe::look::look;
 use crate::observe::model::{ObservedContainer, RunState};
 use crate::observe::scan::Inspect;
-use crate::verdict::{State, foreign};
+use crate::verdict::whole::Count;
+use crate::verdict::{Finding, State, Whole, foreign};
 use crate::walk::look::Closely;
 
 #[derive(Serialize)]
-struct Engine {
+struct Engine<'a> {
     #[serde(flatten)]
-    host: HostTold,
+    host: &'a HostTold,
+    #[serde(flatten)]
+    answer: Answer<'a>,
     all: Vec<Row>,
 }
 
@@ -52,18 +56,48 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     rows.sort_by(|a, b| (&a.project, &a.name).cmp(&(&b.project, &b.name)));
     let host = rows::hosts(&file.fleet, &seen.observed, |_| true).pop();
     let host = host.ok_or_else(|| Failure::new("no engine"))?;
-    if !host.reachable {
-        let why = host.why.unwrap_or_default();
-        return Err(Failure::new(why).help("`ostler doctor` with the same --host says more"));
-    }
+    let whole = judge(&host, &rows);
     if json {
-        context.out.json(&Engine { host, all: rows })?;
-        return Ok(Exit::Done);
+        let answer = Answer::of(&whole, host.name.as_str());
+        let all = rows;
+        context.out.json(&Engine {
+            host: &host,
+            answer,
+            all,
+        })?;
+        return Ok(exit(&whole));
     }
-    context.out.table(&hosts::table(&[host]))?;
+    first_line(context, &whole, host.name.as_str())?;
     context.out.line("")?;
-    context.out.table(&table(&rows))?;
-    Ok(Exit::Done)
+    context
+        .out
+        .table(&hosts::table(std::slice::from_ref(&host)))?;
+    if !host.reachable {
+        context
+            .out
+            .say("`ostler doctor` with the same --host says more");
+    }
+    if !rows.is_empty() {
+        context.out.line("")?;
+        context.out.table(&table(&rows))?;
+    }
+    Ok(exit(&whole))
+}
+
+/// The containers that are not well; of an engine that was not reached, that nothing is known.
+fn judge(host: &HostTold, rows: &[Row]) -> Whole {
+    let lost = host.why.iter();
+    let mut found: Vec<Finding> = lost
+        .map(|why| Finding::of_host(&host.name, State::Lost, why))
+        .collect();
+    let ill = rows.iter().filter(|row| !row.verdict.is_well());
+    found.extend(ill.map(|row| {
+        let (host, status) = (host.name.as_str(), &row.status);
+        Finding::of_site(host, &row.name, row.verdict, status)
+    }));
+    let (noun, all) = ("container", rows.len());
+    let well = rows.iter().filter(|row| row.verdict.is_well()).count();
+    Whole::of(None, Count { noun, all, well }, found)
 }
 
 fn containers(

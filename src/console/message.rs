@@ -15,6 +15,7 @@ use crate::observe::model::ObservedHost;
 use crate::record::Machine;
 use crate::verdict::due::{DriftBySite, drift_of};
 use crate::verdict::{Link, Outside, Probe, Pulse, Traffic, Usage};
+use crate::walk::FleetFileError;
 use crate::walk::past::Told;
 
 /// One thing that happened.
@@ -30,8 +31,8 @@ pub enum Message {
     Resize(u16, u16),
     /// The fleet file was read again: after an edit, or because it changed on disk.
     Fleet(Arc<Fleet>),
-    /// The fleet file on disk cannot be read; what was read before stays.
-    FleetBroken(String),
+    /// The fleet file on disk cannot be used; what was read before is shown still.
+    FleetBroken(Broken),
     /// Something about a host.
     Host(Name, HostNews),
     /// The plan for what is known now.
@@ -52,6 +53,26 @@ pub enum Message {
     Asked(u64, Question),
     /// Asked to end by a signal.
     Terminate,
+}
+
+/// What is wrong with the fleet file on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The first of it with its place, on one line.
+    pub brief: String,
+    /// All of it, with the lines of the file that it is about.
+    pub lines: Vec<String>,
+}
+
+impl Broken {
+    /// In words that can drive no terminal.
+    pub fn of(error: &FleetFileError) -> Broken {
+        let clean = |text: &String| crate::text::clean(text).into_owned();
+        Broken {
+            brief: clean(&error.brief()),
+            lines: error.lines().iter().map(clean).collect(),
+        }
+    }
 }
 
 /// Something of a followed log. The first number says which of the containers asked for.

@@ -26,7 +26,7 @@ use super::draw::pen::Spans;
 use super::effect::{Effect, Request, Watch};
 use super::form::{Form, site};
 use super::keymap::Keymap;
-use super::message::ContainerEvent;
+use super::message::{Broken, ContainerEvent};
 use super::planned::Planned;
 use super::proposal::Open;
 use super::theme::Theme;
@@ -75,7 +75,7 @@ pub struct Model {
     /// The fleet file; none: one host is looked at.
     pub fleet: Option<Arc<Fleet>>,
     /// What is wrong with the fleet file on disk, if anything.
-    pub fleet_broken: Option<String>,
+    pub fleet_broken: Option<Broken>,
     /// The hosts, from the file or the one looked at.
     pub hosts: Vec<Host>,
     /// What is known of them.

@@ -63,12 +63,15 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     }
     // Journals are read while they are looked at, and again when somebody applied.
     let shows_journal = model.screen().is_some_and(Screen::shows_journal);
+    // The operator's own says how far one came that was cut off.
+    let shows_journal = shows_journal || !model.cut_off().is_empty();
     if shows_journal && model.journal_old && !model.journal_asked && model.fleet.is_some() {
         model.journal_old = false;
         model.journal_asked = true;
         effects.push(Effect::Journal);
     }
-    if model.plan_old && !model.planning && model.fleet.is_some() {
+    let usable = model.fleet.is_some() && model.fleet_broken.is_none();
+    if model.plan_old && !model.planning && usable {
         model.plan_old = false;
         model.planning = true;
         effects.push(Effect::Plan);

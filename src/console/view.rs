@@ -14,7 +14,9 @@ use super::overlay;
 use super::overlay::lines::Lines;
 use super::theme::Role;
 use super::tone::Tone;
-use crate::text::{count, width};
+use crate::fleet::Name;
+use crate::record::Applying;
+use crate::text::{count, elide, width};
 use crate::verdict::Link;
 use crate::verdict::tally::tally;
 
@@ -129,6 +131,11 @@ enum Head {
 
 fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
     let mut out: Spans = vec![(Role::Strong, format!(" {} ", model.view.name))];
+    if let Some(why) = &model.fleet_broken {
+        // Before all else: what is below it is of the file as it was.
+        let room = usize::from(model.size.0) / 2;
+        out.push((Role::Bad, format!("{} ", elide(&why.brief, room))));
+    }
     let hosts = &model.view.hosts;
     let counted: &[Link] = match head {
         Head::Hosts => &[],
@@ -171,7 +178,8 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
         out.push((role, format!("{symbol}{n} ")));
     }
     if let Some(run) = model.runs.iter().rfind(|r| r.is_running()) {
-        let (done, all) = run.done();
+        let tally = run.tally();
+        let (done, all) = (tally.done, tally.all);
         out.push((Role::Busy, format!(" applying {done}/{all} ")));
     }
     if let Some((host, lock)) = model.others_applying().first() {
@@ -194,25 +202,33 @@ fn head_left(model: &Model, ages: &Ages, head: Head) -> Spans {
             ),
         ));
     }
-    if model.fleet_broken.is_some() {
-        out.push((Role::Bad, " fleet file cannot be read ".into()));
-    }
     out
 }
 
 /// What must not be overlooked: an apply that was cut off.
 fn banner(model: &Model) -> Option<Spans> {
+    if let Some(why) = &model.fleet_broken {
+        let key = model
+            .keymap
+            .key(Action::Plan)
+            .unwrap_or_else(|| ":plan".into());
+        let room = usize::from(model.size.0).saturating_sub(14 + width(&key));
+        return Some(vec![
+            (Role::Bad, format!(" {}  ", elide(&why.brief, room))),
+            (Role::Key, key),
+            (Role::Text, " shows it".into()),
+        ]);
+    }
     let found = model.cut_off();
-    let (_, notes) = found.first()?;
+    let (run, notes) = found.first()?;
     let (host, note) = notes.first()?;
+    let (done, all) = how_far(model, run, notes);
     let sign = if model.theme.ascii { "!" } else { "▲" };
     let mut line = vec![(
         Role::Warn,
         format!(
-            " {sign} {}'s apply on {host} was cut off, {}/{}  ",
+            " {sign} {}'s apply on {host} was cut off, {done}/{all}  ",
             crate::text::printable(&note.who),
-            note.ended,
-            note.operations
         ),
     )];
     let mut keys = vec![(Action::Activity, "shows it")];
@@ -226,6 +242,20 @@ fn banner(model: &Model) -> Option<Spans> {
         line.push((Role::Text, format!(" {what}  ")));
     }
     Some(line)
+}
+
+/// How far an apply came that was cut off: as its hosts noted last, or as the journal of this machine
+/// knows better.
+fn how_far(model: &Model, run: &str, notes: &[(&Name, &Applying)]) -> (usize, usize) {
+    let noted = notes.iter().fold((0, 0), |(done, all), (_, note)| {
+        (done + note.ended, all + note.operations)
+    });
+    let told = model.journal.iter().flat_map(|told| &told.applies);
+    let past = told.filter(|past| past.run == run).map(|past| past.tally);
+    match past.max_by_key(|tally| tally.done) {
+        Some(tally) if tally.done > noted.0 => (tally.done, tally.all),
+        _ => noted,
+    }
 }
 
 /// Keys that matter on the screen shown; only what fits, whole.

@@ -84,6 +84,42 @@ impl FleetFileError {
         }
     }
 
+    /// The first thing that is wrong, with its place, and how much more there is: on one line.
+    pub fn brief(&self) -> String {
+        let (path, findings) = match self {
+            FleetFileError::Broken { path, findings, .. } => (path, findings),
+            FleetFileError::Io { what, path, source } => {
+                let name = Path::new(path).file_name().unwrap_or_default();
+                return format!("{}: cannot {what} it: {source}", name.to_string_lossy());
+            }
+            error => return error.to_string(),
+        };
+        let errors = || findings.iter().filter(|f| f.level == Level::Error);
+        let Some(first) = errors().next() else {
+            return self.to_string();
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let more = match errors().count() - 1 {
+            0 => String::new(),
+            more => format!(" (and {})", crate::text::count(more, "more error")),
+        };
+        format!("{name}:{}: {}{more}", first.line, first.message)
+    }
+
+    /// All that is wrong, a line each, the lines of the file it is about among it.
+    pub fn lines(&self) -> Vec<String> {
+        let text = match self {
+            FleetFileError::Broken {
+                path,
+                text,
+                findings,
+            } => fleet::render(findings, text, path, false),
+            error => error.to_string(),
+        };
+        let help = self.help().into_iter().map(str::to_owned);
+        text.lines().map(str::to_owned).chain(help).collect()
+    }
+
     fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FleetFileError {
         let path = path.display().to_string();
         move |source| FleetFileError::Io { what, path, source }

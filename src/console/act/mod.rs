@@ -48,6 +48,11 @@ fn forbidden(model: &Model, action: Action) -> Option<String> {
     if entry.changes() && model.is_too_small() {
         return Some(format!("{}: the terminal is too small", entry.name));
     }
+    if entry.changes()
+        && let Some(why) = &model.fleet_broken
+    {
+        return Some(format!("{}: {}", entry.name, why.brief));
+    }
     if entry.changes() && model.fleet.is_none() {
         return Some(format!("{}: there is no fleet file to change", entry.name));
     }

@@ -8,7 +8,7 @@ use crate::console::planned::Planned;
 use crate::console::proposal::Proposal;
 use crate::plan::Plan;
 use crate::walk::look::{Known, Reach, Sites};
-use crate::walk::{self, Ask, FleetFile, FleetFileError, Outset, Trust, Wish};
+use crate::walk::{self, Ask, FleetFile, Outset, Trust, Wish};
 
 /// What a change is worked out from.
 pub(super) struct Work {
@@ -33,7 +33,7 @@ impl Work {
         // What is on disk now counts, not what was read when the console was opened.
         let path = self.path;
         let loading = tokio::task::spawn_blocking(move || FleetFile::load(&path)).await;
-        let (file, _) = loading.map_err(|e| e.to_string())?.map_err(unusable)?;
+        let (file, _) = loading.map_err(|e| e.to_string())?.map_err(|e| e.brief())?;
         let outset = Outset {
             file,
             state: self.state,
@@ -55,15 +55,6 @@ impl Work {
             left: left.collect(),
         };
         Ok((proposal, ready))
-    }
-}
-
-fn unusable(error: FleetFileError) -> String {
-    match error {
-        FleetFileError::Broken { .. } => {
-            "the fleet file has errors; `ostler check` shows them".to_owned()
-        }
-        error => error.to_string(),
     }
 }
 

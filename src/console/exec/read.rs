@@ -9,9 +9,9 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 use crate::console::effect::Followed;
 use crate::console::lock::lock;
 use crate::console::log::{LINE_MOST, Stream};
-use crate::console::message::{LogNews, Message};
+use crate::console::message::{Broken, LogNews, Message};
 use crate::engine::{Client, Error, LogOptions, Out};
-use crate::walk::{FleetFile, FleetFileError};
+use crate::walk::FleetFile;
 
 /// Lines of a log that are read before it is followed.
 const LOG_TAIL: u32 = 5_000;
@@ -113,47 +113,31 @@ pub(super) async fn watch_file(source: Arc<Mutex<FleetFile>>, messages: Unbounde
             let source = lock(&source);
             (source.path.clone(), source.source.clone())
         };
-        let Ok(meta) = tokio::fs::metadata(&path).await else {
-            continue;
-        };
+        let meta = tokio::fs::metadata(&path).await;
         // A pipe was read, and there is no more of it.
-        if !meta.is_file() {
+        if meta.as_ref().is_ok_and(|meta| !meta.is_file()) {
             continue;
         }
-        let stamp = (meta.modified().ok(), meta.len());
+        // Also one that is gone, or that we may not look at.
+        let stamp = meta.map(|meta| (meta.modified().ok(), meta.len())).ok();
         if seen.replace(stamp) == Some(stamp) {
             continue;
         }
         let reading = path.clone();
         let read = tokio::task::spawn_blocking(move || FleetFile::read(&reading));
-        let text = match read.await {
-            Ok(Ok(text)) => text,
-            Ok(Err(error)) => {
-                broken = true;
-                let _ = messages.send(Message::FleetBroken(error.to_string()));
-                continue;
-            }
-            Err(_) => continue,
-        };
-        if text == known && !broken {
+        let Ok(read) = read.await else { continue };
+        if !broken && read.as_ref().is_ok_and(|text| *text == known) {
             continue;
         }
-        match FleetFile::of(&path, text) {
+        let message = match read.and_then(|text| FleetFile::of(&path, text)) {
             Ok((file, _)) => {
-                broken = false;
                 let fleet = file.fleet.clone();
                 *lock(&source) = file;
-                let _ = messages.send(Message::Fleet(fleet));
+                Message::Fleet(fleet)
             }
-            Err(error) => {
-                broken = true;
-                let findings = match &error {
-                    FleetFileError::Broken { findings, .. } => findings.len(),
-                    _ => 1,
-                };
-                let why = format!("{findings} errors; `ostler check` shows them");
-                let _ = messages.send(Message::FleetBroken(why));
-            }
-        }
+            Err(error) => Message::FleetBroken(Broken::of(&error)),
+        };
+        broken = matches!(message, Message::FleetBroken(_));
+        let _ = messages.send(message);
     }
 }

@@ -9,6 +9,7 @@ use crate::console::draw::pen::clear;
 use crate::console::effect::{Request, Wish};
 use crate::console::form::{self, Form, Next, site};
 use crate::console::model::{Model, Overlay};
+use crate::console::tone::Tone;
 
 pub(super) fn key(model: &mut Model, mut form: Box<Form<site::Id>>, event: KeyEvent) -> Led {
     let Some(fleet) = model.fleet.clone() else {
@@ -21,6 +22,11 @@ pub(super) fn key(model: &mut Model, mut form: Box<Form<site::Id>>, event: KeyEv
         Next::Stay => {}
         Next::Submit => match site::made(&form, &fleet).filter(|_| form.is_right()) {
             None => form.show_errors(),
+            // What was typed stays until the file is right again.
+            Some(_) if model.fleet_broken.is_some() => {
+                let why = model.fleet_broken.as_ref().map(|why| why.brief.clone());
+                model.say(Tone::Bad, why.unwrap_or_default());
+            }
             Some(site) => {
                 let request = Request {
                     title: format!("create {} on {}", site.name, site.host),

@@ -42,10 +42,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             news::fleet(model, fleet);
             Vec::new()
         }
-        Message::FleetBroken(why) => {
-            model.fleet_broken = Some(why);
-            Vec::new()
-        }
+        Message::FleetBroken(why) => news::fleet_broken(model, why),
         Message::Host(name, what) => news::host(model, name, what),
         Message::Planned(plan) => {
             news::planned(model, plan);

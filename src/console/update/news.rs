@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::console::activity::{Run, Step};
 use crate::console::effect::Effect;
 use crate::console::form::{Form, site};
-use crate::console::message::{ContainerEvent, HostNews};
-use crate::console::model::{EVENTS_KEPT, Model};
+use crate::console::message::{Broken, ContainerEvent, HostNews};
+use crate::console::model::{EVENTS_KEPT, Model, Overlay};
 use crate::console::planned::Planned;
 use crate::console::tone::Tone;
 use crate::fleet::{Fleet, Name};
@@ -129,8 +129,31 @@ pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
     model.view.name = fleet.name.to_string();
     model.stale_hosts.extend(fleet.hosts.keys().cloned());
     model.fleet = Some(fleet);
-    model.fleet_broken = None;
+    if model.fleet_broken.take().is_some() {
+        model.say(Tone::Good, "the fleet file is right again");
+    }
     model.plan_old = true;
+}
+
+/// The fleet file cannot be used any more: what is about to be done by it is not.
+pub(super) fn fleet_broken(model: &mut Model, why: Broken) -> Vec<Effect> {
+    let left = match model.overlay.take() {
+        Some(Overlay::Proposal(open)) => Some((open.id, open.proposal.request.title)),
+        Some(Overlay::Working(id, request)) => Some((id, request.title)),
+        other => {
+            model.overlay = other;
+            None
+        }
+    };
+    let effects = match left {
+        Some((id, title)) => {
+            model.say(Tone::Bad, format!("{title}: left: {}", why.brief));
+            vec![Effect::Forget(id)]
+        }
+        None => Vec::new(),
+    };
+    model.fleet_broken = Some(why);
+    effects
 }
 
 pub(super) fn planned(model: &mut Model, plan: Result<Arc<Planned>, String>) {

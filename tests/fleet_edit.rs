@@ -170,6 +170,8 @@ fn site(index: usize) -> impl Strategy<Value = Site> {
                 redirects: (0..redirects)
                     .map(|n| (domain("old", n), "https://new.example/x?y=%20#z".to_owned()))
                     .collect(),
+                timeout_s: Site::TIMEOUT_S,
+                serve_source: false,
                 state,
             }
         })

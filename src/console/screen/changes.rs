@@ -4,6 +4,7 @@ use super::told::begun;
 use crate::console::model::Model;
 use crate::plan::drift::Field;
 use crate::text::clean;
+use crate::verdict::State;
 use crate::walk::history::Past;
 
 /// One change.
@@ -64,17 +65,12 @@ fn by_hand(model: &Model, only: Option<&str>) -> Vec<ByHand> {
         let Some(what) = fields(&row.drift) else {
             continue;
         };
-        // What the engine told of its container since the console runs.
-        let run = |field: &Field| matches!(&*field.path, "state" | "container");
-        let halted = row.drift.iter().any(|field| field.by_hand() && run(field));
-        let hands = if halted { HALTS } else { UPDATES };
-        let mut events = model.events.iter();
-        let seen = events.find(|(host, event)| {
-            let theirs = event.site.as_deref() == Some(&*row.name) && *host == row.host;
-            theirs && hands.contains(&&*event.action)
-        });
         found.push(ByHand {
-            at: seen.map(|(_, event)| event.at),
+            // Where something was heard of it; else it may be as old as the apply before it.
+            at: row
+                .since
+                .filter(|since| row.state == State::Drift && since.exact)
+                .map(|since| since.at),
             place: row.name.clone(),
             what,
         });
@@ -89,13 +85,6 @@ fn by_hand(model: &Model, only: Option<&str>) -> Vec<ByHand> {
     }
     found
 }
-
-/// What the engine tells of a container that somebody changes in place.
-const UPDATES: &[&str] = &["update"];
-/// And of one that somebody stops, starts or takes away.
-const HALTS: &[&str] = &[
-    "stop", "die", "kill", "pause", "unpause", "start", "destroy",
-];
 
 /// The day of a moment, in UTC: all changes of one stand below it.
 pub fn day(at: i64) -> i64 {

@@ -3,7 +3,7 @@
 
 mod engine;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,12 +18,12 @@ use super::table::{Cell, Table};
 use super::{Exit, Failure, hosts, sites};
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
-use crate::observe::ask::ask_all;
+use crate::observe::ask::{Questions, ask_all};
 use crate::observe::model::{HostObservation, Observed};
 use crate::plan::{PlanOptions, drift};
 use crate::text;
 use crate::verdict::whole::Known;
-use crate::verdict::{Due, Finding, SiteRow, Standing, State, Whole};
+use crate::verdict::{Due, Finding, Probe, Road, SiteAnswer, SiteRow, Standing, State, Whole};
 use crate::walk::Trust;
 use crate::walk::look::{Closely, Seen};
 use crate::walk::propose;
@@ -109,7 +109,7 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
     let fleet = &*file.fleet;
     let measured = measure(context.mode, fleet, &seen).await;
     let scarce = |it: (&Name, &Measured)| (it.0.clone(), it.1.scarce());
-    let probes = ask_all(fleet, &seen.observed, &seen.clients, ASKING).await;
+    let probes = asked(fleet, &seen).await;
     let due = Due::of(&plan);
     let now = chrono::Utc::now().timestamp();
     let taken = |site: &Name| seen.takes(site);
@@ -131,6 +131,24 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         false => show(context, fleet, &whole, &hosts, (&rows, &seen))?,
     }
     Ok(exit(&whole))
+}
+
+/// What came of asking every site that should answer: of those for which there was no time, that.
+async fn asked(fleet: &Fleet, seen: &Seen) -> HashMap<Name, Probe> {
+    let mut probes = ask_all(fleet, &seen.observed, &seen.clients, ASKING).await;
+    let now = chrono::Utc::now().timestamp();
+    for (host, found) in &seen.observed.hosts {
+        let Some(found) = found.reached() else {
+            continue;
+        };
+        for question in Questions::of(fleet, host, found).all {
+            probes.entry(question.site).or_insert_with(|| {
+                let late = SiteAnswer::NotAsked("there was no time to".into());
+                Probe::new(now, late, Road::Connection, ASKING, None)
+            });
+        }
+    }
+    probes
 }
 
 fn tell(

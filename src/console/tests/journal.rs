@@ -139,7 +139,7 @@ fn what_was_applied_is_listed_opened_and_read_again_when_somebody_applied() {
     for part in [
         "Today, Sat 21 Nov 2026 (UTC)",
         "Yesterday, Fri 20 Nov 2026 (UTC)",
-        "to change alice-blog (memory",
+        "to change alice-blog",
         "Changes of all sites and hosts",
         "anna@laptop",
         "alice-blog",

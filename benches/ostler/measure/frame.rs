@@ -94,6 +94,7 @@ fn whole_table(model: &Model, cells: &mut Buffer, area: Rect) {
             site.host.clone(),
             site.state.word().to_owned(),
             site.http
+                .as_ref()
                 .and_then(|h| h.value.status())
                 .map_or_else(String::new, |s| s.to_string()),
             site.since

@@ -50,9 +50,20 @@ impl Tag {
 
 impl Drop for Tag {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("docker")
-            .args(["rmi", "-f", &self.0])
-            .output();
+        let docker = |arguments: &[&str]| {
+            let out = std::process::Command::new("docker")
+                .args(arguments)
+                .output();
+            out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
+        };
+        let _ = docker(&["rmi", "-f", &self.0]);
+        // What was pushed or pulled is known by its digest, too.
+        let name = self.0.trim_end_matches(":1");
+        let format = "{{.Repository}}@{{.Digest}}";
+        let all = docker(&["images", "--digests", "--format", format, name]);
+        for pinned in all.unwrap_or_default().lines() {
+            let _ = docker(&["rmi", "-f", pinned]);
+        }
     }
 }
 

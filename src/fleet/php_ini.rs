@@ -50,8 +50,8 @@ pub fn run_time(ini: &BTreeMap<String, String>) -> Option<u32> {
 /// nothing is no limit, as nothing is.
 pub fn size(text: &str) -> Option<u64> {
     let text = text.trim();
-    if text.starts_with('-') {
-        return text[1..].bytes().all(|b| b.is_ascii_digit()).then_some(0);
+    if let Some(below) = text.strip_prefix('-') {
+        return below.bytes().all(|b| b.is_ascii_digit()).then_some(0);
     }
     let shift = match text.as_bytes().last()?.to_ascii_lowercase() {
         b'k' => 10,

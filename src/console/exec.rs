@@ -22,6 +22,7 @@ use super::message::{LogNews, Message};
 use super::outside;
 use super::question::Desk;
 use crate::fleet::{Fleet, Name};
+use crate::observe::ask::knows_probes;
 use crate::observe::model::Observed;
 use crate::plan::PlanOptions;
 use crate::walk::look::{Connect, Known, Reach};
@@ -309,9 +310,12 @@ impl Exec {
         let Some(fleet) = self.source().map(|s| s.fleet) else {
             return;
         };
+        let host = fleet.sites.get(&site).map(|site| &site.host);
+        let seen = host.and_then(|host| self.feed.seen(host));
+        let tells = seen.is_some_and(|seen| knows_probes(&fleet.name, &seen));
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            if let Some(found) = outside::look(&fleet, &site).await {
+            if let Some(found) = outside::look(&fleet, &site, tells).await {
                 let _ = messages.send(Message::Outside(site, found));
             }
         });

@@ -16,9 +16,9 @@ const STEP: Duration = Duration::from_secs(4);
 /// Bytes of an answer's head that are read, at most.
 const HEAD: u64 = 16 * 1024;
 
-/// Asks DNS for the site's first domain, and what answers there whether it is a router of ours.
+/// `tells`: whether the host's router says so when it is asked. Asks DNS for the site's first domain, and what answers there whether it is a router of ours.
 /// `None`: the site is not one that is seen from anywhere.
-pub async fn look(fleet: &Fleet, site: &Name) -> Option<Outside> {
+pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
     let site = fleet.sites.get(site)?;
     let host = fleet.hosts.get(&site.host)?;
     if matches!(host.engine, EngineAddress::Sim { .. }) {
@@ -39,7 +39,7 @@ pub async fn look(fleet: &Fleet, site: &Name) -> Option<Outside> {
         at,
         dns,
         http,
-        router,
+        router: tells.then_some(router),
     })
 }
 

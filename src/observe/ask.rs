@@ -60,10 +60,7 @@ impl Questions {
         });
         let all = all.collect();
         // One that does not take the mark off would show it to the sites.
-        let mut routers = seen.containers.iter().filter(|container| {
-            container.is_running() && whose(container, &fleet.name) == Some(Whose::Router)
-        });
-        let knows = routers.all(|router| router.template() >= KNOWS_PROBES);
+        let knows = knows_probes(&fleet.name, seen);
         let key = state.host.as_ref().map(|host| host.digest_key.as_str());
         Questions {
             all,
@@ -89,6 +86,14 @@ impl Questions {
         };
         Probe::new(at, answer, road, begun.elapsed(), before)
     }
+}
+
+/// Whether every router that runs for a fleet on a host knows our own questions.
+pub fn knows_probes(fleet: &Name, seen: &ObservedHost) -> bool {
+    let mut routers = seen.containers.iter().filter(|container| {
+        container.is_running() && whose(container, fleet) == Some(Whose::Router)
+    });
+    routers.all(|router| router.template() >= KNOWS_PROBES)
 }
 
 fn told(visited: Visited) -> (SiteAnswer, Road) {

@@ -151,8 +151,9 @@ pub struct Outside {
     pub dns: Result<Vec<String>, String>,
     /// Status of what answers there, or why nothing does.
     pub http: Result<u16, String>,
-    /// Whether that is a router of ours: it was asked for itself, and no site for anything.
-    pub router: bool,
+    /// Whether that is a router of ours: it was asked for itself, and no site for anything. `None`:
+    /// the host's router is of a version that does not tell.
+    pub router: Option<bool>,
 }
 
 #[cfg(test)]

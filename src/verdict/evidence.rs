@@ -48,7 +48,7 @@ impl Source {
     pub fn word(self) -> &'static str {
         match self {
             Source::Router => "router",
-            Source::Probe => "probe from here",
+            Source::Probe => "asked",
             Source::Engine => "engine",
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::heard::Heard;
+use super::prober::Answered;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::console::message::HostNews;
@@ -74,6 +75,8 @@ struct Past {
     client: Option<Client>,
     /// What was last found.
     last: Option<Arc<ObservedHost>>,
+    /// What its sites answered.
+    answered: Answered,
 }
 
 /// What the console says to a worker.
@@ -211,7 +214,7 @@ async fn attend(
     if matches!(host.engine, EngineAddress::Ssh { .. }) {
         past.client = Some(client.clone());
     }
-    let mut worker = Worker::new(shared, host, client);
+    let mut worker = Worker::new(shared, host, client, &past.answered);
     let ended = Box::pin(worker.run(past, ears)).await;
     past.last = worker.last.or(past.last.take());
     ended

@@ -26,7 +26,7 @@ use shared::Shared;
 
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
-use crate::observe::model::{HostObservation, Observed};
+use crate::observe::model::{HostObservation, Observed, ObservedHost};
 use crate::walk::look::Connect;
 
 /// The workers.
@@ -146,6 +146,14 @@ impl Feed {
                     });
             }
             observed
+        }
+    }
+
+    /// What was last found on a host that answers.
+    pub fn seen(&self, host: &Name) -> Option<Arc<ObservedHost>> {
+        match lock(&self.shared.known).observed.hosts.get(host)? {
+            HostObservation::Reached(seen) => Some(seen.clone()),
+            HostObservation::Unreachable { .. } => None,
         }
     }
 

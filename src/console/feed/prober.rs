@@ -3,7 +3,7 @@
 //! no request to the engine, and one site that hangs delays no other.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::shared::Shared;
+use crate::console::lock::lock;
 use crate::console::message::HostNews;
 use crate::engine::Client;
 use crate::fleet::{Host, Name};
@@ -40,6 +41,10 @@ pub(super) struct Told {
     pub(super) troubled: BTreeSet<Name>,
 }
 
+/// What came of asking each site, from one connection to the next: a site that fails did not begin
+/// to when the host came back.
+pub(super) type Answered = Arc<Mutex<BTreeMap<Name, Probe>>>;
+
 /// One site's turn.
 struct Turn {
     asking: bool,
@@ -56,6 +61,7 @@ pub(super) struct Prober {
     client: Client,
     questions: Arc<Questions>,
     turns: BTreeMap<Name, Turn>,
+    before: Answered,
     answers: Vec<(Name, Probe)>,
     /// When those are told.
     tell_at: Option<Instant>,
@@ -64,13 +70,19 @@ pub(super) struct Prober {
 type Asking = FuturesUnordered<BoxFuture<'static, (Name, Probe)>>;
 
 impl Prober {
-    pub(super) fn new(shared: &Shared, host: &Host, client: &Client) -> Prober {
+    pub(super) fn new(
+        shared: &Shared,
+        host: &Host,
+        client: &Client,
+        before: &Answered,
+    ) -> Prober {
         Prober {
             shared: shared.clone(),
             host: host.clone(),
             client: client.clone(),
             questions: Arc::default(),
             turns: BTreeMap::new(),
+            before: before.clone(),
             answers: Vec::new(),
             tell_at: None,
         }
@@ -115,6 +127,7 @@ impl Prober {
         let questions = Questions::of(&fleet, &self.host.name, seen);
         let asked: HashSet<&Name> = questions.all.iter().map(|q| &q.site).collect();
         self.turns.retain(|site, _| asked.contains(site));
+        lock(&self.before).retain(|site, _| asked.contains(site));
         self.questions = Arc::new(questions);
     }
 
@@ -148,7 +161,7 @@ impl Prober {
             }
             let turn = self.turns.entry(question.site.clone()).or_insert(Turn {
                 asking: false,
-                probe: None,
+                probe: lock(&self.before).get(&question.site).cloned(),
                 ended: now,
             });
             turn.asking = true;
@@ -173,6 +186,7 @@ impl Prober {
         turn.asking = false;
         turn.ended = Instant::now();
         turn.probe = Some(probe.clone());
+        lock(&self.before).insert(site.clone(), probe.clone());
         self.answers.push((site, probe));
         self.tell_at.get_or_insert(Instant::now() + TOGETHER);
     }

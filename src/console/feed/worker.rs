@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::prober::{Prober, Told};
+use super::prober::{Answered, Prober, Told};
 use super::shared::Shared;
 use crate::console::message::{ContainerEvent, HostNews, Seen};
 use crate::engine::{self, Client, EngineEvent, Stats};
@@ -67,13 +67,19 @@ pub(super) struct Worker<'a> {
     pub(super) asks: watch::Sender<Told>,
     /// The prober; it ends with this.
     prober: JoinSet<()>,
+    answered: Answered,
     /// The link, as it was last told.
     pub(super) told: Option<(Link, String)>,
 }
 
 impl<'a> Worker<'a> {
     /// One that has not looked yet.
-    pub(super) fn new(shared: &'a Shared, host: &'a Host, client: Client) -> Worker<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        host: &'a Host,
+        client: Client,
+        answered: &Answered,
+    ) -> Worker<'a> {
         Worker {
             shared,
             host,
@@ -89,6 +95,7 @@ impl<'a> Worker<'a> {
             troubles: Troubles::default(),
             asks: watch::Sender::default(),
             prober: JoinSet::new(),
+            answered: answered.clone(),
             told: None,
         }
     }
@@ -97,7 +104,7 @@ impl<'a> Worker<'a> {
     pub(super) fn see_to_prober(&mut self) {
         while self.prober.try_join_next().is_some() {}
         if self.prober.is_empty() && !self.shared.lone {
-            let prober = Prober::new(self.shared, self.host, &self.client);
+            let prober = Prober::new(self.shared, self.host, &self.client, &self.answered);
             self.prober.spawn(prober.run(self.asks.subscribe()));
         }
     }

@@ -310,7 +310,7 @@ fn site_page_with_everything_known() {
             at,
             dns: Ok(vec!["203.0.113.7".into()]),
             http: Ok(204),
-            router: true,
+            router: Some(true),
         };
         app.send(Message::Outside(name("bob-shop"), outside));
         let news = HostNews::Probed(vec![(name("bob-shop"), probe)]);

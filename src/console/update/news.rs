@@ -46,6 +46,12 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
         }
         HostNews::Replaced => {
             *data = HostData::connecting(now);
+            let fleet = model.fleet.clone();
+            let here = |site: &Name| {
+                let site = fleet.as_ref().and_then(|fleet| fleet.sites.get(site));
+                site.is_some_and(|site| site.host == name)
+            };
+            model.probes.retain(|site, _| !here(site));
             model.plan_old = true;
         }
         HostNews::Drift(drift) => data.drift = drift,
@@ -117,9 +123,14 @@ pub(super) fn fleet(model: &mut Model, fleet: Arc<Fleet>) {
         let entry = model.data.entry(host.clone());
         entry.or_insert_with(|| HostData::connecting(now));
     }
-    model
-        .probes
-        .retain(|site, _| fleet.sites.contains_key(site));
+    // One that moves is asked anew where it is then.
+    let was = model.fleet.clone();
+    let stays = |site: &Name| {
+        let was = was.as_ref().and_then(|was| was.sites.get(site));
+        let is = fleet.sites.get(site);
+        is.is_some() && is.map(|site| &site.host) == was.map(|site| &site.host)
+    };
+    model.probes.retain(|site, _| stays(site));
     model
         .outside
         .retain(|site, _| fleet.sites.contains_key(site));

@@ -20,11 +20,11 @@ pub(super) fn link(way: &Way) -> ChainLink {
         Ok(addresses) => {
             let leads = format!("{domain} → {}", short(addresses));
             match &outside.http {
-                Ok(_) if outside.router => of(State::Ok, leads),
-                Ok(status) => {
+                Ok(status) if outside.router == Some(false) => {
                     let what = format!("{leads}: not this router, answers {status}");
                     of(State::Warning, what)
                 }
+                Ok(_) => of(State::Ok, leads),
                 Err(why) => of(State::Warning, format!("{leads}: {}", clean(why))),
             }
         }

@@ -2,6 +2,7 @@
 
 use super::link::{ChainLink, Way};
 use crate::fleet::SiteState;
+use crate::observe::asked::Road;
 use crate::text::clean;
 use crate::verdict::life::Life;
 use crate::verdict::state::State;
@@ -20,7 +21,14 @@ pub(super) fn link(way: &Way) -> ChainLink {
             Some(true) => State::Ok,
             _ => State::Failing,
         };
-        return of(state, clean(&http.value.words()).into_owned()).read(http.at);
+        let mut what = clean(&http.value.words()).into_owned();
+        // By another way than is meant, which a firewall or another machine may be on.
+        if let Some(probe) = way.probe
+            && matches!(probe.road, Road::Here(_))
+        {
+            what.push_str(&format!(", {}", clean(&probe.road.words())));
+        }
+        return of(state, what).read(http.at);
     }
     match way.probe {
         // Of another run of its container, or it could not be asked.

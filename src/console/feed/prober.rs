@@ -70,12 +70,7 @@ pub(super) struct Prober {
 type Asking = FuturesUnordered<BoxFuture<'static, (Name, Probe)>>;
 
 impl Prober {
-    pub(super) fn new(
-        shared: &Shared,
-        host: &Host,
-        client: &Client,
-        before: &Answered,
-    ) -> Prober {
+    pub(super) fn new(shared: &Shared, host: &Host, client: &Client, before: &Answered) -> Prober {
         Prober {
             shared: shared.clone(),
             host: host.clone(),

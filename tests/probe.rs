@@ -287,14 +287,13 @@ async fn by_ssh(via: &str) {
     assert_eq!(sshd.connections(), 1, "{via}");
     drop(client);
 
+    // The system's ssh then forwards no socket either: the engine itself is out of reach.
+    if !via.is_empty() {
+        return;
+    }
     sshd.reconfigure("AllowTcpForwarding no\nAllowStreamLocalForwarding yes");
     let client = connect().await;
-    let mut from_here = visit(&client, &host).await;
-    if !via.is_empty() {
-        // The system's ssh says so only once it was tried.
-        assert!(matches!(&from_here.heard, Heard::NoWay(_)), "{from_here:?}");
-        from_here = visit(&client, &host).await;
-    }
+    let from_here = visit(&client, &host).await;
     // The name itself leads nowhere.
     let here = Some("127.0.0.1".to_owned());
     assert_eq!(

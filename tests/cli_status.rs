@@ -195,22 +195,59 @@ fn a_host_that_cannot_be_reached_is_not_known() {
     assert_eq!(narrow.code, 2, "{}", narrow.out);
 }
 
+fn docker(engine: &tier::Engine, arguments: &[&str]) -> String {
+    let host = format!("--host={}", engine.address);
+    let ran = std::process::Command::new("docker")
+        .arg(host)
+        .args(arguments)
+        .output();
+    String::from_utf8(ran.unwrap().stdout).unwrap()
+}
+
+/// The container that serves a site.
+fn container(stage: &Stage, site: &str) -> String {
+    let sites = stage.done(&["sites", "--json", "--only", &format!("site={site}")]);
+    sites.json()[0]["container"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_site_that_answers_500_or_not_at_all_is_not_well() {
+    let Some(engine) = tier::engine() else { return };
+    let php = "  shop: { host: here, recipe: php, domains: [shop.test], memory: 128M }\n";
+    let stage = Stage::new(&engine, &format!("{php}{}", web("one", "")));
+    stage.done(&["apply", "--yes"]);
+    status(&stage, 0, &["2 of 2 sites"]);
+    let page = format!("{}/sites/shop/www/index.php", stage.root);
+    fs::write(page, "<?php http_response_code(500); echo 'no';").unwrap();
+    assert_eq!(stage.ask("shop.test").0, 500);
+    let parts = [
+        "not well",
+        "1 of 2 sites",
+        "worst: shop on here: ",
+        "answers 500",
+    ];
+    status(&stage, 2, &parts);
+    // Nothing is to be applied: only asking tells.
+    assert_eq!(stage.run(&["plan"]).code, 0);
+    let one = container(&stage, "one");
+    docker(&engine, &["kill", "--signal=STOP", &one]);
+    let ran = status(&stage, 2, &["not well", "0 of 2 sites"]);
+    docker(&engine, &["kill", "--signal=CONT", &one]);
+    assert!(
+        ran.out.contains("does not answer within 4 s"),
+        "{}",
+        ran.out
+    );
+}
+
 #[test]
 fn a_restart_leaves_what_else_differs() {
     let Some(engine) = tier::engine() else { return };
     let stage = Stage::new(&engine, &web("one", ""));
     stage.done(&["apply", "--yes"]);
-    let name = format!("ostler-{}-one", stage.fleet);
-    let docker = |arguments: &[&str]| {
-        let host = format!("--host={}", engine.address);
-        let ran = std::process::Command::new("docker")
-            .arg(host)
-            .args(arguments)
-            .output();
-        String::from_utf8(ran.unwrap().stdout).unwrap()
-    };
-    let container = stage.done(&["sites", "--json"]).json()[0]["container"].clone();
-    let container = container.as_str().unwrap_or(&name);
+    let container = container(&stage, "one");
+    let container = container.as_str();
+    let docker = |arguments: &[&str]| docker(&engine, arguments);
     docker(&[
         "update",
         "--memory",
@@ -226,7 +263,7 @@ fn a_restart_leaves_what_else_differs() {
         container,
     ]);
     let ran = stage.done(&["site", "restart", "one", "--yes"]);
-    for part in ["restart", "leaves as it is", "by hand", "2 operations"] {
+    for part in ["restart", "left to an apply", "by hand", "2 operations"] {
         assert!(ran.out.contains(part), "{part:?} is not in:\n{}", ran.out);
     }
     let after = docker(&[

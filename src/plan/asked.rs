@@ -145,7 +145,7 @@ fn differs(full: &Draft, site: Option<&Name>, draft: &mut Draft) {
     causes.extend(problems.map(|problem| problem.what.as_str()));
     if !causes.is_empty() {
         let causes = causes.join("; ");
-        let text = format!("a restart leaves as it is what an apply would see to: {causes}");
+        let text = format!("left to an apply: {causes}");
         draft.notice(site, text);
     }
 }

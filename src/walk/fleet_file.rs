@@ -113,7 +113,12 @@ impl FleetFileError {
                 path,
                 text,
                 findings,
-            } => fleet::render(findings, text, path, false),
+            } => {
+                // What is only doubtful keeps nobody from anything.
+                let errors = findings.iter().filter(|f| f.level == Level::Error);
+                let errors: Vec<Finding> = errors.cloned().collect();
+                fleet::render(&errors, text, path, false)
+            }
             error => error.to_string(),
         };
         let help = self.help().into_iter().map(str::to_owned);

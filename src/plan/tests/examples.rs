@@ -213,7 +213,7 @@ fn a_restart_says_what_else_differs_and_leaves_it() {
     assert_eq!(kinds(&made), ["restart_container", "await_ready"]);
     let said: Vec<&str> = made.notices.iter().map(|it| &*it.text).collect();
     assert_eq!(said.len(), 1, "{said:?}");
-    for part in ["leaves", "by hand", "domains: added more.example"] {
+    for part in ["left to an apply", "by hand", "domains: added more.example"] {
         assert!(said[0].contains(part), "{said:?}");
     }
     // One that ended is started again; one that is not there is not made.

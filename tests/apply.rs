@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use load::{Clients, Load};
 use ostler::apply::{OperationOutcome, journal};
+use ostler::host::router;
+use ostler::observe::scan::Inspect;
 use ostler::plan::service::operation::ServiceOperation;
-use ostler::plan::{Intent, OperationKind};
+use ostler::plan::{Class, Intent, OperationKind};
 use ostler::record::{Labelled, Role};
 use world::World;
 
@@ -331,4 +333,166 @@ async fn a_restart_by_hand_and_what_the_journals_say() {
         assert_eq!(mine.operations, theirs.operations);
         assert_eq!(theirs.ended.as_ref().unwrap().word, "done");
     }
+}
+
+/// What a php site is told, as `NAME=value` lines.
+const OUTSIDE: &str = "<?php foreach (['HTTPS', 'REQUEST_SCHEME', 'SERVER_PORT', 'SERVER_NAME', 'HTTP_HOST', 'REMOTE_ADDR', 'HTTP_X_FORWARDED_PROTO', 'HTTP_X_FORWARDED_PORT'] as $name) echo $name, '=', $_SERVER[$name] ?? '', \"\\n\";";
+
+/// `curl` on this machine from an address of it: what came, and where it redirects to.
+fn curl(from: &str, lines: &[&str], url: &str) -> String {
+    let mut curl = std::process::Command::new("curl");
+    curl.args(["-sSk", "-m", "20", "--interface", from, "--connect-to"]);
+    curl.args(["::127.0.0.1:", "-w", "%{redirect_url}"]);
+    for line in lines {
+        curl.args(["-H", line]);
+    }
+    let out = curl.arg(url).output().unwrap();
+    assert!(out.status.success(), "{url}: {out:?}");
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn a_php_site_and_its_redirects_know_the_outside() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    world.host = "    trusted_proxies: [127.9.0.1]\n".to_owned();
+    world.site("php", PHP);
+    world.site("plain", STATIC);
+    world.apply().await;
+    world.put_page("php", "told.php", OUTSIDE).await;
+    let rules = "RewriteEngine On\nRewriteRule ^old$ /new [R=301,L]\nRedirect /alias /target\n";
+    world.put_page("php", ".htaccess", rules).await;
+    let sites = world.toolbox().layout.sites();
+    let folders = ["php", "plain"].map(|site| format!("{sites}/{site}/www/dir"));
+    let argv = ["mkdir", "--", &folders[0], &folders[1]];
+    let id = world.toolbox().id;
+    let made = world.client.exec(&id, &argv, None, Duration::from_secs(20));
+    assert_eq!(made.await.unwrap().code, 0);
+    let (http, https) = (world.front.port().to_string(), world.https().to_string());
+    let by_http = format!("http://HOST:{http}");
+    let by_https = format!("https://HOST:{https}");
+    let port_8443 = ["X-Forwarded-Proto: https", "X-Forwarded-Port: 8443"];
+    let port_8443 = [&port_8443[..], &["X-Forwarded-For: 6.6.6.6"]].concat();
+    let spoofed = ["X-Forwarded-Proto: https", "X-Forwarded-For: 6.6.6.6"];
+    let plain = "http://HOST";
+    // From where, with what, to which URL: what the visitor has, and which client it is.
+    for (from, lines, base, seen, client) in [
+        (
+            "127.3.3.3",
+            &[][..],
+            by_http.as_str(),
+            by_http.as_str(),
+            "127.3.3.3",
+        ),
+        ("127.3.3.3", &[], &by_https, &by_https, "127.3.3.3"),
+        ("127.3.3.3", &spoofed, &by_http, &by_http, "127.3.3.3"),
+        ("127.9.0.1", &spoofed, plain, "https://HOST", "6.6.6.6"),
+        (
+            "127.9.0.1",
+            &port_8443,
+            plain,
+            "https://HOST:8443",
+            "6.6.6.6",
+        ),
+    ] {
+        let asked = |host: &str, path: &str| {
+            // The port of a URL without one is the router's all the same.
+            let base = base.replace("HOST", host);
+            let at = format!("Host: {}", base.split_once("//").unwrap().1);
+            let url = match base.matches(':').count() {
+                1 => format!("{base}:{http}/{path}"),
+                _ => format!("{base}/{path}"),
+            };
+            curl(from, &[lines, &[&at]].concat(), &url)
+        };
+        let told = asked("php.test", "told.php");
+        let scheme = seen.split_once(':').unwrap().0;
+        let usual = if scheme == "https" { "443" } else { "80" };
+        let port = seen.split(':').nth(2).unwrap_or(usual);
+        let on = if scheme == "https" { "on" } else { "" };
+        let host = seen.replace("HOST", "php.test");
+        let host = host.split_once("//").unwrap().1;
+        assert_eq!(
+            told,
+            format!(
+                "HTTPS={on}\nREQUEST_SCHEME={scheme}\nSERVER_PORT={port}\nSERVER_NAME=php.test\nHTTP_HOST={host}\nREMOTE_ADDR={client}\nHTTP_X_FORWARDED_PROTO={scheme}\nHTTP_X_FORWARDED_PORT={port}\n"
+            ),
+            "{from} {lines:?} {base}"
+        );
+        for (site, path, to) in [
+            ("php.test", "dir", "dir/"),
+            ("php.test", "old", "new"),
+            ("php.test", "alias", "target"),
+        ] {
+            let answer = asked(site, path);
+            let wanted = format!("{}/{to}", seen.replace("HOST", site));
+            assert!(answer.ends_with(&wanted), "{from} {base}: {answer}");
+        }
+        // nginx names neither scheme nor host: the visitor's own stay.
+        let answer = asked("plain.test", "dir");
+        assert!(answer.contains("301"), "{answer}");
+        assert!(
+            answer.ends_with("/dir/") && !answer.contains(":80/"),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn trusted_proxies_are_told_to_the_router_that_runs() {
+    let Some(engine) = tier::engine() else { return };
+    let mut world = World::new(&engine).await;
+    world.site("plain", STATIC);
+    world.apply().await;
+    let name = ostler::record::names::router(&world.name);
+    let before = world.client.inspect(&name).await.unwrap();
+    let load = Load::expecting_200(world.front, &[Clients::new("plain.test", "/", 4, true)]);
+    for (lines, cause) in [
+        (
+            "trusted_proxies: [127.9.0.0/16, \"2001:db8::/32\"]",
+            "trusted_proxies: added 127.9.0.0/16, 2001:db8::/32",
+        ),
+        (
+            "trusted_proxies: [127.9.0.0/16]",
+            "trusted_proxies: removed 2001:db8::/32",
+        ),
+        (
+            "trusted_proxies: [127.9.0.0/16]\n    proxy_protocol: true",
+            "proxy_protocol: false → true",
+        ),
+    ] {
+        world.host = format!("    {lines}\n");
+        let plan = world.apply().await;
+        let changing = plan.operations.iter().filter(|o| o.class == Class::Write);
+        let kinds: Vec<_> = changing
+            .map(|o| (o.kind.facts().word, o.cause.join(", ")))
+            .collect();
+        assert_eq!(kinds[0], ("write_router", cause.to_owned()), "{kinds:?}");
+        assert_eq!(kinds.len(), 2, "{kinds:?}");
+        world.assert_settled().await;
+    }
+    load.stop().await.assert_no_failure();
+    let after = world.client.inspect(&name).await.unwrap();
+    assert_eq!(before.id, after.id);
+    assert_eq!(before.state.unwrap().pid, after.state.unwrap().pid);
+
+    // What somebody tells the process by hand is found, and put right.
+    let toolbox = world.toolbox();
+    let map = toolbox.layout.map("proxies");
+    let told = router::ask(&toolbox, &[format!("add map {map} 6.6.6.6 headers")]).await;
+    told.unwrap();
+    world.inspect = Inspect::Ours;
+    let seen = world.look().await;
+    let found = seen.differs.unwrap().router;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].path.starts_with("trusted_proxies.6.6.6.6"),
+        "{found:?}"
+    );
+    world.apply().await;
+    world.assert_settled().await;
+    let answer = router::ask(&toolbox, &[format!("show map {map}")])
+        .await
+        .unwrap();
+    assert!(!answer[0].contains("6.6.6.6"), "{answer:?}");
 }

@@ -196,6 +196,13 @@ fn fleets() -> impl Strategy<Value = Fleet> {
             } else {
                 Ports::default()
             },
+            trusted_proxies: if other {
+                let networks = ["192.0.2.7", "10.0.0.0/8", "2001:db8::/32", "::1"];
+                networks.map(|network| network.parse().unwrap()).into()
+            } else {
+                Vec::new()
+            },
+            proxy_protocol: other,
             isolate: if other {
                 Isolate::Strict
             } else {

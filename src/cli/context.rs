@@ -152,6 +152,8 @@ impl Context {
             name: name.clone(),
             engine,
             ports: Ports::default(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             root: Host::ROOT.into(),
             subnet: None,
             isolate: Isolate::default(),

@@ -73,6 +73,8 @@ pub enum Kind {
     Folder,
     /// A list of domains.
     Domains,
+    /// A list of addresses and networks.
+    Networks,
     /// A program and its arguments.
     Command,
     /// Names to texts.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::EngineAddress;
 use super::name::{Domain, Invalid, Name};
+use super::network::Network;
 use super::service::SecretSpec;
 use super::subnet::Subnet;
 use super::value::{format_cpus, format_size, host_and_port, invalid};
@@ -45,6 +46,10 @@ pub struct Host {
     pub engine: EngineAddress,
     /// Ports the router listens on.
     pub ports: Ports,
+    /// Proxies in front of the router: what they say of the visitor is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Connections from them begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// The folder on the host below which everything is kept, absolute. Default `/srv/ostler`.
     pub root: String,
     /// The sites' network, when the operator chose it; else the first free /20.
@@ -67,6 +72,8 @@ impl Host {
                 path: String::new(),
             },
             ports: Ports::default(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             root: Host::ROOT.into(),
             subnet: None,
             isolate: Isolate::default(),

@@ -102,6 +102,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Domains => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "uniqueItems": true })
         }
+        Kind::Networks => {
+            json!({ "type": ["array", "null"], "items": { "type": "string" }, "uniqueItems": true })
+        }
         Kind::Command => words,
         Kind::Texts => json!({
             "type": ["object", "null"],
@@ -238,6 +241,7 @@ mod tests {
             };
             let other = match key.name {
                 "engine" => String::new(),
+                "proxy_protocol" => ", proxy_protocol: true, trusted_proxies: [192.0.2.7]".into(),
                 name => format!(", {name}: {}", key.example),
             };
             let source = format!("fleet: x\nhosts: {{ a: {{ engine: \"{engine}\"{other} }} }}\n");

@@ -142,12 +142,13 @@ async fn router_files(
         what: "the recorded routes".into(),
         why: e.to_string(),
     };
-    let maps = router::table::maps(&record.routes).map_err(unfit)?;
+    let maps = router::table::maps(&record.routes, &record.proxies).map_err(unfit)?;
     let mut live = Maps::default();
     for (map, into) in [
         (Map::Domains, &mut live.domains),
         (Map::Routes, &mut live.routes),
         (Map::Redirects, &mut live.redirects),
+        (Map::Proxies, &mut live.proxies),
     ] {
         let path = format!("router/maps/{}.map", map.word());
         let text = String::from_utf8_lossy(found.get(path.as_str()).copied().unwrap_or_default());
@@ -210,6 +211,7 @@ fn lines(wanted: &Maps, live: &Maps, state: &HostState) -> Lines {
                     site(was.get(key)).or_else(|| site(is.get(key))),
                     format!("domains.{key}"),
                 ),
+                Map::Proxies => (None, format!("trusted_proxies.{key}")),
                 Map::Redirects => (
                     site(wanted.domains.get(key)).or_else(|| site(live.domains.get(key))),
                     format!("redirects.{key}"),
@@ -249,7 +251,9 @@ async fn process(
         },
     };
     let loaded = router::loaded(toolbox).await.map_err(garbled)?;
-    let wanted = router::table::maps(&state.router.routes).map_err(|e| garbled(e.into()))?;
+    let record = &state.router;
+    let wanted = router::table::maps(&record.routes, &record.proxies);
+    let wanted = wanted.map_err(|e| garbled(e.into()))?;
     let of = |map: Map| {
         let mut entries = BTreeMap::new();
         for (key, value) in loaded.get(map) {
@@ -261,6 +265,7 @@ async fn process(
         domains: of(Map::Domains),
         routes: of(Map::Routes),
         redirects: of(Map::Redirects),
+        proxies: of(Map::Proxies),
     };
     Ok(lines(&wanted, &live, state))
 }

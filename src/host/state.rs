@@ -150,7 +150,8 @@ impl<'a> What<'a> {
                 let record: RouterRecord = json(path, bytes)?;
                 known(path, record.schema)?;
                 holds(path, record.check())?;
-                maps(&record.routes).map_err(|why| format!("state/{path}: {why}"))?;
+                maps(&record.routes, &record.proxies)
+                    .map_err(|why| format!("state/{path}: {why}"))?;
                 state.router = record;
             }
             What::Applying(run) => {

@@ -257,6 +257,7 @@ mod tests {
             target: RouteTarget::Address {
                 ip: ip.parse().unwrap(),
                 port: 80,
+                https: None,
             },
             connections: 0,
             timeout_s: 0,

@@ -105,7 +105,7 @@ fn restart(fleet: &Name, site: &Site, state: &HostState, index: &Index, draft: &
     let routed = route.filter(|_| whose::is_routed(container, &network, route));
     let asks = index.toolboxes.iter().any(|toolbox| toolbox.is_running());
     match routed.map(|entry| &entry.target) {
-        Some(RouteTarget::Address { ip, port }) if asks => {
+        Some(RouteTarget::Address { ip, port, .. }) if asks => {
             let answers = Answers {
                 site,
                 address: *ip,

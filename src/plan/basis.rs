@@ -117,6 +117,9 @@ fn kept(state: &HostState, list: &mut List) {
     }
     let config = &state.router.config_hash;
     list.tell("", "router's configuration", config, short(config));
+    for (network, trust) in &state.router.proxies {
+        list.say("", format!("trust in {network}"), trust.word());
+    }
     for entry in state.router.routes.values() {
         let site = entry.site.as_str();
         let domains: Vec<&str> = entry.domains.iter().map(|d| d.as_str()).collect();
@@ -221,7 +224,7 @@ fn leads<'a>(
 
 fn shown(target: &RouteTarget) -> String {
     match target {
-        RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
+        RouteTarget::Address { ip, port, .. } => format!("{ip}:{port}"),
         RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
         RouteTarget::Stopped => "the page that says it is stopped".into(),
     }

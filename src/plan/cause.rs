@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{Limits, SiteState, domain_both_ways, value};
+use crate::fleet::{Limits, Network, SiteState, domain_both_ways, value};
 use crate::observe::model::{ObservedContainer, RunState};
-use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::route::{Proxies, RouteEntry, RouteTarget, Trust};
 use crate::record::spec::{Bind, ContainerSpec};
 use crate::record::{RecordedState, SiteRecord};
 use crate::text::age_in_words;
@@ -282,15 +282,45 @@ pub(crate) fn of_route(was: Option<&RouteEntry>, now: &RouteEntry) -> Vec<String
         causes.push(format!("timeout: {was} → {now}"));
     }
     let moved = match (&was.target, &now.target) {
-        (RouteTarget::Address { ip: a, port: p }, RouteTarget::Address { ip: b, port: q }) => {
-            (p != q).then(|| format!("port: {a}:{p} → {b}:{q}"))
-        }
+        (
+            RouteTarget::Address { ip: a, port: p, .. },
+            RouteTarget::Address { ip: b, port: q, .. },
+        ) => (p != q).then(|| format!("port: {a}:{p} → {b}:{q}")),
         (RouteTarget::Resolve { host: a, port: p }, RouteTarget::Resolve { host: b, port: q }) => {
             (a != b || p != q).then(|| format!("to: {a}:{p} → {b}:{q}"))
         }
         _ => None,
     };
     causes.extend(moved);
+    causes
+}
+
+/// Why the router is told otherwise whom to believe.
+pub(crate) fn of_proxies(was: &Proxies, now: &Proxies) -> Vec<String> {
+    let named = |of: &Proxies, other: &Proxies| {
+        let all = of.iter().filter(|(_, trust)| **trust != Trust::Site);
+        let only = all.filter(|(network, _)| !other.contains_key(*network));
+        let only: Vec<String> = only.map(|(network, _)| network.to_string()).collect();
+        match only.as_slice() {
+            [first, second, third, rest @ ..] if rest.len() > 1 => {
+                format!("{first}, {second}, {third} and {} more", rest.len())
+            }
+            few => few.join(", "),
+        }
+    };
+    let mut causes = Vec::new();
+    for (word, names) in [("added", named(now, was)), ("removed", named(was, now))] {
+        if !names.is_empty() {
+            causes.push(format!("trusted_proxies: {word} {names}"));
+        }
+    }
+    let other = |(network, trust): (&Network, &Trust)| {
+        was.get(network).is_some_and(|before| before != trust)
+    };
+    if now.iter().any(other) {
+        let begins = now.values().any(|trust| *trust == Trust::Protocol);
+        causes.push(format!("proxy_protocol: {} → {begins}", !begins));
+    }
     causes
 }
 

@@ -121,16 +121,16 @@ pub(crate) fn toolbox_hash(fleet: &Name, host: &Host, layout: &Layout) -> String
     toolbox::spec(fleet, host, layout).hash()
 }
 
-/// Hashes of the router's configuration and of its container as they should be, for sites in that
+/// The router's configuration and the hash of its container as they should be, for sites in that
 /// network.
-pub(crate) fn router_hashes(
+pub(crate) fn router_wanted(
     fleet: &Name,
     host: &Host,
     layout: &Layout,
     sites: Subnet,
-) -> (String, String) {
-    let config = RouterConfig::of(fleet, host, sites).hash();
-    let container = router::spec(fleet, host, layout, &config).hash();
+) -> (RouterConfig, String) {
+    let config = RouterConfig::of(fleet, host, sites);
+    let container = router::spec(fleet, host, layout, &config.hash()).hash();
     (config, container)
 }
 

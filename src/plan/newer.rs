@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container::settle;
 use super::draft::Draft;
 use super::graph::Plan;
-use super::ground::router_hashes;
+use super::ground::router_wanted;
 use super::image::{self, Newer};
 use super::index::Index;
 use super::operation::{Operation, OperationKind};
@@ -40,7 +40,7 @@ pub fn of_site(
 /// The newer image of a host's router, where that is as the file says: else an apply replaces it.
 fn of_router(fleet: &Fleet, host: &Host, seen: &ObservedHost, index: &Index) -> Option<Newer> {
     let subnet = sites_subnet(&seen.networks, &fleet.name)?;
-    let (_, hash) = router_hashes(&fleet.name, host, &Layout::new(&host.root), subnet);
+    let (_, hash) = router_wanted(&fleet.name, host, &Layout::new(&host.root), subnet);
     let (keep, _) = settle(&index.routers, &hash, &names::router(&fleet.name));
     image::newer(seen, keep?, &host.images.router)
 }

@@ -95,7 +95,11 @@ pub(crate) fn proxy_target(
 ) -> Result<RouteTarget, String> {
     match to {
         ProxyTarget::Http { host, port } => Ok(match host.parse::<Ipv4Addr>() {
-            Ok(ip) => RouteTarget::Address { ip, port: *port },
+            Ok(ip) => RouteTarget::Address {
+                ip,
+                port: *port,
+                https: None,
+            },
             Err(_) => RouteTarget::Resolve {
                 host: host.clone(),
                 port: *port,
@@ -117,7 +121,11 @@ pub(crate) fn proxy_target(
                     "{name}:{port} is the port of the host's own router, which would ask itself"
                 ));
             }
-            Ok(RouteTarget::Address { ip, port: *port })
+            Ok(RouteTarget::Address {
+                ip,
+                port: *port,
+                https: None,
+            })
         }
     }
 }

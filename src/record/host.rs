@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::RouteEntry;
+use super::route::{Proxies, RouteEntry};
 use super::site::SiteRecord;
 use crate::fleet::Name;
 
@@ -119,6 +119,9 @@ pub struct RouterRecord {
     pub schema: u32,
     /// Hash of the router's own configuration (not of the routes).
     pub config_hash: String,
+    /// Whom it believes. Empty where an earlier version told it.
+    #[serde(default)]
+    pub proxies: Proxies,
     /// Routes by site.
     pub routes: BTreeMap<Name, RouteEntry>,
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Domain, Host, Name, Ports, Site, Subnet};
+use crate::fleet::{Domain, Host, Name, Network, Ports, Site, Subnet};
 
 /// All that one site asks of the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub enum RouteTarget {
         /// IPv4.
         ip: Ipv4Addr,
         port: u16,
+        /// Where visitors of `https://` are led instead: to a server that is told so by nothing else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        https: Option<u16>,
     },
     /// A name that the router resolves itself.
     Resolve {
@@ -52,6 +55,33 @@ pub enum RouteTarget {
     },
     /// The page that says the site is stopped.
     Stopped,
+}
+
+/// What is believed of those who connect to the router, by where they do it from. Of several the
+/// narrowest holds.
+pub type Proxies = BTreeMap<Network, Trust>;
+
+/// What is believed of who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// A proxy in front: the headers in which it names the visitor.
+    Headers,
+    /// The same, once its connection has begun with a header of the PROXY protocol.
+    Protocol,
+    /// A site's container: nothing, whatever is around its network.
+    Site,
+}
+
+impl Trust {
+    /// As it stands in the router's map.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trust::Headers => "headers",
+            Trust::Protocol => "protocol",
+            Trust::Site => "site",
+        }
+    }
 }
 
 /// What the router's configuration depends on besides the routes.
@@ -64,6 +94,8 @@ pub struct RouterConfig {
     /// By which it knows a request that it sent out itself: the same for no other router.
     #[serde(default)]
     pub mark: String,
+    /// Told to the router while it runs.
+    pub proxies: Proxies,
     /// Version of the configuration's text; raised when the template changes.
     pub template: u32,
 }
@@ -110,22 +142,36 @@ impl RouterConfig {
             ports,
             sites,
             mark: String::new(),
+            proxies: Proxies::from([(sites.into(), Trust::Site)]),
             template: TEMPLATE,
         }
     }
 
-    /// Of a host's router, with its mark.
+    /// What a host's file says of its router, with its mark.
     pub fn of(fleet: &Name, host: &Host, sites: Subnet) -> RouterConfig {
         let name = format!("{fleet}/{}", host.name);
-        RouterConfig {
+        let mut config = RouterConfig {
             mark: super::spec::short_hash(name.as_bytes()),
             ..RouterConfig::new(host.ports, sites)
+        };
+        let trust = match host.proxy_protocol {
+            true => Trust::Protocol,
+            false => Trust::Headers,
+        };
+        let within = Network::from(sites);
+        for network in &host.trusted_proxies {
+            // A container is a customer's, and never a proxy.
+            if !within.covers(network) {
+                config.proxies.insert(*network, trust);
+            }
         }
+        config
     }
 
-    /// Tells configurations apart; kept in `state/router.json`.
+    /// Tells apart what the router reads at its start only; kept in `state/router.json`.
     pub fn hash(&self) -> String {
-        super::spec::short_hash(&serde_json::to_vec(self).unwrap_or_default())
+        let read = (self.ports, self.sites, &self.mark, self.template);
+        super::spec::short_hash(&serde_json::to_vec(&read).unwrap_or_default())
     }
 }
 

@@ -87,7 +87,11 @@ impl World {
                 }
                 _ => {}
             }
-            for part in line.split("map_str(").skip(1) {
+            for part in line
+                .split("map_str(")
+                .skip(1)
+                .chain(line.split("map_ip(").skip(1))
+            {
                 let file = part.split([')', ',']).next().unwrap_or_default();
                 if !router.maps.contains_key(file) {
                     let bytes = self.read_file(id, file).ok_or_else(|| {

@@ -43,6 +43,8 @@ pub struct World {
     /// Fleet files applied so far: what this operator's copy descends from.
     ancestors: Vec<(String, Vec<Name>)>,
     pub pace: Pace,
+    /// How closely it is looked at.
+    pub inspect: Inspect,
 }
 
 /// What a run answered, with all it said.
@@ -88,6 +90,7 @@ impl World {
                 retry: Duration::from_millis(200),
                 ..Pace::default()
             },
+            inspect: Inspect::Needed,
         }
     }
 
@@ -139,7 +142,7 @@ impl World {
         let fleet = self.fleet();
         let host = &fleet.hosts["here"];
         let sources = self.sources();
-        scan(&self.client, host, &fleet, Some(&sources), &Inspect::Needed)
+        scan(&self.client, host, &fleet, Some(&sources), &self.inspect)
             .await
             .unwrap()
     }

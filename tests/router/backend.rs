@@ -33,7 +33,7 @@ impl Drop for Backend {
 
 impl Backend {
     /// `/` answers with `name`; `/slow` too, four seconds later; `/hang` never answers; `/headers`
-    /// shows the request; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
+    /// shows the request; `/secure` sends everybody to `https://` who is not there; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
     /// sends back what comes after an upgrade.
     pub async fn start(name: &str) -> Backend {
         Backend::start_at(name, loopback().into()).await
@@ -130,6 +130,17 @@ async fn answer(name: &str, request: Request<Incoming>) -> Response<Full<Bytes>>
                 text += &format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
             }
             *response.body_mut() = Full::from(text);
+        }
+        "/secure"
+            if request
+                .headers()
+                .get("x-forwarded-proto")
+                .is_none_or(|it| it != "https") =>
+        {
+            let host = request.headers()["host"].to_str().unwrap();
+            let to = format!("https://{host}/secure").parse().unwrap();
+            response.headers_mut().insert("Location", to);
+            *response.status_mut() = http::StatusCode::MOVED_PERMANENTLY;
         }
         "/mark" => {
             let mark = http::HeaderValue::from_static("stopped");

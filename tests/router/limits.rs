@@ -200,7 +200,7 @@ async fn a_request_that_comes_back_is_turned_away_after_one_turn() {
     // A site that leads to its own router.
     router::put(&mut all, site("round", &["round.example"], stage.front));
     let port = stage.config.ports.http;
-    let silent = router::apply_table(&stage.toolbox, port, None, &all)
+    let silent = router::apply_table(&stage.toolbox, port, None, &all, &stage.config.proxies)
         .await
         .unwrap();
     assert_eq!(silent.len(), 1, "{silent:?}");

@@ -63,7 +63,7 @@ fn answer(query: &[u8], outside: Ipv4Addr) -> Vec<u8> {
 }
 
 /// An address of this machine that is not loopback's: that of Docker's own bridge.
-async fn bridge(engine: &tier::Engine) -> Ipv4Addr {
+pub async fn bridge(engine: &tier::Engine) -> Ipv4Addr {
     let address = engine.address.parse().unwrap();
     let client = Client::connect(&address, Gate::full()).await.unwrap();
     let networks = client.networks().await.unwrap().into_iter();

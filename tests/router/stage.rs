@@ -164,6 +164,41 @@ impl Stage {
         name
     }
 
+    /// Another HAProxy on the host's network, with these sections; answers when it is there.
+    pub async fn start_front(&mut self, sections: &str) {
+        const START: &str =
+            "printf %s \"$1\" >/tmp/front.cfg && exec haproxy -db -f /tmp/front.cfg";
+        let defaults =
+            "defaults\n mode http\n timeout connect 2s\n timeout client 30s\n timeout server 30s\n";
+        let config = format!("{defaults}{sections}");
+        let name = format!("ostler-test-{}-front", self.unique);
+        self.made.containers.push(name.clone());
+        let command = ["sh", "-c", START, "front", &config].map(str::to_owned);
+        let body = ContainerCreateBody {
+            image: Some("haproxy:3.0".into()),
+            cmd: Some(command.into()),
+            host_config: Some(HostConfig {
+                network_mode: Some("host".into()),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        self.client.create(&name, &body).await.unwrap();
+        self.client.start(&name).await.unwrap();
+        for bind in sections
+            .lines()
+            .filter_map(|l| l.trim().strip_prefix("bind "))
+        {
+            for tries in 0.. {
+                if tokio::net::TcpStream::connect(bind).await.is_ok() {
+                    break;
+                }
+                assert!(tries < 200, "{}", self.log(&name).await);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
     pub fn router(&self) -> String {
         format!("ostler-test-{}-router", self.unique)
     }
@@ -195,7 +230,8 @@ impl Stage {
 
     /// Brings the router to a table; every site must answer.
     pub async fn route(&self, table: &Table) {
-        let silent = router::apply_table(&self.toolbox, self.config.ports.http, None, table)
+        let (port, proxies) = (self.config.ports.http, &self.config.proxies);
+        let silent = router::apply_table(&self.toolbox, port, None, table, proxies)
             .await
             .unwrap();
         assert_eq!(silent, [], "sites that do not answer");
@@ -329,6 +365,7 @@ pub fn site(name: &str, domains: &[&str], to: SocketAddr) -> RouteEntry {
         target: RouteTarget::Address {
             ip: *to.ip(),
             port: to.port(),
+            https: None,
         },
         connections: 200,
         timeout_s: 60,
@@ -340,7 +377,7 @@ pub fn table(entries: impl IntoIterator<Item = RouteEntry>) -> Table {
     entries.into_iter().map(|e| (e.site.clone(), e)).collect()
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -23,10 +23,21 @@ pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer
         return Err(Failure::new("the host has no record of its own"));
     };
     router::write(&work.toolbox, config, key, &record.routes).await?;
-    // One that runs is told too, in case it was told something else by hand. None may run yet, or
-    // another one on other ports: the routes' own operations say what matters.
-    let routes = &record.routes;
-    let _ = router::apply_table(&work.toolbox, config.ports.http, None, routes).await;
+    let same = record.config_hash == hash;
+    record.proxies.clone_from(&config.proxies);
+    let (port, routes) = (config.ports.http, &record.routes);
+    let told_all = router::apply_table(&work.toolbox, port, None, routes, &record.proxies).await;
+    match told_all {
+        // None runs, or it does not answer: it reads the files at its start.
+        Err(RouterError::Toolbox(ToolboxError::Engine(e))) if e.is_unreachable() => {
+            return Err(e.into());
+        }
+        Err(RouterError::Toolbox(_)) | Ok(_) => {}
+        // The one that runs goes on, so that it has to do what the file says.
+        Err(e) if same => return Err(e.into()),
+        // It is replaced, and may be one on other ports: the routes' own operations say what matters.
+        Err(_) => {}
+    }
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
     state::write_router(&work.toolbox, &record).await?;
@@ -148,8 +159,8 @@ async fn make(
 async fn apply(work: &HostWork, record: &RouterRecord) -> Result<Vec<Unanswered>, RouterError> {
     // Routes are changed once the router is the one that the plan wants: it knows the mark.
     let mark = work.desk.key.get().map(|key| router::probe::mark(key));
-    let port = work.host.ports.http;
-    router::apply_table(&work.toolbox, port, mark.as_deref(), &record.routes).await
+    let (port, mark) = (work.host.ports.http, mark.as_deref());
+    router::apply_table(&work.toolbox, port, mark, &record.routes, &record.proxies).await
 }
 
 async fn tell(

@@ -5,6 +5,7 @@ use crate::fleet::at::At;
 use crate::fleet::key::{KEY, Key, Kind, Table};
 use crate::fleet::model::{Account, Host, Images, Isolate, Ports};
 use crate::fleet::name::Invalid;
+use crate::fleet::network::Network;
 use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::value;
 use crate::fleet::yaml::Value;
@@ -83,6 +84,23 @@ pub(in crate::fleet) const HOST_ROWS: &[Row<Host, Host>] = &rows! {
     }
     read ports;
     write |host| (host.ports != Ports::default()).then_some(row::write_inner(PORT_ROWS, host)?);
+
+    "trusted_proxies" => {
+        kind: Kind::Networks, example: "[192.0.2.7, \"2001:db8::/32\"]",
+        synonyms: &["trusted_proxy", "real_ip_from", "set_real_ip_from", "proxies"],
+        doc: "Proxies in front of the router, by address or network: the visitor's address, scheme and port that they send are believed.",
+    }
+    read trusted_proxies;
+    write |host| (!host.trusted_proxies.is_empty())
+        .then(|| host.trusted_proxies.iter().map(Network::to_string).collect::<Vec<_>>().into());
+
+    "proxy_protocol" => {
+        kind: Kind::Flag, default: "false", example: "true",
+        synonyms: &["accept_proxy", "send_proxy"],
+        doc: "Connections from `trusted_proxies` begin with a header of the PROXY protocol, version 1 or 2.",
+    }
+    read |host, at| put(&mut host.proxy_protocol, at.flag());
+    write |host| host.proxy_protocol.then(|| true.into());
 
     "root" => {
         kind: Kind::Folder, default: "/srv/ostler", example: "/data/ostler",
@@ -195,6 +213,32 @@ fn ports(host: &mut Host, at: &mut At<'_, '_>) {
     // A port that is wrong was read as 0.
     if host.ports.http == host.ports.https && host.ports.http != 0 {
         at.error(format!("both ports are {}", host.ports.http));
+    }
+}
+
+/// How many addresses and networks `trusted_proxies` may name: some networks for delivery have
+/// hundreds.
+const PROXIES: usize = 1000;
+
+fn trusted_proxies(host: &mut Host, at: &mut At<'_, '_>) {
+    const EXAMPLE: &str = "[192.0.2.7, 198.51.100.0/24]";
+    let Some(items) = at.items(EXAMPLE, str::parse::<Network>) else {
+        return;
+    };
+    if items.len() > PROXIES {
+        at.error(format!("`trusted_proxies` names more than {PROXIES}"));
+        return;
+    }
+    for (network, place) in items {
+        let wider = host.trusted_proxies.iter().find(|it| it.covers(&network));
+        match wider {
+            Some(wider) => {
+                let message = format!("{network} is trusted already");
+                let label = format!("it is in {wider}");
+                at.report.error(place, message).label(label);
+            }
+            None => host.trusted_proxies.push(network),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::fleet::finding::Report;
 use crate::fleet::keys;
 use crate::fleet::model::Host;
 use crate::fleet::name::Name;
+use crate::fleet::network::Network;
 use crate::fleet::tree::{Entry, Node};
 
 /// Reads one host; beside it comes where its engine is said, which is compared with other hosts'.
@@ -26,9 +27,31 @@ pub(super) fn host(
     for row in keys::HOST_ROWS {
         row.take(&fields, "", &NOTHING, &mut host, report);
     }
+    if host.proxy_protocol
+        && let Some(entry) = fields.entry("proxy_protocol")
+    {
+        proxy_protocol(entry, &fields, &host, report);
+    }
     let place = fields.get("engine")?.span.clone();
     (host.name, host.engine) = (name?, engine?);
     Some((host, place))
+}
+
+/// What the PROXY protocol needs beside its key.
+fn proxy_protocol(entry: &Entry, fields: &Fields<'_>, host: &Host, report: &mut Report) {
+    let place = entry.key.span.clone();
+    if fields.get("trusted_proxies").is_none() {
+        report
+            .error(place, "`proxy_protocol` needs `trusted_proxies`")
+            .label("expected from nobody")
+            .help("name the addresses whose connections begin with its header");
+        return;
+    }
+    if host.trusted_proxies.iter().any(Network::is_loopback) {
+        report
+            .warning(place, "no PROXY header is expected from the host itself")
+            .help("ostler's own requests come from loopback addresses; let a proxy that runs on the host connect to another address of it, and trust that one");
+    }
 }
 
 fn engine(fields: &Fields<'_>, report: &mut Report) -> Option<EngineAddress> {

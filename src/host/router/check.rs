@@ -132,6 +132,7 @@ mod tests {
             domains: map(&[("a.example", "a"), ("b.example", "b"), ("r.example", "a")]),
             routes: map(&[("a", "ip|10.90.0.10|80|5"), ("b", "stopped|||5")]),
             redirects: map(&[("r.example", "keep|https://a.example")]),
+            ..Maps::default()
         }
     }
 

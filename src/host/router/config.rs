@@ -8,7 +8,7 @@ use crate::fleet::value;
 use crate::record::guard::METADATA;
 use crate::record::layout::RUN;
 use crate::record::route::{
-    BUFFER, CONNECTIONS, HEAD, HEAD_FIELDS, NET_SHARE, RouterConfig, SHARE, SITE_SHARE,
+    BUFFER, CONNECTIONS, HEAD, HEAD_FIELDS, NET_SHARE, Proxies, RouterConfig, SHARE, SITE_SHARE,
 };
 
 const TEXT: &str = include_str!("haproxy.cfg");
@@ -33,7 +33,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// [`HostRecord`]: crate::record::HostRecord
 pub fn files(config: &RouterConfig, root: &str, key: &str, table: &Table) -> Result<Files, Unfit> {
     let root = checked_root(root)?;
-    let mut files = route_files(table)?;
+    let mut files = map_files(table, &config.proxies)?;
     files.insert("router/haproxy.cfg".into(), text(config, root).into_bytes());
     files.insert(
         "router/certs.list".into(),
@@ -53,9 +53,9 @@ pub fn files(config: &RouterConfig, root: &str, key: &str, table: &Table) -> Res
     Ok(files)
 }
 
-/// The files that change with the routes.
-pub fn route_files(table: &Table) -> Result<Files, Unfit> {
-    let maps = maps(table)?;
+/// The files of what is told to the router while it runs.
+pub fn map_files(table: &Table, proxies: &Proxies) -> Result<Files, Unfit> {
+    let maps = maps(table, proxies)?;
     Ok(Map::ALL
         .map(|map| (format!("router/maps/{}.map", map.word()), maps.file(map)))
         .into())
@@ -63,7 +63,9 @@ pub fn route_files(table: &Table) -> Result<Files, Unfit> {
 
 /// The text of `haproxy.cfg`. `root` was checked.
 fn text(config: &RouterConfig, root: &str) -> String {
-    TEXT.replace("{root}", root)
+    TEXT.replace("{way}", &way())
+        .replace("{hops}", &HOPS.to_string())
+        .replace("{root}", root)
         .replace("{run}", RUN)
         .replace("{connections}", &CONNECTIONS.to_string())
         .replace("{buffer}", &BUFFER.to_string())
@@ -76,6 +78,40 @@ fn text(config: &RouterConfig, root: &str) -> String {
         .replace("{sites}", &config.sites.to_string())
         .replace("{http}", &config.ports.http.to_string())
         .replace("{https}", &config.ports.https.to_string())
+}
+
+/// How many trusted proxies may stand one behind another. HAProxy finds the ten last entries of a
+/// list.
+const HOPS: usize = 5;
+
+/// The way back from who connected to the visitor, by one set of rules for each proxy on it: HAProxy
+/// has no loops. `Forwarded` is read where the other headers are absent.
+fn way() -> String {
+    let mut text = String::new();
+    for hop in 1..=HOPS {
+        let from = match hop {
+            1 => "src".to_owned(),
+            _ => format!("var(txn.hop{})", hop - 1),
+        };
+        let trusted = format!(
+            "{{ {from},map_ip({{root}}/router/maps/proxies.map) -m str headers protocol }}"
+        );
+        text.push_str(&format!(
+            "    http-request set-var(txn.hop{hop}) req.hdr_ip(x-forwarded-for,-{hop}) if listed {trusted}
+    http-request set-var(txn.hop{hop}) req.hdr(forwarded,-{hop}),lower,rfc7239_field(for),rfc7239_n2nn if !listed {trusted}
+    http-request set-var(txn.proto) req.hdr(x-forwarded-proto,-{hop}),lower if schemed {trusted}
+    http-request set-var(txn.proto) req.hdr(forwarded,-{hop}),lower,rfc7239_field(proto) if !schemed {trusted}
+    http-request set-var(txn.port) req.hdr(x-forwarded-port,-{hop}) if {trusted}
+"
+        ));
+    }
+    for hop in 1..=HOPS {
+        let known = format!("if {{ var(txn.hop{hop}) -m found }}");
+        text.push_str(&format!(
+            "    http-request set-src var(txn.hop{hop}) {known}\n"
+        ));
+    }
+    text.trim_end().to_owned()
 }
 
 /// A root folder's path stands bare in the configuration: nothing in it may mean anything there.
@@ -134,7 +170,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (3, "ce8a0cd405945c4a0062b39acca283b1")
+            (3, "ac6d2396b3f96326e3ec2feabfa793e1")
         );
     }
 

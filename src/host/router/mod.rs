@@ -24,7 +24,7 @@ pub use table::{Table, Unfit, put};
 use super::script;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::record::layout::{ROUTER_SOCKET, RUN};
-use crate::record::route::RouterConfig;
+use crate::record::route::{Proxies, RouterConfig};
 use runtime::Answer;
 pub use runtime::Loaded;
 use table::{Map, Maps};
@@ -85,8 +85,9 @@ pub async fn write(
     Ok(toolbox.replace(&files).await?)
 }
 
-/// Brings files and running process to a table, by as few changes as possible and without a gap for
-/// any domain that stays, and verifies both. Done again it changes nothing.
+/// Brings files and running process to a table, and to whom they believe, by as few changes as
+/// possible and without a gap for any domain that stays, and verifies both. Done again it changes
+/// nothing.
 ///
 /// `port` is the one on which it answers HTTP; `mark` is what makes our questions there nobody's
 /// ([`probe::mark`]), and is only told to a router that takes it off. Says which sites did not answer although they are
@@ -96,9 +97,10 @@ pub async fn apply_table(
     port: u16,
     mark: Option<&str>,
     table: &Table,
+    proxies: &Proxies,
 ) -> Result<Vec<Unanswered>, RouterError> {
-    let wanted = table::maps(table)?;
-    let files = absolute(toolbox, config::route_files(table)?);
+    let wanted = table::maps(table, proxies)?;
+    let files = absolute(toolbox, config::map_files(table, proxies)?);
     toolbox.replace(&files).await?;
 
     let loaded = loaded(toolbox).await?;
@@ -176,6 +178,10 @@ pub async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
     let answers = ask(toolbox, &commands).await?;
     let mut loaded = Loaded::default();
     for ((map, file), answer) in Map::ALL.into_iter().zip(&files).zip(&answers) {
+        // One that an earlier version started has not heard of it, and believes nobody.
+        if map == Map::Proxies && answer.starts_with(runtime::NO_MAP) {
+            continue;
+        }
         loaded.insert(map, runtime::parse_map(file, answer)?);
     }
     Ok(loaded)

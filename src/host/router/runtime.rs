@@ -88,6 +88,9 @@ pub fn show_map(file: &str) -> String {
     format!("show map {}", word(file))
 }
 
+/// How the answer begins where the process has no such map.
+pub const NO_MAP: &str = "Unknown map identifier";
+
 /// Entries of a map as loaded, from the answer to [`show_map`]. A key may occur twice when someone
 /// added it by hand.
 pub fn parse_map(file: &str, answer: &str) -> Result<Vec<(String, String)>, Answer> {
@@ -109,7 +112,7 @@ pub fn parse_map(file: &str, answer: &str) -> Result<Vec<(String, String)>, Answ
         .collect()
 }
 
-/// The three maps as loaded.
+/// The maps as loaded; one that the process does not know is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded(BTreeMap<Map, Vec<(String, String)>>);
 
@@ -117,6 +120,10 @@ impl Loaded {
     /// Entries of one map.
     pub fn insert(&mut self, map: Map, entries: Vec<(String, String)>) {
         self.0.insert(map, entries);
+    }
+    /// Whether the process knows a map.
+    pub fn knows(&self, map: Map) -> bool {
+        self.0.contains_key(&map)
     }
     /// Entries of one map.
     pub fn get(&self, map: Map) -> &[(String, String)] {
@@ -159,7 +166,8 @@ impl Change {
 /// domain; then what goes, from domain to route.
 pub fn changes(loaded: &Loaded, wanted: &Maps) -> Vec<Change> {
     let mut all = Vec::new();
-    for map in Map::ALL {
+    let known = || Map::ALL.into_iter().filter(|map| loaded.knows(*map));
+    for map in known() {
         let mut live: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (key, value) in loaded.get(map) {
             live.entry(key).or_default().push(value);
@@ -174,7 +182,7 @@ pub fn changes(loaded: &Loaded, wanted: &Maps) -> Vec<Change> {
             }
         }
     }
-    for map in Map::ALL.into_iter().rev() {
+    for map in known().rev() {
         let wanted = wanted.get(map);
         let gone: BTreeSet<&String> = loaded
             .get(map)
@@ -194,6 +202,8 @@ pub fn touched(changes: &[Change], loaded: &Loaded, wanted: &Maps) -> BTreeSet<S
         let (Change::Add(map, key, _) | Change::Set(map, key, _) | Change::Remove(map, key)) =
             change;
         match map {
+            // Asked from the host itself, where nothing shows of it.
+            Map::Proxies => {}
             Map::Domains | Map::Redirects => {
                 domains.insert(key.clone());
             }

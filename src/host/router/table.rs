@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::fleet::{Domain, Name, Site, value};
-use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::route::{Proxies, RouteEntry, RouteTarget};
 
 /// Routes by site.
 pub type Table = BTreeMap<Name, RouteEntry>;
@@ -14,17 +14,20 @@ pub type Table = BTreeMap<Name, RouteEntry>;
 pub enum Map {
     /// Domain → site.
     Domains,
-    /// Site → `KIND|ADDRESS|PORT|CONNECTIONS`, and `||SECONDS` where its timeout is not the usual
-    /// one: one value, so that a switch is one step.
+    /// Site → `KIND|ADDRESS|PORT|CONNECTIONS|PORT|SECONDS`: one value, so that a switch is one step.
+    /// The second port is that of those who come by `https://`, the seconds are its timeout; both are
+    /// left out where they are the usual ones.
     Routes,
     /// Domain → `keep|URL` (path and query are kept) or `to|URL`.
     Redirects,
+    /// Network → whether what connects from there is believed: see [`Proxies`].
+    Proxies,
 }
 
 impl Map {
     /// All of them. A domain comes to life when it is in the last one, so this is also the order in
     /// which entries are added; they are removed the other way round.
-    pub const ALL: [Map; 3] = [Map::Routes, Map::Redirects, Map::Domains];
+    pub const ALL: [Map; 4] = [Map::Proxies, Map::Routes, Map::Redirects, Map::Domains];
 
     /// Its file's name without the ending.
     pub fn word(self) -> &'static str {
@@ -32,11 +35,12 @@ impl Map {
             Map::Domains => "domains",
             Map::Routes => "routes",
             Map::Redirects => "redirects",
+            Map::Proxies => "proxies",
         }
     }
 }
 
-/// Contents of the three maps.
+/// Contents of the maps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Maps {
     /// See [`Map::Domains`].
@@ -45,6 +49,8 @@ pub struct Maps {
     pub routes: BTreeMap<String, String>,
     /// See [`Map::Redirects`].
     pub redirects: BTreeMap<String, String>,
+    /// See [`Map::Proxies`].
+    pub proxies: BTreeMap<String, String>,
 }
 
 impl Maps {
@@ -54,6 +60,7 @@ impl Maps {
             Map::Domains => &self.domains,
             Map::Routes => &self.routes,
             Map::Redirects => &self.redirects,
+            Map::Proxies => &self.proxies,
         }
     }
 
@@ -100,9 +107,13 @@ pub enum Unfit {
     },
 }
 
-/// The maps for a table.
-pub fn maps(table: &Table) -> Result<Maps, Unfit> {
+/// The maps for a table, and for whom the router believes.
+pub fn maps(table: &Table, proxies: &Proxies) -> Result<Maps, Unfit> {
     let mut maps = Maps::default();
+    for (network, trust) in proxies {
+        maps.proxies
+            .insert(network.to_string(), trust.word().to_owned());
+    }
     let mut owners: BTreeMap<&str, &Name> = BTreeMap::new();
     for (under, entry) in table {
         let site = &entry.site;
@@ -173,9 +184,13 @@ fn host_name(text: &str) -> bool {
 
 fn route(entry: &RouteEntry) -> Result<String, Unfit> {
     let connections = entry.connections;
+    let mut by_https = None;
     let (kind, address, port) = match &entry.target {
         RouteTarget::Stopped => return Ok(format!("stopped|||{connections}")),
-        RouteTarget::Address { ip, port } => ("ip", ip.to_string(), port),
+        RouteTarget::Address { ip, port, https } => {
+            by_https = *https;
+            ("ip", ip.to_string(), port)
+        }
         RouteTarget::Resolve { host, port } => {
             let plain = host.trim_matches(['[', ']']);
             let name = host.to_ascii_lowercase();
@@ -197,8 +212,13 @@ fn route(entry: &RouteEntry) -> Result<String, Unfit> {
         }
     };
     let mut value = format!("{kind}|{address}|{port}|{connections}");
-    if entry.timeout_s != Site::TIMEOUT_S {
-        value.push_str(&format!("||{}", entry.timeout_s));
+    let unusual = entry.timeout_s != Site::TIMEOUT_S;
+    if by_https.is_some() || unusual {
+        let https = by_https.map_or_else(String::new, |port| port.to_string());
+        value.push_str(&format!("|{https}"));
+    }
+    if unusual {
+        value.push_str(&format!("|{}", entry.timeout_s));
     }
     Ok(value)
 }
@@ -223,6 +243,7 @@ fn redirect(domain: &Domain, url: &str) -> Result<String, Unfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::route::Trust;
 
     fn entry(site: &str, domains: &[&str]) -> RouteEntry {
         RouteEntry {
@@ -231,6 +252,7 @@ mod tests {
             target: RouteTarget::Address {
                 ip: "10.90.0.10".parse().unwrap(),
                 port: 8080,
+                https: None,
             },
             connections: 200,
             timeout_s: Site::TIMEOUT_S,
@@ -243,7 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn a_table_becomes_three_maps() {
+    fn a_table_becomes_maps() {
+        let proxies = [
+            ("10.0.0.0/8", Trust::Headers),
+            ("10.90.0.0/20", Trust::Site),
+        ];
+        let proxies = proxies
+            .map(|(network, trust)| (network.parse().unwrap(), trust))
+            .into();
         let mut a = entry("a", &["a.example", "www.a.example"]);
         a.redirects
             .insert("www.a.example".parse().unwrap(), "https://a.example".into());
@@ -255,7 +284,7 @@ mod tests {
         b.target = RouteTarget::Stopped;
         let mut c = entry("c", &["c.example"]);
         c.timeout_s = 7200;
-        let maps = maps(&table(vec![a, b, c])).unwrap();
+        let maps = maps(&table(vec![a, b, c]), &proxies).unwrap();
         let text = |map| String::from_utf8(maps.file(map)).unwrap();
         assert_eq!(
             text(Map::Domains),
@@ -269,6 +298,21 @@ mod tests {
             text(Map::Redirects),
             "old.example to|https://a.example/x?y;z\nwww.a.example keep|https://a.example\n"
         );
+        assert_eq!(
+            text(Map::Proxies),
+            "10.0.0.0/8 headers\n10.90.0.0/20 site\n"
+        );
+    }
+
+    #[test]
+    fn another_port_for_https_and_another_timeout_come_last() {
+        let mut it = entry("a", &["a.example"]);
+        if let RouteTarget::Address { https, .. } = &mut it.target {
+            *https = Some(8443);
+        }
+        assert_eq!(route(&it).unwrap(), "ip|10.90.0.10|8080|200|8443");
+        it.timeout_s = 90;
+        assert_eq!(route(&it).unwrap(), "ip|10.90.0.10|8080|200|8443|90");
     }
 
     #[test]
@@ -327,7 +371,7 @@ mod tests {
     #[test]
     fn a_domain_that_two_sites_claim_is_an_error() {
         let both = table(vec![entry("a", &["x.example"]), entry("b", &["x.example"])]);
-        let error = maps(&both).unwrap_err().to_string();
+        let error = maps(&both, &Proxies::new()).unwrap_err().to_string();
         assert!(error.contains("x.example") && error.contains("both a and b"));
     }
 
@@ -336,7 +380,10 @@ mod tests {
         let mut all = table(vec![entry("a", &["x.example", "a.example"])]);
         put(&mut all, entry("b", &["x.example"]));
         assert_eq!(all["a"].domains, vec!["a.example".parse().unwrap()]);
-        assert_eq!(maps(&all).unwrap().domains["x.example"], "b");
+        assert_eq!(
+            maps(&all, &Proxies::new()).unwrap().domains["x.example"],
+            "b"
+        );
         put(&mut all, entry("b", &["x.example"]));
         assert_eq!(all.len(), 2);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hand::{self, Changes};
 use super::raw::{Found, Look, Raw};
 use super::spec;
-use crate::fleet::{Domain, Isolate, Limits, Recipe, Site, SiteState, value};
+use crate::fleet::{Domain, Isolate, Limits, Network, Recipe, Site, SiteState, value};
 use crate::observe::model::{ObservedContainer, RunState, sites_subnet};
 use crate::observe::whose::is_usable;
 use crate::plan::container::{is_active, set_restart};
@@ -14,7 +14,7 @@ use crate::plan::recipe;
 use crate::plan::recipe::base::Setting;
 use crate::plan::{route, service};
 use crate::record::layout::Layout;
-use crate::record::route::{RouteEntry, RouteTarget};
+use crate::record::route::{Proxies, RouteEntry, RouteTarget, Trust};
 use crate::record::{Labelled, RecordedState, SiteRecord, names};
 
 /// What is the host's own: network, toolbox, guard, router, the router's files.
@@ -36,11 +36,14 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
     if !applied.is_empty() {
         // Without the network nothing says what the router should be told of it.
         let sites = sites_subnet(&look.seen.networks, fleet);
-        let wanted = sites.map(|sites| ground::router_hashes(fleet, look.host, &layout, sites));
+        let wanted = sites.map(|sites| ground::router_wanted(fleet, look.host, &layout, sites));
         let container = wanted.as_ref().map(|(_, container)| container.as_str());
         helper(look, &mut found, "router", &look.index.routers, container);
-        if wanted.is_some_and(|(config, _)| config != *applied) {
-            found.by_file("router.ports", Some("as applied"), Some("changed"));
+        if let Some((config, _)) = wanted {
+            if config.hash() != *applied {
+                found.by_file("router.ports", Some("as applied"), Some("changed"));
+            }
+            proxies(&mut found, &look.state.router.proxies, &config.proxies);
         }
     }
     let name = names::network(look.fleet_name());
@@ -60,6 +63,21 @@ pub(super) fn host(look: &Look) -> Vec<Raw> {
         found.differences("router", &differs.router);
     }
     found.0
+}
+
+/// Whom the router believes.
+fn proxies(found: &mut Found, applied: &Proxies, wanted: &Proxies) {
+    let word = |of: &Proxies, network: &Network| {
+        let trust = of.get(network).filter(|trust| **trust != Trust::Site);
+        trust.map(|trust| trust.word())
+    };
+    let others = wanted
+        .keys()
+        .filter(|network| !applied.contains_key(*network));
+    for network in applied.keys().chain(others) {
+        let (was, now) = (word(applied, network), word(wanted, network));
+        found.by_file(format!("router.trusted_proxies.{network}"), was, now);
+    }
 }
 
 /// The guard of a host that is to have one. That there is none says nothing of whether there was.
@@ -421,7 +439,7 @@ fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {
         lines.insert(format!("redirects.{domain}"), to.clone());
     }
     let target = match &entry.target {
-        RouteTarget::Address { ip, port } => format!("{ip}:{port}"),
+        RouteTarget::Address { ip, port, .. } => format!("{ip}:{port}"),
         RouteTarget::Resolve { host, port } => format!("{host}:{port}"),
         RouteTarget::Stopped => "the page that says it is stopped".to_owned(),
     };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::helper::{Await, CPU_WEIGHT, Helper};
 use crate::fleet::{Host, Name, Subnet};
 use crate::observe::model::ObservedHost;
+use crate::plan::cause;
 use crate::plan::draft::{Draft, Step};
 use crate::plan::image;
 use crate::plan::operation::{OperationId, OperationKind};
@@ -95,6 +96,14 @@ pub(super) fn plan(
 ) -> Option<Ready> {
     let host = place.host;
     let config = RouterConfig::of(place.fleet(), host, subnet);
+    for network in &host.trusted_proxies {
+        if !config.proxies.contains_key(network) {
+            draft.notice(
+                None,
+                format!("trusted_proxies: {network} is in the sites' network {subnet}, and not believed: a customer's container is no proxy"),
+            );
+        }
+    }
     let config_hash = config.hash();
     let helper = Helper {
         word: "router",
@@ -126,12 +135,13 @@ pub(super) fn plan(
         checked = Some(draft.push(step, &[prepared]));
     }
     let mut last = checked.clone();
-    if let Some(cause) = rewritten(place, &config_hash) {
+    let causes = rewritten(place, &config, &config_hash);
+    if !causes.is_empty() {
         let kind = OperationKind::WriteRouter {
             config,
             hash: config_hash,
         };
-        let step = Step::new("router/write", kind, &[]).because(cause);
+        let step = Step::new("router/write", kind, &causes);
         last = Some(draft.push(step, &[last.as_ref().or(prepared)]));
     }
     settled.why = settled
@@ -155,14 +165,20 @@ pub(super) fn plan(
 }
 
 /// Why its files are written, where they are.
-fn rewritten(place: &Place, config_hash: &str) -> Option<&'static str> {
-    let recorded = &place.state.router.config_hash;
+fn rewritten(place: &Place, config: &RouterConfig, config_hash: &str) -> Vec<String> {
+    let recorded = &place.state.router;
     let differs = place.seen.differs.as_ref();
-    match recorded == config_hash {
-        true => differs
-            .is_some_and(|differs| !differs.router.is_empty())
-            .then_some("its files or its routes were changed by hand"),
-        false if recorded.is_empty() => Some("the router has no configuration yet"),
-        false => Some("the router's ports, the sites' network or its configuration's form changed"),
+    let mut causes = Vec::new();
+    if recorded.config_hash.is_empty() {
+        return vec!["the router has no configuration yet".to_owned()];
     }
+    if recorded.config_hash != config_hash {
+        causes.push(
+            "the router's ports, the sites' network or its configuration's form changed".to_owned(),
+        );
+    } else if differs.is_some_and(|differs| !differs.router.is_empty()) {
+        causes.push("its files or its routes were changed by hand".to_owned());
+    }
+    causes.extend(cause::of_proxies(&recorded.proxies, &config.proxies));
+    causes
 }

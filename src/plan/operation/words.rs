@@ -53,7 +53,7 @@ impl OperationKind {
             Self::OpenGuard { .. } => "take its rules away".to_owned(),
             Self::AwaitGuard { .. } => "wait until its rules stand".to_owned(),
             Self::Route { entry } => match &entry.target {
-                RouteTarget::Address { ip, port } => format!("route to {ip}:{port}"),
+                RouteTarget::Address { ip, port, .. } => format!("route to {ip}:{port}"),
                 RouteTarget::Resolve { host, port } => format!("route to {host}:{port}"),
                 RouteTarget::Stopped => "route to the page that says it is stopped".to_owned(),
             },

@@ -36,6 +36,8 @@ pub struct Wanted {
     pub spec: ContainerSpec,
     /// Where it serves HTTP.
     pub port: u16,
+    /// Where it serves those whom the router serves by TLS, when that is another port.
+    pub https: Option<u16>,
     /// Whether it shows `www`: a new one then gets a placeholder page.
     pub serves_www: bool,
 }

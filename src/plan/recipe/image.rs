@@ -34,6 +34,7 @@ pub(super) fn container(
     Wanted {
         spec,
         port,
+        https: None,
         serves_www: mount.is_some(),
     }
 }

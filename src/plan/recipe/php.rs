@@ -9,10 +9,15 @@ use crate::fleet::{Images, Site};
 use crate::record::route::{SERVER_FIELDS, SERVER_HEAD};
 use crate::record::spec::Bind;
 
+/// Where visitors of `https://` are led. A server of Apache has one scheme: it stands in REQUEST_SCHEME
+/// and SERVER_PORT, and in every redirect that Apache makes of a path.
+const HTTPS: u16 = 8443;
+
 /// Included behind the image's own configuration. `{gateway}` is where the router's requests come
 /// from: only from there is X-Forwarded-For believed.
 const APACHE_CONF: &str = r#"
 ServerName localhost
+Listen {https}
 ServerTokens Prod
 ServerSignature Off
 TraceEnable Off
@@ -81,7 +86,15 @@ esac
 [ "$workers" -le 150 ] || workers=150
 # What a script that was killed had been sent.
 find /var/uploads -type f -mmin +1440 -delete 2>/dev/null
-exec apache2-foreground -c "Include /etc/ostler/apache/*.conf" -c "MaxRequestWorkers $workers" "$@"
+# The image's own server once more, for visitors of https://.
+https=/run/apache2/ostler-https.conf
+sed -n '/^[[:space:]]*<VirtualHost .*:80>/,/<\/VirtualHost>/ {
+    s/:80>/:{https}>\nServerName https:\/\/localhost:443/
+    s/^\([[:space:]]*ServerName[[:space:]][[:space:]]*\)\(http:\/\/\)*\([^:[:space:]]*\).*/\1https:\/\/\3:443/
+    p
+}' "${APACHE_CONFDIR:-/etc/apache2}"/sites-enabled/*.conf >$https || :
+[ -s $https ] || printf '<VirtualHost *:{https}>\nServerName https://localhost:443\n</VirtualHost>\n' >$https
+exec apache2-foreground -c "Include /etc/ostler/apache/*.conf" -c "Include $https" -c "MaxRequestWorkers $workers" "$@"
 "#;
 
 /// What a server in production says about itself and its errors; the site's own `ini` comes after.
@@ -109,8 +122,11 @@ pub(super) fn container(
     ini: &BTreeMap<String, String>,
 ) -> Wanted {
     let mut spec = base(site, uid, setting, image(setting.images, version));
+    let https = HTTPS.to_string();
     let uploads = Uploads::of(ini);
-    let mut conf = apache_conf(uploads).replace("{gateway}", &setting.gateway.to_string());
+    let mut conf = apache_conf(uploads)
+        .replace("{gateway}", &setting.gateway.to_string())
+        .replace("{https}", &https);
     if !site.serve_source {
         let names = format!(r"(?i)(?:{SOURCE}{COPY}?|\.php{COPY})$");
         conf.push_str(&format!(
@@ -133,7 +149,8 @@ pub(super) fn container(
         format!("LimitRequestFieldSize {SERVER_HEAD}"),
         format!("LimitRequestFields {SERVER_FIELDS}"),
     ];
-    let mut command = words(&["sh", "-c", START.trim(), "ostler-php"]);
+    let start = START.trim().replace("{https}", &https);
+    let mut command = words(&["sh", "-c", &start, "ostler-php"]);
     command.extend(first.into_iter().flat_map(|line| ["-C".to_owned(), line]));
     spec.command = Some(command);
     let uploads = Bind {
@@ -151,6 +168,7 @@ pub(super) fn container(
     Wanted {
         spec,
         port: 80,
+        https: Some(HTTPS),
         serves_www: true,
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn container(site: &Site, uid: u32, setting: &Setting) -> Wanted {
     Wanted {
         spec,
         port: 80,
+        https: None,
         serves_www: true,
     }
 }

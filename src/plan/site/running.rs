@@ -138,6 +138,7 @@ fn build<'a>(
     let target = RouteTarget::Address {
         ip,
         port: wanted.port,
+        https: wanted.https,
     };
     let entry = routes::entry(&stage.ground.wish.claims, site, target);
     let routed = stage.view.routed;

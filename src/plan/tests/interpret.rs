@@ -315,8 +315,9 @@ impl WorldHost {
                     "{why}: our own router listens"
                 );
             }
-            K::WriteRouter { hash, .. } => {
+            K::WriteRouter { hash, config } => {
                 self.need(fleet, Role::Toolbox, why);
+                self.state().router.proxies.clone_from(&config.proxies);
                 self.state().router.config_hash.clone_from(hash);
                 self.edited.router.clear();
                 self.tell_router();

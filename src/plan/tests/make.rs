@@ -61,6 +61,8 @@ pub fn host(text: &str) -> Host {
         name: name(text),
         engine: EngineAddress::Sim { host: text.into() },
         ports: Ports::default(),
+        trusted_proxies: Vec::new(),
+        proxy_protocol: false,
         root: "/srv/ostler".into(),
         subnet: None,
         isolate: Isolate::default(),

@@ -30,6 +30,7 @@ fn equal_maps_need_no_command() {
         domains: pairs(&[("a.example", "a")]),
         routes: pairs(&[("a", "ip|10.90.0.10|80|200")]),
         redirects: pairs(&[]),
+        ..Maps::default()
     };
     assert_eq!(commands(&loaded(&maps), &maps), Vec::<String>::new());
 }
@@ -40,6 +41,7 @@ fn routes_come_before_domains_and_go_after_them() {
         domains: pairs(&[("a.example", "a"), ("gone.example", "gone")]),
         routes: pairs(&[("a", "ip|10.90.0.10|80|200"), ("gone", "stopped|||5")]),
         redirects: pairs(&[("gone.example", "keep|https://x.example")]),
+        ..Maps::default()
     };
     let after = Maps {
         domains: pairs(&[("a.example", "a"), ("new.example", "new")]),
@@ -48,6 +50,7 @@ fn routes_come_before_domains_and_go_after_them() {
             ("new", "ip|10.90.0.12|80|200"),
         ]),
         redirects: pairs(&[("new.example", "to|https://x.example/a;b")]),
+        ..Maps::default()
     };
     assert_eq!(
         commands(&loaded(&before), &after),

@@ -31,13 +31,7 @@ pub(super) fn describe(
         row.restarts = inspected.restarts;
         row.memory_limit = inspected.limits.memory;
     }
-    row.turned = history
-        .and_then(|h| h.changed)
-        .or_else(|| changed_at(container).map(|at| data.ours(at)))
-        .or_else(|| {
-            let ago = ago_in_status(&container.status)?;
-            data.observed_at.map(|at| at - ago)
-        });
+    row.turned = turned(container, data);
     if let Some(usage) = data.stats.get(&container.id) {
         let engine = Source::Engine;
         row.memory_used = Some(engine.told(usage.memory, usage.at));
@@ -46,6 +40,18 @@ pub(super) fn describe(
             row.memory_limit = Some(usage.memory_limit);
         }
     }
+}
+
+/// When a container started, or ended: as events, an inspect, or the engine's words tell.
+pub(super) fn turned(container: &ObservedContainer, data: &HostData) -> Option<i64> {
+    let history = data.history.get(&container.id);
+    history
+        .and_then(|h| h.changed)
+        .or_else(|| changed_at(container).map(|at| data.ours(at)))
+        .or_else(|| {
+            let ago = ago_in_status(&container.status)?;
+            data.observed_at.map(|at| at - ago)
+        })
 }
 
 /// When a container started, or ended, as an inspect told.

@@ -1,19 +1,20 @@
 //! What is the matter with a site: its state, the reason, and since when, out of all that is known of
 //! it.
 
-use super::container::{Health, exit_words, health, was_killed, was_stopped};
+use super::container::{Health, exit_words, health, turned, was_killed, was_stopped};
 use super::evidence::{Facts, HostData};
 use super::history::History;
 use super::row::SiteRow;
-use super::serving::{Serves, Signs};
+use super::serving::{Serves, Signs, errors_a_minute};
 use super::since::Since;
 use super::state::State;
 use crate::fleet::{Recipe, Site, SiteState};
 use crate::observe::asked::SiteAnswer;
 use crate::observe::model::{ObservedContainer, ObservedHost, RunState};
+use crate::observe::whose::{Whose, whose};
 use crate::plan::drift::Field;
 use crate::record::{Applying, RecordedState, SiteRecord, StateRead, names};
-use crate::text::{clean, rate, size};
+use crate::text::{clean, size};
 
 /// A container that started less than this ago and does not answer yet is starting.
 const STARTING_S: i64 = 60;
@@ -231,8 +232,31 @@ impl Case<'_> {
         page == "unknown-domain" && (self.is_new() || !self.causes.is_empty())
     }
 
+    /// How it serves. One whose router does not run fails since that ended.
+    fn serves(&self) -> Serves {
+        let serves = self.signs.judge();
+        match (serves, self.signs.answer()) {
+            (Serves::Not(why, since), Some(SiteAnswer::NoRouter(_))) => {
+                let ended = self.router_ended().map(Since::exactly);
+                Serves::Not(why, Since::first(ended, Some(since)).unwrap_or(since))
+            }
+            (serves, _) => serves,
+        }
+    }
+
+    /// When the host's router ended, if it does not run.
+    fn router_ended(&self) -> Option<i64> {
+        let fleet = &self.facts.fleet?.name;
+        let containers = &self.data.observed.as_deref()?.containers;
+        let is_router = |c: &&ObservedContainer| whose(c, fleet) == Some(Whose::Router);
+        let mut routers = containers.iter().filter(is_router);
+        let router = routers.next()?;
+        let down = !router.is_running() && routers.next().is_none();
+        down.then(|| turned(router, self.data))?
+    }
+
     fn proxied(&self) -> Judged {
-        match self.signs.judge() {
+        match self.serves() {
             _ if !self.is_applied() => self.pending("not applied yet"),
             _ if !self.is_applied_as(SiteState::Running) => self.pending("to be started"),
             Serves::Not(why, since) if !self.is_unrouted() => {
@@ -330,7 +354,7 @@ impl Case<'_> {
             }
             _ => None,
         };
-        if let Serves::Not(answers, since) = self.signs.judge()
+        if let Serves::Not(answers, since) = self.serves()
             && !self.is_unrouted()
         {
             let why = match (oom, full) {
@@ -362,8 +386,10 @@ impl Case<'_> {
             return warning(why, since);
         }
         if let Some(errors) = row.errors.filter(|e| e.value >= 1.0) {
-            let why = format!("{} answers of 5xx a minute", rate(errors.value));
-            return warning(why, self.signs.traffic.and_then(|t| t.erring));
+            return warning(
+                errors_a_minute(errors.value),
+                self.signs.traffic.and_then(|t| t.erring),
+            );
         }
         match full {
             Some(full) => warning(full, None),
@@ -378,7 +404,9 @@ impl Case<'_> {
         let killed = history.filter(|h| h.ooms > 0).map(|h| h.last_oom);
         let healthy = history.and_then(|h| h.health);
         let healthy = healthy.and_then(|(good, at)| good.then_some(at));
-        let over = [killed, healthy].into_iter().flatten().max();
+        // What was set by hand was put right by setting it.
+        let set = history.and_then(|h| h.updated);
+        let over = [killed, healthy, set].into_iter().flatten().max();
         let over = Since::last(over.map(Since::exactly), self.signs.again());
         Since::last(self.turned(), over)
     }

@@ -4,7 +4,7 @@
 use super::evidence::{Run, Traffic};
 use super::since::Since;
 use crate::observe::asked::{Probe, SiteAnswer};
-use crate::text::count;
+use crate::text::{count, rate};
 
 /// What visitors got so lately says how the site does now, seconds.
 const LATELY_S: i64 = 120;
@@ -46,7 +46,9 @@ impl Signs<'_> {
         };
         let (false, Some(since)) = (answer.is_good() == Some(true), self.since()) else {
             return match waited {
-                Some(run) if run.count >= TELLING && self.is_late(run.last) => {
+                Some(run)
+                    if run.count >= TELLING && self.is_late(run.last) && !self.is_over(&run) =>
+                {
                     let since = Since::signs(run.first, self.good_before(run.first));
                     Serves::Partly(format!("{}; asked, it answers", gave_up(&run)), Some(since))
                 }
@@ -139,6 +141,12 @@ impl Signs<'_> {
         all.filter(|at| *at <= moment).max()
     }
 
+    /// Whether those visitors came before it was seen to answer again.
+    fn is_over(&self, run: &Run) -> bool {
+        let well = self.probe.and_then(|probe| probe.well_since);
+        well.is_some_and(|well| run.last < well)
+    }
+
     fn is_of_this_run(&self, at: i64) -> bool {
         self.begun.is_none_or(|begun| at >= begun)
     }
@@ -146,6 +154,13 @@ impl Signs<'_> {
     fn is_late(&self, at: i64) -> bool {
         self.now - at < LATELY_S
     }
+}
+
+/// How many answers of 500 and above there are a minute, in words.
+pub(super) fn errors_a_minute(n: f64) -> String {
+    let n = rate(n);
+    let noun = if n == "1" { "answer" } else { "answers" };
+    format!("{n} {noun} of 5xx a minute")
 }
 
 fn gave_up(run: &Run) -> String {

@@ -31,6 +31,8 @@ struct Case {
     note: Option<bool>,
     causes: Vec<&'static str>,
     probe: Option<Probe>,
+    /// What is there beside its container.
+    others: Vec<ObservedContainer>,
     data: HostData,
 }
 
@@ -59,6 +61,7 @@ impl Case {
             note: None,
             causes: Vec::new(),
             probe: None,
+            others: Vec::new(),
             data: HostData {
                 link: Link::Ready,
                 ..HostData::default()
@@ -165,7 +168,12 @@ impl Case {
         let read = StateRead::Read(Arc::new(state));
         self.data.observed_at = Some(NOW - 5);
         self.data.observed = Some(Arc::new(ObservedHost {
-            containers: self.container.take().into_iter().collect(),
+            containers: self
+                .container
+                .take()
+                .into_iter()
+                .chain(self.others)
+                .collect(),
             state: self.host_state.take().unwrap_or(read),
             lock,
             ..ObservedHost::default()
@@ -261,6 +269,8 @@ fn numbers_of_a_minute_ago_say_nothing_about_now() {
         })
     };
     state(case(59), State::Warning, "30 answers of 5xx a minute");
+    let one = case(2).visitors(|t| t.errors = Some(1.0));
+    state(one, State::Warning, "1 answer of 5xx a minute");
     state(case(60), State::Ok, "");
     let row = case(60).row();
     assert_eq!(
@@ -544,11 +554,20 @@ fn a_site_that_hangs_does_not_answer() {
             "4 visitors waited in vain; asked, it answers",
             at_least(300),
         ),
+        // They came while it hung, which is over.
+        (
+            Case::new()
+                .asked(&[silent(30), silent(20), well(10), well(5)])
+                .visitors(waited(4, 300, 20)),
+            State::Ok,
+            "",
+            exactly(10),
+        ),
         (
             Case::new().status(200).visitors(waited(4, 3_000, 2_000)),
             State::Ok,
             "",
-            at_least(10_800),
+            exactly(10_805),
         ),
         // What we ask for fails, and visitors are served.
         (
@@ -569,11 +588,7 @@ fn a_site_that_hangs_does_not_answer() {
         ),
     ] {
         let row = case.row();
-        // Seconds out of the engine's words are as exact as those.
-        let since = match state {
-            State::Ok => exactly(10_805),
-            _ => since,
-        };
+        // What the engine's words tell is told as exactly as they do.
         assert_eq!(
             (row.state, row.why.as_str(), row.since),
             (state, why, since)
@@ -837,6 +852,31 @@ fn what_was_never_applied_or_has_new_domains_does_not_fail_for_it() {
     stopped.file = FILE.replace("memory: 128M", "state: stopped");
     let row = stopped.row();
     assert_eq!((row.state, row.http), (State::Stopped, None));
+}
+
+#[test]
+fn sites_whose_router_is_down_fail_since_it_ended() {
+    let label = |key: &str, value: &str| (format!("ostler.{key}"), value.to_owned());
+    let router = |run, status: &str| ObservedContainer {
+        id: "r1".into(),
+        name: "ostler-x-router".into(),
+        labels: [label("fleet", "x"), label("role", "router")].into(),
+        run,
+        status: status.into(),
+        ..ObservedContainer::default()
+    };
+    let asked = |router: ObservedContainer| {
+        let refused = SiteAnswer::NoRouter("connection refused".into());
+        let mut case = Case::new().asked(&[(2, refused)]);
+        case.others = vec![router];
+        let row = case.row();
+        (row.state, row.since)
+    };
+    let ended = asked(router(RunState::Exited, "Exited (1) 5 minutes ago"));
+    assert_eq!(ended, (State::Failing, Some(Since::exactly(NOW - 305))));
+    // It runs, and does not answer: nobody knows since when.
+    let up = asked(router(RunState::Running, "Up 3 hours"));
+    assert_eq!(up, (State::Failing, Some(Since::at_least(NOW - 2))));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! takes (see [`context`]).
 
 mod args;
+mod asked;
 pub mod config;
 pub mod exit;
 pub mod out;

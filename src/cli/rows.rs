@@ -66,12 +66,8 @@ impl SiteTold {
     }
 }
 
-/// A verdict for every site of the file that `selected` takes, then for every leftover.
-pub fn sites(fleet: &Fleet, observed: &Observed, selected: impl Fn(&Name) -> bool) -> Vec<SiteRow> {
-    judged(fleet, observed, None, &HashMap::new(), selected)
-}
-
-/// The same where it was planned what is to be done, `due`, and sites were asked.
+/// A verdict for every site of the file that `selected` takes, then for every leftover. `due`: what
+/// is to be done, where that was planned; `probes`: what came of asking the sites.
 pub fn judged(
     fleet: &Fleet,
     observed: &Observed,

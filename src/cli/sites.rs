@@ -1,11 +1,12 @@
 //! `ostler sites`
 
+use super::asked::asked;
 use super::context::Context;
 use super::rows::{self, SiteTold};
 use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
-use crate::fleet::{shown_domain, value};
+use crate::fleet::{Name, shown_domain, value};
 use crate::observe::scan::Inspect;
 use crate::verdict::{SiteRow, State};
 use crate::walk::look::Closely;
@@ -16,7 +17,9 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let seen = context
         .look(&file, &context.select()?, Closely::at(&Inspect::Ours))
         .await?;
-    let rows = rows::sites(&file.fleet, &seen.observed, |site| seen.takes(site));
+    let probes = asked(&file.fleet, &seen).await;
+    let taken = |site: &Name| seen.takes(site);
+    let rows = rows::judged(&file.fleet, &seen.observed, None, &probes, taken);
     if json {
         let told: Vec<SiteTold> = rows.into_iter().map(SiteTold::of).collect();
         context.out.json(&told)?;

@@ -3,12 +3,12 @@
 
 mod engine;
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::args::EngineArg;
+use super::asked::asked;
 use super::config;
 use super::context::Context;
 use super::hosts::measured::{Measured, measure};
@@ -18,18 +18,14 @@ use super::table::{Cell, Table};
 use super::{Exit, Failure, hosts, sites};
 use crate::engine::Mode;
 use crate::fleet::{Fleet, Name};
-use crate::observe::ask::{Questions, ask_all};
 use crate::observe::model::{HostObservation, Observed};
 use crate::plan::{PlanOptions, drift};
 use crate::text;
 use crate::verdict::whole::Known;
-use crate::verdict::{Due, Finding, Probe, Road, SiteAnswer, SiteRow, Standing, State, Whole};
+use crate::verdict::{Due, Finding, SiteRow, Standing, State, Whole};
 use crate::walk::Trust;
 use crate::walk::look::{Closely, Seen};
 use crate::walk::propose;
-
-/// How long all sites together have to answer.
-const ASKING: Duration = Duration::from_secs(8);
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -131,24 +127,6 @@ pub async fn run(context: &Context, named: &EngineArg, json: bool) -> Result<Exi
         false => show(context, fleet, &whole, &hosts, (&rows, &seen))?,
     }
     Ok(exit(&whole))
-}
-
-/// What came of asking every site that should answer: of those for which there was no time, that.
-async fn asked(fleet: &Fleet, seen: &Seen) -> HashMap<Name, Probe> {
-    let mut probes = ask_all(fleet, &seen.observed, &seen.clients, ASKING).await;
-    let now = chrono::Utc::now().timestamp();
-    for (host, found) in &seen.observed.hosts {
-        let Some(found) = found.reached() else {
-            continue;
-        };
-        for question in Questions::of(fleet, host, found).all {
-            probes.entry(question.site).or_insert_with(|| {
-                let late = SiteAnswer::NotAsked("there was no time to".into());
-                Probe::new(now, late, Road::Connection, ASKING, None)
-            });
-        }
-    }
-    probes
 }
 
 fn tell(

@@ -673,6 +673,12 @@ fn since_is_the_beginning_of_the_state_and_not_of_the_container() {
             at_least(5),
         ),
         (
+            "set right",
+            Case::new().heard(&[(44, "update", "")]),
+            State::Ok,
+            exactly(44),
+        ),
+        (
             "started after",
             Case::new().heard(&[(30, "start", "")]),
             State::Ok,

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::*;
 use crate::observe::scan::{Inspect, scan_fleet};
 
@@ -13,7 +15,7 @@ async fn the_fleet_comes_up_with_a_failing_and_a_drifted_site() {
         async move { simulated::connect(sim, String::new(), Mode::OnCall).await }
     };
     let (observed, _) = scan_fleet(&file.fleet, connect, None, &Inspect::Ours).await;
-    let rows = super::super::rows::sites(&file.fleet, &observed, |_| true);
+    let rows = super::super::rows::judged(&file.fleet, &observed, None, &HashMap::new(), |_| true);
     assert_eq!(rows.len(), 41);
     let bad: Vec<_> = rows
         .iter()

@@ -39,41 +39,49 @@ pub(super) enum Serves {
 impl Signs<'_> {
     /// Judges them.
     pub fn judge(&self) -> Serves {
-        let (bad, waited) = (self.bad(), self.waited());
-        let visitors = waited.map(|run| gave_up(&run));
-        let Some(answer) = self.answer() else {
-            return self.visitors(bad, waited);
+        match self.answer() {
+            None => self.visitors(),
+            Some(answer) if answer.is_good() == Some(true) => self.answered(),
+            Some(answer) => self.unanswered(answer),
+        }
+    }
+
+    /// Our own question was answered.
+    fn answered(&self) -> Serves {
+        let telling =
+            |run: &Run| run.count >= TELLING && self.is_late(run.last) && !self.is_over(run);
+        let Some(run) = self.waited().filter(telling) else {
+            return Serves::Well;
         };
-        let (false, Some(since)) = (answer.is_good() == Some(true), self.since()) else {
-            return match waited {
-                Some(run)
-                    if run.count >= TELLING && self.is_late(run.last) && !self.is_over(&run) =>
-                {
-                    let since = Since::signs(run.first, self.good_before(run.first));
-                    Serves::Partly(format!("{}; asked, it answers", gave_up(&run)), Some(since))
-                }
-                _ => Serves::Well,
-            };
-        };
+        let since = Since::signs(run.first, self.good_before(run.first));
+        Serves::Partly(format!("{}; asked, it answers", gave_up(&run)), Some(since))
+    }
+
+    /// It was not, or badly.
+    fn unanswered(&self, answer: &SiteAnswer) -> Serves {
         let mut why = answer.words();
-        if bad.is_none()
-            && self
-                .good()
-                .is_some_and(|at| at >= since.at && self.is_late(at))
-        {
+        let Some(since) = self.since() else {
+            return Serves::Well;
+        };
+        let served = self
+            .good()
+            .filter(|at| *at >= since.at && self.is_late(*at));
+        if self.bad().is_none() && served.is_some() {
             return Serves::Partly(format!("{why}; visitors get answers"), Some(since));
         }
-        if let Some(visitors) = visitors {
-            why = format!("{why}; {visitors}");
+        if let Some(run) = self.waited().filter(|run| self.is_news(run)) {
+            why = format!("{why}; {}", gave_up(&run));
         }
         Serves::Not(why, since)
     }
 
     /// Where only visitors asked.
-    fn visitors(&self, bad: Option<Run>, waited: Option<Run>) -> Serves {
-        let (Some(bad), Some(since)) = (bad, self.since()) else {
+    fn visitors(&self) -> Serves {
+        let Some(bad) = self.bad().filter(|run| self.is_news(run)) else {
             return Serves::Well;
         };
+        let since = self.since().unwrap_or(Since::at_least(bad.last));
+        let waited = self.waited();
         let status = self.traffic.and_then(|traffic| traffic.status);
         let error = status.filter(|(status, at)| *status >= 500 && *at >= bad.first);
         let waited = waited.filter(|run| run.last >= bad.last);
@@ -101,8 +109,11 @@ impl Signs<'_> {
             .answer()
             .and(self.probe)
             .and_then(|probe| probe.failing_since);
-        let firsts = [asked, self.bad().map(|run| run.first)];
-        let first = firsts.into_iter().flatten().min()?;
+        let ok = self.last_ok();
+        let visitors = self.bad().map(|run| run.first);
+        // Visitors who came before our last good answer were of another time, or asked for more.
+        let visitors = visitors.filter(|first| ok.is_none_or(|ok| *first > ok));
+        let first = [asked, visitors].into_iter().flatten().min()?;
         Some(Since::signs(first, self.good_before(first)))
     }
 
@@ -136,9 +147,18 @@ impl Signs<'_> {
 
     /// The last good sign up to a moment.
     fn good_before(&self, moment: i64) -> Option<i64> {
-        let asked = self.probe.and_then(|probe| probe.last_ok);
-        let all = [asked, self.good()].into_iter().flatten();
+        let all = [self.last_ok(), self.good()].into_iter().flatten();
         all.filter(|at| *at <= moment).max()
+    }
+
+    /// When our question was last answered well.
+    fn last_ok(&self) -> Option<i64> {
+        self.probe?.last_ok
+    }
+
+    /// Whether any of those visitors came after that.
+    fn is_news(&self, run: &Run) -> bool {
+        self.last_ok().is_none_or(|ok| run.last > ok)
     }
 
     /// Whether those visitors came before it was seen to answer again.

@@ -516,6 +516,15 @@ fn a_site_that_hangs_does_not_answer() {
             asked,
             exactly(6),
         ),
+        // It hung before, and not all the time since.
+        (
+            Case::new()
+                .asked(&[well(100), silent(6)])
+                .visitors(waited(2, 300, 200)),
+            State::Failing,
+            asked,
+            at_least(6),
+        ),
         // Nobody could ask: they alone tell.
         (
             Case::new().visitors(waited(2, 90, 40)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::behaviour::Answer;
@@ -298,7 +298,11 @@ impl World {
         };
         let Some(container) = container.filter(|it| matches!(it.program, Program::Server(_)))
         else {
-            return Answer::Refused;
+            let there = SocketAddrV4::new(address, port);
+            return match self.machine.neighbours.contains(&there) {
+                true => Answer::Status(200, Duration::from_millis(9)),
+                false => Answer::Refused,
+            };
         };
         let behaviour = &container.behaviour;
         let age = now - container.started().unwrap_or(now);

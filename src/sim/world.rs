@@ -1,6 +1,7 @@
 //! All that a simulated host is, and what happens in it with time.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddrV4;
 
 use serde_json::Map;
 
@@ -91,6 +92,8 @@ pub struct Machine {
     pub memory: u64,
     /// Ports that processes outside Docker hold.
     pub ports: Vec<u16>,
+    /// Web servers outside Docker, here and on other machines, each by its address: they answer 200.
+    pub neighbours: Vec<SocketAddrV4>,
     /// Bytes of the disk: all and free.
     pub disk: (u64, u64),
 }
@@ -150,6 +153,7 @@ impl World {
                 cpus: 4,
                 memory: 16 << 30,
                 ports: vec![22],
+                neighbours: Vec::new(),
                 disk: (200 << 30, 140 << 30),
             },
             containers: BTreeMap::new(),

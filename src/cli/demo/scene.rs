@@ -2,6 +2,7 @@
 //! a site that is short of memory, one changed by hand, and a host that comes and goes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
 use crate::cli::Failure;
 use crate::cli::simulated::{self, Hosts};
 use crate::engine::Client;
-use crate::fleet::{Name, Recipe, SiteState};
+use crate::fleet::{Name, ProxyTarget, Recipe, SiteState};
 use crate::record::labels;
 use crate::sim::clock::Clock;
 use crate::sim::image::Image;
@@ -91,7 +92,19 @@ fn stock(sim: &Sim, file: &FleetFile) {
             ports.insert(image.clone(), *port);
         }
     }
+    // What sites lead to that ostler does not own, and that is well.
+    let others = file.fleet.sites.values().filter_map(|site| {
+        let Recipe::Proxy { to } = &site.recipe else {
+            return None;
+        };
+        match to {
+            ProxyTarget::Http { host, port } => Some(SocketAddrV4::new(host.parse().ok()?, *port)),
+            ProxyTarget::Container { .. } => None,
+        }
+    });
+    let others: Vec<SocketAddrV4> = others.collect();
     sim.change(|world, now| {
+        world.machine.neighbours.extend(others);
         for (tag, port) in ports {
             let mut image = Image::new(&tag, 1, Some(Server::Web));
             image.env.push(format!("PORT={port}"));

@@ -33,8 +33,17 @@ impl Uploads {
 
     /// The two as lines of php.ini.
     pub fn lines(self) -> String {
-        let (body, file) = (format_size(self.body), format_size(self.file));
+        let (body, file) = (ini_size(self.body), ini_size(self.file));
         format!("post_max_size = {body}\nupload_max_filesize = {file}\n")
+    }
+}
+
+/// A size in the largest unit that PHP knows: of `1T` it reads the 1.
+fn ini_size(bytes: u64) -> String {
+    let text = format_size(bytes);
+    match text.ends_with('T') {
+        true => format!("{}G", bytes >> 30),
+        false => text,
     }
 }
 
@@ -77,9 +86,13 @@ mod tests {
     use super::*;
 
     fn uploads(said: &[(&str, &str)]) -> (u64, u64) {
-        let ini = said.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let Uploads { body, file } = Uploads::of(&ini.collect());
+        let Uploads { body, file } = uploads_of(said);
         (body >> 20, file >> 20)
+    }
+
+    fn uploads_of(said: &[(&str, &str)]) -> Uploads {
+        let ini = said.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Uploads::of(&ini.collect())
     }
 
     #[test]
@@ -94,6 +107,37 @@ mod tests {
         assert_eq!(uploads(&[(post, "0")]), (0, 64));
         assert_eq!(uploads(&[(post, "-1"), (file, "1G")]), (0, 1024));
         assert_eq!(uploads(&[(post, "much")]), (64, 64));
+    }
+
+    #[test]
+    fn php_reads_what_is_written_for_it() {
+        for bytes in [
+            0,
+            1,
+            64 << 20,
+            3 << 30,
+            1 << 40,
+            1024 << 40,
+            5 << 41,
+            1 << 62,
+        ] {
+            let lines = Uploads {
+                body: bytes,
+                file: bytes,
+            }
+            .lines();
+            let read: Vec<Option<u64>> = lines
+                .lines()
+                .filter_map(|line| line.split_once(" = "))
+                .map(|(_, said)| size(said))
+                .collect();
+            assert_eq!(read, [Some(bytes), Some(bytes)], "{lines}");
+        }
+        let lines = uploads_of(&[("post_max_size", "1024G")]).lines();
+        assert_eq!(
+            lines,
+            "post_max_size = 1024G\nupload_max_filesize = 1024G\n"
+        );
     }
 
     #[test]

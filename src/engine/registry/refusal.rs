@@ -10,9 +10,50 @@ pub(in crate::engine) fn refused(error: Error, reference: &str, known: &Known) -
         return error;
     };
     match read(&message.to_lowercase(), reference, known) {
-        Some((why, remedy)) => Error::Registry { why, remedy },
+        Some((why, remedy)) => {
+            let why = format!("{why} (the engine says: {})", short(message, SAID));
+            Error::Registry { why, remedy }
+        }
         None => error,
     }
+}
+
+/// Characters of an engine's own words that are told.
+const SAID: usize = 300;
+
+/// Whether a registry denies: in its own words, since engines speak of what was denied to themselves,
+/// by the kernel or a plugin, in much the same ones.
+fn denies(said: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "pull access denied",
+        "requested access to the resource is denied",
+        "403 forbidden",
+        "status: 403",
+        "status code 403",
+        "http 403",
+    ];
+    // The code of a registry's error stands for itself: `denied: …`, `…: denied`, also twice.
+    let alone = |(at, word): (usize, &str)| {
+        let (before, after) = (said[..at].trim_end_matches(' '), &said[at + word.len()..]);
+        (before.is_empty() || before.ends_with([':', '"', '[']))
+            && (after.starts_with([':', '"', ']'])
+                || after.split_whitespace().all(|more| more == "denied"))
+    };
+    WORDS.iter().any(|word| said.contains(word)) || said.match_indices("denied").any(alone)
+}
+
+/// Whether a registry wants to know who asks. A proxy that does is another one's.
+fn asks(said: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "no basic auth",
+        "unauthorized",
+        "authentication required",
+        "status: 401",
+        "status code 401",
+        "http 401",
+    ];
+    let said = said.replace("proxy authentication required", "");
+    WORDS.iter().any(|word| said.contains(word))
 }
 
 /// What an engine's words mean, and what can be done about it; `None`: no registry refused.
@@ -39,9 +80,8 @@ fn read(said: &str, reference: &str, known: &Known) -> Option<(String, String)> 
         let remedy = "are its name and its tag right?".to_owned();
         return Some((format!("{name} has no image {image}"), remedy));
     }
-    let denies = says(&["denied", "403 forbidden"]);
-    let asks = ["no basic auth", "unauthorized", "authentication required"];
-    if !denies && !says(&asks) {
+    let denies = denies(said);
+    if !denies && !asks(said) {
         return None;
     }
     match known {
@@ -133,16 +173,57 @@ mod tests {
             ),
         ] {
             let error = Error::answered(500, "pull", message);
-            let (why, remedy) = (why.to_owned(), remedy.to_owned());
+            let why = format!("{why} (the engine says: {message})");
+            let remedy = remedy.to_owned();
             let refusal = Error::Registry { why, remedy };
             assert_eq!(refused(error, image, &known), refusal);
         }
         for message in [
             "Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host",
             "Get \"http://127.0.0.1:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused",
+            "failed to register layer: Error processing tar file(exit status 1): open /x: permission denied",
+            "failed to register layer: mkdir /var/lib/docker/overlay2/x: permission denied: SELinux",
+            "authorization denied by plugin casbin: denied by policy",
+            "write /var/lib/docker/tmp/x: operation denied",
+            "Get \"https://r.example/v2/\": proxyconnect tcp: Proxy Authentication Required",
         ] {
             let error = Error::answered(500, "pull", message);
             assert_eq!(refused(error.clone(), image, &none()), error);
         }
+    }
+
+    #[test]
+    fn what_registries_say_is_told_from_what_engines_say() {
+        for said in [
+            "Head \"https://ghcr.io/v2/team/app/manifests/1\": denied",
+            "error from registry: denied\ndenied",
+            "Head \"https://ghcr.io/v2/team/app/manifests/1\": denied: permission_denied: The token has not the scope",
+            "denied: Your authorization token has expired. Reauthenticate and try again.",
+            "unexpected status from HEAD request to https://r.example/v2/app/manifests/1: 403 Forbidden",
+            "error parsing HTTP 403 response body: invalid character '<'",
+            "error parsing HTTP 401 response body: unexpected end of JSON input",
+            "unauthorized to access repository: team/app, action: pull",
+        ] {
+            let known = Known::Credentials { from: FILE.into() };
+            let error = refused(
+                Error::answered(500, "pull", said),
+                "r.example/app:1",
+                &known,
+            );
+            let Error::Registry { why, .. } = error else {
+                panic!("{said}: {error:?}");
+            };
+            assert!(why.contains(&short(said, SAID)), "{why}");
+        }
+        // However much it says, and whatever it writes.
+        let known = Known::Nothing { from: FILE.into() };
+        let said = format!("denied: \u{1b}[31m{}", "x".repeat(9000));
+        let error = refused(
+            Error::answered(500, "pull", &said),
+            "r.example/app:1",
+            &known,
+        );
+        let told = error.to_string();
+        assert!(told.len() < 700 && !told.contains('\u{1b}'), "{told}");
     }
 }

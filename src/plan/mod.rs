@@ -87,7 +87,8 @@ pub fn plan_with(
     for host in fleet.hosts.values() {
         host::plan(&wish, host, &mut plan);
     }
-    let updates = |intent: &Intent| matches!(intent, Intent::Update { .. });
+    let updates =
+        |intent: &Intent| matches!(intent, Intent::Update { .. } | Intent::UpdateRouter { .. });
     plan.careful = intents.iter().any(updates) && !plan.operations.is_empty();
     order::tie(fleet, &mut plan);
     wish::check(&wish, &mut plan);

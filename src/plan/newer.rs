@@ -186,42 +186,50 @@ pub(super) fn tell(place: &Place, draft: &mut Draft) {
 }
 
 /// (later, earlier): one site first; once that answers, one after the other on each host; routers
-/// when all sites are done.
-pub(super) fn one_first(fleet: &Name, plan: &Plan) -> Vec<(usize, usize)> {
-    let mut runs: Vec<((&Name, &Name), usize, usize)> = Vec::new();
+/// when all sites are done, one host's after the other's.
+pub(super) fn one_first(plan: &Plan) -> Vec<(usize, usize)> {
+    let (mut sites, mut routers) = (Vec::new(), Vec::new());
     for (at, operation) in plan.operations.iter().enumerate() {
-        let Some(site) = &operation.site else {
-            continue;
-        };
-        let key = (&operation.host, site);
-        match runs.iter_mut().find(|(known, ..)| *known == key) {
-            Some((_, _, last)) => *last = at,
-            None => runs.push((key, at, at)),
+        if let Some(site) = &operation.site {
+            span(&mut sites, (&operation.host, site), at);
+        } else if replaces_router(operation) {
+            span(&mut routers, &operation.host, at);
         }
     }
     let mut ties = Vec::new();
     let mut ends: BTreeMap<&Name, usize> = BTreeMap::new();
-    for ((host, _), first, last) in &runs {
+    for ((host, _), first, last) in &sites {
         let before = ends.get(host).copied();
-        if let Some(before) = before.or(runs.first().map(|(_, _, lead)| *lead))
+        if let Some(before) = before.or(sites.first().map(|(_, _, lead)| *lead))
             && before < *first
         {
             ties.push((*first, before));
         }
         ends.insert(host, *last);
     }
-    for (at, operation) in plan.operations.iter().enumerate() {
-        if is_router(operation, fleet) {
-            ties.extend(ends.values().map(|end| (at, *end)));
-        }
+    for (_, first, _) in &routers {
+        ties.extend(ends.values().map(|end| (*first, *end)));
+    }
+    for two in routers.windows(2) {
+        let ((_, _, before), (_, first, _)) = (&two[0], &two[1]);
+        ties.push((*first, *before));
     }
     ties
 }
 
-/// Whether it begins the replacement of a router.
-fn is_router(operation: &Operation, fleet: &Name) -> bool {
-    let name = names::router(fleet);
-    let is_called = |called: &str| called == name || called == names::next(&name);
-    matches!(&operation.kind, OperationKind::CreateContainer { container }
-        if is_called(&container.name))
+/// Where what belongs together begins and ends, in the order of the beginnings.
+fn span<K: PartialEq>(spans: &mut Vec<(K, usize, usize)>, key: K, at: usize) {
+    match spans.iter_mut().find(|(known, ..)| *known == key) {
+        Some((_, _, last)) => *last = at,
+        None => spans.push((key, at, at)),
+    }
+}
+
+/// Whether it is part of what puts another router in the place of a host's: of its files it is not.
+pub(crate) fn replaces_router(operation: &Operation) -> bool {
+    use OperationKind as K;
+    let Operation { id, host, kind, .. } = operation;
+    let id = id.0.strip_prefix(host.as_str());
+    let of_router = operation.site.is_none() && id.is_some_and(|id| id.starts_with("/router/"));
+    of_router && !matches!(kind, K::WriteRouter { .. } | K::SetRestart { .. })
 }

@@ -18,7 +18,7 @@ pub(crate) fn tie(fleet: &Fleet, plan: &mut Plan) {
     let mut ties = moves(fleet, plan);
     ties.extend(handovers(plan));
     if plan.careful {
-        ties.extend(newer::one_first(&fleet.name, plan));
+        ties.extend(newer::one_first(plan));
     }
     if ties.is_empty() {
         return;

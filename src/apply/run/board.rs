@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::apply::context::Pace;
 use crate::apply::progress::OperationOutcome;
 use crate::fleet::Name;
-use crate::plan::{Operation, OperationId, OperationKind, Plan};
+use crate::plan::{Operation, OperationId, OperationKind, Plan, newer};
 
 /// Where an operation is.
 #[derive(Clone, PartialEq)]
@@ -277,16 +277,31 @@ impl<'a> Board<'a> {
         })
     }
 
-    /// Something failed: where a plan is careful, no site is begun any more that was not yet. Those
-    /// that were go on to their end.
+    /// Something failed: where a plan is careful, no site is begun any more that was not yet, and no
+    /// router replaced. Those that were go on to their end, with the routers that sites among them wait
+    /// for.
     pub fn halt(&mut self) -> Vec<End> {
         if !self.plan.careful {
             return Vec::new();
         }
         let begun = self.begun.clone();
-        self.skip(HALTED, |o| {
+        let is_begun = |o: &Operation| {
             let site = o.site.as_ref();
-            site.is_some_and(|site| !begun.contains(&(&o.host, site)))
+            site.is_some_and(|site| begun.contains(&(&o.host, site)))
+        };
+        let mut kept: BTreeSet<&Name> = BTreeSet::new();
+        for (at, operation) in self.plan.operations.iter().enumerate() {
+            let is_router = newer::replaces_router(operation);
+            let needs = |at: &usize| is_begun(self.operation(*at));
+            if is_router
+                && (self.status[at] != Status::Waiting || self.dependents[at].iter().any(needs))
+            {
+                kept.insert(&operation.host);
+            }
+        }
+        self.skip(HALTED, |o| match o.site {
+            Some(_) => !is_begun(o),
+            None => newer::replaces_router(o) && !kept.contains(&o.host),
         })
     }
 
@@ -379,184 +394,4 @@ const HALTED: &str = "what came before it failed: nothing more is begun";
 const SITE_FAILED: &str = "an earlier operation of the site failed";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::apply::progress::Failure;
-    use crate::plan::{Class, ContainerRef, Interruption, Undo};
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
-    fn start() -> OperationKind {
-        OperationKind::StartContainer {
-            container: ContainerRef {
-                name: "c".into(),
-                id: None,
-            },
-        }
-    }
-
-    fn write() -> OperationKind {
-        OperationKind::CleanConf {
-            site: name("a"),
-            keep: None,
-        }
-    }
-
-    fn operation(id: &str, kind: OperationKind, after: &[&str]) -> Operation {
-        let mut parts = id.split('/');
-        Operation {
-            host: name(parts.next().unwrap()),
-            site: parts.next().filter(|s| !s.is_empty()).map(name),
-            id: OperationId(id.into()),
-            kind,
-            class: Class::Write,
-            cause: vec![],
-            interrupts: Interruption::None,
-            undo: Undo::Nothing,
-            after: after.iter().map(|a| OperationId((*a).into())).collect(),
-        }
-    }
-
-    fn plan(operations: Vec<Operation>) -> Plan {
-        Plan {
-            operations,
-            ..Plan::default()
-        }
-    }
-
-    fn all(board: &mut Board, host: &str) -> Vec<usize> {
-        let host = name(host);
-        std::iter::from_fn(|| board.next(&host)).collect()
-    }
-
-    fn done() -> OperationOutcome {
-        OperationOutcome::Done { note: None }
-    }
-
-    fn failed() -> OperationOutcome {
-        OperationOutcome::Failed {
-            failure: Failure::new("x"),
-        }
-    }
-
-    #[test]
-    fn four_changes_and_two_starts_at_a_time() {
-        let sites = ["a", "b", "c", "d", "e", "f"];
-        let mut operations: Vec<_> = sites
-            .iter()
-            .map(|s| operation(&format!("h/{s}/start"), start(), &[]))
-            .collect();
-        operations.extend(
-            sites
-                .iter()
-                .map(|s| operation(&format!("h/{s}/write"), write(), &[])),
-        );
-        let plan = plan(operations);
-        let mut board = Board::new(&plan, &Pace::default());
-        assert!(all(&mut board, "h").is_empty(), "not open yet");
-        board.open(&name("h"));
-        // Two sites, each finished before another is begun.
-        assert_eq!(all(&mut board, "h"), [0, 6, 1, 7]);
-        board.end(0, done());
-        assert_eq!(all(&mut board, "h"), [2]);
-    }
-
-    #[test]
-    fn a_failure_stays_with_its_site() {
-        let record = OperationKind::RecordFleet {
-            hash: String::new(),
-        };
-        let plan = plan(vec![
-            operation("h/a/1", write(), &[]),
-            operation("h/a/2", write(), &["h/a/1"]),
-            operation("h/b/1", write(), &[]),
-            operation("h/b/2", write(), &["h/b/1"]),
-            operation("h//record", record, &["h/a/2", "h/b/2"]),
-        ]);
-        let mut board = Board::new(&plan, &Pace::default());
-        board.open(&name("h"));
-        assert_eq!(all(&mut board, "h"), [0, 2]);
-        assert_eq!(board.end(0, failed()).len(), 2, "and the one after it");
-        assert!(board.fail_site(0).is_empty());
-        board.end(2, done());
-        assert_eq!(all(&mut board, "h"), [3]);
-        board.end(3, done());
-        assert_eq!(all(&mut board, "h"), [4], "what was applied is recorded");
-        board.end(4, done());
-        assert!(board.is_finished(&name("h")));
-        assert_eq!((board.order(), board.count()), ([2, 3, 4].as_slice(), 4));
-    }
-
-    #[test]
-    fn a_careful_plan_begins_nothing_after_a_failure() {
-        let mut plan = plan(vec![
-            operation("h/a/1", write(), &[]),
-            operation("h/b/1", write(), &["h/a/1"]),
-            operation("h/b/2", write(), &["h/b/1"]),
-            operation("i/c/1", write(), &["h/a/1"]),
-            operation("i/c/2", write(), &["i/c/1"]),
-            operation("i/d/1", write(), &["i/c/2"]),
-        ]);
-        for careful in [true, false] {
-            plan.careful = careful;
-            let mut board = Board::new(&plan, &Pace::default());
-            board.open(&name("h"));
-            board.open(&name("i"));
-            assert_eq!(all(&mut board, "h"), [0]);
-            assert!(all(&mut board, "i").is_empty());
-            board.end(0, done());
-            assert_eq!(
-                (all(&mut board, "h"), all(&mut board, "i")),
-                (vec![1], vec![3])
-            );
-            board.end(1, failed());
-            let mut left: Vec<usize> = board.halt().iter().map(|end| end.at).collect();
-            left.sort();
-            assert_eq!(left, if careful { vec![5] } else { vec![] });
-            // What was begun comes to its end.
-            board.end(3, done());
-            assert_eq!(all(&mut board, "i"), [4]);
-            board.end(4, done());
-            assert_eq!(all(&mut board, "i").is_empty(), careful);
-        }
-    }
-
-    #[test]
-    fn a_host_that_fails_delays_no_other() {
-        let plan = plan(vec![
-            operation("h/a/1", write(), &[]),
-            operation("h/a/2", write(), &["h/a/1"]),
-            operation("i/b/1", write(), &[]),
-        ]);
-        let mut board = Board::new(&plan, &Pace::default());
-        board.open(&name("i"));
-        assert_eq!(board.fail_host(&name("h"), "gone").len(), 2);
-        assert!(board.is_finished(&name("h")) && !board.is_finished(&name("i")));
-        assert_eq!(all(&mut board, "i"), [2]);
-    }
-
-    #[test]
-    fn cancelled_sites_that_were_begun_are_named() {
-        let plan = plan(vec![
-            operation("h/a/1", write(), &[]),
-            operation("h/a/2", write(), &["h/a/1"]),
-            operation("h/b/1", write(), &[]),
-            operation("h/c/1", write(), &[]),
-            operation("h/c/2", write(), &["h/c/1"]),
-        ]);
-        let mut board = Board::new(&plan, &Pace::default());
-        board.open(&name("h"));
-        assert_eq!(all(&mut board, "h"), [0, 2, 3]);
-        for at in [0, 2, 3] {
-            board.end(at, done());
-        }
-        assert_eq!(all(&mut board, "h"), [1, 4]);
-        board.end(4, done());
-        assert!(board.cancel().is_empty());
-        assert!(board.unfinished_sites().is_empty(), "a still runs");
-        board.end(1, failed());
-        assert_eq!(board.unfinished_sites(), [0]);
-    }
-}
+mod tests;

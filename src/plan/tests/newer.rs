@@ -187,6 +187,28 @@ fn one_site_goes_first_and_routers_last() {
 }
 
 #[test]
+fn routers_are_replaced_one_host_after_the_other() {
+    let (fleet, mut world) = applied();
+    push(&mut world, "haproxy:3.0");
+    let only_routers = update(&fleet, &world, &[]);
+    push(&mut world, "nginx:1.28");
+    for plan in [only_routers, update(&fleet, &world, &[])] {
+        assert!(plan.careful);
+        let of = |host: &str| {
+            let id = format!("{host}/router/");
+            let mut these = plan.operations.iter().filter(|o| o.id.0.starts_with(&id));
+            let first = these.next().unwrap();
+            (first, these.next_back().unwrap())
+        };
+        let ((_, before), (next, _)) = (of("one"), of("two"));
+        assert_eq!(before.id.0, "one/router/rename");
+        assert_eq!(next.id.0, "two/router/create");
+        assert!(next.after.contains(&before.id), "{:?}", next.after);
+        world.clone().run_all(&plan);
+    }
+}
+
+#[test]
 fn what_cannot_be_updated_is_said() {
     let mut fleet = fleet(&[drawn(0, 4), drawn(0, 0), drawn(1, 0)]);
     let mut world = world(0);

@@ -14,7 +14,7 @@ use crate::fleet::{self, EngineAddress, Fleet, Recipe};
 use crate::host::{Toolbox, state};
 use crate::observe::model::ObservedContainer;
 use crate::observe::{convert, whose};
-use crate::record::{Layout, StateRead};
+use crate::record::{Layout, StateRead, names};
 use copy::{Manner, reach};
 
 /// Finds the container and writes its log.
@@ -141,7 +141,9 @@ async fn of_site(
     let list = client.containers().await?;
     let found: Vec<ObservedContainer> = list.into_iter().map(convert::container).collect();
     let sorted = whose::sort(&found, &fleet.name, None);
-    let only = sorted.sites.get(name).filter(|mine| mine.len() == 1);
+    let own = names::site(&fleet.name, name);
+    let only = sorted.sites.get(name);
+    let only = only.filter(|mine| mine.len() == 1 && mine[0].name == own);
     // One is being replaced, or was renamed: where requests go, the router's record says.
     let toolbox = whose::toolbox(&found, &fleet.name).filter(|_| only.is_none());
     let state = match toolbox {

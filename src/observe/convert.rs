@@ -7,6 +7,7 @@ use bollard::models::{ContainerInspectResponse, HostConfig, Network};
 
 use super::made;
 use super::model::{Inspected, ObservedContainer, ObservedNetwork, RunState};
+use super::whose::of_any;
 use crate::engine::{ListedContainer, ListedImage};
 use crate::fleet::{Limits, Subnet};
 use crate::record::{Labelled, names};
@@ -19,11 +20,12 @@ pub fn container(row: ListedContainer) -> ObservedContainer {
         .filter_map(|(name, n)| Some((name.clone(), n.address()?.parse().ok()?)))
         .collect();
     // A container that was never started may not tell the address it was created with. That was in
-    // the network of its fleet: a copy in another one has the label too.
+    // the network of its fleet. A copy has the label too, in another network or under another name.
+    let is_ours = of_any(&row.labels, row.name()).is_some();
     let fleet = row.labels.fleet().and_then(|fleet| fleet.parse().ok());
     if let (Some(asked), Some(fleet)) = (row.labels.asked_address(), fleet) {
         let network = names::network(&fleet);
-        if row.networks.len() == 1 && row.networks.contains_key(&network) {
+        if is_ours && row.networks.len() == 1 && row.networks.contains_key(&network) {
             addresses.entry(network).or_insert(asked);
         }
     }
@@ -206,20 +208,29 @@ mod tests {
 
     #[test]
     fn a_container_that_never_ran_holds_the_address_it_asked_for() {
+        let name = names::site(&"x".parse().unwrap(), "blog");
+        let labels = json!({"ostler.fleet": "x", "ostler.role": "site", "ostler.site": "blog",
+            "ostler.address": "10.90.0.12"});
         let c = row(json!({
-            "Id": "aa", "Names": ["/n"], "State": "created",
-            "Labels": {"ostler.fleet": "x", "ostler.address": "10.90.0.12"},
+            "Id": "aa", "Names": [format!("/{name}")], "State": "created",
+            "Labels": labels.clone(),
             "NetworkSettings": {"Networks": {"ostler-x": {"IPAddress": ""}}},
         }));
         assert_eq!(c.addresses["ostler-x"], Ipv4Addr::new(10, 90, 0, 12));
         assert_eq!(c.run, RunState::Created);
-        // A copy of it asked for none.
-        let c = row(json!({
-            "Id": "bb", "Names": ["/copy"], "State": "created",
-            "Labels": {"ostler.fleet": "x", "ostler.address": "10.90.0.12"},
-            "NetworkSettings": {"Networks": {"bridge": {"IPAddress": ""}}},
-        }));
-        assert!(c.addresses.is_empty());
+        // A copy of it asked for none, wherever it is.
+        for (called, network) in [
+            ("copy", "bridge"),
+            (name.as_str(), "bridge"),
+            ("copy", "ostler-x"),
+        ] {
+            let c = row(json!({
+                "Id": "bb", "Names": [format!("/{called}")], "State": "exited",
+                "Labels": labels.clone(),
+                "NetworkSettings": {"Networks": {network: {"IPAddress": "", "IPAMConfig": null}}},
+            }));
+            assert!(c.addresses.is_empty(), "{called} in {network}");
+        }
     }
 
     #[test]

@@ -74,32 +74,35 @@ pub fn site_of<'a>(container: &'a ObservedContainer, fleet: &Name) -> Option<&'a
 }
 
 /// The site whose container it is under a name that somebody gave it (`docker rename`): with the
-/// site's labels, made as the site's record says, it has the address in the sites' network that
-/// requests for the site are sent to, which one container has at a time. A copy never has.
+/// site's labels, made as the site's record says, it has the address in the sites' network that is
+/// recorded for the site, or that requests for it are sent to. It need not run: an apply that was cut
+/// off may have led the route elsewhere, and stopped it or not. A copy has another address.
 pub fn renamed<'a>(
     container: &'a ObservedContainer,
     fleet: &Name,
     state: Option<&HostState>,
 ) -> Option<&'a str> {
-    let ours = container.is_running() && container.is_of(fleet);
+    let ours = is_usable(container) && container.is_of(fleet);
     if !ours || container.role() != Some(Role::Site) {
         return None;
     }
     let (site, state) = (container.site()?, state?);
-    let made = container.spec_hash();
-    let as_recorded = made.is_some() && made == state.sites.get(site)?.hash.as_deref();
-    let has = container.addresses.get(&names::network(fleet))?;
-    let RouteTarget::Address { ip, .. } = &state.router.routes.get(site)?.target else {
-        return None;
+    let (made, record) = (container.spec_hash(), state.sites.get(site)?);
+    let as_recorded = made.is_some() && made == record.hash.as_deref();
+    let has = *container.addresses.get(&names::network(fleet))?;
+    let routed = match state.router.routes.get(site).map(|entry| &entry.target) {
+        Some(RouteTarget::Address { ip, .. }) => Some(*ip),
+        _ => None,
     };
+    let is_there = [record.address, routed].contains(&Some(has));
     let renamed = !names::is_site(fleet, site, &container.name);
-    (as_recorded && renamed && has == ip).then_some(site)
+    (as_recorded && renamed && is_there).then_some(site)
 }
 
 /// A host's containers, sorted by what they are to a fleet.
 #[derive(Default)]
 pub struct Sorted<'a> {
-    /// By site: its containers, or the one that was renamed by hand.
+    /// By site: its containers, and the one that was renamed by hand.
     pub sites: BTreeMap<&'a str, Vec<&'a ObservedContainer>>,
     pub toolboxes: Vec<&'a ObservedContainer>,
     pub routers: Vec<&'a ObservedContainer>,
@@ -126,13 +129,27 @@ pub fn sort<'a>(
         }
     }
     let Sorted { sites, others, .. } = &mut sorted;
-    others.retain(|container| match renamed(container, fleet, state) {
-        Some(site) if !sites.contains_key(site) => {
-            sites.insert(site, vec![*container]);
-            false
+    // An address is one container's: that of the site's name, else the oldest, which copies are not.
+    let mut found: BTreeMap<&str, &ObservedContainer> = BTreeMap::new();
+    let network = names::network(fleet);
+    for container in others.iter().copied() {
+        let Some(site) = renamed(container, fleet, state) else {
+            continue;
+        };
+        let has = container.addresses.get(&network).copied();
+        let named = sites.get(site).map_or(&[][..], Vec::as_slice);
+        let older =
+            |c: &&ObservedContainer| (c.created, &c.id) < (container.created, &container.id);
+        if !named.iter().any(|named| address(named, &network) == has)
+            && !found.get(site).is_some_and(older)
+        {
+            found.insert(site, container);
         }
-        _ => true,
-    });
+    }
+    for (site, container) in found {
+        sites.entry(site).or_default().push(container);
+        others.retain(|other| other.id != container.id);
+    }
     sorted
 }
 
@@ -287,10 +304,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_renamed_by_hand_is_the_sites_while_it_serves_it() {
+    fn one_that_was_renamed_by_hand_is_the_sites_wherever_requests_go() {
         let name = names::site(&fleet(), "blog");
         let made = |name: &str, address: &str, run: RunState| {
-            let mut made = container(name.to_owned(), "10.0.0.1", run);
+            // A copy inherits the label too.
+            let asked = match name.starts_with("ostler-") {
+                true => address,
+                false => "10.0.0.1",
+            };
+            let mut made = container(name.to_owned(), asked, run);
             made.labels.insert(labels::HASH.to_owned(), "h".to_owned());
             let network = names::network(&fleet());
             made.addresses.insert(network, address.parse().unwrap());
@@ -315,18 +337,53 @@ mod tests {
         let is = (vec!["mine".to_owned()], 0);
         assert_eq!(of(std::slice::from_ref(&renamed), Some(&state)), is);
         let none = (Vec::new(), 1);
-        // Not where requests go, not running, made otherwise, or nobody knows.
+        // Another address, given up by the engine, made otherwise, or nobody knows.
+        let copy = made("copy", "10.0.0.2", runs);
         for other in [
-            made("mine", "10.0.0.2", runs),
-            made("mine", "10.0.0.1", RunState::Exited),
+            copy.clone(),
+            made("mine", "10.0.0.1", RunState::Dead),
             container("mine".into(), "10.0.0.1", runs),
         ] {
             assert_eq!(of(&[other], Some(&state)), none);
         }
         assert_eq!(of(std::slice::from_ref(&renamed), None), none);
         // The one with the name comes first.
-        let both = [renamed, made(&name, "10.0.0.3", RunState::Exited)];
-        assert_eq!(of(&both, Some(&state)), (vec![name], 1));
+        let both = [renamed.clone(), made(&name, "10.0.0.1", RunState::Exited)];
+        assert_eq!(of(&both, Some(&state)), (vec![name.clone()], 1));
+
+        // Requests go to where its record says or not: to a page, to another, nowhere.
+        for told in ["10.0.0.1", "10.0.0.3", ""] {
+            let mut state = state.clone();
+            let record = std::sync::Arc::make_mut(state.sites.get_mut("blog").unwrap());
+            record.address = Some("10.0.0.1".parse().unwrap());
+            state.router = match told {
+                "" => RouterRecord::default(),
+                told => routed_to(told).router,
+            };
+            for run in [
+                runs,
+                RunState::Paused,
+                RunState::Restarting,
+                RunState::Exited,
+                RunState::Created,
+            ] {
+                let renamed = made("mine", "10.0.0.1", run);
+                let with_copy = [copy.clone(), renamed.clone()];
+                assert_eq!(of(&with_copy, Some(&state)), (is.0.clone(), 1), "{run:?}");
+                // Of two one is taken: a copy is younger.
+                let mut late = made("a-copy", "10.0.0.1", runs);
+                late.created = 1;
+                let two = [late, renamed.clone()];
+                assert_eq!(of(&two, Some(&state)), (is.0.clone(), 1), "{run:?}");
+                // Half-way to another that has another address, it is there still.
+                for new in [name.clone(), names::next(&name)] {
+                    let both = [renamed.clone(), made(&new, "10.0.0.3", runs)];
+                    let are = vec![new, "mine".to_owned()];
+                    assert_eq!(of(&both, Some(&state)), (are, 0), "{run:?}");
+                }
+            }
+            assert_eq!(of(std::slice::from_ref(&copy), Some(&state)), none);
+        }
     }
 
     #[test]

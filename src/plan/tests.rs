@@ -8,4 +8,5 @@ mod interpret;
 mod make;
 mod newer;
 mod properties;
+mod renamed;
 mod text;

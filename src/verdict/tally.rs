@@ -39,7 +39,8 @@ pub fn tally(rows: &[SiteRow], foreign_too: bool) -> Tally {
     let mut tally = Tally::default();
     for row in rows {
         // What is in the file no more is no site.
-        if !row.in_file && !(row.foreign && foreign_too) {
+        let counts = row.in_file || (row.foreign && foreign_too);
+        if !counts {
             continue;
         }
         tally.all += 1;

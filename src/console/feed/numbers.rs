@@ -87,7 +87,8 @@ pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
             // What the router notes for a visitor who left is nobody's answer. Most are on their
             // way to the next page; those who waited long are a sign.
             _ if line.was_left() => {
-                if line.total_ms >= PATIENCE_MS && line.was_asked() {
+                let in_vain = line.total_ms >= PATIENCE_MS && line.was_asked();
+                if in_vain {
                     traffic.bad = Run::and(traffic.bad, at);
                     traffic.waited = Run::and(traffic.waited, at);
                 }

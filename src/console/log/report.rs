@@ -299,8 +299,8 @@ fn json(line: &str) -> Option<Report> {
     let time = first(&TIMES);
     report.time = match time.and_then(|name| map.get(name)) {
         Some(Value::String(text)) => {
-            let clocks = text.split(['T', ' ']).filter_map(clock);
-            clocks.last().unwrap_or_default().to_owned()
+            let mut clocks = text.split(['T', ' ']).filter_map(clock);
+            clocks.next_back().unwrap_or_default().to_owned()
         }
         Some(Value::Number(number)) => {
             let number = number.as_f64().unwrap_or_default();

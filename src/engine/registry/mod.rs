@@ -144,7 +144,7 @@ async fn look_up(path: &Path, key: &str) -> Result<(Option<Credentials>, String)
 /// The registry of an image's reference, as people write it: `docker.io`, `registry.example:5000`.
 pub(super) fn registry_of(reference: &str) -> &str {
     match reference.split_once('/') {
-        Some((first, _)) if first == "index.docker.io" => HUB,
+        Some(("index.docker.io", _)) => HUB,
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
         _ => HUB,
     }

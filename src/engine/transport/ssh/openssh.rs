@@ -154,7 +154,10 @@ impl Way {
     async fn port(self: Arc<Self>, port: u16) -> std::result::Result<Reached, NoPort> {
         if self.ports.are_forbidden() {
             let target = (self.user.as_deref(), self.host.as_str(), self.port);
-            return self.ports.from_here(&self.options, target, port).await;
+            return self
+                .ports
+                .reach_from_here(&self.options, target, port)
+                .await;
         }
         let running = lock(&self.running).clone();
         let Some(process) = running.filter(|process| !process.ended()) else {

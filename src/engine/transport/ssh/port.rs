@@ -52,7 +52,7 @@ impl Ports {
     }
 
     /// A port from here, at the address that `ssh_config` gives the host.
-    pub(super) async fn from_here(
+    pub(super) async fn reach_from_here(
         &self,
         options: &SshOptions,
         (user, host, target_port): (Option<&str>, &str, Option<u16>),

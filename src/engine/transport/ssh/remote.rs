@@ -146,7 +146,7 @@ impl Remote {
         } = &self.inner.target;
         let options = self.inner.ways.options();
         ports
-            .from_here(options, (user.as_deref(), host, *at), port)
+            .reach_from_here(options, (user.as_deref(), host, *at), port)
             .await
     }
 

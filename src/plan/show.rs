@@ -155,9 +155,16 @@ fn gist(group: &Group) -> String {
         gist.push('\n');
         gist.push_str(cause);
     }
+    // Where a route leads is a site's own only where a container of its own is there.
+    let does = |deed: Deed| group.operations.iter().any(|o| o.kind.facts().deed == deed);
+    let contained = does(Deed::Create) || does(Deed::Start) || does(Deed::Restart);
     for operation in &group.operations {
         gist.push('\n');
-        push_gist(&mut gist, &operation.kind.describe());
+        let words = operation.kind.describe();
+        match operation.kind.facts().deed {
+            Deed::Route if !contained => gist.push_str(&words),
+            _ => push_gist(&mut gist, &words),
+        }
         match &operation.undo {
             Undo::Nothing => {}
             Undo::By(kind) => push_gist(&mut gist, &kind.describe()),
@@ -220,6 +227,7 @@ fn verb(group: &Group) -> &'static str {
 mod tests {
     use super::*;
     use crate::plan::{ContainerRef, OperationId};
+    use crate::record::route::{RouteEntry, RouteTarget};
 
     fn stop(host: &str, site: &str, address: &str, cause: &str) -> Operation {
         let name = format!("ostler-t-{site}");
@@ -268,6 +276,34 @@ mod tests {
         for n in (1..100).filter(|n| *n != 7) {
             assert!(told.contains(&format!("site-{n}")), "{n}");
         }
+    }
+
+    #[test]
+    fn where_a_proxy_leads_is_never_left_out() {
+        let route = |n: u8| {
+            let site = format!("p{n}");
+            let entry = RouteEntry {
+                site: site.parse().unwrap(),
+                domains: Vec::new(),
+                redirects: Default::default(),
+                target: RouteTarget::Address {
+                    ip: [10, 0, 0, n].into(),
+                    port: 25,
+                    https: None,
+                },
+                connections: 200,
+                timeout_s: 60,
+            };
+            Operation {
+                kind: OperationKind::Route { entry },
+                ..stop("web1", &site, "", "new site")
+            }
+        };
+        let plan = Plan {
+            operations: (0..9).map(route).collect(),
+            ..Plan::default()
+        };
+        assert_eq!(folded(&plan).len(), 9);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Exec {
                         Some(client) => last_lines(&client, &container).await,
                         None => Err(format!("{host} does not answer")),
                     };
-                    let _ = messages.send(Message::Tail(key, lines));
+                    let _ = messages.send(Message::Tail(key, container, lines));
                 });
             }
             Effect::Follow(id, logs) => self.follow(id, logs),

@@ -45,8 +45,8 @@ pub enum Message {
     Step(u64, Step),
     /// What the operator's own side sees of a site.
     Outside(Name, Outside),
-    /// The last lines of a container, for a site's page.
-    Tail(Arc<str>, Result<Vec<String>, String>),
+    /// The last lines of a container, by the row and its id, for a site's page.
+    Tail(Arc<str>, String, Result<Vec<String>, String>),
     /// Something of the logs followed under this number.
     Log(u64, LogNews),
     /// A login asks something; the number goes with the answer.

@@ -90,7 +90,13 @@ impl Signs<'_> {
                 Serves::Not(format!("does not answer: {}", gave_up(&run)), since)
             }
             (Some(run), _) => Serves::Partly(gave_up(&run), Some(since)),
-            (None, Some((status, _))) => Serves::Not(format!("answers {status}"), since),
+            // One may have asked for what is broken alone.
+            (None, Some((status, _))) if bad.count >= TELLING && self.is_late(bad.last) => {
+                Serves::Not(format!("answers {status}"), since)
+            }
+            (None, Some((status, _))) => {
+                Serves::Partly(format!("its last visitor got {status}"), Some(since))
+            }
             (None, None) => Serves::Well,
         }
     }

@@ -8,6 +8,7 @@ use super::numbers;
 use super::worker::Worker;
 use crate::console::message::HostNews;
 use crate::engine;
+use crate::fleet::Site;
 use crate::host::{Toolbox, machine, router};
 use crate::observe::whose;
 use crate::record::Layout;
@@ -150,7 +151,10 @@ impl Worker<'_> {
         let lines = lines.map(|lines| numbers::on_our_clock(lines, self.skew()));
         let read = lines.is_ok();
         let lines = lines.unwrap_or_default();
-        let from_log = numbers::of_log(&lines, now);
+        let from_log = numbers::of_log(&lines, now, |site| {
+            let site = fleet.sites.get(site);
+            site.is_some_and(|site| site.timeout_s > Site::TIMEOUT_S)
+        });
         let toolbox = whose::toolbox(&last.containers, &fleet.name).filter(|c| c.is_running());
         let mut counted = false;
         let table = match toolbox {
@@ -180,7 +184,7 @@ impl Worker<'_> {
             let a_minute = counted || numbers::tell_a_minute(&lines, now);
             numbers = numbers::and_silent(numbers, sites, a_minute, now);
         }
-        let troubled = numbers::troubled(&numbers);
+        let troubled = numbers::troubled(&numbers, now);
         self.asks.send_if_modified(|told| {
             let news = told.troubled != troubled;
             told.troubled = troubled;

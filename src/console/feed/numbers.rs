@@ -50,8 +50,13 @@ pub fn tell_a_minute(lines: &[Access], now: i64) -> bool {
 }
 
 /// What the end of the log tells of each site. Rates are given only where the lines read reach
-/// back far enough, or cover what they reach back to.
-pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
+/// back far enough, or cover what they reach back to. `patient`: sites whose requests wait long on
+/// purpose, so that a visitor who leaves one says nothing.
+pub fn of_log(
+    lines: &[Access],
+    now: i64,
+    patient: impl Fn(&str) -> bool,
+) -> BTreeMap<String, Traffic> {
     let mut found: BTreeMap<String, Traffic> = BTreeMap::new();
     let now_s = now as f64;
     let oldest = lines.iter().map(|l| l.time).fold(f64::INFINITY, f64::min);
@@ -87,7 +92,7 @@ pub fn of_log(lines: &[Access], now: i64) -> BTreeMap<String, Traffic> {
             // What the router notes for a visitor who left is nobody's answer. Most are on their
             // way to the next page; those who waited long are a sign.
             _ if line.was_left() => {
-                let in_vain = line.total_ms >= PATIENCE_MS && line.was_asked();
+                let in_vain = line.total_ms >= PATIENCE_MS && line.was_asked() && !patient(site);
                 if in_vain {
                     traffic.bad = Run::and(traffic.bad, at);
                     traffic.waited = Run::and(traffic.waited, at);
@@ -149,9 +154,16 @@ pub fn and_silent<'a>(
     found
 }
 
+/// What was bad in the log longer ago has been asked about.
+const TROUBLED_S: i64 = 120;
+
 /// The sites whose last visitors were served badly.
-pub fn troubled(numbers: &[(Name, Traffic)]) -> BTreeSet<Name> {
-    let bad = numbers.iter().filter(|(_, traffic)| traffic.bad.is_some());
+pub fn troubled(numbers: &[(Name, Traffic)], now: i64) -> BTreeSet<Name> {
+    let late = |(_, traffic): &&(Name, Traffic)| {
+        let bad = traffic.bad;
+        bad.is_some_and(|bad| now - bad.last < TROUBLED_S)
+    };
+    let bad = numbers.iter().filter(late);
     bad.map(|(site, _)| site.clone()).collect()
 }
 
@@ -169,6 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn a_visitor_who_leaves_a_long_poll_says_nothing() {
+        let left = Access {
+            end: "CH--".into(),
+            answer_ms: -1,
+            total_ms: 9_000,
+            ..line("a", 990.0, -1)
+        };
+        let lines = [left.clone(), left];
+        let waited = |patient: bool| of_log(&lines, 1000, |_| patient)["a"].waited;
+        assert_eq!(waited(false).map(|run| run.count), Some(2));
+        assert_eq!(waited(true), None);
+    }
+
+    #[test]
+    fn only_what_was_bad_lately_has_a_site_asked() {
+        let log = of_log(&[line("a", 999.0, 502)], 1000, |_| false);
+        let numbers = merged(&BTreeMap::new(), log, 1000);
+        assert_eq!(troubled(&numbers, 1000).len(), 1);
+        assert!(troubled(&numbers, 2000).is_empty());
+    }
+
+    #[test]
     fn the_log_tells_rates_and_the_last_status() {
         let lines = [
             line("a", 940.0, 502),
@@ -177,7 +211,7 @@ mod tests {
             line("a", 999.0, 404),
             line("a", 999.5, 503),
         ];
-        let found = of_log(&lines, 1000);
+        let found = of_log(&lines, 1000, |_| false);
         let a = found["a"];
         assert!((a.requests - 0.3).abs() < 1e-9, "{a:?}");
         assert_eq!(a.errors, Some(2.0));
@@ -209,15 +243,15 @@ mod tests {
             late,
             line("a", 955.0, 503),
         ];
-        let a = of_log(&lines, 1000)["a"];
+        let a = of_log(&lines, 1000, |_| false)["a"];
         assert_eq!((a.status, a.good), (Some((503, 955)), Some(920)));
         assert_eq!(a.bad, run(3, 940, 955));
         assert_eq!(a.waited, run(2, 940, 950));
         lines.push(line("a", 990.0, 404));
-        let a = of_log(&lines, 1000)["a"];
+        let a = of_log(&lines, 1000, |_| false)["a"];
         assert_eq!((a.bad, a.waited, a.good), (None, None, Some(990)));
         // Nobody's patience is an answer.
-        let a = of_log(&[left(930.0, 80), left(940.0, 9_000)], 1000)["a"];
+        let a = of_log(&[left(930.0, 80), left(940.0, 9_000)], 1000, |_| false)["a"];
         assert_eq!((a.status, a.waited), (None, run(1, 940, 940)));
     }
 
@@ -227,7 +261,7 @@ mod tests {
         let lines: Vec<Access> = (0..500)
             .map(|n| line("a", 998.0 + f64::from(n) / 250.0, 200))
             .collect();
-        let found = of_log(&lines, 1000);
+        let found = of_log(&lines, 1000, |_| false);
         assert!((found["a"].requests - 250.0).abs() < 1.0, "{found:?}");
         assert!(!tell_a_minute(&lines, 1000));
         assert!(tell_a_minute(&lines, 1100));
@@ -240,7 +274,7 @@ mod tests {
             .map(|n| line("a", 998.0 + f64::from(n) / 250.0, 200))
             .collect();
         lines[499].status = 502;
-        assert_eq!(of_log(&lines, 1000)["a"].errors, Some(6.0));
+        assert_eq!(of_log(&lines, 1000, |_| false)["a"].errors, Some(6.0));
     }
 
     #[test]
@@ -249,7 +283,7 @@ mod tests {
         let found = || {
             merged(
                 &BTreeMap::new(),
-                of_log(&[line("a", 999.0, 502)], 1000),
+                of_log(&[line("a", 999.0, 502)], 1000, |_| false),
                 1000,
             )
         };
@@ -267,10 +301,10 @@ mod tests {
     fn times_of_a_clock_that_is_wrong_are_put_right() {
         // The host is five minutes ahead: its errors of now are no errors of the future.
         let lines = on_our_clock(vec![line("a", 1298.0, 502)], 300);
-        let found = of_log(&lines, 1000);
+        let found = of_log(&lines, 1000, |_| false);
         assert_eq!(found["a"].status, Some((502, 998)));
         let late = on_our_clock(vec![line("a", 698.0, 502)], -300);
-        assert_eq!(of_log(&late, 1000)["a"].errors, Some(1.0));
+        assert_eq!(of_log(&late, 1000, |_| false)["a"].errors, Some(1.0));
     }
 
     #[test]
@@ -284,7 +318,7 @@ mod tests {
                 ..SiteTraffic::default()
             },
         )]);
-        let log = of_log(&[line("a", 999.0, 502)], 1000);
+        let log = of_log(&[line("a", 999.0, 502)], 1000, |_| false);
         let merged = merged(&table, log, 1000);
         assert_eq!(merged.len(), 1);
         let (_, a) = &merged[0];

@@ -45,7 +45,11 @@ impl Tail {
     }
 
     /// They came, or why not: those that were read before stay, with their age.
-    pub fn came(&mut self, lines: Result<Vec<String>, String>, now_ms: i64) {
+    /// What another container said, that one's predecessor, is nothing of it.
+    pub fn came(&mut self, container: &str, lines: Result<Vec<String>, String>, now_ms: i64) {
+        if self.container != container {
+            return;
+        }
         self.waits = false;
         match lines {
             Ok(lines) => {
@@ -72,7 +76,7 @@ mod tests {
         assert_eq!(tail.due_ms("a"), Some(0));
         tail.ask("a", 10_000);
         assert_eq!(tail.due_ms("a"), None, "they are under way");
-        tail.came(Ok(vec!["ready".into()]), 10_200);
+        tail.came("a", Ok(vec!["ready".into()]), 10_200);
         assert_eq!(tail.due_ms("a"), Some(15_000));
         tail.touch("b");
         assert_eq!(tail.due_ms("a"), Some(15_000));
@@ -80,7 +84,7 @@ mod tests {
         assert_eq!(tail.due_ms("a"), Some(11_000));
         tail.ask("a", 11_000);
         tail.touch("a");
-        tail.came(Err("it does not answer".into()), 11_100);
+        tail.came("a", Err("it does not answer".into()), 11_100);
         // What happened meanwhile may not be among them.
         assert_eq!(tail.due_ms("a"), Some(12_000));
         assert_eq!(tail.lines, Some((10, vec!["ready".to_owned()])));
@@ -88,6 +92,8 @@ mod tests {
         // Another container has other lines.
         assert_eq!(tail.due_ms("b"), Some(0));
         tail.ask("b", 12_000);
+        tail.came("a", Ok(vec!["its last words".into()]), 12_100);
         assert_eq!((tail.lines.clone(), tail.why.clone()), (None, None));
+        assert_eq!(tail.due_ms("b"), None, "its own are under way");
     }
 }

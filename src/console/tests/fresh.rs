@@ -88,10 +88,11 @@ fn the_last_lines_on_a_page_are_read_again_and_say_their_age_when_they_cannot_be
     });
     app.press("enter");
     assert_eq!(tails(&mut app), 1);
-    let key = app.model.subject().unwrap().key.clone();
+    let row = app.model.subject().unwrap();
+    let (key, container) = (row.key.clone(), row.container.clone().unwrap());
     let came = |app: &mut App, line: &str| {
         let lines = Ok(vec![line.to_owned()]);
-        app.send(Message::Tail(key.clone(), lines));
+        app.send(Message::Tail(key.clone(), container.clone(), lines));
     };
     // Not asked again while they are under way.
     app.wait(7);

@@ -295,14 +295,15 @@ fn logs() {
 fn site_page_with_everything_known() {
     each_size("site_full", |app| {
         app.press("enter");
-        let key = app.model.subject().unwrap().key.clone();
+        let row = app.model.subject().unwrap();
+        let (key, container) = (row.key.clone(), row.container.clone().unwrap());
         let lines = [
             "GET / 200",
             "[Mon Nov 30 05:27:20.401302 2026] [php:error] [pid 16:tid 16] [client 127.0.0.1:0] PHP Fatal error:  Allowed memory size of 4194304 bytes exhausted (tried to allocate 100003840 bytes) in /var/www/html/index.php on line 6",
             "GET /x 502",
         ];
         let lines = lines.map(str::to_owned).to_vec();
-        app.send(Message::Tail(key, Ok(lines)));
+        app.send(Message::Tail(key, container, Ok(lines)));
         let at = app.model.now() - 1;
         let took = std::time::Duration::from_millis(9);
         let probe = Probe::new(at, SiteAnswer::Site(502), Road::Connection, took, None);

@@ -62,10 +62,10 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.outside.insert(site, outside);
             Vec::new()
         }
-        Message::Tail(key, lines) => {
+        Message::Tail(key, container, lines) => {
             let now = model.now_ms;
             if let Some(tail) = model.tails.get_mut(&key) {
-                tail.came(lines, now);
+                tail.came(&container, lines, now);
             }
             Vec::new()
         }

@@ -172,6 +172,7 @@ async fn the_source_of_programs_is_handed_out_to_nobody_who_did_not_ask_for_it()
     assert_eq!(world.ask("php.test", "/wp-config.php").await.text(), "ran");
     // The log says what was refused.
     let options = LogOptions {
+        until: None,
         follow: false,
         tail: None,
         since: None,
@@ -185,7 +186,6 @@ async fn the_source_of_programs_is_handed_out_to_nobody_who_did_not_ask_for_it()
     }
     let log = String::from_utf8_lossy(&log).into_owned();
     assert!(log.contains("access forbidden by rule"), "{log}");
-    drop(chunks);
 
     // Whoever wants it says so; no visitor notices the change.
     let visitors = Load::expecting_200(world.front, &[Clients::new("plain.test", "/", 2, true)]);

@@ -711,6 +711,24 @@ async fn only_the_hosts_own_mark_makes_a_question_nobodys_visit() {
         assert!(!seen.text().contains("probe"), "{}", seen.text());
     }
     assert_eq!((counted().await, lines().await), (3, 3));
+    // What changes something is no question, nor is what comes from elsewhere.
+    let mut post = load::get("a.example", "/");
+    *post.method_mut() = http::Method::POST;
+    post.headers_mut()
+        .insert("X-Ostler-Probe", ours.parse().unwrap());
+    load::Connection::new(stage.front).ask(post).await.unwrap();
+    assert_eq!((counted().await, lines().await), (4, 4));
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    if socket.connect("192.0.2.1:9").is_ok() {
+        let mut elsewhere = socket.local_addr().unwrap();
+        elsewhere.set_port(stage.front.port());
+        let mut request = load::get("a.example", "/");
+        request
+            .headers_mut()
+            .insert("X-Ostler-Probe", ours.parse().unwrap());
+        load::Connection::new(elsewhere).ask(request).await.unwrap();
+        assert_eq!((counted().await, lines().await), (5, 5));
+    }
     // At its limit it is what the next visitor would find, and takes nobody's place.
     let front = stage.front;
     let hanging = tokio::spawn(async move { load::ask(front, "a.example", "/hang").await });
@@ -725,7 +743,7 @@ async fn only_the_hosts_own_mark_makes_a_question_nobodys_visit() {
     while a.busy() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let waits = tokio::spawn({
+    let waits = [(); 8].map(|()| {
         let request = {
             let mut request = load::get("a.example", "/hang");
             request
@@ -733,13 +751,16 @@ async fn only_the_hosts_own_mark_makes_a_question_nobodys_visit() {
                 .insert("X-Ostler-Probe", ours.parse().unwrap());
             request
         };
-        async move { load::Connection::new(front).ask(request).await }
+        tokio::spawn(async move { load::Connection::new(front).ask(request).await })
     });
-    while a.busy() == 0 {
+    while a.busy() < 8 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(stage.ask("a.example", "/").await.status, 200);
-    waits.abort();
+    // The mark lifts no limit: so many at once, and no more.
+    let ninth = ask(&ours, "/").await;
+    assert_eq!((ninth.status, ninth.header("x-ostler")), (429, "too-many"));
+    waits.map(|waits| waits.abort());
     // Whoever asks for the router itself is told, and nobody is asked.
     let before = (counted().await, lines().await);
     let here = stage.ask("a.example", router::probe::HERE).await;

@@ -106,9 +106,10 @@ pub enum Heard {
 }
 
 /// Goes there and listens for the head of the answer. Opening the way and waiting for the answer may
-/// take `within` each; what is left of the connection is closed.
+/// take `within` each; what is left of the connection is closed. The mark goes to the host itself
+/// only, and over no network.
 pub(super) async fn pay(
-    visit: Visit,
+    mut visit: Visit,
     reaching: impl Future<Output = Result<Reached, NoPort>>,
     within: Duration,
 ) -> Visited {
@@ -133,6 +134,10 @@ pub(super) async fn pay(
         }
     };
     let Reached { stream, from_here } = reached;
+    if from_here.is_some() {
+        // Whoever is on the way, or answers in the host's place, would know it from then on.
+        visit.request.headers_mut().remove(MARK);
+    }
     let heard = match timeout(within, exchange(visit, stream)).await {
         Ok(heard) => heard,
         Err(_) => Heard::Silence(within),
@@ -189,4 +194,41 @@ fn failed(error: &hyper::Error) -> Heard {
         }
         error => error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// What arrives of a visit with a mark.
+    async fn sent(from_here: Option<String>) -> String {
+        let text = "fleet: x\nhosts: { a: { engine: \"ssh://a\" } }\nsites: {}\n";
+        let loaded = crate::fleet::load(text, std::path::Path::new("fleet.yml")).unwrap();
+        let (domain, mark) = ("a.test".parse().unwrap(), "0a".repeat(32));
+        let visit = Visit::new(&loaded.fleet.hosts[0], &domain, "/", Some(&mark)).unwrap();
+        let (near, mut far) = tokio::io::duplex(4096);
+        let stream = Box::new(near);
+        let reaching = async { Ok(Reached { stream, from_here }) };
+        let hearing = async {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                assert_ne!(far.read_buf(&mut head).await.unwrap(), 0);
+            }
+            let answer = b"HTTP/1.1 204 -\r\nConnection: close\r\n\r\n";
+            far.write_all(answer).await.unwrap();
+            String::from_utf8(head).unwrap()
+        };
+        let paying = pay(visit, reaching, Duration::from_secs(4));
+        let (visited, head) = tokio::join!(paying, hearing);
+        assert!(matches!(visited.heard, Heard::Answer { status: 204, .. }));
+        head
+    }
+
+    #[tokio::test]
+    async fn the_mark_goes_to_the_host_itself_and_over_no_network() {
+        assert!(sent(None).await.contains(MARK));
+        assert!(!sent(Some("192.0.2.1".into())).await.contains(MARK));
+    }
 }

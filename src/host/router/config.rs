@@ -11,6 +11,9 @@ use crate::record::route::{
     BUFFER, CONNECTIONS, HEAD, HEAD_FIELDS, NET_SHARE, Proxies, RouterConfig, SHARE, SITE_SHARE,
 };
 
+/// Questions of ours that one site is asked at the same time.
+const QUESTIONS: u32 = 8;
+
 const TEXT: &str = include_str!("haproxy.cfg");
 
 const PAGES: [(&str, &str); 8] = [
@@ -73,6 +76,7 @@ fn text(config: &RouterConfig, root: &str) -> String {
         .replace("{fields}", &HEAD_FIELDS.to_string())
         .replace("{mark}", &config.mark)
         .replace("{net_share}", &NET_SHARE.to_string())
+        .replace("{questions}", &QUESTIONS.to_string())
         .replace("{share}", &SHARE.to_string())
         .replace("{metadata}", &METADATA.join(" "))
         .replace("{sites}", &config.sites.to_string())
@@ -170,7 +174,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (3, "ac6d2396b3f96326e3ec2feabfa793e1")
+            (3, "97230c6ba811c66cc6f15ba8326fc72d")
         );
     }
 

@@ -18,7 +18,7 @@ use crate::console::message::HostNews;
 use crate::engine::Client;
 use crate::fleet::{Host, Name};
 use crate::observe::ask::{AT_ONCE, Question, Questions};
-use crate::observe::asked::{Probe, SiteAnswer};
+use crate::observe::asked::{Probe, Road, SiteAnswer};
 use crate::observe::model::ObservedHost;
 
 /// How often a site is asked that is on screen, or fails.
@@ -27,8 +27,19 @@ const NEAR: Duration = Duration::from_secs(5);
 const LOAD: u32 = 20;
 /// One that hangs keeps what works for it busy: it is asked less often than that.
 const HANGS: Duration = Duration::from_secs(12);
-/// How often all others are asked.
+/// One that is asked from here and fails, or of which visitors see trouble.
+const SELDOM: Duration = Duration::from_secs(30);
+/// How often all others are asked, where they are few.
 const FAR: Duration = Duration::from_secs(180);
+/// Sixty times that part of it they are spread over.
+const FAR_SPREAD: u32 = 180;
+/// What a site off screen costs at least: a host with thousands of them is asked on and on, but no
+/// faster than that.
+const EACH: Duration = Duration::from_millis(200);
+/// Of those off screen, how many are asked at the same time.
+const FAR_AT_ONCE: usize = 4;
+/// One off screen that begins to fail is asked once more, so much later, before that is told.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Answers that come together are told together.
 const TOGETHER: Duration = Duration::from_millis(100);
 
@@ -47,10 +58,17 @@ pub(super) type Answered = Arc<Mutex<BTreeMap<Name, Probe>>>;
 
 /// One site's turn.
 struct Turn {
-    asking: bool,
+    asking: Option<Seen>,
     probe: Option<Probe>,
     /// When it was last answered.
     ended: Instant,
+}
+
+/// Whether somebody looks at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Near,
+    Far,
 }
 
 /// The prober of one host that answers.
@@ -123,7 +141,7 @@ impl Prober {
         let asked: HashSet<&Name> = questions.all.iter().map(|q| &q.site).collect();
         self.turns.retain(|site, _| asked.contains(site));
         lock(&self.before).retain(|site, _| asked.contains(site));
-        self.questions = Arc::new(questions);
+        self.questions = Arc::new(questions.after(&self.questions));
     }
 
     /// Begins to ask those whose turn it is, and says when the next one's is.
@@ -135,12 +153,15 @@ impl Prober {
         let near: HashSet<&str> = near.map(|(_, site)| site.as_str()).collect();
         let mut due: Vec<(bool, Instant, &Question)> = Vec::new();
         let mut next = None;
+        let far = self.far();
         for question in &self.questions.all {
             let site = &question.site;
             let shown = near.contains(site.as_str());
             let at = match self.turns.get(site) {
-                Some(turn) if turn.asking => continue,
-                Some(turn) => turn.ended + turn.pause(site, shown, told.troubled.contains(site)),
+                Some(turn) if turn.asking.is_some() => continue,
+                Some(turn) => {
+                    turn.ended + turn.pause(site, shown, told.troubled.contains(site), far)
+                }
                 None => now,
             };
             match at <= now {
@@ -149,23 +170,30 @@ impl Prober {
             }
         }
         due.sort_by_key(|(far, at, _)| (*far, *at));
-        for (_, _, question) in due {
-            // One that ends is followed by the next.
-            if asking.len() >= AT_ONCE {
+        let under_way = self.turns.values();
+        let mut far_asking = under_way.filter(|it| it.asking == Some(Seen::Far)).count();
+        for (is_far, _, question) in due {
+            // One that ends is followed by the next; those that somebody looks at come first.
+            if asking.len() >= AT_ONCE || (is_far && far_asking >= FAR_AT_ONCE) {
                 break;
             }
+            far_asking += usize::from(is_far);
             let turn = self.turns.entry(question.site.clone()).or_insert(Turn {
-                asking: false,
+                asking: None,
                 probe: lock(&self.before).get(&question.site).cloned(),
                 ended: now,
             });
-            turn.asking = true;
+            turn.asking = Some(if is_far { Seen::Far } else { Seen::Near });
             let (client, host) = (self.client.clone(), self.host.clone());
             let (questions, question) = (self.questions.clone(), question.clone());
             let before = turn.probe.clone();
             let work = async move {
-                let asked = questions.ask(&client, &host, &question, before.as_ref());
-                let probe = asked.await;
+                let before = before.as_ref();
+                let mut probe = questions.ask(&client, &host, &question, before).await;
+                if is_far && begins_to_fail(&probe) {
+                    tokio::time::sleep(AGAIN).await;
+                    probe = questions.ask(&client, &host, &question, before).await;
+                }
                 (question.site, probe)
             };
             asking.push(work.boxed());
@@ -173,12 +201,23 @@ impl Prober {
         next
     }
 
+    /// How long one off screen that answers well is left alone: all together are asked one after the
+    /// other, about.
+    fn far(&self) -> Duration {
+        let took = self.turns.values().filter_map(|turn| turn.probe.as_ref());
+        let (sum, count) = took.fold((Duration::ZERO, 0), |(sum, count), probe| {
+            (sum + probe.took, count + 1)
+        });
+        let all = u32::try_from(self.questions.all.len()).unwrap_or(u32::MAX);
+        far(all, sum.checked_div(count).unwrap_or_default())
+    }
+
     fn answered(&mut self, site: Name, probe: Probe) {
         // It may have been taken from the file meanwhile.
         let Some(turn) = self.turns.get_mut(&site) else {
             return;
         };
-        turn.asking = false;
+        turn.asking = None;
         turn.ended = Instant::now();
         turn.probe = Some(probe.clone());
         lock(&self.before).insert(site.clone(), probe.clone());
@@ -187,21 +226,34 @@ impl Prober {
     }
 }
 
+/// How long each of so many sites off screen is left alone, by how long an answer takes.
+fn far(all: u32, took: Duration) -> Duration {
+    FAR.max(took.max(EACH).saturating_mul(all))
+}
+
+/// Whether this is the first bad answer of a site of which none was known.
+fn begins_to_fail(probe: &Probe) -> bool {
+    probe.answer.is_good() == Some(false) && probe.failing_since == Some(probe.at)
+}
+
 impl Turn {
-    /// How long it is left alone after its last answer.
-    fn pause(&self, site: &Name, shown: bool, troubled: bool) -> Duration {
+    /// How long it is left alone after its last answer; `far`: where all is well and nobody looks.
+    fn pause(&self, site: &Name, shown: bool, troubled: bool, far: Duration) -> Duration {
         let Some(probe) = &self.probe else {
             return Duration::ZERO;
         };
         let fails = probe.answer.is_good() == Some(false);
-        if !shown && !troubled && !fails {
+        // Where it is asked from here its router takes that for visits.
+        let seldom = matches!(probe.road, Road::Here(_));
+        if (!shown || seldom) && !troubled && !fails {
             // Not all in the same moment.
             let spread = site.as_str().bytes().fold(0u32, |sum, byte| {
                 sum.wrapping_mul(31).wrapping_add(byte.into())
             });
-            return FAR + Duration::from_secs(u64::from(spread % 60));
+            return far + far * (spread % 60) / FAR_SPREAD;
         }
         match probe.answer {
+            _ if seldom => SELDOM,
             SiteAnswer::Silent(_) => HANGS,
             _ => NEAR.max(probe.took * LOAD),
         }
@@ -211,19 +263,20 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::asked::Road;
 
     #[test]
     fn what_is_slow_is_asked_rarely_and_what_nobody_looks_at_more_rarely() {
-        let pause = |answer: SiteAnswer, ms, shown, troubled| {
+        let by = |road: Road, answer: SiteAnswer, ms, shown, troubled| {
             let took = Duration::from_millis(ms);
             let turn = Turn {
-                asking: false,
-                probe: Some(Probe::new(0, answer, Road::Connection, took, None)),
+                asking: None,
+                probe: Some(Probe::new(0, answer, road, took, None)),
                 ended: Instant::now(),
             };
-            turn.pause(&"a".parse().unwrap(), shown, troubled).as_secs()
+            let site = "a".parse().unwrap();
+            turn.pause(&site, shown, troubled, FAR).as_secs()
         };
+        let pause = |answer, ms, shown, troubled| by(Road::Connection, answer, ms, shown, troubled);
         let ok = || SiteAnswer::Site(200);
         assert_eq!(pause(ok(), 3, true, false), 5);
         assert_eq!(pause(ok(), 2_000, true, false), 40);
@@ -231,5 +284,31 @@ mod tests {
         assert!((180..240).contains(&pause(ok(), 3, false, false)));
         assert_eq!(pause(ok(), 3, false, true), 5);
         assert_eq!(pause(SiteAnswer::Site(502), 3, false, false), 5);
+        // From here each question is a visit: none for being looked at.
+        let here = || Road::Here("192.0.2.1".into());
+        assert!((180..240).contains(&by(here(), ok(), 3, true, false)));
+        assert_eq!(by(here(), ok(), 3, true, true), 30);
+        assert_eq!(by(here(), SiteAnswer::Site(502), 3, true, false), 30);
+    }
+
+    #[test]
+    fn thousands_of_sites_off_screen_are_asked_one_after_the_other() {
+        let ms = Duration::from_millis;
+        assert_eq!(far(10, ms(3)), FAR);
+        assert_eq!(far(3_000, ms(3)).as_secs(), 600);
+        assert_eq!(far(3_000, ms(400)).as_secs(), 1_200);
+    }
+
+    #[test]
+    fn one_bad_answer_off_screen_is_asked_after() {
+        let took = Duration::from_millis(3);
+        let new = |at, answer, before: Option<&Probe>| {
+            Probe::new(at, answer, Road::Connection, took, before)
+        };
+        let well = new(10, SiteAnswer::Site(200), None);
+        let first = new(20, SiteAnswer::Silent(4), Some(&well));
+        let second = new(30, SiteAnswer::Silent(4), Some(&first));
+        assert!(begins_to_fail(&first) && begins_to_fail(&new(1, SiteAnswer::Silent(4), None)));
+        assert!(!begins_to_fail(&well) && !begins_to_fail(&second));
     }
 }

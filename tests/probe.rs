@@ -355,3 +355,103 @@ async fn what_comes_back_is_told_apart() {
     }
     assert_eq!(client.gate().visits(), 5);
 }
+
+/// A web server at a port where a router might be: what it says of a name that no site has, and
+/// what of all others.
+async fn says_of(nobodys: &'static str, others: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut asked = [0; 4096];
+                let n = stream.read(&mut asked).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..n]).into_owned();
+                assert!(!asked.contains("x-ostler-probe"), "{asked}");
+                let answer = match asked.contains("host: shop.test") {
+                    true => others,
+                    false => nobodys,
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_answers_in_the_routers_place_is_not_believed() {
+    use ostler::fleet::Ports;
+    use ostler::observe::model::ObservedHost;
+    use ostler::record::route::{RouteEntry, RouteTarget};
+    use ostler::record::{HostRecord, HostState, RouterRecord, StateRead};
+
+    const OURS: &str =
+        "HTTP/1.1 404 Not Found\r\nX-Ostler: unknown-domain\r\nContent-Length: 0\r\n\r\n";
+    let engine = Standin::up();
+    let address = format!("unix://{}", engine.socket.display());
+    let text = format!(
+        "fleet: x\nhosts: {{ a: {{ engine: \"{address}\", ports: {{ http: 1 }} }} }}\nsites: {{ shop: {{ host: a, recipe: static, memory: 64M, domains: [shop.test] }} }}\n"
+    );
+    let fleet = ostler::fleet::load(&text, Path::new("fleet.yml"))
+        .unwrap()
+        .fleet;
+    let client = Client::connect(&address.parse().unwrap(), Gate::on_call())
+        .await
+        .unwrap();
+    let clients = BTreeMap::from([("a".parse().unwrap(), client)]);
+    let answer = async |http: u16, machine: &str| {
+        let entry = RouteEntry {
+            site: "shop".parse().unwrap(),
+            domains: vec!["shop.test".parse().unwrap()],
+            target: RouteTarget::Address {
+                ip: "10.90.0.5".parse().unwrap(),
+                port: 80,
+                https: None,
+            },
+            connections: 10,
+            timeout_s: 60,
+            redirects: BTreeMap::new(),
+        };
+        // The router listens where it was told to last, whatever the file says by now.
+        let router = RouterRecord {
+            ports: Some(Ports { http, https: 443 }),
+            routes: BTreeMap::from([(entry.site.clone(), entry)]),
+            ..RouterRecord::default()
+        };
+        let state = HostState {
+            host: Some(HostRecord::default()),
+            router,
+            ..HostState::default()
+        };
+        let mut seen = ObservedHost {
+            state: StateRead::Read(Arc::new(state)),
+            ..ObservedHost::default()
+        };
+        seen.engine.machine = machine.to_owned();
+        let observed = Observed {
+            hosts: BTreeMap::from([(
+                "a".parse().unwrap(),
+                HostObservation::Reached(Arc::new(seen)),
+            )]),
+            ..Observed::default()
+        };
+        let found = ask_all(&fleet, &observed, &clients, Duration::from_secs(9)).await;
+        found["shop"].answer.clone()
+    };
+    let not_asked = |answer: &SiteAnswer| matches!(answer, SiteAnswer::NotAsked(_));
+    // The engine's machine is another one: 127.0.0.1 here is not its own.
+    let stranger = answer(says_of(OK, OK).await, "elsewhere").await;
+    assert!(
+        matches!(&stranger, SiteAnswer::NotAsked(why) if why.contains("no router of ostler's")),
+        "{stranger:?}"
+    );
+    let nobody = answer(1, "elsewhere").await;
+    assert!(not_asked(&nobody), "{nobody:?}");
+    let another = answer(says_of(OURS, OURS).await, "elsewhere").await;
+    assert!(not_asked(&another), "{another:?}");
+    assert_eq!(
+        answer(says_of(OURS, OK).await, "elsewhere").await,
+        SiteAnswer::Site(200)
+    );
+}

@@ -87,6 +87,9 @@ pub struct ObservedHost {
 /// The engine's own account of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct EngineFacts {
+    /// What its machine calls itself.
+    #[serde(skip)]
+    pub machine: String,
     /// Such as `28.2.2`.
     pub version: String,
     /// API version in use, such as `1.44`.

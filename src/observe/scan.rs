@@ -138,6 +138,7 @@ pub async fn scan(
     let options = info.security_options.unwrap_or_default();
     Ok(ObservedHost {
         engine: EngineFacts {
+            machine: info.name.unwrap_or_default(),
             version: version.version.clone(),
             api: version.api.to_string(),
             os: info.operating_system.unwrap_or_default(),

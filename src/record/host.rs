@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{Proxies, RouteEntry};
 use super::site::SiteRecord;
-use crate::fleet::Name;
+use crate::fleet::{Name, Ports};
 
 /// What could be read of `state/`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -119,6 +119,9 @@ pub struct RouterRecord {
     pub schema: u32,
     /// Hash of the router's own configuration (not of the routes).
     pub config_hash: String,
+    /// Where it listens; `None` where an earlier version told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Ports>,
     /// Whom it believes. Empty where an earlier version told it.
     #[serde(default)]
     pub proxies: Proxies,

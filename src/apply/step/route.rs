@@ -40,6 +40,7 @@ pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer
     }
     record.schema = state::SCHEMA;
     record.config_hash = hash.to_owned();
+    record.ports = Some(config.ports);
     state::write_router(&work.toolbox, &record).await?;
     *told = Some(record);
     Ok(None)

@@ -112,6 +112,7 @@ pub fn host(containers: Vec<ObservedContainer>) -> ObservedHost {
         .collect();
     ObservedHost {
         engine: EngineFacts {
+            machine: "one".into(),
             version: "28.2.2".into(),
             api: "1.44".into(),
             os: "Debian GNU/Linux 13 (trixie)".into(),

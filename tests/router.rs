@@ -760,7 +760,9 @@ async fn only_the_hosts_own_mark_makes_a_question_nobodys_visit() {
     // The mark lifts no limit: so many at once, and no more.
     let ninth = ask(&ours, "/").await;
     assert_eq!((ninth.status, ninth.header("x-ostler")), (429, "too-many"));
-    waits.map(|waits| waits.abort());
+    for waits in waits {
+        waits.abort();
+    }
     // Whoever asks for the router itself is told, and nobody is asked.
     let before = (counted().await, lines().await);
     let here = stage.ask("a.example", router::probe::HERE).await;

@@ -73,7 +73,8 @@ impl Standing {
             }
         }
         let unix = matches!(host.engine, EngineAddress::Unix { .. });
-        if unix && !(is_this_machine(&seen.engine.machine) && !seen.engine.remapped_users) {
+        let engine = &seen.engine;
+        if unix && (engine.remapped_users || !is_this_machine(&engine.machine)) {
             return Standing::Doubtful(
                 "the engine's socket is here, its machine may be another one",
             );

@@ -32,8 +32,8 @@ use process::Process;
 const LIMIT: Duration = Duration::from_secs(20);
 /// How often it is looked for: ssh does not tell when it is there.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long after a connection was closed ssh may take to have said why.
-const WORDS: Duration = Duration::from_millis(150);
+/// How long after a connection was closed ssh may take to have said why, at most.
+const WORDS: Duration = Duration::from_secs(1);
 
 /// How long `ssh` may take to do as it is told by its control socket.
 const ASK: Duration = Duration::from_secs(4);
@@ -219,6 +219,7 @@ impl Way {
             heard: process.count(),
             process,
             answered: false,
+            closed: None,
             pause: None,
             host: self.host.clone(),
             socket: self.socket.clone(),
@@ -353,6 +354,8 @@ struct Forwarded {
     heard: usize,
     /// Anything came.
     answered: bool,
+    /// It was closed before anything came: until when ssh may say why.
+    closed: Option<Instant>,
     pause: Option<Pin<Box<Sleep>>>,
     host: String,
     socket: String,
@@ -395,7 +398,7 @@ impl AsyncRead for Forwarded {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
-        if self.pause.is_none() {
+        if self.closed.is_none() {
             match Pin::new(&mut self.stream).poll_read(cx, buf) {
                 Poll::Ready(Ok(())) if buf.filled().len() == before && !self.answered => {}
                 Poll::Ready(Err(_)) if !self.answered => {}
@@ -405,14 +408,20 @@ impl AsyncRead for Forwarded {
                 }
             }
         }
-        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(WORDS)));
-        if pause.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
+        let end = *self.closed.get_or_insert_with(|| Instant::now() + WORDS);
+        loop {
+            if let Some(error) = self.refused() {
+                return Poll::Ready(Err(error));
+            }
+            if Instant::now() >= end {
+                return Poll::Ready(Ok(()));
+            }
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+            if pause.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
         }
-        Poll::Ready(match self.refused() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        })
     }
 }
 

@@ -38,7 +38,8 @@ const FAR_SPREAD: u32 = 180;
 const EACH: Duration = Duration::from_millis(200);
 /// Of those off screen, how many are asked at the same time.
 const FAR_AT_ONCE: usize = 4;
-/// One off screen that begins to fail is asked once more, so much later, before that is told.
+/// One off screen that was well and begins to fail is asked once more, so much later, before that is
+/// told.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Answers that come together are told together.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -190,7 +191,7 @@ impl Prober {
             let work = async move {
                 let before = before.as_ref();
                 let mut probe = questions.ask(&client, &host, &question, before).await;
-                if is_far && begins_to_fail(&probe) {
+                if is_far && begins_to_fail(before, &probe) {
                     tokio::time::sleep(AGAIN).await;
                     probe = questions.ask(&client, &host, &question, before).await;
                 }
@@ -231,9 +232,11 @@ fn far(all: u32, took: Duration) -> Duration {
     FAR.max(took.max(EACH).saturating_mul(all))
 }
 
-/// Whether this is the first bad answer of a site of which none was known.
-fn begins_to_fail(probe: &Probe) -> bool {
-    probe.answer.is_good() == Some(false) && probe.failing_since == Some(probe.at)
+/// Whether this is the first bad answer of a site that answered well. One that nobody asked before
+/// is told at once: who opens the console has it in sight in no time.
+fn begins_to_fail(before: Option<&Probe>, probe: &Probe) -> bool {
+    let was_well = before.is_some_and(|before| before.answer.is_good() == Some(true));
+    was_well && probe.answer.is_good() == Some(false)
 }
 
 impl Turn {
@@ -308,7 +311,9 @@ mod tests {
         let well = new(10, SiteAnswer::Site(200), None);
         let first = new(20, SiteAnswer::Silent(4), Some(&well));
         let second = new(30, SiteAnswer::Silent(4), Some(&first));
-        assert!(begins_to_fail(&first) && begins_to_fail(&new(1, SiteAnswer::Silent(4), None)));
-        assert!(!begins_to_fail(&well) && !begins_to_fail(&second));
+        assert!(begins_to_fail(Some(&well), &first));
+        assert!(!begins_to_fail(None, &first), "it was never asked");
+        assert!(!begins_to_fail(Some(&first), &second));
+        assert!(!begins_to_fail(Some(&well), &well));
     }
 }

@@ -161,7 +161,7 @@ fn rebuild(model: &mut Model) {
         if let Some(alert) = alert(&host.name, data, &rows, facts.now).or_else(ailing) {
             rows.insert(0, alert);
         }
-        *block = Block::of(host.name.clone(), &rows);
+        *block = Block::of(host.name.clone(), &rows, model.sites.foreign);
         start += rows.len();
         let before = &mut model.view.sites[place.clone()];
         let same = before.len() == rows.len()
@@ -257,7 +257,7 @@ fn align<'a>(
     for host in hosts {
         let (block, mine) = kept
             .remove(host)
-            .unwrap_or_else(|| (Block::of(host.clone(), &[]), Vec::new()));
+            .unwrap_or_else(|| (Block::of(host.clone(), &[], false), Vec::new()));
         blocks.push(block);
         sites.extend(mine);
     }

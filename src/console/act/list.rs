@@ -17,6 +17,9 @@ pub(super) fn broken(model: &mut Model) -> Vec<Effect> {
 /// Containers that are not ostler's too, or not.
 pub(super) fn foreign(model: &mut Model) -> Vec<Effect> {
     model.sites.foreign = !model.sites.foreign;
+    // Columns are as wide as what is listed.
+    let hosts = model.hosts.iter().map(|host| host.name.clone());
+    model.stale_hosts.extend(hosts);
     settle::reorder(model);
     Vec::new()
 }

@@ -59,15 +59,17 @@ pub struct Block {
 }
 
 impl Block {
-    /// What a host's rows come to.
-    pub fn of(host: Name, rows: &[SiteRow]) -> Block {
-        let names = rows.iter().map(|r| text::width(&listed_name(r)));
-        let domains = rows.iter().map(|r| text::width(&listed_domains(r)));
+    /// What a host's rows come to. Columns are as wide as what is listed, `foreign` containers only
+    /// where those are.
+    pub fn of(host: Name, rows: &[SiteRow], foreign: bool) -> Block {
+        let listed = || rows.iter().filter(|r| foreign || !r.foreign);
+        let names = listed().map(|r| text::width(&listed_name(r)));
+        let domains = listed().map(|r| text::width(&listed_domains(r)));
         Block {
             len: rows.len(),
             name_width: names.max().unwrap_or(0) as u16,
             host_width: text::width(host.as_str()) as u16,
-            projects: rows.iter().any(|r| !r.project.is_empty()),
+            projects: listed().any(|r| !r.project.is_empty()),
             domains_width: domains.max().unwrap_or(0) as u16,
             away: rows.iter().any(|r| r.is_host) && rows.iter().any(|r| !r.is_host && r.stale),
             old_at: rows

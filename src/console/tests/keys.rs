@@ -703,9 +703,15 @@ fn start_asks_for_a_state_and_a_foreign_container_is_never_changed() {
     app.press("esc");
     let mut foreign = container("chatons", "x", 60);
     foreign.labels.clear();
-    foreign.name = "mailcow-nginx-1".into();
+    foreign.name = "mailcow-mailserver-nginx-1".into();
     ready(&mut app, "web2", host(vec![foreign]));
-    app.press("f /").type_text("mailcow").press("enter");
+    // What is not listed takes no room from the reasons.
+    app.frame();
+    let narrow = app.model.sites.name_width;
+    app.press("f");
+    app.frame();
+    assert!(app.model.sites.name_width > narrow, "{}", app.text());
+    app.press("/").type_text("mailcow").press("enter");
     app.take();
     app.press("R");
     assert!(!app.take().iter().any(|e| matches!(e, Effect::Propose(..))));

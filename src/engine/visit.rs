@@ -21,7 +21,7 @@ pub const MARK: &str = "x-ostler-probe";
 const PAGE: &str = "x-ostler";
 
 /// A request that a visitor could send, to the router of one host: there is no other way to make
-/// one than by the rule ([`Visit::new`]), and nothing of it can be changed.
+/// one than by the rule (`Visit::new`), and nothing of it can be changed.
 #[derive(Debug)]
 pub struct Visit {
     port: u16,

@@ -55,6 +55,7 @@ fn ctrl_z_gives_the_terminal_back_until_the_shell_continues_it() {
     demo.wait_for("bob-shop");
     demo.keys("\x1a");
     demo.wait_for_alternate(false);
+    demo.wait_until_stopped();
     demo.signal("CONT");
     demo.wait_for_alternate(true);
     demo.wait_for("bob-shop");

@@ -152,6 +152,21 @@ impl Pty {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits until the program is stopped as by Ctrl-Z: what would have it go on before is lost.
+    #[track_caller]
+    pub fn wait_until_stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.child.process_id().unwrap());
+        let until = Instant::now() + PATIENCE;
+        let is_stopped = || {
+            let stat = std::fs::read_to_string(&stat).unwrap();
+            stat.rsplit_once(") ").unwrap().1.starts_with('T')
+        };
+        while !is_stopped() {
+            assert!(Instant::now() < until, "it is not stopped");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The terminal goes away, as when a connection drops: how the program ends.
     #[track_caller]
     pub fn hang_up(mut self) -> ExitStatus {

@@ -16,7 +16,7 @@ use crate::record::spec::short_hash;
 use crate::text::{plain_line, short};
 
 /// Version of the form.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 /// The largest file that is written and read, bytes: some 50,000 operations.
 pub const LARGEST: usize = 64 << 20;
 

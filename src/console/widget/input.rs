@@ -7,6 +7,9 @@ use crate::console::draw::pen::Pen;
 use crate::console::theme::{Role, Theme};
 use crate::text::{clean, width};
 
+/// No more is taken, bytes: keys that a cat lies on do not fill the memory.
+const LONGEST: usize = 4096;
+
 /// A line with a cursor. The text area under it never sees a line break.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -41,6 +44,12 @@ impl Input {
             (KeyCode::Char('u'), m) if m.contains(KeyModifiers::CONTROL) => {
                 self.area.delete_line_by_head()
             }
+            (KeyCode::Char(_), m)
+                if self.text().len() >= LONGEST
+                    && !m.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
+            {
+                false
+            }
             _ => self.area.input(key),
         }
     }
@@ -48,7 +57,14 @@ impl Input {
     /// Takes pasted text: its first line's worth, made harmless.
     pub fn paste(&mut self, text: &str) -> bool {
         let text = clean(text.trim());
-        !text.is_empty() && self.area.insert_str(text.as_ref())
+        let left = LONGEST.saturating_sub(self.text().len());
+        let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= left;
+        let text: String = text
+            .char_indices()
+            .take_while(fits)
+            .map(|it| it.1)
+            .collect();
+        !text.is_empty() && self.area.insert_str(text)
     }
 
     /// Draws the text with its cursor in `room` cells, scrolled so that the cursor is seen.
@@ -57,15 +73,12 @@ impl Input {
         let cursor = self.area.cursor().1;
         let chars: Vec<char> = self.text().chars().collect();
         let cell = |c: &char| width(c.encode_utf8(&mut [0; 4]));
-        let mut from = 0;
-        while chars[from..cursor.min(chars.len())]
-            .iter()
-            .map(cell)
-            .sum::<usize>()
-            + 1
-            > room.max(1)
-        {
-            from += 1;
+        // As much before the cursor as fits beside it.
+        let mut from = cursor.min(chars.len());
+        let mut used = 1;
+        while from > 0 && used + cell(&chars[from - 1]) <= room.max(1) {
+            from -= 1;
+            used += cell(&chars[from]);
         }
         let mut used = 0;
         for (at, c) in chars.iter().enumerate().skip(from) {
@@ -92,5 +105,36 @@ impl Input {
         } else {
             pen.skip(rest.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+
+    use super::*;
+
+    fn drawn(input: &Input, room: u16) -> String {
+        let theme = Theme::built_in("mono").unwrap();
+        let area = Rect::new(0, 0, room, 1);
+        let mut buf = Buffer::empty(area);
+        let mut pen = Pen::on(&mut buf, &theme, area, 0);
+        input.draw(&mut pen, &theme, usize::from(room), true);
+        buf.content().iter().map(|cell| cell.symbol()).collect()
+    }
+
+    #[test]
+    fn the_end_of_a_long_line_is_seen_and_no_more_is_taken_than_fits() {
+        assert_eq!(drawn(&Input::new("shop"), 10), "shop      ");
+        assert_eq!(drawn(&Input::new("a-long-name"), 6), "-name ");
+        assert_eq!(drawn(&Input::new("ünïcödé日本"), 6), "é日 本  ");
+        let mut input = Input::default();
+        assert!(input.paste(&"ä".repeat(LONGEST)));
+        assert_eq!(input.text().len(), LONGEST);
+        assert!(!input.key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE)));
+        assert!(!input.paste("x"));
+        assert!(input.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)));
+        assert!(input.key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE)));
     }
 }

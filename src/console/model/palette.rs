@@ -9,6 +9,9 @@ use crate::console::theme::Theme;
 use crate::console::widget::input::Input;
 use crate::verdict::{HostRow, SiteRow};
 
+/// The longest name that is looked for, bytes: each key looks through everything.
+const LONGEST: usize = 80;
+
 /// How many lines it shows.
 pub const SHOWN: usize = 9;
 
@@ -84,7 +87,7 @@ impl Palette {
     /// Opened on a screen.
     pub fn new(place: Place, named: Named) -> Palette {
         let mut palette = Palette {
-            input: Input::default(),
+            input: Input::short(LONGEST),
             hits: Vec::new(),
             cursor: 0,
             place,

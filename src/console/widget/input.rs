@@ -14,6 +14,7 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Input {
     area: TextArea<'static>,
+    longest: usize,
 }
 
 impl Default for Input {
@@ -27,7 +28,18 @@ impl Input {
     pub fn new(text: &str) -> Input {
         let mut area = TextArea::new(vec![clean(text).into_owned()]);
         area.move_cursor(CursorMove::End);
-        Input { area }
+        Input {
+            area,
+            longest: LONGEST,
+        }
+    }
+
+    /// An empty one that takes so many bytes.
+    pub fn short(longest: usize) -> Input {
+        Input {
+            longest,
+            ..Input::default()
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -45,7 +57,7 @@ impl Input {
                 self.area.delete_line_by_head()
             }
             (KeyCode::Char(_), m)
-                if self.text().len() >= LONGEST
+                if self.text().len() >= self.longest
                     && !m.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
             {
                 false
@@ -57,7 +69,7 @@ impl Input {
     /// Takes pasted text: its first line's worth, made harmless.
     pub fn paste(&mut self, text: &str) -> bool {
         let text = clean(text.trim());
-        let left = LONGEST.saturating_sub(self.text().len());
+        let left = self.longest.saturating_sub(self.text().len());
         let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= left;
         let text: String = text
             .char_indices()

@@ -12,8 +12,12 @@ pub fn after_failure(plan: &Plan, order: &[usize], failed: usize) -> Vec<(usize,
     let Some(failure) = plan.operations.get(failed) else {
         return Vec::new();
     };
+    if failure.kind.facts().apart {
+        return Vec::new();
+    }
     let related = |operation: &Operation| {
         operation.host == failure.host
+            && !operation.kind.facts().apart
             && operation.site == failure.site
             && (failure.site.is_some()
                 || (container(&failure.kind).is_some()

@@ -12,7 +12,7 @@ use super::archive::{Kind, each};
 use super::router::table::maps;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
-use crate::record::{Applying, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+use crate::record::{Applying, CertificateRecord, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
 use crate::text::short;
 
 /// Version of the records' form. A higher one on a host was written by a newer ostler.
@@ -20,9 +20,9 @@ pub const SCHEMA: u32 = 1;
 
 /// Mode of everything in `state/`.
 const MODE: u32 = 0o600;
-/// Bytes of the records of one site, of the host, of the router, and of the note of an apply, at
-/// most: many times what the largest fleet needs.
-const LARGEST: [usize; 4] = [4 << 20, 64 << 10, 16 << 20, 4 << 20];
+/// Bytes of the records of one site, of the host, of the router, of the note of an apply, and of a
+/// certificate's record, at most: many times what the largest fleet needs.
+const LARGEST: [usize; 5] = [4 << 20, 64 << 10, 16 << 20, 4 << 20, 256 << 10];
 /// Bytes of all of them, at most.
 const ALL: usize = 24 << 20;
 /// Notes of applies, at most.
@@ -113,28 +113,31 @@ enum What<'a> {
     Router,
     Applying(&'a str),
     Site(&'a str),
+    Certificate(&'a str),
 }
 
 impl<'a> What<'a> {
     fn of(path: &'a str) -> Option<What<'a>> {
         let stem = |start: &str| path.strip_prefix(start)?.strip_suffix(".json");
+        let finished = |name: &&str| !name.starts_with('.');
         match path {
             "host.json" => Some(What::Host),
             "router.json" => Some(What::Router),
-            _ => stem("applying-").map(What::Applying).or_else(|| {
-                let name = stem("sites/")?;
-                (!name.starts_with('.')).then_some(What::Site(name))
-            }),
+            _ => stem("applying-")
+                .map(What::Applying)
+                .or_else(|| stem("sites/").filter(finished).map(What::Site))
+                .or_else(|| stem("certificates/").filter(finished).map(What::Certificate)),
         }
     }
 
     fn largest(&self) -> usize {
-        let [site, host, router, note] = LARGEST;
+        let [site, host, router, note, certificate] = LARGEST;
         match self {
             What::Host => host,
             What::Router => router,
             What::Applying(_) => note,
             What::Site(_) => site,
+            What::Certificate(_) => certificate,
         }
     }
 
@@ -178,6 +181,17 @@ impl<'a> What<'a> {
                 }
                 holds(path, record.check())?;
                 state.sites.insert(record.site.clone(), record);
+            }
+            What::Certificate(name) => {
+                let record: CertificateRecord = json(path, bytes)?;
+                known(path, record.schema)?;
+                if record.site.as_str() != name {
+                    let site = &record.site;
+                    return Err(format!("state/{path} is about {site} and not about {name}"));
+                }
+                holds(path, record.check())?;
+                let site = record.site.clone();
+                state.certificates.insert(site, Arc::new(record));
             }
         }
         Ok(())
@@ -247,6 +261,30 @@ pub async fn write_site(toolbox: &Toolbox, record: &SiteRecord) -> Result<(), To
     let path = toolbox.layout.site_record(&record.site);
     let file = file(path, record, What::Site(""))?;
     toolbox.replace(&[file]).await
+}
+
+/// What is known of one site's certificate, read alone.
+pub async fn read_certificate(
+    toolbox: &Toolbox,
+    site: &Name,
+) -> Result<Option<CertificateRecord>, ToolboxError> {
+    let path = toolbox.layout.certificate_record(site);
+    let Some(bytes) = toolbox.read(&path).await? else {
+        return Ok(None);
+    };
+    let garbled = |why| ToolboxError::Garbled { what: path, why };
+    let state = from_file(&format!("certificates/{site}.json"), &bytes).map_err(garbled)?;
+    let mut records = state.certificates.into_values();
+    Ok(records.next().map(Arc::unwrap_or_clone))
+}
+
+/// What is known of a site's certificate, as a file to be written.
+pub fn certificate_file(
+    toolbox: &Toolbox,
+    record: &CertificateRecord,
+) -> Result<NewFile, ToolboxError> {
+    let path = toolbox.layout.certificate_record(&record.site);
+    file(path, record, What::Certificate(""))
 }
 
 /// Writes the router's record.

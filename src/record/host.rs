@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::CertificateRecord;
 use super::route::{Proxies, RouteEntry};
 use super::site::SiteRecord;
 use crate::fleet::{Name, Ports};
@@ -50,6 +51,8 @@ pub struct HostState {
     pub sites: BTreeMap<Name, Arc<SiteRecord>>,
     /// `state/router.json`: what the router was last told.
     pub router: RouterRecord,
+    /// `state/certificates/<site>.json`, by site.
+    pub certificates: BTreeMap<Name, Arc<CertificateRecord>>,
     /// `state/applying-<run>.json`: applies that have not ended, oldest first.
     pub applying: Vec<Applying>,
 }

@@ -124,6 +124,14 @@ impl Layout {
     pub fn certs(&self) -> String {
         self.below("certs")
     }
+    /// A site's certificate: its chain, then its key. One file, so that both are of one generation.
+    pub fn certificate(&self, site: &Name) -> String {
+        self.below(&format!("certs/site-{site}.pem"))
+    }
+    /// The account at the certificate authority.
+    pub fn acme_account(&self) -> String {
+        self.below("certs/acme-account.json")
+    }
     /// Where a router that an earlier version made has its socket, which is [`ROUTER_SOCKET`] too.
     pub fn former_run(&self) -> String {
         self.below("run")
@@ -150,6 +158,13 @@ impl Layout {
     pub fn site_record(&self, site: &Name) -> String {
         self.below(&format!("state/sites/{site}.json"))
     }
+    /// What is known of the certificates of all sites.
+    pub fn certificate_records(&self) -> String {
+        self.below("state/certificates")
+    }
+    pub fn certificate_record(&self, site: &Name) -> String {
+        self.below(&format!("state/certificates/{site}.json"))
+    }
     /// The note of an apply that is under way; what is still there afterwards was cut off.
     pub fn applying(&self, run: &str) -> String {
         self.below(&format!("state/applying-{run}.json"))
@@ -174,6 +189,7 @@ impl Layout {
             (self.certs(), 0o700),
             (self.state(), 0o700),
             (self.site_records(), 0o700),
+            (self.certificate_records(), 0o700),
             (self.journal(), 0o700),
         ]
         .into_iter()

@@ -1,6 +1,7 @@
 //! The plain data that several floors share and that has no room of its own: what a site's and a
 //! host's record say, names and labels, where things lie, a container's spec, a route. Pure.
 
+pub mod certificate;
 pub mod check;
 pub mod differs;
 pub mod fields;
@@ -15,6 +16,7 @@ pub mod route;
 pub mod site;
 pub mod spec;
 
+pub use certificate::CertificateRecord;
 pub use differs::{Different, Differs, SiteDiffers};
 pub use fields::Fields;
 pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead};

@@ -268,7 +268,7 @@ impl<'a> Board<'a> {
     /// Nothing more is started for the site of an operation that failed.
     pub fn fail_site(&mut self, at: usize) -> Vec<End> {
         let failed = self.operation(at);
-        let Some(site) = &failed.site else {
+        let Some(site) = failed.site.as_ref().filter(|_| !failed.kind.facts().apart) else {
             return Vec::new();
         };
         self.failed_sites.insert((&failed.host, site));
@@ -335,7 +335,8 @@ impl<'a> Board<'a> {
     pub fn unfinished_sites(&mut self) -> Vec<usize> {
         let key = |at: usize| {
             let operation = self.operation(at);
-            Some((&operation.host, operation.site.as_ref()?))
+            let site = operation.site.as_ref()?;
+            (!operation.kind.facts().apart).then_some((&operation.host, site))
         };
         let mut newest: BTreeMap<_, usize> = BTreeMap::new();
         for &at in &self.order {

@@ -65,6 +65,9 @@ pub struct Facts {
     pub deed: Deed,
     /// It follows from the rest of its group: its cause says nothing about why the group is there.
     pub follows: bool,
+    /// It stands for itself: when it fails, nothing of its site is taken back or left undone but what
+    /// waits for it.
+    pub apart: bool,
 }
 
 impl Facts {
@@ -75,6 +78,7 @@ impl Facts {
             class: Class::Read,
             deed: Deed::Change,
             follows: false,
+            apart: false,
         }
     }
     /// Of a kind that changes something.
@@ -99,6 +103,13 @@ impl Facts {
     pub const fn follows(self) -> Facts {
         Facts {
             follows: true,
+            ..self
+        }
+    }
+    /// It stands for itself.
+    pub const fn apart(self) -> Facts {
+        Facts {
+            apart: true,
             ..self
         }
     }

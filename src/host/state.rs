@@ -12,7 +12,9 @@ use super::archive::{Kind, each};
 use super::router::table::maps;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
-use crate::record::{Applying, CertificateRecord, HostRecord, HostState, RouterRecord, SiteRecord, StateRead};
+use crate::record::{
+    Applying, CertificateRecord, HostRecord, HostState, RouterRecord, SiteRecord, StateRead,
+};
 use crate::text::short;
 
 /// Version of the records' form. A higher one on a host was written by a newer ostler.
@@ -126,7 +128,11 @@ impl<'a> What<'a> {
             _ => stem("applying-")
                 .map(What::Applying)
                 .or_else(|| stem("sites/").filter(finished).map(What::Site))
-                .or_else(|| stem("certificates/").filter(finished).map(What::Certificate)),
+                .or_else(|| {
+                    stem("certificates/")
+                        .filter(finished)
+                        .map(What::Certificate)
+                }),
         }
     }
 

@@ -214,9 +214,9 @@ impl CertificateFacts {
 /// Whether certificates for `names` serve `name`.
 pub fn covers(names: &[String], name: &str) -> bool {
     let parent = name.split_once('.').map(|(_, parent)| parent);
-    names.iter().any(|it| {
-        it == name || it.strip_prefix("*.").is_some_and(|of| Some(of) == parent)
-    })
+    names
+        .iter()
+        .any(|it| it == name || it.strip_prefix("*.").is_some_and(|of| Some(of) == parent))
 }
 
 fn fingerprint(text: &str) -> Result<(), String> {

@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Pty {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    /// What is typed, and that it was taken: a program that reads no more is not waited for.
+    typed: (Sender<Vec<u8>>, Receiver<std::io::Result<()>>),
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
     bytes: Vec<u8>,
@@ -85,9 +86,20 @@ impl Pty {
                 }
             }
         });
+        let mut writer = pair.master.take_writer().unwrap();
+        let (keys, to_type) = channel::<Vec<u8>>();
+        let (taken, answers) = channel();
+        std::thread::spawn(move || {
+            for keys in to_type {
+                let written = writer.write_all(&keys).and_then(|()| writer.flush());
+                if taken.send(written).is_err() {
+                    break;
+                }
+            }
+        });
         Pty {
             child,
-            writer: pair.master.take_writer().unwrap(),
+            typed: (keys, answers),
             master: pair.master,
             output,
             parser: vt100::Parser::new(rows, columns, 0),
@@ -131,9 +143,18 @@ impl Pty {
     }
 
     /// Types.
+    #[track_caller]
     pub fn keys(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        let (typing, taken) = &self.typed;
+        typing.send(keys.as_bytes().to_vec()).unwrap();
+        match taken.recv_timeout(PATIENCE) {
+            Ok(written) => written.unwrap(),
+            Err(why) => {
+                let _ = self.child.kill();
+                let screen = self.parser.screen().contents();
+                panic!("{why:?}: it reads no more of what is typed:\n{screen}");
+            }
+        }
     }
 
     /// Makes the terminal larger or smaller.
@@ -170,7 +191,7 @@ impl Pty {
     /// The terminal goes away, as when a connection drops: how the program ends.
     #[track_caller]
     pub fn hang_up(mut self) -> ExitStatus {
-        drop((self.writer, self.output, self.master));
+        drop((self.typed, self.output, self.master));
         // The last hold on it is the reader's, up to the next piece of output.
         let until = Instant::now() + PATIENCE;
         loop {

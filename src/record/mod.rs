@@ -12,6 +12,7 @@ pub mod layout;
 pub mod lock;
 pub mod machine;
 pub mod names;
+pub mod renewal;
 pub mod route;
 pub mod site;
 pub mod spec;

@@ -3,6 +3,7 @@
 //!
 //! Read the modules in this order to read what the program does.
 
+pub mod acme;
 pub mod apply;
 pub mod cli;
 pub mod console;

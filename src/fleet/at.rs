@@ -242,6 +242,53 @@ impl<'n, 'r> At<'n, 'r> {
         Some(read.collect())
     }
 
+    /// Whether a mapping stands here, where a single value might as well: what else stands here is
+    /// read as that.
+    pub fn is_mapping(&mut self) -> bool {
+        if let Kind::Either(single, _) = self.kind
+            && !matches!(self.node.kind, Shape::Mapping { .. })
+        {
+            self.kind = *single;
+            return false;
+        }
+        true
+    }
+
+    /// Reads the mappings that stand here: one, or a list of them.
+    pub fn each(&mut self, example: &str, mut read: impl FnMut(&mut At<'n, '_>)) {
+        let node = self.node;
+        let items = match &node.kind {
+            Shape::Sequence { items, .. } => items.as_slice(),
+            Shape::Mapping { .. } => std::slice::from_ref(node),
+            Shape::Scalar(_) => {
+                let message = format!("{} has to be a mapping, or a list of them", self.what);
+                let finding = self.report.error(place_of(node), message);
+                finding.help(format!("such as {example}"));
+                return;
+            }
+        };
+        for node in items {
+            read(&mut At {
+                node,
+                what: self.what.clone(),
+                kind: self.kind,
+                known: self.known,
+                report: self.report,
+            });
+        }
+    }
+
+    /// A path on the operator's machine.
+    pub fn path(&mut self) -> Option<String> {
+        let path = self.text()?;
+        if path.is_empty() {
+            let message = format!("{} names no file", self.what);
+            self.error(message);
+            return None;
+        }
+        Some(path.to_owned())
+    }
+
     /// A program and its arguments.
     pub fn command(&mut self) -> Option<Vec<String>> {
         let items = self.list("[program, argument]")?;

@@ -18,6 +18,8 @@ pub(super) struct Draft {
 pub(super) struct Claims {
     /// What the site is called in messages.
     pub title: String,
+    /// Its name, where that is right.
+    pub name: Option<Name>,
     pub domains: Vec<(Domain, Range<usize>)>,
     pub redirects: Vec<(Domain, Range<usize>)>,
     /// Where its redirects lead, each with the place of the URL.

@@ -55,6 +55,11 @@ impl<'n> Fields<'n> {
         fields
     }
 
+    /// Whether nothing was written.
+    pub fn is_empty(&self, node: &Node) -> bool {
+        !self.broken && node.entries().is_empty()
+    }
+
     /// The entry of `key`, when it was written.
     pub fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.found

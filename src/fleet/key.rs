@@ -65,6 +65,8 @@ pub enum Kind {
     CountLimit(u32, u32),
     /// Seconds, so many at most: `60`, `60s`, `2m` or `2h`.
     Seconds(u32),
+    /// A time such as `180d`, ten years at most, or `none`.
+    Days,
     /// `true` or `false`.
     Flag,
     /// One of these words.
@@ -75,6 +77,8 @@ pub enum Kind {
     Domains,
     /// A list of addresses and networks.
     Networks,
+    /// A list of texts.
+    List,
     /// A program and its arguments.
     Command,
     /// Names to texts.
@@ -87,6 +91,12 @@ pub enum Kind {
     Named(&'static Table),
     /// Names to mappings of exactly one key each.
     NamedOne(&'static Table),
+    /// A mapping of exactly one key.
+    One(&'static Table),
+    /// A single value of this kind, or a mapping.
+    Either(&'static Kind, &'static Table),
+    /// A mapping, or a list of such.
+    Several(&'static Table),
 }
 
 /// A free text about which nothing is said yet.

@@ -5,6 +5,7 @@ mod file;
 mod host;
 mod site;
 
+pub(super) use file::FILE_ROWS;
 pub use file::{FILE, FLEET_NAME_MAX};
 pub use host::{ACCOUNT, HOST, IMAGES, PORTS};
 pub(super) use host::{ACCOUNT_ROWS, HOST_ROWS};

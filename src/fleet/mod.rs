@@ -6,6 +6,7 @@ pub mod bounds;
 mod diff;
 mod draft;
 pub mod edit;
+mod endpoint;
 mod fields;
 mod finding;
 mod hash;
@@ -31,6 +32,7 @@ mod yaml;
 pub use address::{EngineAddress, Via, is_private};
 pub use diff::{DiffLine, diff};
 pub use edit::{Edit, EditError, Edited, apply_edits};
+pub use endpoint::Endpoint;
 pub use finding::{Finding, Level, render};
 pub use hash::{file_hash, hash};
 pub use load::{Loaded, load, wrong};
@@ -40,7 +42,10 @@ pub use near::nearest;
 pub use network::Network;
 pub use schema::{reference, schema};
 pub use select::{Selection, glob};
-pub use service::SecretSpec;
+pub use service::{
+    Acme, Algorithm, Authority, Certificate, Dns, Eab, Hook, Hsts, Https, KeyOfZone, Login, Notify,
+    SecretSpec, Smtp, Tls, Tsig,
+};
 pub use subnet::Subnet;
 pub use template::init_template;
 pub use write::{site_block, site_fields, to_yaml};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::address::EngineAddress;
 use super::name::{Domain, Invalid, Name};
 use super::network::Network;
-use super::service::SecretSpec;
+use super::service::{Acme, Certificate, Dns, Hsts, Https, Notify, SecretSpec};
 use super::subnet::Subnet;
 use super::value::{format_cpus, format_size, host_and_port, invalid};
 
@@ -28,6 +28,15 @@ pub struct Fleet {
     pub accounts: IndexMap<Name, Account>,
     /// Sites by name.
     pub sites: IndexMap<Name, Site>,
+    /// Where certificates come from; none: the file does not say, and none is obtained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
+    /// Zones in which names are proved by records; [`Dns::of`] finds that of a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<Dns>,
+    /// Who is told of alerts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
 }
 
 impl Fleet {
@@ -154,6 +163,9 @@ pub struct Account {
     pub name: Name,
     /// Where the customer is reached.
     pub email: Option<String>,
+    /// Where the certificates of its sites come from that say nothing themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// One web site, `defaults` merged in.
@@ -187,6 +199,15 @@ pub struct Site {
     pub redirect_www: Option<RedirectWww>,
     /// Domains answered with a redirect to a URL (path and query are kept when the URL has no path).
     pub redirects: BTreeMap<Domain, String>,
+    /// Where its certificate comes from, as it says itself, or its account, or `defaults`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+    /// How `https://` is served, where it is said: [`Site::https`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<Https>,
+    /// For how long browsers ask it by `https://` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsts: Option<Hsts>,
     /// What should be.
     pub state: SiteState,
 }
@@ -214,8 +235,25 @@ impl Site {
             health: Health::default(),
             redirect_www: None,
             redirects: BTreeMap::new(),
+            certificate: None,
+            https: None,
+            hsts: None,
             state: SiteState::default(),
         }
+    }
+
+    /// Where its certificate comes from.
+    pub fn certificate(&self) -> &Certificate {
+        self.certificate.as_ref().unwrap_or(&Certificate::Auto)
+    }
+
+    /// How `https://` is served: what a `proxy` leads to may itself answer one or the other.
+    pub fn https(&self) -> Https {
+        let usual = match self.recipe {
+            Recipe::Proxy { .. } => Https::Both,
+            _ => Https::Redirect,
+        };
+        self.https.unwrap_or(usual)
     }
 }
 

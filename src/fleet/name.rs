@@ -54,7 +54,8 @@ impl FromStr for Name {
     }
 }
 
-/// A domain name in ASCII (IDNA A-labels), lower case, without a trailing dot.
+/// A domain name in ASCII (IDNA A-labels), lower case, without a trailing dot. `*.shop.example` is one
+/// as well: all names that have one label more than `shop.example`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Domain(String);
@@ -64,13 +65,35 @@ impl Domain {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it stands for all names of one label more.
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with(WILDCARD)
+    }
+
+    /// The domain itself, or the one that a wildcard is below.
+    pub fn bare(&self) -> &str {
+        self.0.strip_prefix(WILDCARD).unwrap_or(&self.0)
+    }
+
+    /// The wildcard that a name without one falls under; none for a top level.
+    pub fn wildcard(&self) -> Option<Domain> {
+        let (_, above) = self.0.split_once('.').filter(|_| !self.is_wildcard())?;
+        Some(Domain(format!("{WILDCARD}{above}")))
+    }
 }
+
+/// What a wildcard begins with.
+const WILDCARD: &str = "*.";
 
 /// A domain as people write it (`bücher.example` for `xn--bcher-kva.example`), where that is the
 /// same name again and nobody takes it for another one; else as it is.
 pub fn shown_domain(ascii: &str) -> Cow<'_, str> {
     if !ascii.split('.').any(|label| label.starts_with("xn--")) {
         return ascii.into();
+    }
+    if let Some(rest) = ascii.strip_prefix(WILDCARD) {
+        return format!("{WILDCARD}{}", shown_domain(rest)).into();
     }
     let (text, read) = idna::domain_to_unicode(ascii);
     let same = || idna::domain_to_ascii_strict(&text).is_ok_and(|again| again == ascii);
@@ -107,6 +130,13 @@ impl Domain {
 impl FromStr for Domain {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        if let Some(rest) = text.strip_prefix(WILDCARD) {
+            let Domain(below) = rest.parse()?;
+            return match below.starts_with(WILDCARD) || below.len() > 251 {
+                true => Err(Invalid("a wildcard is one label: *.shop.example".into())),
+                false => Ok(Domain(format!("{WILDCARD}{below}"))),
+            };
+        }
         let text = text.trim_end_matches('.');
         let ascii = idna::domain_to_ascii_strict(text)
             .map_err(|_| Invalid("it is not a domain name such as blog.example.net".into()))?;

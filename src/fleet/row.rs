@@ -1,10 +1,13 @@
 //! A row of a table of keys: the words about a key, how it is read into what is being made, and how
 //! it is written again.
 
+use std::ops::Range;
+
 use super::at::{At, Known};
 use super::fields::Fields;
 use super::finding::Report;
 use super::key::{KEY, Key, Table};
+use super::tree::Node;
 use super::yaml::Value;
 
 /// A key of an `M`, read into a `D`.
@@ -25,7 +28,7 @@ macro_rules! rows {
         read $read:expr; write $write:expr;
     )*) => {
         [$($crate::fleet::row::Row {
-            $(key: Key { name: $name, $($word: $value,)* ..KEY },)?
+            $(key: $crate::fleet::key::Key { name: $name, $($word: $value,)* ..KEY },)?
             $(key: $key,)?
             read: $read,
             write: $write,
@@ -76,24 +79,37 @@ impl<D, M> Row<D, M> {
     }
 }
 
-/// Reads a mapping that stands behind a key of `into`.
-pub(super) fn read_inner<D, M>(
-    at: &mut At<'_, '_>,
+/// Reads a mapping that stands behind a key of `into`; returns what was written there.
+pub(super) fn read_inner<'n, D, M>(
+    at: &mut At<'n, '_>,
     table: &'static Table,
     rows: &[Row<D, M>],
     into: &mut D,
-) {
-    let fields = Fields::read(
-        at.node,
-        table,
-        at.what.clone(),
-        at.node.span.clone(),
-        at.report,
-    );
+) -> Fields<'n> {
+    let fields = Fields::read(at.node, table, at.what.clone(), head(at.node), at.report);
     let inside = format!("{}.", at.what.trim_matches('`'));
     for row in rows {
         row.take(&fields, &inside, at.known, into, at.report);
     }
+    fields
+}
+
+/// The same where some of its keys have to be there.
+pub(super) fn read_all<'n, D, M>(
+    at: &mut At<'n, '_>,
+    table: &'static Table,
+    rows: &[Row<D, M>],
+    into: &mut D,
+) -> Fields<'n> {
+    let fields = read_inner(at, table, rows, into);
+    fields.require(at.report, |_| true);
+    fields
+}
+
+/// Where to point at a mapping in which something is missing: its first key.
+pub(super) fn head(node: &Node) -> Range<usize> {
+    let first = node.entries().first().filter(|_| !node.alias);
+    first.map_or(&node.span, |entry| &entry.key.span).clone()
 }
 
 /// What rows say of `of`, in their order.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::key::{Key, Kind, Table};
 use super::keys;
+use super::service::SECRET;
 
 const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 
@@ -96,6 +97,12 @@ fn kind(kind: &Kind) -> Value {
                 { "type": "string", "pattern": "^[0-9]+[smh]?$" },
             ]
         }),
+        Kind::Days => json!({
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": 315_360_000 },
+                { "type": "string", "pattern": "^([0-9]+[smhd]?|none)$" },
+            ]
+        }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Folder => json!({ "type": "string", "pattern": "^/[^:]" }),
@@ -105,17 +112,25 @@ fn kind(kind: &Kind) -> Value {
         Kind::Networks => {
             json!({ "type": ["array", "null"], "items": { "type": "string" }, "uniqueItems": true })
         }
+        Kind::List => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Command => words,
         Kind::Texts => json!({
             "type": ["object", "null"],
             "additionalProperties": { "type": ["string", "number", "boolean"] },
         }),
-        Kind::NamedOne(of) => {
+        Kind::One(of) => {
             let mut one = table(of);
             one["type"] = json!("object");
             one["minProperties"] = json!(1);
             one["maxProperties"] = json!(1);
-            json!({ "type": ["object", "null"], "additionalProperties": one })
+            one
+        }
+        Kind::NamedOne(of) => {
+            json!({ "type": ["object", "null"], "additionalProperties": self::kind(&Kind::One(of)) })
+        }
+        Kind::Either(single, of) => json!({ "anyOf": [self::kind(single), mapping(of)] }),
+        Kind::Several(of) => {
+            json!({ "anyOf": [mapping(of), { "type": "array", "items": mapping(of) }] })
         }
         Kind::Redirects => json!({
             "type": ["object", "null"],
@@ -130,16 +145,35 @@ fn kind(kind: &Kind) -> Value {
     }
 }
 
+/// A table behind a key that may not be left empty.
+fn mapping(of: &'static Table) -> Value {
+    let mut mapping = table(of);
+    mapping["type"] = json!("object");
+    mapping
+}
+
 /// The reference of the fleet file as Markdown, for the README.
 pub fn reference() -> String {
     let mut text = String::new();
     let mut tables = vec![("The file".to_owned(), &keys::FILE)];
     for key in keys::FILE.keys {
-        if let Kind::Named(table) = key.kind {
-            inner(format!("{}.NAME", key.name), table, &mut tables);
+        match key.kind {
+            Kind::Named(table) => inner(format!("{}.NAME", key.name), table, &mut tables),
+            Kind::Either(_, table) | Kind::Several(table) => {
+                inner(key.name.to_owned(), table, &mut tables);
+            }
+            _ => {}
         }
     }
-    for (title, table) in tables {
+    // What stands behind several keys is shown once, where it matters most.
+    let last = |at: usize| {
+        !tables[at + 1..]
+            .iter()
+            .any(|(_, later)| later.of == tables[at].1.of)
+    };
+    let shown: Vec<bool> = (0..tables.len()).map(last).collect();
+    let shown = tables.into_iter().zip(shown).filter(|(_, shown)| *shown);
+    for ((title, table), _) in shown {
         text.push_str(&format!(
             "#### {title}\n\n| key | what it does | default | example |\n|---|---|---|---|\n"
         ));
@@ -178,7 +212,10 @@ pub fn reference() -> String {
 fn inner(at: String, table: &'static Table, tables: &mut Vec<(String, &'static Table)>) {
     tables.push((format!("`{at}`"), table));
     for key in table.keys {
-        if let Kind::Mapping(of) = key.kind {
+        if let Kind::Mapping(of) | Kind::Either(_, of) = key.kind
+            // What a secret is made of stands once, with the sites'.
+            && of.of != SECRET.of
+        {
             inner(format!("{at}.{}", key.name), of, tables);
         }
     }

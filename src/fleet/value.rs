@@ -151,6 +151,34 @@ pub fn format_seconds(seconds: u32) -> String {
     }
 }
 
+/// Longest time in days, in seconds: ten years.
+const LONGEST_DAYS: u32 = 3650 * DAY;
+
+/// Seconds from `180d`, or as [`parse_seconds`] takes them; 0 to ten years.
+pub fn parse_days(text: &str) -> Result<u32, Invalid> {
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b'd') => (&text[..text.len() - 1], DAY),
+        Some(b'h') => (&text[..text.len() - 1], 3600),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b's') => (&text[..text.len() - 1], 1),
+        _ => (text, 1),
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = plain.then(|| digits.parse::<u32>().ok()).flatten();
+    match number.and_then(|n| n.checked_mul(factor)) {
+        Some(seconds) if seconds <= LONGEST_DAYS => Ok(seconds),
+        _ => invalid("a time is written like 180d, 12h or 300, up to 3650d"),
+    }
+}
+
+/// Seconds in the largest unit that leaves no fraction: `180d`.
+pub fn format_days(seconds: u32) -> String {
+    match seconds {
+        1.. if seconds.is_multiple_of(DAY) => format!("{}d", seconds / DAY),
+        _ => format_seconds(seconds),
+    }
+}
+
 /// An absolute path without `.`, `..`, doubled or trailing slashes. A colon would end it in
 /// Docker's binds.
 pub fn parse_folder(text: &str) -> Result<String, Invalid> {
@@ -304,6 +332,25 @@ pub fn parse_redirect(text: &str) -> Result<String, Invalid> {
         None => Ok(text.to_owned()),
         Some(why) => invalid(why),
     }
+}
+
+/// A URL that is asked: `https://` or `http://`, without a login.
+pub fn parse_web(text: &str) -> Result<String, Invalid> {
+    let rest = text.strip_prefix("https://");
+    let Some(rest) = rest.or_else(|| text.strip_prefix("http://")) else {
+        return invalid("it is a URL such as https://alerts.example.net/ostler");
+    };
+    if text.contains('#') {
+        return invalid("what follows # is never sent; leave it out");
+    }
+    if rest.split(['/', '?']).next().unwrap_or("").contains('@') {
+        return invalid("a login does not belong here");
+    }
+    if let Some(why) = unfit_url(text) {
+        return invalid(why);
+    }
+    host_and_port(rest.split(['/', '?']).next().unwrap_or(""))?;
+    Ok(text.to_owned())
 }
 
 /// The domain a redirect leads to, and the port where it names one.
@@ -469,11 +516,25 @@ pub fn parse_ini_name(text: &str) -> Result<String, Invalid> {
     }
 }
 
+/// A domain of a site: as [`parse_domain`] takes it, or `*.` and one.
+pub fn parse_site_domain(text: &str) -> Result<Domain, Invalid> {
+    let Some(rest) = text.strip_prefix("*.") else {
+        return match text.contains('*') {
+            true => invalid("a wildcard is one whole label, the first: *.shop.example"),
+            false => parse_domain(text),
+        };
+    };
+    if rest.contains('*') {
+        return invalid("a wildcard is one whole label, the first: *.shop.example");
+    }
+    format!("*.{}", parse_domain(rest)?).parse()
+}
+
 /// A domain, with what would be right for what people write instead of one.
 pub fn parse_domain(text: &str) -> Result<Domain, Invalid> {
     if let Some(rest) = text.strip_prefix("*.") {
         return invalid(format!(
-            "wildcards are not served; list each domain, such as www.{rest}"
+            "only among the `domains` of a site there are wildcards; write a domain, such as www.{rest}"
         ));
     }
     if let Some((_, rest)) = text.split_once("://") {
@@ -497,7 +558,11 @@ pub fn parse_email(text: &str) -> Result<String, Invalid> {
         .chars()
         .any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
     match text.rsplit_once('@') {
-        Some((user, domain)) if plain && !user.is_empty() && domain.parse::<Domain>().is_ok() => {
+        Some((user, domain))
+            if plain
+                && !user.is_empty()
+                && domain.parse().is_ok_and(|it: Domain| !it.is_wildcard()) =>
+        {
             Ok(text.to_owned())
         }
         _ => invalid("an address is written like alice@example.net"),

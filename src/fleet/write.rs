@@ -9,7 +9,11 @@ use super::yaml::{self, Value};
 /// The whole fleet as a file. What equals a built-in default is left out; reading it again gives
 /// the same fleet.
 pub fn to_yaml(fleet: &Fleet) -> String {
-    let mut text = format!("{}\n", block("fleet", &fleet.name.as_str().into()));
+    let top = row::write(keys::FILE_ROWS, fleet);
+    let top = top
+        .iter()
+        .map(|(key, value)| format!("{}\n", block(key, value)));
+    let mut text: String = top.collect();
     let mut section = |key: &str, entries: Vec<(String, Value)>| {
         if !entries.is_empty() {
             text.push_str(&block(key, &Value::Mapping(entries)));

@@ -91,26 +91,13 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{Health, Limits, Recipe, SiteState};
     use std::collections::BTreeMap;
 
     fn site(spec: SecretSpec) -> Site {
         Site {
             name: "blog".parse().unwrap(),
-            account: None,
-            host: "web1".parse().unwrap(),
-            recipe: Recipe::Static,
-            domains: vec![],
-            limits: Limits::default(),
-            connections: 200,
-            timeout_s: 60,
-            serve_source: false,
-            env: BTreeMap::new(),
             secrets: BTreeMap::from([("DB".to_owned(), spec)]),
-            health: Health::default(),
-            redirect_www: None,
-            redirects: BTreeMap::new(),
-            state: SiteState::Running,
+            ..Site::unsaid()
         }
     }
 

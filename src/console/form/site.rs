@@ -4,7 +4,7 @@
 use super::{Field, Form, Value};
 use crate::console::widget::input::Input;
 use crate::fleet::keys::{self, Asked, Key, Kind};
-use crate::fleet::value::parse_domain;
+use crate::fleet::value::parse_site_domain;
 use crate::fleet::{self, Domain, Edit, Fleet, Name};
 
 /// A field is known by the key that it fills in.
@@ -139,7 +139,7 @@ fn wrong(text: &str, fleet: &Fleet, id: Id) -> Option<String> {
 fn domains(text: &str, fleet: &Fleet) -> Result<Vec<Domain>, String> {
     let mut found: Vec<Domain> = Vec::new();
     for word in text.split([' ', ',']).filter(|w| !w.is_empty()) {
-        let domain = parse_domain(word).map_err(|e| format!("{word}: {e}"))?;
+        let domain = parse_site_domain(word).map_err(|e| format!("{word}: {e}"))?;
         if let Some(site) = fleet
             .sites
             .values()

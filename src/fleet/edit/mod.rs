@@ -285,7 +285,7 @@ fn changes(edit: &Edit, tree: &Node) -> Result<Vec<Change>, EditError> {
             let items = entry.map(|entry| items(&entry.value)).unwrap_or_default();
             let same = |text: &str| {
                 text == domain
-                    || matches!((super::value::parse_domain(text), super::value::parse_domain(domain)),
+                    || matches!((super::value::parse_site_domain(text), super::value::parse_site_domain(domain)),
                         (Ok(a), Ok(b)) if a == b)
             };
             let Some(index) = items.iter().position(|item| item.is_some_and(same)) else {

@@ -2,11 +2,12 @@
 
 use crate::fleet::address::{EngineAddress, Via};
 use crate::fleet::at::At;
-use crate::fleet::key::{KEY, Key, Kind, Table};
+use crate::fleet::key::{KEY, Kind, Table};
 use crate::fleet::model::{Account, Host, Images, Isolate, Ports};
 use crate::fleet::name::Invalid;
 use crate::fleet::network::Network;
 use crate::fleet::row::{self, Row, put, rows};
+use crate::fleet::service::certificate;
 use crate::fleet::value;
 use crate::fleet::yaml::Value;
 
@@ -131,7 +132,7 @@ pub(in crate::fleet) const HOST_ROWS: &[Row<Host, Host>] = &rows! {
         synonyms: &["image"],
         doc: "Images other than the official ones.",
     }
-    read |host, at| row::read_inner(at, &IMAGES, IMAGE_ROWS, host);
+    read |host, at| { row::read_inner(at, &IMAGES, IMAGE_ROWS, host); };
     write |host| row::write_inner(IMAGE_ROWS, host);
 };
 
@@ -206,6 +207,10 @@ pub(in crate::fleet) const ACCOUNT_ROWS: &[Row<Account, Account>] = &rows! {
     }
     read |account, at| account.email = at.parsed(value::parse_email);
     write |account| Some(account.email.as_deref()?.into());
+
+    service certificate::OF_ACCOUNT,
+    read |account, at| account.certificate = certificate::read(at);
+    write |account| certificate::write(account.certificate.as_ref()?);
 };
 
 fn ports(host: &mut Host, at: &mut At<'_, '_>) {

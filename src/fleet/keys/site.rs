@@ -8,7 +8,7 @@ use crate::fleet::key::{Asked, KEY, Key, Kind, OWN, Table};
 use crate::fleet::model::{Health, Limits, Recipe, Site, SiteState};
 use crate::fleet::name::Domain;
 use crate::fleet::row::{self, Row, put, rows};
-use crate::fleet::service::secrets;
+use crate::fleet::service::{HSTS, certificate, secrets};
 use crate::fleet::value;
 use crate::fleet::yaml::{Value, field};
 
@@ -225,7 +225,7 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
         synonyms: &["healthcheck", "check"],
         doc: "How it is asked whether it is ready.",
     }
-    read |d, at| row::read_inner(at, &HEALTH, HEALTH_ROWS, d);
+    read |d, at| { row::read_inner(at, &HEALTH, HEALTH_ROWS, d); };
     write |site| row::write_inner(HEALTH_ROWS, site);
 
     "redirect_www" => {
@@ -243,6 +243,26 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     }
     read redirects;
     write |site| texts(&site.redirects);
+
+    service certificate::CERTIFICATE,
+    read |d, at| put(&mut d.site.certificate, certificate::read(at).map(Some));
+    write |site| certificate::write(site.certificate.as_ref()?);
+
+    "https" => {
+        kind: Kind::Word(&["redirect", "both", "off"]), shared: true, default: "`redirect`; of `proxy` sites `both`", example: "both",
+        synonyms: &["force_https", "https_redirect", "tls", "redirect_https"],
+        doc: "`redirect`: who comes by `http://` is led to `https://`, once a certificate serves. `both`: either is answered. `off`: `http://` only.",
+    }
+    read |d, at| put(&mut d.site.https, at.named().map(Some));
+    write |site| Some(site.https?.word().into());
+
+    "hsts" => {
+        kind: Kind::Either(&Kind::Days, &HSTS), shared: true, default: "none", example: "180d",
+        synonyms: &["strict_transport_security", "strict-transport-security"],
+        doc: "For how long browsers ask by `https://` only, since their last visit: `180d`, or `{ max_age, subdomains, preload }`; `0` takes it back, `none` says nothing.",
+    }
+    read |d, at| put(&mut d.site.hsts, certificate::read_hsts(at));
+    write |site| certificate::write_hsts(&site.hsts?);
 
     "state" => {
         kind: Kind::Word(&["running", "stopped", "archived"]), default: "running", example: "stopped",
@@ -332,7 +352,7 @@ fn environment(draft: &mut Draft, at: &mut At<'_, '_>) {
 }
 
 fn domains(draft: &mut Draft, at: &mut At<'_, '_>) {
-    let Some(domains) = at.items("[blog.example.net]", value::parse_domain) else {
+    let Some(domains) = at.items("[blog.example.net]", value::parse_site_domain) else {
         return;
     };
     if at.list("").is_some_and(<[_]>::is_empty) {

@@ -15,6 +15,7 @@ use super::model::{Account, Fleet};
 use super::name::Name;
 use super::tree::{self, Node};
 
+mod certificate;
 mod check;
 mod host;
 mod lead;
@@ -89,6 +90,10 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
     let name = fields
         .get("fleet")
         .and_then(|node| fleet_name(node, report));
+    let mut top = Fleet::default();
+    for row in keys::FILE_ROWS {
+        row.take(&fields, "", &NOTHING, &mut top, report);
+    }
     let mut places = Places::default();
     let hosts = named(
         &fields,
@@ -107,7 +112,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
         accounts: written(&fields, "accounts"),
     };
     spread(&fields, report)?;
-    let common = site::Common::read(fields.get("defaults"), known, report);
+    let common = site::Common::read(fields.get("defaults"), known, &accounts, report);
     let sites = named(
         &fields,
         "sites",
@@ -120,6 +125,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
         },
     );
     check::across(&hosts, &sites, &places, report);
+    certificate::across(&top, &sites, &places, report);
     if hosts.is_empty() && fields.entry("hosts").is_none() {
         let at = fields
             .entry("fleet")
@@ -133,6 +139,7 @@ fn fleet(tree: &Node, report: &mut Report) -> Option<Fleet> {
         hosts,
         accounts,
         sites,
+        ..top
     })
 }
 
@@ -220,6 +227,7 @@ fn account(
     let mut account = Account {
         name: name.unwrap_or_default(),
         email: None,
+        certificate: None,
     };
     for row in keys::ACCOUNT_ROWS {
         row.take(&fields, "", &NOTHING, &mut account, report);

@@ -3,14 +3,16 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::title;
+use indexmap::IndexMap;
+
+use super::{certificate, title};
 use crate::fleet::at::Known;
 use crate::fleet::draft::{Claims, Draft};
 use crate::fleet::fields::Fields;
 use crate::fleet::finding::Report;
 use crate::fleet::key::Key;
 use crate::fleet::keys;
-use crate::fleet::model::{Recipe, Site, SiteState};
+use crate::fleet::model::{Account, Recipe, Site, SiteState};
 use crate::fleet::name::Name;
 use crate::fleet::tree::Node;
 use crate::fleet::{php_ini, value};
@@ -21,13 +23,20 @@ pub(super) struct Common<'n> {
     /// What came of them.
     said: Draft,
     known: Known<'n>,
+    /// The customers, for what they say for their sites.
+    accounts: &'n IndexMap<Name, Account>,
     /// Whether it was said already what of them does not fit together.
     doubtful: Cell<bool>,
 }
 
 impl<'n> Common<'n> {
     /// Reads `defaults`, and says what is wrong with it once.
-    pub fn read(node: Option<&'n Node>, known: Known<'n>, report: &mut Report) -> Self {
+    pub fn read(
+        node: Option<&'n Node>,
+        known: Known<'n>,
+        accounts: &'n IndexMap<Name, Account>,
+        report: &mut Report,
+    ) -> Self {
         let mut said = Draft::new(Claims::default());
         let defaults = node.map(|node| {
             let at = node.span.clone();
@@ -41,6 +50,7 @@ impl<'n> Common<'n> {
             defaults,
             said,
             known,
+            accounts,
             doubtful: Cell::new(false),
         }
     }
@@ -67,6 +77,7 @@ pub(super) fn site(
     let fields = Fields::read(node, &keys::SITE, title("site", &name), at.clone(), report);
     let mut draft = Draft::new(Claims {
         title: fields.what.clone(),
+        name: name.clone(),
         ..Claims::default()
     });
     // What is wrong with the defaults was said when they were read.
@@ -87,6 +98,13 @@ pub(super) fn site(
     belongs(&fields, word, report);
     let place = |key: &str| fields.get(key).map_or(at.clone(), |node| node.span.clone());
     let (mut site, mut claims) = (draft.site, draft.claims);
+    let account = site.account.as_ref();
+    let account = account.and_then(|name| common.accounts.get(name));
+    if fields.get("certificate").is_none()
+        && let Some(certificate) = account.and_then(|account| account.certificate.clone())
+    {
+        site.certificate = Some(certificate);
+    }
     claims.redirect_www = site.redirect_www.map(|_| place("redirect_www"));
     claims.host = Some(site.host.clone());
     claims.routed = site.state != SiteState::Archived;
@@ -111,6 +129,7 @@ pub(super) fn site(
             .warning(place("memory"), "little memory for Apache with PHP")
             .label("64M is the least that serves a page or two at a time");
     }
+    certificate::of_site(&site, &fields, at.clone(), report);
     php(&site, &fields, at, common, report);
     (Some(site), claims)
 }

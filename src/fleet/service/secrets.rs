@@ -79,34 +79,45 @@ pub(in crate::fleet) fn read(at: &mut At<'_, '_>) -> BTreeMap<String, SecretSpec
 }
 
 fn secret(word: &str, node: &Node, at: Range<usize>, report: &mut Report) -> Option<SecretSpec> {
+    one(&format!("the secret `{word}`"), node, at, report)
+}
+
+/// Reads where one secret comes from; `what`: how it is called in messages, `at`: the place of its
+/// name.
+pub(in crate::fleet) fn one(
+    what: &str,
+    node: &Node,
+    at: Range<usize>,
+    report: &mut Report,
+) -> Option<SecretSpec> {
     if node.text().is_some() && !node.is_null() {
         // The text is not repeated: it may be the secret itself.
         report
-            .error(at, format!("the secret `{word}` has to say where it comes from"))
+            .error(at, format!("{what} has to say where it comes from"))
             .help("write `{ file: path }` or `{ command: [program, argument] }`; a secret itself does not belong in this file");
         return None;
     }
-    let what = format!("secret `{word}`");
-    let fields = Fields::read(node, &SECRET, what, at.clone(), report);
+    let bare = what.trim_start_matches("the ").to_owned();
+    let fields = Fields::read(node, &SECRET, bare, at.clone(), report);
+    of_fields(what, &fields, at, report)
+}
+
+/// The same of a mapping that says more than that.
+pub(in crate::fleet) fn of_fields(
+    what: &str,
+    fields: &Fields<'_>,
+    at: Range<usize>,
+    report: &mut Report,
+) -> Option<SecretSpec> {
     match (fields.get("file"), fields.get("command")) {
-        (Some(file), None) => {
-            let what = format!("`file` of the secret `{word}`");
-            let mut at = At::new(file, what, report);
-            let file = at.text()?;
-            if file.is_empty() {
-                let message = format!("{} names no file", at.what);
-                at.error(message);
-                return None;
-            }
-            Some(SecretSpec::File(file.to_owned()))
-        }
-        (None, Some(command)) => {
-            let what = format!("`command` of the secret `{word}`");
-            let command = At::new(command, what, report).command()?;
-            Some(SecretSpec::Command(command))
-        }
+        (Some(file), None) => At::new(file, format!("`file` of {what}"), report)
+            .path()
+            .map(SecretSpec::File),
+        (None, Some(command)) => At::new(command, format!("`command` of {what}"), report)
+            .command()
+            .map(SecretSpec::Command),
         _ => {
-            let message = format!("the secret `{word}` comes from a `file` or a `command`");
+            let message = format!("{what} comes from a `file` or a `command`");
             report.error(at, message).help("write exactly one of them");
             None
         }
@@ -121,7 +132,8 @@ pub(in crate::fleet) fn write(secrets: &BTreeMap<String, SecretSpec>) -> Option<
     (!secrets.is_empty()).then(|| Value::Mapping(all.collect()))
 }
 
-fn source(spec: &SecretSpec) -> (String, Value) {
+/// The one key that says where a secret comes from.
+pub(in crate::fleet) fn source(spec: &SecretSpec) -> (String, Value) {
     match spec {
         SecretSpec::File(path) => field("file", path.as_str()),
         SecretSpec::Command(words) => field("command", words.clone()),

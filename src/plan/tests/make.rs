@@ -133,6 +133,9 @@ pub fn site(text: &str, draw: &Draw) -> Site {
         redirect_www: [None, Some(RedirectWww::ToWww), Some(RedirectWww::ToBare)]
             [usize::from(draw.www)],
         redirects: BTreeMap::new(),
+        certificate: None,
+        https: None,
+        hsts: None,
         state: match draw.state {
             0..4 => SiteState::Running,
             4 => SiteState::Stopped,

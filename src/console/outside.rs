@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fleet::{EngineAddress, Fleet, Name};
 use crate::host::router::probe::HERE;
+use crate::observe::resolve::resolve;
 use crate::verdict::Outside;
 
 /// Longest time for each step.
@@ -16,7 +17,8 @@ const STEP: Duration = Duration::from_secs(4);
 /// Bytes of an answer's head that are read, at most.
 const HEAD: u64 = 16 * 1024;
 
-/// `tells`: whether the host's router says so when it is asked. Asks DNS for the site's first domain, and what answers there whether it is a router of ours.
+/// Asks DNS for the site's first domain, and what answers there whether it is a router of ours.
+/// `tells`: whether the host's router says so when it is asked.
 /// `None`: the site is not one that is seen from anywhere.
 pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
     let site = fleet.sites.get(site)?;
@@ -27,6 +29,7 @@ pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
     let domain = site.domains.first()?.as_str();
     let port = host.ports.http;
     let dns = resolve(domain, port).await;
+    let dns = dns.map(|all| all.iter().map(|at| at.ip().to_string()).collect::<Vec<_>>());
     let at = chrono::Utc::now().timestamp();
     let (http, router) = match &dns {
         Err(_) => (Err("it does not resolve".into()), false),
@@ -41,26 +44,6 @@ pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
         http,
         router: tells.then_some(router),
     })
-}
-
-/// At least one address, where it is well.
-async fn resolve(domain: &str, port: u16) -> Result<Vec<String>, String> {
-    // Browsers and curl never ask DNS for these (RFC 6761), and not every libc answers.
-    if domain == "localhost" || domain.ends_with(".localhost") {
-        return Ok(vec!["127.0.0.1".into()]);
-    }
-    match timeout(STEP, lookup_host((domain, port))).await {
-        Err(_) => Err("DNS did not answer".into()),
-        Ok(Err(_)) => Err("it does not resolve from here".into()),
-        Ok(Ok(addresses)) => {
-            let mut found: Vec<String> = addresses.map(|a| a.ip().to_string()).collect();
-            found.dedup();
-            match found.is_empty() {
-                true => Err("it does not resolve from here".into()),
-                false => Ok(found),
-            }
-        }
-    }
 }
 
 /// The status of what answers at an address, and whether it is a router of ours.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, Method, header};
 
 use super::error::{Error, Result};
+use super::hello::Hello;
 use super::visit::Visit;
 use crate::fleet::{Domain, Host};
 
@@ -43,6 +44,7 @@ struct Counts {
     changing: AtomicU64,
     exec: AtomicU64,
     visits: AtomicU64,
+    hellos: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -97,6 +99,11 @@ impl Gate {
         self.counts.visits.load(Ordering::Relaxed)
     }
 
+    /// Handshakes with routers that passed: no requests to the engine, nor to a site.
+    pub fn hellos(&self) -> u64 {
+        self.counts.hellos.load(Ordering::Relaxed)
+    }
+
     /// Requests that did not pass.
     pub fn refused(&self) -> u64 {
         self.counts.refused.load(Ordering::Relaxed)
@@ -120,6 +127,22 @@ impl Gate {
         made.map_err(|why| Error::Gate {
             method: Method::GET.to_string(),
             path: format!("{domain}{path}"),
+            why: why.to_owned(),
+        })
+    }
+
+    /// A handshake with a router, in every mode: what it may be is settled by its own rule
+    /// ([`Hello::new`]). Counts it.
+    pub(super) fn hello(&self, host: &Host, domain: &Domain) -> Result<Hello> {
+        let made = Hello::new(host, domain);
+        let count = match &made {
+            Ok(_) => &self.counts.hellos,
+            Err(_) => &self.counts.refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        made.map_err(|why| Error::Gate {
+            method: "a handshake".to_owned(),
+            path: format!("for {domain}"),
             why: why.to_owned(),
         })
     }

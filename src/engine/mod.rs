@@ -9,6 +9,7 @@ pub mod client;
 pub mod decode;
 pub mod error;
 pub mod gate;
+pub mod hello;
 pub mod model;
 pub mod registry;
 pub mod transport;
@@ -20,6 +21,7 @@ pub use client::{Client, ExecOutput, LogOptions, Pieces};
 pub use decode::joined::stamp;
 pub use error::{Error, Result, TlsProblem};
 pub use gate::{Gate, Mode};
+pub use hello::{Greeted, Hello, Shown};
 pub use model::{
     BuildProgress, EngineEvent, ListedContainer, ListedImage, ListedMount, ListedNetwork,
     ListedPort, LogChunk, Out, PullProgress, Stats,

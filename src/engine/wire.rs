@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::decode::lenient;
 use super::error::{Error, Result, said};
 use super::gate::Gate;
+use super::hello::{self, Greeted, Hello};
 use super::transport::certificate::Shown;
 use super::transport::connector::{Connector, DIALLING, Failure};
 use super::visit::{self, Visit, Visited};
@@ -381,6 +382,12 @@ impl Wire {
     pub(super) async fn visit(&self, visit: Visit, within: Duration) -> Visited {
         let reaching = self.connector.port(visit.port());
         visit::pay(visit, reaching, within).await
+    }
+
+    /// Begins a handshake with the router on the engine's host: no request to the engine.
+    pub(super) async fn hello(&self, hello: Hello, within: Duration) -> Greeted {
+        let reaching = self.connector.port(hello.port());
+        hello::say(hello, reaching, within).await
     }
 
     /// The last step before the connection: the gate sees what will be sent.

@@ -3,8 +3,10 @@
 
 mod login;
 pub mod program;
+mod roots;
 
 pub use login::login;
+pub use roots::roots;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result};

@@ -91,6 +91,20 @@ fn is_this_machine(name: &str) -> bool {
     rustix::system::uname().nodename().to_bytes() == name.as_bytes()
 }
 
+/// Why it may not be a host's router that answers at its port, or not now.
+pub(super) fn doubt(
+    fleet: &Fleet,
+    host: &Host,
+    seen: &ObservedHost,
+    record: &RouterRecord,
+) -> Option<&'static str> {
+    match Standing::of(&fleet.name, host, seen, record) {
+        Standing::Sure => None,
+        Standing::Moving => Some("somebody applies"),
+        Standing::Doubtful(why) => Some(why),
+    }
+}
+
 impl Questions {
     /// Those for the sites that should answer: they are to run, and are routed somewhere.
     pub fn of(fleet: &Fleet, host: &Name, seen: &ObservedHost) -> Questions {

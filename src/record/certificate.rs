@@ -16,6 +16,8 @@ pub const LARGEST: usize = 15_000;
 const CHAIN: usize = 10;
 /// Names in one certificate, at most: as many as authorities put into one.
 pub const NAMES: usize = 100;
+/// The name in the certificate that a router shows where it has none for the name that is asked for.
+pub const NOBODYS: &str = "invalid.invalid";
 /// Characters of what an authority said, at most.
 const WORDS: usize = 400;
 

@@ -6,6 +6,7 @@ use bollard::models::SystemInfo;
 
 use super::error::{Error, Result, TlsProblem};
 use super::gate::Gate;
+use super::hello::Greeted;
 use super::registry::Registries;
 use super::transport::{Certificates, Connector, Network};
 use super::version::{self, EngineVersion};
@@ -187,6 +188,22 @@ impl Client {
     ) -> Result<Visited> {
         let visit = self.wire.gate.visit(host, domain, path, mark)?;
         Ok(self.wire.visit(visit, within).await)
+    }
+
+    /// Asks the router on the engine's host which certificates it shows for a domain, by a handshake and
+    /// nothing more. That is no request to the engine. Getting there and the handshake may take `within`
+    /// each.
+    ///
+    /// # Errors
+    /// The gate refuses it: the domain is none.
+    pub async fn hello(
+        &self,
+        host: &Host,
+        domain: &Domain,
+        within: std::time::Duration,
+    ) -> Result<Greeted> {
+        let hello = self.wire.gate.hello(host, domain)?;
+        Ok(self.wire.hello(hello, within).await)
     }
 
     /// What the engine says about its machine.

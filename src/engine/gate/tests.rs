@@ -316,3 +316,16 @@ fn a_site_is_asked_as_any_visitor_could_and_in_no_other_way() {
     }
     assert_eq!(gate.visits(), 1);
 }
+
+#[test]
+fn a_handshake_is_begun_with_the_router_alone_and_for_a_domain() {
+    let (gate, host) = (Gate::on_call(), host(8080));
+    let hello = gate.hello(&host, &"shop.example".parse().unwrap()).unwrap();
+    assert_eq!(hello.port(), host.ports.https);
+    for bad in ["\"a b\"", "\"\"", "\"a/b\"", "\"10.0.0.1\""] {
+        if let Ok(domain) = serde_json::from_str::<Domain>(bad) {
+            assert!(gate.hello(&host, &domain).is_err(), "{bad}");
+        }
+    }
+    assert_eq!((gate.hellos(), gate.visits(), gate.reading()), (1, 0, 0));
+}

@@ -13,3 +13,4 @@ mod x509;
 pub use certificate::Certificates;
 pub use connector::{Bytestream, Connector, NoPort, Reached};
 pub use network::Network;
+pub(super) use tcp::dial;

@@ -108,7 +108,7 @@ pub(super) async fn connect(target: &Target) -> Result<Sniffed> {
 ///
 /// # Errors
 /// The last one; none when there is no address.
-pub(super) async fn dial(
+pub(in crate::engine) async fn dial(
     addresses: Vec<SocketAddr>,
 ) -> std::result::Result<(TcpStream, SocketAddr), Option<(SocketAddr, io::Error)>> {
     let mut addresses = addresses.into_iter();

@@ -152,7 +152,7 @@ async fn the_router_moves_its_socket_and_loses_no_request() {
     };
     let config = RouterConfig::new(ports, sites);
     let key = &found.read().unwrap().host.as_ref().unwrap().digest_key;
-    router::write(&world.toolbox(), &config, key, &routes)
+    router::write(&world.toolbox(), &config, key, &routes, &Default::default())
         .await
         .unwrap();
     let restarted = world.client.restart(&name, Duration::from_secs(2)).await;

@@ -417,6 +417,7 @@ async fn whoever_answers_in_the_routers_place_is_not_believed() {
             connections: 10,
             timeout_s: 60,
             redirects: BTreeMap::new(),
+            headers: BTreeMap::new(),
         };
         // The router listens where it was told to last, whatever the file says by now.
         let router = RouterRecord {

@@ -563,9 +563,15 @@ async fn the_router_itself_is_replaced_under_load() {
         ],
     );
     let old = stage.router();
-    router::write(&stage.toolbox, &stage.config, KEY, &all)
-        .await
-        .unwrap();
+    router::write(
+        &stage.toolbox,
+        &stage.config,
+        KEY,
+        &all,
+        &Default::default(),
+    )
+    .await
+    .unwrap();
     // Long enough that their ages cannot be confused.
     let age = async || router::info(&stage.toolbox).await.unwrap().uptime_s;
     while age().await < 3 {

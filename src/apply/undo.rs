@@ -167,6 +167,7 @@ mod tests {
                 connections: 1,
                 timeout_s: 60,
                 redirects: Default::default(),
+                headers: Default::default(),
             },
         };
         let plan = plan(vec![

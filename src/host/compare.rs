@@ -148,6 +148,7 @@ async fn router_files(
         (Map::Domains, &mut live.domains),
         (Map::Routes, &mut live.routes),
         (Map::Redirects, &mut live.redirects),
+        (Map::Headers, &mut live.headers),
         (Map::Proxies, &mut live.proxies),
     ] {
         let path = format!("router/maps/{}.map", map.word());
@@ -168,17 +169,19 @@ async fn router_files(
     };
     if let Some(config) = config.filter(|it| it.hash() == record.config_hash) {
         let key = state.host.as_ref().map_or("", |host| &host.digest_key);
-        let written = config::files(&config, layout.root(), key, &record.routes).map_err(unfit)?;
-        for (path, bytes) in written
-            .iter()
-            .filter(|(p, _)| !p.starts_with("router/maps/"))
-        {
+        let served = router::tls::recorded(state);
+        let written = config::files(&config, layout.root(), key, &record.routes, &served);
+        let written = written.map_err(unfit)?;
+        // What is told to the process while it runs, besides the routes.
+        let told = ["router/certs.list", "router/maps/https.map"];
+        let compared = |path: &str| !path.starts_with("router/maps/") || told.contains(&path);
+        for (path, bytes) in written.iter().filter(|(path, _)| compared(path)) {
             let live = match found.get(path.as_str()) {
                 Some(there) if *there == bytes.as_slice() => continue,
                 Some(_) => Some("edited".to_owned()),
                 None => None,
             };
-            on_disk.reload = true;
+            on_disk.reload |= !told.contains(&path.as_str());
             on_disk.files.push(Different {
                 path: path.trim_start_matches("router/").to_owned(),
                 applied: Some("as written".to_owned()),
@@ -212,6 +215,10 @@ fn lines(wanted: &Maps, live: &Maps, state: &HostState) -> Lines {
                     format!("domains.{key}"),
                 ),
                 Map::Proxies => (None, format!("trusted_proxies.{key}")),
+                Map::Headers => {
+                    let (owner, name) = key.split_once('|').unwrap_or((key, ""));
+                    (site(Some(&owner.to_owned())), format!("headers.{name}"))
+                }
                 Map::Redirects => (
                     site(wanted.domains.get(key)).or_else(|| site(live.domains.get(key))),
                     format!("redirects.{key}"),
@@ -265,6 +272,7 @@ async fn process(
         domains: of(Map::Domains),
         routes: of(Map::Routes),
         redirects: of(Map::Redirects),
+        headers: of(Map::Headers),
         proxies: of(Map::Proxies),
     };
     Ok(lines(&wanted, &live, state))

@@ -245,6 +245,54 @@ cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$name"
     deadline: SHORT,
 };
 
+/// What certificates say of themselves, without their keys.
+///
+/// Arguments: `BYTES FILE…`. Prints for each a line `== WORD`, of which `ok` is followed by its blocks
+/// `CERTIFICATE`; the other words are `missing`, `empty`, `large` (more than BYTES) and `unreadable`.
+/// Exit 0.
+pub const PUBLIC_CERTIFICATES: Script = Script {
+    tag: "public-certificates",
+    text: r#"most=$1; shift
+for file in "$@"; do
+  if [ ! -e "$file" ]; then echo '== missing'
+  elif [ ! -f "$file" ] || [ ! -r "$file" ]; then echo '== unreadable'
+  elif [ ! -s "$file" ]; then echo '== empty'
+  elif [ "$(wc -c <"$file")" -gt "$most" ]; then echo '== large'
+  else
+    echo '== ok'
+    sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p' "$file" | grep -xE '[-A-Za-z0-9+/= ]+' || :
+  fi
+done
+"#,
+    deadline: Duration::from_secs(60),
+};
+
+/// Talks to the router's runtime socket like [`ROUTER`], and gives it files of this host: a command
+/// `set ssl cert FILE <<` is followed by the PEM blocks of FILE, and nothing else that may be in it.
+///
+/// Arguments: `BYTES NAME DIR…`; of a file with more than BYTES nothing is given. Exit 0; socat's code
+/// where the socket does not answer.
+pub const LOAD_CERTIFICATES: Script = Script {
+    tag: "load-certificates",
+    text: r#"most=$1 name=$2; shift 2
+while [ $# -gt 1 ] && [ ! -S "$1/$name" ]; do shift; done
+cd -- "$1" || exit 1
+while IFS= read -r line; do
+  printf '%s\n' "$line"
+  case $line in 'set ssl cert '*' <<')
+    file=${line#set ssl cert }; file=${file% <<}
+    if [ -f "$file" ] && [ "$(wc -c <"$file")" -le "$most" ]; then
+      grep -xE -e '-----(BEGIN|END) [A-Z0-9 ]+-----' -e '[A-Za-z0-9+/=]+' "$file" || echo empty
+    else
+      echo missing
+    fi
+    echo
+  esac
+done | socat -t 10 - "UNIX-CONNECT:$name"
+"#,
+    deadline: Duration::from_secs(60),
+};
+
 /// Room on the disk that holds a folder.
 ///
 /// Arguments: `PATH`. Prints two lines: bytes as `TOTAL FREE`, inodes as `TOTAL FREE`. What is kept
@@ -316,8 +364,25 @@ exec find "$@" -type f -exec sha256sum -- {} +
 
 /// All scripts but those of services.
 pub const ALL: &[Script] = &[
-    TREE, PUBLISH, REMOVE, CLOSE, KEEP_ONLY, HTTP, AWAIT_HTTP, ROUTES, PORTS, ROUTING, ROUTER,
-    DISK, OWN, DIGESTS, MACHINE, GUARDED, UNGUARD,
+    TREE,
+    PUBLISH,
+    REMOVE,
+    CLOSE,
+    KEEP_ONLY,
+    HTTP,
+    AWAIT_HTTP,
+    ROUTES,
+    PORTS,
+    ROUTING,
+    ROUTER,
+    DISK,
+    OWN,
+    DIGESTS,
+    MACHINE,
+    GUARDED,
+    UNGUARD,
+    PUBLIC_CERTIFICATES,
+    LOAD_CERTIFICATES,
 ];
 
 #[cfg(test)]

@@ -271,6 +271,7 @@ mod tests {
             site: "blog".parse().unwrap(),
             domains: Vec::new(),
             redirects: Default::default(),
+            headers: Default::default(),
             target: RouteTarget::Address {
                 ip: ip.parse().unwrap(),
                 port: 80,

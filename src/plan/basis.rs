@@ -127,6 +127,9 @@ fn kept(state: &HostState, list: &mut List) {
         let redirects = entry.redirects.iter();
         let redirects: Vec<String> = redirects.map(|(d, to)| format!("{d} → {to}")).collect();
         list.say(site, "redirects", redirects.join(", "));
+        for (name, value) in &entry.headers {
+            list.say(site, format!("header {name}"), value);
+        }
         list.say(site, "route", shown(&entry.target));
         list.say(site, "connections", entry.connections);
         list.say(site, "timeout", format_seconds(entry.timeout_s));

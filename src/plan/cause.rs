@@ -271,6 +271,20 @@ pub(crate) fn of_route(was: Option<&RouteEntry>, now: &RouteEntry) -> Vec<String
             causes.push(format!("redirects: removed {domain}"));
         }
     }
+    for (name, value) in &now.headers {
+        match was.headers.get(name) {
+            None => causes.push(format!("headers: added {name}: {value}")),
+            Some(old) if old != value => {
+                causes.push(format!("headers: {name}: {value}, was {old}"));
+            }
+            Some(_) => {}
+        }
+    }
+    for name in was.headers.keys() {
+        if !now.headers.contains_key(name) {
+            causes.push(format!("headers: removed {name}"));
+        }
+    }
     if was.connections != now.connections {
         causes.push(format!(
             "connections: {} → {}",

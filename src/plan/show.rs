@@ -286,6 +286,7 @@ mod tests {
                 site: site.parse().unwrap(),
                 domains: Vec::new(),
                 redirects: Default::default(),
+                headers: Default::default(),
                 target: RouteTarget::Address {
                     ip: [10, 0, 0, n].into(),
                     port: 25,

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Domain, Host, Name, Network, Ports, Site, Subnet};
+use super::layout::RUN;
+use crate::fleet::{Domain, HeaderName, Host, Name, Network, Ports, Site, Subnet};
 
 /// All that one site asks of the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub struct RouteEntry {
     /// Domain → URL it redirects to, `redirect_www` included. A URL without a path (`https://x`)
     /// keeps path and query of the request.
     pub redirects: BTreeMap<Domain, String>,
+    /// Headers that its answers get where it does not set them itself; `Strict-Transport-Security` only
+    /// those to visitors who came by `https://`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<HeaderName, String>,
 }
 
 fn usual_timeout() -> u32 {
@@ -102,7 +107,7 @@ pub struct RouterConfig {
 
 /// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
 /// changes, so that routers of an older version are replaced.
-pub const TEMPLATE: u32 = 3;
+pub const TEMPLATE: u32 = 4;
 /// The first of them by which the router knows ostler's own questions to sites.
 pub const KNOWS_PROBES: u32 = 3;
 
@@ -178,14 +183,13 @@ impl RouterConfig {
 /// The command of the router's container, for a host whose root folder is `root`. The container
 /// runs as `0:0` on the host's network with [`CAPABILITIES`]; HAProxy gives up root by itself.
 ///
-/// Listening on IPv6 is decided at each start: on a host without IPv6 the configuration would
-/// otherwise be refused as a whole.
+/// What HAProxy can be given is decided at each start, by this script and not by ostler: which
+/// certificates it takes, and whether it listens on IPv6. Without that the configuration would be
+/// refused as a whole.
 pub fn command(root: &str) -> Vec<String> {
-    const START: &str = "export OSTLER_RUN=1\n\
-         [ ! -e /proc/net/if_inet6 ] || export OSTLER_IPV6=1\n\
-         exec haproxy -W -db -f \"$1\"";
+    const START: &str = include_str!("start-router.sh");
     let config = format!("{}/router/haproxy.cfg", root.trim_end_matches('/'));
-    ["sh", "-c", START, "ostler-router", &config]
+    ["sh", "-c", START, "ostler-router", &config, RUN]
         .map(str::to_owned)
         .to_vec()
 }

@@ -49,7 +49,9 @@ async fn serve(sim: Sim, port: u16, mut stream: DuplexStream) {
     });
     let domain = host.unwrap_or_default();
     // It is no visitor's, and wakes nobody.
-    let routed = sim.look(|world, now| world.ask_host(now, port, domain, path));
+    let marked = |line: &str| line.to_ascii_lowercase().starts_with("x-ostler-probe:");
+    let probe = head.lines().any(marked);
+    let routed = sim.look(|world, now| world.ask_host(now, port, domain, path, probe));
     let wait = async {
         match routed.after {
             Duration::MAX => std::future::pending().await,

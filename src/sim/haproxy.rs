@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::certificate::Certificates;
+
 /// A map's entries, in their order; a key may be there twice.
 pub(super) type Map = Vec<(String, String)>;
 
@@ -17,6 +19,8 @@ pub struct Router {
     pub(super) socket: String,
     /// Maps by their file.
     pub(super) maps: BTreeMap<String, Map>,
+    /// What it has of certificates.
+    pub(super) certificates: Certificates,
     /// Requests asked of it on purpose.
     pub(super) requests: u64,
 }
@@ -73,6 +77,18 @@ impl Router {
     /// The ports that it holds.
     pub fn listens(&self) -> impl Iterator<Item = u16> {
         self.ports.iter().copied()
+    }
+
+    /// The key of a map by which a name is known: itself, else `*.` in place of its first label.
+    pub(super) fn known(&self, domain: &str) -> String {
+        let wild = domain
+            .split_once('.')
+            .map(|(_, parent)| format!("*.{parent}"));
+        let wild = wild.filter(|wild| self.find("domains", wild).is_some());
+        match (self.find("domains", domain), wild) {
+            (None, Some(wild)) => wild,
+            _ => domain.to_owned(),
+        }
     }
 
     pub(super) fn find(&self, name: &str, key: &str) -> Option<&str> {

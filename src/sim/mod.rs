@@ -10,6 +10,7 @@
 //! Behaviour is steered by labels and environment ([`behaviour`]), faults by [`Faults`].
 
 pub mod behaviour;
+mod certificate;
 pub mod clock;
 pub mod container;
 mod create;
@@ -234,7 +235,13 @@ impl Sim {
 
     /// What a visitor gets from this host: at that port, for that domain and path.
     pub fn visit(&self, port: u16, domain: &str, path: &str) -> Routed {
-        self.change(|world, now| world.ask_host(now, port, domain, path))
+        self.change(|world, now| world.ask_host(now, port, domain, path, false))
+    }
+
+    /// The certificate that a visitor of this host is shown who asks for a name at that port, as PEM with
+    /// its chain and its key.
+    pub fn certificate(&self, port: u16, name: &str) -> Option<Vec<u8>> {
+        self.look(|world, _| world.certificate(port, name))
     }
 
     /// Looks at the world, and changes it. The closure gets the time, which no other look has.

@@ -6,10 +6,12 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use super::behaviour::Answer;
+use super::certificate::{self, Certificates};
 use super::clock::SECOND;
 use super::container::Container;
 use super::haproxy::{Router, read_map};
 use super::program::{Program, Server};
+use super::tree::Node;
 use super::visits::Crowd;
 use super::world::World;
 
@@ -60,8 +62,12 @@ impl World {
             ports: Vec::new(),
             socket: String::new(),
             maps: BTreeMap::new(),
+            certificates: Certificates::default(),
             requests: 0,
         };
+        // The start command of today looks at certificates before HAProxy does.
+        let filtered = argv.iter().position(|word| word == "ostler-router");
+        let filtered = filtered.and_then(|at| argv.get(at + 2)).cloned();
         for line in text.lines().map(str::trim) {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
@@ -80,9 +86,17 @@ impl World {
                     {
                         router.ports.push(port);
                     }
-                    if let Some(at) = rest.iter().position(|word| *word == "crt-list") {
-                        self.check_certificates(id, rest.get(at + 1).copied().unwrap_or_default())
-                            .map_err(alert)?;
+                    let list = rest.iter().position(|word| *word == "crt-list");
+                    let list = list.and_then(|at| rest.get(at + 1));
+                    match (list, &filtered) {
+                        (Some(list), Some(dir)) if list.contains("${OSTLER_CERTS}") => {
+                            router.certificates = self.take_certificates(now, id, &path, dir);
+                        }
+                        (Some(list), None) if !list.contains("${") => {
+                            router.certificates =
+                                self.read_certificates(id, list).map_err(alert)?;
+                        }
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -124,21 +138,51 @@ impl World {
         Ok(())
     }
 
-    fn check_certificates(&self, id: &str, list: &str) -> Result<(), String> {
+    /// Certificates of a list; what HAProxy refuses ends its start.
+    fn read_certificates(&self, id: &str, list: &str) -> Result<Certificates, String> {
         let bytes = self
             .read_file(id, list)
             .ok_or_else(|| format!("unable to open crt-list '{list}'"))?;
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            let Some(file) = line.split_whitespace().next() else {
-                continue;
-            };
-            if self.read_file(id, file).is_none() {
-                return Err(format!(
+        let mut files = Vec::new();
+        for file in listed(&bytes) {
+            let pem = self.read_file(id, &file).ok_or_else(|| {
+                format!(
                     "unable to stat SSL certificate from file '{file}' : No such file or directory"
-                ));
+                )
+            })?;
+            if let Some(why) = certificate::unfit(&file, &pem) {
+                return Err(why);
+            }
+            files.push((file, pem));
+        }
+        Ok(Certificates::new(list, files))
+    }
+
+    /// The same by the start command: what HAProxy refuses is left out, and named in a file.
+    fn take_certificates(&mut self, now: i64, id: &str, config: &str, dir: &str) -> Certificates {
+        let given = config.replace("haproxy.cfg", "certs.list");
+        let (mut files, mut left_out) = (Vec::new(), String::new());
+        for file in listed(&self.read_file(id, &given).unwrap_or_default()) {
+            let why = match self.read_file(id, &file) {
+                None => Some("it is missing".to_owned()),
+                Some(pem) if pem.is_empty() => Some("it is empty".to_owned()),
+                Some(pem) => {
+                    let why = certificate::unfit(&file, &pem);
+                    files.extend(why.is_none().then(|| (file.clone(), pem)));
+                    why
+                }
+            };
+            if let Some(why) = why {
+                left_out.push_str(&format!("{file}\t{why}\n"));
             }
         }
-        Ok(())
+        let note = self.locate(id, &format!("{dir}/left-out"), false);
+        if let Some(note) = note
+            && let Some(tree) = self.tree_mut(id, &note)
+        {
+            tree.put(&note.path, Node::file(left_out, now / SECOND));
+        }
+        Certificates::new(&format!("{dir}/certs.list"), files)
     }
 
     /// The router that got its socket last.
@@ -154,13 +198,24 @@ impl World {
         self.router_at(socket)?;
         let mut output = String::new();
         let mut prompt = false;
-        for line in input.lines() {
+        let mut lines = input.lines();
+        while let Some(line) = lines.next() {
             let words = words(line);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words.as_slice() {
                 [] => continue,
                 ["quit"] => break,
                 ["prompt"] => prompt = true,
+                ["set", "ssl", "cert", file, "<<"] => {
+                    let mut pem = String::new();
+                    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+                        pem.push_str(line);
+                        pem.push('\n');
+                        output.push_str(if prompt { "+ " } else { "" });
+                    }
+                    let router = self.router_at(socket)?;
+                    output.push_str(&router.certificates.set(file, pem.as_bytes()));
+                }
                 words => {
                     let said = self.command(now, socket, words);
                     output.push_str(&said);
@@ -198,7 +253,11 @@ impl World {
                     "Name: HAProxy\nVersion: 3.0.11\nRelease_date: 2025/06/03\nNbthread: 2\nPid: 8\nUptime_sec: {up}\nStart_time_sec: {started}\nMaxconn: 24960\nCurrConns: 1\nCumConns: {requests}\nCumReq: {requests}\nStopping: 0\n"
                 )
             }
-            words => router.map_command(words).unwrap_or_else(|| {
+            words => {
+                let said = router.map_command(words);
+                said.or_else(|| router.certificates.command(words))
+            }
+            .unwrap_or_else(|| {
                 "Unknown command, but maybe one of the following ones is a better match:\n"
                     .to_owned()
             }),
@@ -337,8 +396,27 @@ impl World {
             || self.containers.values().any(held)
     }
 
-    /// What a request from outside meets: at the host's port, for a domain.
-    pub fn ask_host(&mut self, now: i64, port: u16, domain: &str, path: &str) -> Routed {
+    /// The certificate that is shown at a port to who asks for a name.
+    pub fn certificate(&self, port: u16, name: &str) -> Option<Vec<u8>> {
+        let serving = self.routers.values();
+        let serving = serving.filter(|router| router.ports.contains(&port));
+        let router = serving.max_by_key(|router| router.started)?;
+        let plain = router.ports.first() == Some(&port);
+        let name = name.to_ascii_lowercase();
+        let shown = router.certificates.shown(&name).filter(|_| !plain);
+        shown.map(<[u8]>::to_vec)
+    }
+
+    /// What a request from outside meets: at the host's port, for a domain. A question of ostler's own is
+    /// a `probe`.
+    pub fn ask_host(
+        &mut self,
+        now: i64,
+        port: u16,
+        domain: &str,
+        path: &str,
+        probe: bool,
+    ) -> Routed {
         let said = |status: u16, mark: &'static str| Routed {
             status,
             mark,
@@ -376,9 +454,15 @@ impl World {
         {
             return said(200, "");
         }
+        let domain = router.known(domain);
+        let domain = domain.as_str();
         let Some(site) = router.find("domains", domain) else {
             return said(404, "unknown-domain");
         };
+        let plain = router.ports.first() == Some(&port);
+        if plain && !probe && router.find("https", domain).is_some() {
+            return said(301, "");
+        }
         if router.find("redirects", domain).is_some() {
             return said(301, "");
         }
@@ -416,6 +500,15 @@ impl World {
             _ => said(503, "stopped"),
         }
     }
+}
+
+/// Files of a list of certificates.
+fn listed(list: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(list);
+    let files = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    files.map(str::to_owned).collect()
 }
 
 /// The words of a command, backslashes taken off.

@@ -29,7 +29,9 @@ pub(super) async fn run(
         ("await-http", [address, port, path, domain, seconds, worst]) => {
             await_http(sim, [address, port, path, domain], seconds, worst).await
         }
-        ("routes", [port, seconds, domains @ ..]) => routes(sim, port, seconds, domains).await,
+        ("routes", [port, seconds, domains @ ..]) => {
+            routes(sim, port, seconds, domains, !stdin.is_empty()).await
+        }
         _ => sim.change(|world, now| at_once(world, now, container, tag, &args, stdin)),
     }
 }
@@ -63,22 +65,12 @@ fn at_once(
         ("routing", []) => done(
             "1\nIface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n",
         ),
-        ("router", [name, dirs @ ..]) => {
-            let input = String::from_utf8_lossy(stdin);
-            let said = dirs.iter().find_map(|dir| {
-                let place = world.locate(id, &format!("{dir}/{name}"), true)?;
-                world.ask_socket(now, &place.path, &input)
-            });
-            match said {
-                Some(output) => done(output),
-                None => failed(
-                    1,
-                    format!(
-                        "socat[1] E connect(5, AF=1 \"{name}\", 14): No such file or directory"
-                    ),
-                ),
-            }
+        ("router", [name, dirs @ ..]) => ask_router(world, now, id, name, dirs, stdin),
+        ("load-certificates", [_most, name, dirs @ ..]) => {
+            let input = with_files(world, id, &String::from_utf8_lossy(stdin));
+            ask_router(world, now, id, name, dirs, input.as_bytes())
         }
+        ("public-certificates", [_most, files @ ..]) => public_certificates(world, id, files),
         ("disk", [path]) => match world.node(id, path, true) {
             Some(_) => {
                 let (all, free) = world.machine.disk;
@@ -100,6 +92,73 @@ fn at_once(
             )
         }),
     }
+}
+
+fn ask_router(
+    world: &mut World,
+    now: i64,
+    id: &str,
+    name: &str,
+    dirs: &[&str],
+    stdin: &[u8],
+) -> ExecOutput {
+    let input = String::from_utf8_lossy(stdin);
+    let said = dirs.iter().find_map(|dir| {
+        let place = world.locate(id, &format!("{dir}/{name}"), true)?;
+        world.ask_socket(now, &place.path, &input)
+    });
+    match said {
+        Some(output) => done(output),
+        None => failed(
+            1,
+            format!("socat[1] E connect(5, AF=1 \"{name}\", 14): No such file or directory"),
+        ),
+    }
+}
+
+/// Commands, each that sets a certificate with the file that it names.
+fn with_files(world: &World, id: &str, commands: &str) -> String {
+    let mut input = String::new();
+    for line in commands.lines() {
+        input.push_str(line);
+        input.push('\n');
+        let file = line.strip_prefix("set ssl cert ");
+        if let Some(file) = file.and_then(|rest| rest.strip_suffix(" <<")) {
+            let pem = world.read_file(id, file).unwrap_or_default();
+            for line in String::from_utf8_lossy(&pem)
+                .lines()
+                .filter(|line| !line.is_empty())
+            {
+                input.push_str(line);
+                input.push('\n');
+            }
+            input.push('\n');
+        }
+    }
+    input
+}
+
+fn public_certificates(world: &World, id: &str, files: &[&str]) -> ExecOutput {
+    let mut text = String::new();
+    for file in files {
+        match world.read_file(id, file) {
+            None => text.push_str("== missing\n"),
+            Some(pem) if pem.is_empty() => text.push_str("== empty\n"),
+            Some(pem) => {
+                text.push_str("== ok\n");
+                let mut inside = false;
+                for line in String::from_utf8_lossy(&pem).lines() {
+                    inside |= line.starts_with("-----BEGIN CERTIFICATE-----");
+                    if inside {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                    inside &= !line.starts_with("-----END CERTIFICATE-----");
+                }
+            }
+        }
+    }
+    done(text)
 }
 
 fn digests(world: &World, id: &str, dir: &str) -> ExecOutput {
@@ -317,7 +376,7 @@ async fn once(sim: &Sim, to: [&str; 4], within: Duration) -> (u16, i64) {
         return (0, 6);
     };
     let answer = sim.change(|world, now| match address.is_loopback() {
-        true => world.ask_host(now, port, domain, path).answer(),
+        true => world.ask_host(now, port, domain, path, false).answer(),
         false => world.ask_address(now, address, port, path),
     });
     match answer {
@@ -373,13 +432,13 @@ async fn await_http(sim: &Sim, to: [&str; 4], within: &str, worst: &str) -> Exec
     }
 }
 
-async fn routes(sim: &Sim, port: &str, within: &str, domains: &[&str]) -> ExecOutput {
+async fn routes(sim: &Sim, port: &str, within: &str, domains: &[&str], probe: bool) -> ExecOutput {
     let within = seconds(within);
     let mut output = String::new();
     let mut longest = Duration::ZERO;
     for domain in domains {
         let port = port.parse().unwrap_or(80);
-        let routed = sim.change(|world, now| world.ask_host(now, port, domain, "/"));
+        let routed = sim.change(|world, now| world.ask_host(now, port, domain, "/", probe));
         let late = routed.after > within;
         longest = longest.max(routed.after.min(within));
         let (status, mark) = if late {

@@ -1,6 +1,8 @@
 //! Sites for the router to lead to: small servers inside the test, each on a loopback address of
 //! its own.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,7 +35,7 @@ impl Drop for Backend {
 
 impl Backend {
     /// `/` answers with `name`; `/slow` too, four seconds later; `/hang` never answers; `/headers`
-    /// shows the request; `/secure` sends everybody to `https://` who is not there; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
+    /// shows the request; `/framed` has a header of its own; `/secure` sends everybody to `https://` who is not there; `/mark` claims to be one of the router's own pages; `/status/N`; `/echo`
     /// sends back what comes after an upgrade.
     pub async fn start(name: &str) -> Backend {
         Backend::start_at(name, loopback().into()).await
@@ -122,6 +124,10 @@ async fn answer(name: &str, request: Request<Incoming>) -> Response<Full<Bytes>>
     let path = request.uri().path().to_owned();
     let mut response = Response::new(Full::from(name.to_owned()));
     match path.as_str() {
+        "/framed" => {
+            let value = "DENY".parse().unwrap();
+            response.headers_mut().insert("x-frame-options", value);
+        }
         "/slow" => tokio::time::sleep(Duration::from_secs(4)).await,
         "/hang" => std::future::pending().await,
         "/headers" => {

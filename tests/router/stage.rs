@@ -1,5 +1,7 @@
 //! A router with its toolbox on a real engine, on ports and in a folder of its own.
 
+#![allow(dead_code)] // every test binary takes what it needs of this
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -110,9 +112,15 @@ impl Stage {
             made,
         };
         stage.make_folders().await;
-        router::write(&stage.toolbox, &stage.config, KEY, table)
-            .await
-            .unwrap();
+        router::write(
+            &stage.toolbox,
+            &stage.config,
+            KEY,
+            table,
+            &Default::default(),
+        )
+        .await
+        .unwrap();
         stage.start_router("router").await;
         stage.await_router().await;
         stage
@@ -370,6 +378,7 @@ pub fn site(name: &str, domains: &[&str], to: SocketAddr) -> RouteEntry {
         connections: 200,
         timeout_s: 60,
         redirects: Default::default(),
+        headers: Default::default(),
     }
 }
 

@@ -22,7 +22,12 @@ pub async fn write(work: &HostWork, config: &RouterConfig, hash: &str) -> Answer
     let Some(key) = work.desk.key.get() else {
         return Err(Failure::new("the host has no record of its own"));
     };
-    router::write(&work.toolbox, config, key, &record.routes).await?;
+    let certificates = match state::read(&work.toolbox).await? {
+        StateRead::Read(state) => router::tls::recorded(&state),
+        StateRead::Damaged { why } => return Err(Failure::new(why)),
+        StateRead::NoToolbox => return Err(Failure::new("there is no toolbox")),
+    };
+    router::write(&work.toolbox, config, key, &record.routes, &certificates).await?;
     let same = record.config_hash == hash;
     record.proxies.clone_from(&config.proxies);
     let (port, routes) = (config.ports.http, &record.routes);

@@ -15,6 +15,14 @@ pub struct Unanswered {
     pub why: &'static str,
 }
 
+/// The name that is asked for: of those that `*.` stands for, one that nobody has.
+pub fn name(domain: &str) -> String {
+    match domain.strip_prefix("*.") {
+        Some(parent) => format!("ostler-asks.{parent}"),
+        None => domain.to_owned(),
+    }
+}
+
 /// Reads the lines `STATUS MARK URL` for `domains` and compares each with what `wanted` says.
 pub fn judge(
     wanted: &Maps,
@@ -25,7 +33,10 @@ pub fn judge(
     let mut unanswered = Vec::new();
     for domain in domains {
         // A line that is missing is an answer that did not come.
-        let (status, mark) = answers.get(domain.as_str()).copied().unwrap_or((0, ""));
+        let (status, mark) = answers
+            .get(name(domain).as_str())
+            .copied()
+            .unwrap_or((0, ""));
         let expected = expectation(wanted, domain);
         match verdict(expected, status, mark) {
             Verdict::Right => {}
@@ -129,7 +140,12 @@ mod tests {
                 .collect()
         };
         Maps {
-            domains: map(&[("a.example", "a"), ("b.example", "b"), ("r.example", "a")]),
+            domains: map(&[
+                ("a.example", "a"),
+                ("b.example", "b"),
+                ("r.example", "a"),
+                ("*.a.example", "a"),
+            ]),
             routes: map(&[("a", "ip|10.90.0.10|80|5"), ("b", "stopped|||5")]),
             redirects: map(&[("r.example", "keep|https://a.example")]),
             ..Maps::default()
@@ -139,7 +155,7 @@ mod tests {
     fn judged(domain: &str, answer: &str) -> Result<Vec<Unanswered>, String> {
         let output = match answer {
             "" => String::new(),
-            answer => format!("{answer} http://{domain}/\n"),
+            answer => format!("{answer} http://{}/\n", name(domain)),
         };
         judge(&wanted(), &[domain.to_owned()], &output).map_err(|e| e.to_string())
     }
@@ -150,6 +166,7 @@ mod tests {
             ("a.example", "200 "),
             ("a.example", "404 "),
             ("a.example", "503 limit"),
+            ("*.a.example", "200 "),
             ("b.example", "503 stopped"),
             ("r.example", "301 "),
             ("gone.example", "404 unknown-domain"),

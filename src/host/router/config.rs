@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::probe;
 use super::table::{Map, Table, Unfit, maps};
-use crate::fleet::value;
+use super::tls::{self, Certificates};
+use crate::fleet::{HeaderName, value};
 use crate::record::guard::METADATA;
-use crate::record::layout::RUN;
+use crate::record::layout::{Layout, RUN};
 use crate::record::route::{
     BUFFER, CONNECTIONS, HEAD, HEAD_FIELDS, NET_SHARE, Proxies, RouterConfig, SHARE, SITE_SHARE,
 };
@@ -34,14 +35,17 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// `root`, and whose key (see [`HostRecord`]) is `key`.
 ///
 /// [`HostRecord`]: crate::record::HostRecord
-pub fn files(config: &RouterConfig, root: &str, key: &str, table: &Table) -> Result<Files, Unfit> {
+pub fn files(
+    config: &RouterConfig,
+    root: &str,
+    key: &str,
+    table: &Table,
+    certificates: &Certificates,
+) -> Result<Files, Unfit> {
     let root = checked_root(root)?;
     let mut files = map_files(table, &config.proxies)?;
+    files.extend(tls::files(&Layout::new(root), certificates)?);
     files.insert("router/haproxy.cfg".into(), text(config, root).into_bytes());
-    files.insert(
-        "router/certs.list".into(),
-        format!("{root}/certs/default.pem\n").into_bytes(),
-    );
     // Who has another share of the connections than a visitor.
     files.insert(
         "router/shares.map".into(),
@@ -66,7 +70,14 @@ pub fn map_files(table: &Table, proxies: &Proxies) -> Result<Files, Unfit> {
 
 /// The text of `haproxy.cfg`. `root` was checked.
 fn text(config: &RouterConfig, root: &str) -> String {
+    let ports = config.ports;
+    let secure = match ports.https {
+        443 => String::new(),
+        port => format!(":{port}"),
+    };
     TEXT.replace("{way}", &way())
+        .replace("{headers}", &headers())
+        .replace("{secure}", &secure)
         .replace("{hops}", &HOPS.to_string())
         .replace("{root}", root)
         .replace("{run}", RUN)
@@ -80,8 +91,8 @@ fn text(config: &RouterConfig, root: &str) -> String {
         .replace("{share}", &SHARE.to_string())
         .replace("{metadata}", &METADATA.join(" "))
         .replace("{sites}", &config.sites.to_string())
-        .replace("{http}", &config.ports.http.to_string())
-        .replace("{https}", &config.ports.https.to_string())
+        .replace("{http}", &ports.http.to_string())
+        .replace("{https}", &ports.https.to_string())
 }
 
 /// How many trusted proxies may stand one behind another. HAProxy finds the ten last entries of a
@@ -118,6 +129,23 @@ fn way() -> String {
     text.trim_end().to_owned()
 }
 
+/// A rule for each header: HAProxy wants their names in its text.
+fn headers() -> String {
+    let mut text = String::new();
+    for name in HeaderName::ALL {
+        let value =
+            format!("var(txn.site),concat(|{name}),map_str({{root}}/router/maps/headers.map)");
+        let only = match name {
+            HeaderName::StrictTransportSecurity => " { var(txn.scheme) -m str https }",
+            _ => "",
+        };
+        text.push_str(&format!(
+            "    http-after-response set-header {name} %[{value}] if {{ {value} -m found }} !{{ res.hdr({name}) -m found }}{only}\n"
+        ));
+    }
+    text.trim_end().to_owned()
+}
+
 /// A root folder's path stands bare in the configuration: nothing in it may mean anything there.
 fn checked_root(root: &str) -> Result<&str, Unfit> {
     let root = root.trim_end_matches('/');
@@ -144,7 +172,14 @@ mod tests {
             https: 8443,
         };
         let config = RouterConfig::new(ports, Subnet::FIRST);
-        files(&config, "/srv/ostler/", "key", &Table::new()).unwrap()
+        files(
+            &config,
+            "/srv/ostler/",
+            "key",
+            &Table::new(),
+            &Certificates::new(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -174,7 +209,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (3, "97230c6ba811c66cc6f15ba8326fc72d")
+            (4, "fafc6cdbd92488e3ae2d6d1c32ed3ead")
         );
     }
 
@@ -190,7 +225,7 @@ mod tests {
             "/a\nb",
         ] {
             assert!(
-                files(&config, bad, "key", &Table::new()).is_err(),
+                files(&config, bad, "key", &Table::new(), &Certificates::new()).is_err(),
                 "{bad:?}"
             );
         }

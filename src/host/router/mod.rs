@@ -10,6 +10,7 @@ pub mod log;
 pub mod probe;
 pub mod runtime;
 pub mod table;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use chrono::DateTime;
 pub use check::Unanswered;
 pub use runtime::{RouterInfo, SiteTraffic};
 pub use table::{Table, Unfit, put};
+pub use tls::Certificates;
 
 use super::script;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
@@ -66,18 +68,22 @@ pub enum RouterError {
     Certificate(String),
 }
 
-/// Writes all of the router's files, its default certificate only where there is none. The folders
+/// Writes all of the router's files, its default certificate only where there is none that it takes. The folders
 /// exist. A router that runs goes on with what it has loaded. `key` is the host's.
 pub async fn write(
     toolbox: &Toolbox,
     config: &RouterConfig,
     key: &str,
     table: &Table,
+    certificates: &Certificates,
 ) -> Result<(), RouterError> {
     let layout = &toolbox.layout;
-    let mut files = absolute(toolbox, config::files(config, layout.root(), key, table)?);
+    let files = config::files(config, layout.root(), key, table, certificates)?;
+    let mut files = absolute(toolbox, files);
     let default = format!("{}/default.pem", layout.certs());
-    if toolbox.head(&default).await?.is_none() {
+    let left_out = tls::left_out(toolbox).await?;
+    let refused = left_out.iter().any(|it| it.file == default);
+    if refused || toolbox.head(&default).await?.is_none() {
         let pem = certificate::self_signed();
         let pem = pem.map_err(|e| RouterError::Certificate(e.to_string()))?;
         files.insert(0, NewFile::new(default, 0o600, pem));
@@ -137,7 +143,8 @@ async fn verify(
     let port = port.to_string();
     let seconds = CHECK_S.to_string();
     let mut args = vec![port.as_str(), seconds.as_str()];
-    args.extend(domains.iter().map(String::as_str));
+    let asked: Vec<String> = domains.iter().map(|domain| check::name(domain)).collect();
+    args.extend(asked.iter().map(String::as_str));
     // A header on its standard input: arguments can be read by others.
     let header = mark.map_or_else(String::new, |mark| format!("{}: {mark}\n", probe::HEADER));
     let stdin = Some(header.into_bytes());
@@ -178,8 +185,10 @@ pub async fn loaded(toolbox: &Toolbox) -> Result<Loaded, RouterError> {
     let answers = ask(toolbox, &commands).await?;
     let mut loaded = Loaded::default();
     for ((map, file), answer) in Map::ALL.into_iter().zip(&files).zip(&answers) {
-        // One that an earlier version started has not heard of it, and believes nobody.
-        if map == Map::Proxies && answer.starts_with(runtime::NO_MAP) {
+        // One that an earlier version started has not heard of it: it believes nobody, and gives no
+        // headers.
+        let young = matches!(map, Map::Proxies | Map::Headers);
+        if young && answer.starts_with(runtime::NO_MAP) {
             continue;
         }
         loaded.insert(map, runtime::parse_map(file, answer)?);

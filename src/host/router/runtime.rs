@@ -72,7 +72,7 @@ pub fn answers(output: &[u8], asked: usize) -> Result<Vec<String>, Answer> {
 }
 
 /// A word of a command: what would end it or begin another command is escaped.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, ' ' | ';' | '\\') {
@@ -204,6 +204,8 @@ pub fn touched(changes: &[Change], loaded: &Loaded, wanted: &Maps) -> BTreeSet<S
         match map {
             // Asked from the host itself, where nothing shows of it.
             Map::Proxies => {}
+            // Not seen in what is compared.
+            Map::Headers => {}
             Map::Domains | Map::Redirects => {
                 domains.insert(key.clone());
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::fleet::{Domain, Name, Site, value};
+use crate::fleet::{Domain, Name, Site, unfit_header, value};
 use crate::record::route::{Proxies, RouteEntry, RouteTarget};
 
 /// Routes by site.
@@ -20,6 +20,8 @@ pub enum Map {
     Routes,
     /// Domain → `keep|URL` (path and query are kept) or `to|URL`.
     Redirects,
+    /// `SITE|HEADER` → what that header of its answers is, where it sets none itself.
+    Headers,
     /// Network → whether what connects from there is believed: see [`Proxies`].
     Proxies,
 }
@@ -27,7 +29,13 @@ pub enum Map {
 impl Map {
     /// All of them. A domain comes to life when it is in the last one, so this is also the order in
     /// which entries are added; they are removed the other way round.
-    pub const ALL: [Map; 4] = [Map::Proxies, Map::Routes, Map::Redirects, Map::Domains];
+    pub const ALL: [Map; 5] = [
+        Map::Proxies,
+        Map::Routes,
+        Map::Headers,
+        Map::Redirects,
+        Map::Domains,
+    ];
 
     /// Its file's name without the ending.
     pub fn word(self) -> &'static str {
@@ -35,6 +43,7 @@ impl Map {
             Map::Domains => "domains",
             Map::Routes => "routes",
             Map::Redirects => "redirects",
+            Map::Headers => "headers",
             Map::Proxies => "proxies",
         }
     }
@@ -49,6 +58,8 @@ pub struct Maps {
     pub routes: BTreeMap<String, String>,
     /// See [`Map::Redirects`].
     pub redirects: BTreeMap<String, String>,
+    /// See [`Map::Headers`].
+    pub headers: BTreeMap<String, String>,
     /// See [`Map::Proxies`].
     pub proxies: BTreeMap<String, String>,
 }
@@ -60,6 +71,7 @@ impl Maps {
             Map::Domains => &self.domains,
             Map::Routes => &self.routes,
             Map::Redirects => &self.redirects,
+            Map::Headers => &self.headers,
             Map::Proxies => &self.proxies,
         }
     }
@@ -140,6 +152,12 @@ pub fn maps(table: &Table, proxies: &Proxies) -> Result<Maps, Unfit> {
             let value = redirect(domain, url)?;
             maps.redirects.insert(domain.to_string(), value);
         }
+        for (name, value) in &entry.headers {
+            if let Some(why) = unfit_header(value) {
+                return Err(unfit(format!("the header {name} of {site}"), value, why));
+            }
+            maps.headers.insert(format!("{site}|{name}"), value.clone());
+        }
         maps.routes.insert(site.to_string(), route(entry)?);
     }
     Ok(maps)
@@ -166,10 +184,15 @@ fn unfit(what: impl Into<String>, text: &str, why: &'static str) -> Unfit {
     }
 }
 
-/// A [`Domain`] is ASCII by construction, unless it came from a damaged state file.
+/// A [`Domain`] is ASCII by construction, unless it came from a damaged state file. It may begin with
+/// `*.`: all names with one label more that no site has as they are.
 fn domain_text(domain: &Domain) -> Result<&str, Unfit> {
-    let text = domain.as_str();
-    match host_name(text) {
+    routable(domain.as_str())
+}
+
+/// A host name, or `*.` and one, as it may stand in a map.
+pub(super) fn routable(text: &str) -> Result<&str, Unfit> {
+    match host_name(text.strip_prefix("*.").unwrap_or(text)) {
         true => Ok(text),
         false => Err(unfit("the domain", text, "it is not a plain host name")),
     }
@@ -243,6 +266,7 @@ fn redirect(domain: &Domain, url: &str) -> Result<String, Unfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::HeaderName;
     use crate::record::route::Trust;
 
     fn entry(site: &str, domains: &[&str]) -> RouteEntry {
@@ -257,6 +281,7 @@ mod tests {
             connections: 200,
             timeout_s: Site::TIMEOUT_S,
             redirects: BTreeMap::new(),
+            headers: BTreeMap::new(),
         }
     }
 
@@ -276,6 +301,8 @@ mod tests {
         let mut a = entry("a", &["a.example", "www.a.example"]);
         a.redirects
             .insert("www.a.example".parse().unwrap(), "https://a.example".into());
+        a.headers
+            .insert(HeaderName::FrameOptions, "SAMEORIGIN".into());
         a.redirects.insert(
             "old.example".parse().unwrap(),
             "https://a.example/x?y;z".into(),
@@ -298,6 +325,7 @@ mod tests {
             text(Map::Redirects),
             "old.example to|https://a.example/x?y;z\nwww.a.example keep|https://a.example\n"
         );
+        assert_eq!(text(Map::Headers), "a|X-Frame-Options SAMEORIGIN\n");
         assert_eq!(
             text(Map::Proxies),
             "10.0.0.0/8 headers\n10.90.0.0/20 site\n"

@@ -438,6 +438,9 @@ fn lines(entry: Option<&RouteEntry>) -> BTreeMap<String, String> {
     for (domain, to) in &entry.redirects {
         lines.insert(format!("redirects.{domain}"), to.clone());
     }
+    for (name, value) in &entry.headers {
+        lines.insert(format!("headers.{name}"), value.clone());
+    }
     let target = match &entry.target {
         RouteTarget::Address { ip, port, .. } => format!("{ip}:{port}"),
         RouteTarget::Resolve { host, port } => format!("{host}:{port}"),

@@ -1,0 +1,339 @@
+//! Bringing the running process to what is wanted of certificates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::runtime::{NO_MAP, answers, parse_map, script, show_map, word};
+use super::super::{RouterError, absolute, ask};
+use super::loaded::{self, LoadedCertificate, SHOW_FILES, parse, show, show_list};
+use super::{Certificates, files, on_disk, redirected};
+use crate::fleet::Name;
+use crate::host::script::LOAD_CERTIFICATES;
+use crate::host::toolbox::Toolbox;
+use crate::record::certificate::{CertificateFacts, LARGEST};
+use crate::record::layout::{Layout, ROUTER_SOCKET, RUN};
+use crate::text::{plain_line, short};
+
+/// Certificates that are loaded by one run of the script.
+const TOGETHER: usize = 64;
+
+/// A certificate that the router does not serve although it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub site: Name,
+    /// Why: what HAProxy said, or what is wrong with the file.
+    pub words: String,
+}
+
+/// What came of telling the router.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Sites whose certificates were read again and loaded.
+    pub loaded: Vec<Name>,
+    pub refused: Vec<Refused>,
+}
+
+/// Brings files and running process to what is wanted, by as few changes as possible: a certificate that
+/// is renewed is changed in one step, one that comes is there before anybody is led to it, one that goes
+/// is there until nobody is. Done again it changes nothing.
+///
+/// The files of the sites in `changed`, and of those that the process lacks, are read again and loaded
+/// where they are not what the process has. A file that is refused changes nothing for its site: what the
+/// process had of it stays, and nobody is led to https for its sake. Says which those are; the caller
+/// tells it the former state of these sites then, since what was refused is in the router's files.
+///
+/// # Errors
+/// The toolbox, also where no router runs: it reads the files at its start. What the process has
+/// afterwards is not what was wanted.
+pub async fn serve(
+    toolbox: &Toolbox,
+    wanted: &Certificates,
+    changed: &BTreeSet<Name>,
+) -> Result<Told, RouterError> {
+    let files = absolute(toolbox, files(&toolbox.layout, wanted)?);
+    toolbox.replace(&files).await?;
+
+    let closely: Vec<&Name> = changed
+        .iter()
+        .filter(|site| wanted.contains_key(*site))
+        .collect();
+    let seen = look(toolbox, &closely).await?;
+    let lacking = wanted
+        .keys()
+        .filter(|site| !seen.lists(&toolbox.layout.certificate(site)));
+    let sites: BTreeSet<&Name> = closely.into_iter().chain(lacking).collect();
+    let sites: Vec<&Name> = sites.into_iter().collect();
+    let found = on_disk(toolbox, &sites).await?;
+
+    let mut refused = Vec::new();
+    let mut good: BTreeMap<&Name, &CertificateFacts> = BTreeMap::new();
+    for (site, facts) in &found {
+        let told = wanted.get(site).map(|served| served.fingerprint.as_str());
+        let words = match facts {
+            Ok(facts) if told == Some(&facts.fingerprint) => {
+                good.insert(site, facts);
+                continue;
+            }
+            Ok(_) => "its file holds another certificate than was stored for it".to_owned(),
+            Err(why) => why.clone(),
+        };
+        refused.push(Refused {
+            site: site.clone(),
+            words,
+        });
+    }
+    let load: Vec<Load> = good
+        .iter()
+        .filter_map(|(site, facts)| Load::of(&toolbox.layout, &seen, site, facts))
+        .collect();
+    let mut made = !load.is_empty();
+    let mut sites: Vec<Name> = load.iter().map(|load| load.site.clone()).collect();
+    for some in load.chunks(TOGETHER) {
+        refused.extend(carry_out(toolbox, &seen, some).await?);
+    }
+    let left = seen.leave(&toolbox.layout, wanted, &refused)?;
+    if !left.is_empty() {
+        made = true;
+        // A file that somebody still uses stays for that long: what matters is read back.
+        ask(toolbox, &left).await?;
+    }
+    if made {
+        verify(toolbox, wanted, &good, &refused).await?;
+    }
+    sites.retain(|site| !refused.iter().any(|it| it.site == *site));
+    Ok(Told {
+        loaded: sites,
+        refused,
+    })
+}
+
+/// What the process has, as far as it matters for a change.
+struct Seen {
+    /// The name of its list.
+    list: String,
+    /// Files in the list, with their numbers.
+    entries: Vec<(String, String)>,
+    /// All files that it knows.
+    known: BTreeSet<String>,
+    /// The file about which somebody left a change open.
+    open: Option<String>,
+    /// Keys of the map of https; `None`: it is of an earlier version and has none.
+    redirected: Option<BTreeSet<String>>,
+    certificates: BTreeMap<String, LoadedCertificate>,
+}
+
+async fn look(toolbox: &Toolbox, closely: &[&Name]) -> Result<Seen, RouterError> {
+    let layout = &toolbox.layout;
+    let (lists, map) = (loaded::lists(layout), layout.map("https"));
+    let mut commands = vec![SHOW_FILES.to_owned(), show_map(&map)];
+    commands.extend(lists.iter().map(|list| show_list(list)));
+    let files: Vec<String> = closely
+        .iter()
+        .map(|site| layout.certificate(site))
+        .collect();
+    commands.extend(files.iter().map(|file| show(file)));
+    let all = ask(toolbox, &commands).await?;
+    let (known, open) = loaded::files(&all[0]);
+    let redirected = match all[1].starts_with(NO_MAP) {
+        true => None,
+        false => Some(
+            parse_map(&map, &all[1])?
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect(),
+        ),
+    };
+    let (of_lists, of_files) = all[2..].split_at(lists.len());
+    let mut entries = lists.into_iter().zip(of_lists);
+    let found = entries.find_map(|(list, answer)| Some((list, loaded::list(answer)?)));
+    let Some((list, entries)) = found else {
+        return Err(RouterError::Differs {
+            difference: "it has no list of certificates; restart it".into(),
+        });
+    };
+    let mut certificates = BTreeMap::new();
+    for (file, answer) in files.iter().zip(of_files) {
+        if let Some(found) = parse(file, answer)? {
+            certificates.insert(file.clone(), found);
+        }
+    }
+    Ok(Seen {
+        list,
+        entries,
+        known: known.into_iter().collect(),
+        open,
+        redirected,
+        certificates,
+    })
+}
+
+impl Seen {
+    fn lists(&self, file: &str) -> bool {
+        self.entries.iter().any(|(listed, _)| listed == file)
+    }
+
+    /// The commands after which nothing is left that is not wanted, and everybody is led to https who
+    /// should be. Domains of sites whose certificate was refused stay as they are.
+    fn leave(
+        &self,
+        layout: &Layout,
+        wanted: &Certificates,
+        refused: &[Refused],
+    ) -> Result<Vec<String>, RouterError> {
+        let mut commands = Vec::new();
+        let map = word(&layout.map("https"));
+        let all = redirected(wanted)?;
+        let stays = |domain: &str| {
+            let mut sites = refused.iter().filter_map(|it| wanted.get(&it.site));
+            sites.any(|served| served.redirected.contains(domain))
+        };
+        if let Some(now) = &self.redirected {
+            let new = all
+                .iter()
+                .filter(|domain| !now.contains(**domain) && !stays(domain));
+            commands.extend(new.map(|domain| format!("add map {map} {domain} redirect")));
+            let gone = now.iter().filter(|domain| !all.contains(domain.as_str()));
+            commands.extend(gone.map(|domain| format!("del map {map} {}", word(domain))));
+        }
+        let default = format!("{}/default.pem", layout.certs());
+        let ours: BTreeSet<String> = wanted.keys().map(|site| layout.certificate(site)).collect();
+        let keep = |file: &str| file == default || ours.contains(file);
+        let mut before = BTreeSet::new();
+        let list = word(&self.list);
+        for (file, number) in &self.entries {
+            if !keep(file) || !before.insert(file) {
+                let entry = word(&format!("{file}:{number}"));
+                commands.push(format!("del ssl crt-list {list} {entry}"));
+            }
+        }
+        let gone = self.known.iter().filter(|file| !keep(file));
+        commands.extend(gone.map(|file| format!("del ssl cert {}", word(file))));
+        // What was begun for a refused one, and nobody is shown.
+        for refused in refused {
+            let file = layout.certificate(&refused.site);
+            if !self.lists(&file) {
+                commands.push(format!("del ssl cert {}", word(&file)));
+            }
+        }
+        Ok(commands)
+    }
+}
+
+/// A file to be loaded.
+struct Load {
+    site: Name,
+    file: String,
+    /// The process does not know the name yet.
+    new: bool,
+    /// It is in no list yet.
+    unlisted: bool,
+}
+
+impl Load {
+    /// `None`: the process has it.
+    fn of(layout: &Layout, seen: &Seen, site: &Name, facts: &CertificateFacts) -> Option<Load> {
+        let file = layout.certificate(site);
+        let (listed, loaded) = (seen.lists(&file), seen.certificates.get(&file));
+        match listed && loaded.is_some_and(|loaded| loaded.is(facts)) {
+            true => None,
+            false => Some(Load {
+                site: site.clone(),
+                new: !seen.known.contains(&file),
+                unlisted: !listed,
+                file,
+            }),
+        }
+    }
+
+    /// Commands, each with what its answer says when it was carried out, if that matters.
+    fn commands(&self, list: &str) -> Vec<(String, Option<&'static str>)> {
+        let (file, list) = (word(&self.file), word(list));
+        let mut commands = Vec::new();
+        if self.new {
+            commands.push((format!("new ssl cert {file}"), Some("New empty")));
+        }
+        // What follows is put there on the host.
+        commands.push((format!("set ssl cert {file} <<"), Some("Transaction ")));
+        commands.push((format!("commit ssl cert {file}"), Some("Success!")));
+        // Nothing of it stays where it was refused: another one could not be begun.
+        commands.push((format!("abort ssl cert {file}"), None));
+        if self.unlisted {
+            commands.push((format!("add ssl crt-list {list} {file}"), Some("Success!")));
+        }
+        commands
+    }
+}
+
+/// Loads some files, whose bytes do not leave the host; says which were refused.
+async fn carry_out(
+    toolbox: &Toolbox,
+    seen: &Seen,
+    load: &[Load],
+) -> Result<Vec<Refused>, RouterError> {
+    let mut commands = Vec::new();
+    let mut expected = Vec::new();
+    if let Some(open) = &seen.open {
+        commands.push(format!("abort ssl cert {}", word(open)));
+        expected.push((None, None));
+    }
+    for one in load {
+        for (command, success) in one.commands(&seen.list) {
+            commands.push(command);
+            expected.push((Some(&one.site), success));
+        }
+    }
+    let most = LARGEST.to_string();
+    let former = toolbox.layout.former_run();
+    let args = [most.as_str(), ROUTER_SOCKET, RUN, &former];
+    let stdin = Some(script(&commands));
+    let output = toolbox.run(&LOAD_CERTIFICATES, &args, stdin).await?;
+    let answers = answers(&output, commands.len())?;
+    let mut refused: Vec<Refused> = Vec::new();
+    for ((site, success), answer) in expected.into_iter().zip(answers) {
+        let (Some(site), Some(success)) = (site, success) else {
+            continue;
+        };
+        // What follows a refusal says no more.
+        let said = refused.iter().any(|it| it.site == *site);
+        if !answer.contains(success) && !said {
+            let site = site.clone();
+            let words = short(&plain_line(&answer), 300);
+            refused.push(Refused { site, words });
+        }
+    }
+    Ok(refused)
+}
+
+/// Reads back what the process has.
+async fn verify(
+    toolbox: &Toolbox,
+    wanted: &Certificates,
+    good: &BTreeMap<&Name, &CertificateFacts>,
+    refused: &[Refused],
+) -> Result<(), RouterError> {
+    let differs = |difference: String| Err(RouterError::Differs { difference });
+    let bad = |site: &Name| refused.iter().any(|it| it.site == *site);
+    let good: Vec<(&Name, &CertificateFacts)> = good
+        .iter()
+        .map(|(site, facts)| (*site, *facts))
+        .filter(|(site, _)| !bad(site))
+        .collect();
+    let sites: Vec<&Name> = good.iter().map(|(site, _)| *site).collect();
+    let seen = look(toolbox, &sites).await?;
+    let layout = &toolbox.layout;
+    for (site, facts) in good {
+        let file = layout.certificate(site);
+        let has = seen.certificates.get(&file);
+        if !seen.lists(&file) || !has.is_some_and(|has| has.is(facts)) {
+            return differs(format!("it does not serve the certificate of {site}"));
+        }
+    }
+    let left = seen.leave(layout, wanted, refused)?;
+    // A file in use goes later; one that is refused was never there.
+    match left
+        .into_iter()
+        .find(|command| !command.starts_with("del ssl cert "))
+    {
+        Some(command) => differs(command),
+        None => Ok(()),
+    }
+}

@@ -130,6 +130,109 @@ fn defaults_are_merged() {
 }
 
 #[test]
+fn certificates_come_from_where_it_is_said_nearest() {
+    use fleet::{Acme, Certificate, Hook, Https, Notify};
+    let (path, source) = fixtures("valid")
+        .into_iter()
+        .find(|(p, _)| p.ends_with("certificates.yml"))
+        .unwrap();
+    let fleet = fleet::load(&source, &path).unwrap().fleet;
+    let of = |site: &str| fleet.sites[site].certificate().clone();
+    let own = |name: &str| Certificate::Own {
+        file: format!("certs/{name}.pem"),
+        key: format!("certs/{name}.key"),
+    };
+    // Of the site, else of its account, else of the defaults.
+    assert_eq!(of("own"), Certificate::Auto);
+    assert_eq!(of("hers"), own("alice"));
+    assert_eq!(of("plain"), Certificate::Partial);
+    let https = ["plain", "shop", "old"].map(|site| fleet.sites[site].https());
+    assert_eq!(https, [Https::Redirect, Https::Both, Https::Off]);
+    let hsts = |site: &str| fleet.sites[site].hsts.map(|hsts| hsts.header());
+    assert_eq!(hsts("plain").as_deref(), Some("max-age=15552000"));
+    assert_eq!(
+        hsts("own").as_deref(),
+        Some("max-age=31536000; includeSubDomains; preload")
+    );
+    assert_eq!(hsts("intra").as_deref(), Some("max-age=0"));
+    assert_eq!(hsts("shop"), None);
+    let Some(Acme::On(authority)) = &fleet.acme else {
+        panic!("{:?}", fleet.acme)
+    };
+    assert_eq!(authority.directory, "https://acme.example.net:14000/dir");
+    assert_eq!(authority.port, 5002);
+    assert_eq!(
+        authority.resolver.unwrap().to_string(),
+        "[2001:db8::53]:5353"
+    );
+    let servers: Vec<_> = fleet.dns.iter().map(|dns| dns.server.to_string()).collect();
+    assert_eq!(
+        servers,
+        ["ns.example.net:5353", "[2001:db8::53]:53", "192.0.2.53:53"]
+    );
+    let ports = fleet.notify.iter().filter_map(|way| match way {
+        Notify::Smtp(smtp) => Some(smtp.server.port),
+        _ => None,
+    });
+    assert_eq!(ports.collect::<Vec<_>>(), [587, 2525]);
+    let secret = |way: &Notify| matches!(way, Notify::Webhook(Hook::Secret(_)));
+    assert!(secret(&fleet.notify[2]) && !secret(&fleet.notify[1]));
+    // Written out and read again it is the same.
+    let text = fleet::to_yaml(&fleet);
+    let again = fleet::load(&text, &path).unwrap_or_else(|f| {
+        panic!("{}{text}", fleet::render(&f, &text, &path, false));
+    });
+    assert_eq!(again.fleet, fleet);
+    // What is said of certificates is part of what the fleet says.
+    assert_ne!(
+        fleet::hash(&fleet),
+        fleet::hash(&fleet::Fleet {
+            acme: None,
+            ..fleet.clone()
+        })
+    );
+}
+
+#[test]
+fn an_authority_is_named_by_its_word() {
+    for (word, url) in [
+        (
+            "letsencrypt-staging",
+            "https://acme-staging-v02.api.letsencrypt.org/directory",
+        ),
+        ("https://ca.example.net/acme", "https://ca.example.net/acme"),
+    ] {
+        let text = format!("fleet: x\nhosts:\nacme: {{ terms: agreed, directory: {word} }}\n");
+        let fleet = fleet::load(&text, Path::new("f")).unwrap().fleet;
+        let Some(fleet::Acme::On(authority)) = &fleet.acme else {
+            panic!("{:?}", fleet.acme)
+        };
+        assert_eq!(
+            (authority.directory.as_str(), authority.word()),
+            (url, word)
+        );
+        let written = fleet::to_yaml(&fleet);
+        assert!(
+            written.contains(&format!("directory: {word}\n")),
+            "{written}"
+        );
+    }
+    let usual = fleet::load(
+        "fleet: x\nhosts:\nacme: { terms: agreed }\n",
+        Path::new("f"),
+    );
+    let usual = fleet::to_yaml(&usual.unwrap().fleet);
+    assert_eq!(usual, "fleet: x\n\nacme:\n  terms: agreed\n\n");
+    let off = fleet::load("fleet: x\nhosts:\nacme: off\n", Path::new("f")).unwrap();
+    assert_eq!(off.fleet.acme, Some(fleet::Acme::Off));
+    let again = fleet::to_yaml(&off.fleet);
+    assert_eq!(
+        fleet::load(&again, Path::new("f")).unwrap().fleet.acme,
+        Some(fleet::Acme::Off)
+    );
+}
+
+#[test]
 fn every_manner_of_writing_can_be_edited() {
     use fleet::Edit;
     for (path, source) in fixtures("valid") {

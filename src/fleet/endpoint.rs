@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::name::Invalid;
-use super::value::host_and_port;
+use super::value::{host_and_port, invalid};
 
 /// A machine's name or address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +21,9 @@ impl Endpoint {
     /// # Errors
     /// It is neither.
     pub fn parse(text: &str, usual: u16) -> Result<Self, Invalid> {
+        if let Some((_, rest)) = text.split_once("://") {
+            return invalid(format!("write the name or address only: {rest}"));
+        }
         let (host, port) = match text.parse::<std::net::Ipv6Addr>() {
             Ok(_) => (text, None),
             Err(_) => host_and_port(text)?,

@@ -48,7 +48,7 @@ pub(super) fn across(
         .filter_map(|claims| Some((claims, sites.get(claims.name.as_ref()?)?)))
     {
         let obtained = matches!(site.certificate(), Certificate::Auto | Certificate::Partial);
-        if !obtained || site.https() == Https::Off {
+        if !obtained || !claims.routed || site.https() == Https::Off {
             continue;
         }
         for (domain, at) in claims

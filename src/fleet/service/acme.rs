@@ -197,6 +197,12 @@ const EAB_ROWS: &[Row<Eab, Eab>] = &rows! {
 pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
     if !at.is_mapping() {
         fleet.acme = at.word().map(|_| Acme::Off);
+        if fleet.acme.is_none() {
+            let help = "`acme: { contact: [ops@example.net], terms: agreed }` obtains certificates, `acme: off` none";
+            at.report.amend(|finding| {
+                finding.help(help);
+            });
+        }
         return;
     }
     let mut authority = Authority::default();

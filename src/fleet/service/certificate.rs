@@ -163,12 +163,19 @@ const YEAR: u32 = 365 * value::DAY;
 /// Reads `certificate`.
 pub(in crate::fleet) fn read(at: &mut At<'_, '_>) -> Option<Certificate> {
     if !at.is_mapping() {
-        // The text may be meant for a path.
-        return match at.word()? {
-            "auto" => Some(Certificate::Auto),
-            "partial" => Some(Certificate::Partial),
-            _ => Some(Certificate::None),
+        let Some(word) = at.word() else {
+            at.report.amend(|finding| {
+                finding.help(
+                    "`certificate: { file: certs/shop.pem, key: certs/shop.key }` is one of yours",
+                );
+            });
+            return None;
         };
+        return Some(match word {
+            "auto" => Certificate::Auto,
+            "partial" => Certificate::Partial,
+            _ => Certificate::None,
+        });
     }
     let mut pair = Pair::default();
     row::read_all(at, &OWN_CERTIFICATE, OWN_ROWS, &mut pair);

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::secrets;
 use crate::fleet::at::At;
 use crate::fleet::endpoint::Endpoint;
+use crate::fleet::fields::Fields;
 use crate::fleet::key::{KEY, Key, Kind, Table};
 use crate::fleet::model::Fleet;
 use crate::fleet::name::{Domain, Invalid};
@@ -19,7 +20,8 @@ use crate::fleet::yaml::Value;
 pub struct Dns {
     /// The zone's primary name server. Default port 53.
     pub server: Endpoint,
-    pub zone: Domain,
+    /// Its name, in lower-case ASCII; it may begin with `_acme-challenge.`.
+    pub zone: String,
     /// Domains elsewhere whose `_acme-challenge` is a CNAME into the zone.
     pub delegated: Vec<Domain>,
     /// By which the server knows us.
@@ -77,8 +79,7 @@ impl Dns {
     fn reach(&self, name: &Domain) -> Option<usize> {
         let bare = name.bare();
         let asked = format!("{CHALLENGE}{bare}");
-        let zone = self.zone.as_str();
-        let zone = within(&asked, zone).then_some(zone.len());
+        let zone = within(&asked, &self.zone).then_some(self.zone.len());
         let others = self.delegated.iter().map(Domain::as_str);
         let others = others.filter(|domain| within(bare, domain)).map(str::len);
         zone.into_iter().chain(others).max()
@@ -285,12 +286,12 @@ const ROWS: &[Row<Dns, Dns>] = &rows! {
 };
 
 /// A zone may be the very name that is asked for, which has an underscore.
-fn zone(text: &str) -> Result<Domain, Invalid> {
-    if let Some(rest) = text.strip_prefix(CHALLENGE) {
-        let inner = value::parse_domain(rest)?;
-        return format!("{CHALLENGE}{inner}").parse();
-    }
-    value::parse_domain(text)
+fn zone(text: &str) -> Result<String, Invalid> {
+    let (before, rest) = match text.strip_prefix(CHALLENGE) {
+        Some(rest) => (CHALLENGE, rest),
+        None => ("", text),
+    };
+    Ok(format!("{before}{}", value::parse_domain(rest)?))
 }
 
 fn key(dns: &mut Dns, at: &mut At<'_, '_>) {
@@ -309,9 +310,11 @@ fn key(dns: &mut Dns, at: &mut At<'_, '_>) {
     let fields =
         crate::fleet::fields::Fields::read(at.node, &KEY_OF_ZONE, what, place.clone(), at.report);
     if let Some(mut at) = fields.at("name", at.report) {
+        at.what = "`dns.key.name`".into();
         put(&mut dns.key.name, at.parsed(key_name).map(Some));
     }
     if let Some(mut at) = fields.at("algorithm", at.report) {
+        at.what = "`dns.key.algorithm`".into();
         put(&mut dns.key.algorithm, at.named());
     }
     let secret = secrets::of_fields("the key of a zone", &fields, place, at.report);
@@ -344,15 +347,12 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
     const EXAMPLE: &str =
         "{ zone: shop.example, server: 192.0.2.53, key: { file: secrets/ostler.key } }";
     at.each(EXAMPLE, |at| {
-        let Ok(unsaid) = "unsaid".parse::<Domain>() else {
-            return;
-        };
         let mut dns = Dns {
             server: Endpoint {
                 host: String::new(),
                 port: 53,
             },
-            zone: unsaid,
+            zone: String::new(),
             delegated: Vec::new(),
             key: KeyOfZone {
                 name: None,
@@ -361,7 +361,8 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
             },
         };
         let fields = row::read_all(at, &DNS, ROWS, &mut dns);
-        let twice = fleet.dns.iter().any(|other| other.zone == dns.zone);
+        let mut others = fleet.dns.iter().filter(|other| !other.zone.is_empty());
+        let twice = others.any(|other| other.zone == dns.zone);
         if let (true, Some(node)) = (twice, fields.get("zone")) {
             at.report
                 .error(
@@ -377,4 +378,102 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
 /// What is written behind the key.
 pub(in crate::fleet) fn write(fleet: &Fleet) -> Option<Value> {
     super::several(&fleet.dns, |dns| Value::Mapping(row::write(ROWS, dns)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(zone: &str, delegated: &[&str]) -> Dns {
+        Dns {
+            server: Endpoint::parse("192.0.2.53", 53).unwrap(),
+            zone: zone.into(),
+            delegated: delegated.iter().map(|it| it.parse().unwrap()).collect(),
+            key: key(None),
+        }
+    }
+
+    fn key(name: Option<&str>) -> KeyOfZone {
+        KeyOfZone {
+            name: name.map(|name| name.parse().unwrap()),
+            algorithm: Algorithm::HmacSha512,
+            secret: SecretSpec::Kept,
+        }
+    }
+
+    #[test]
+    fn a_name_is_proved_in_the_nearest_zone() {
+        let all = [
+            zone("shop.example", &["blog.example", "deep.eu.shop.example"]),
+            zone("eu.shop.example", &[]),
+            zone("_acme-challenge.intra.example", &[]),
+        ];
+        let of = |name: &str| Dns::of(&all, &name.parse().unwrap()).map(|dns| dns.zone.as_str());
+        for (name, zone) in [
+            ("shop.example", Some("shop.example")),
+            ("*.shop.example", Some("shop.example")),
+            ("a.b.shop.example", Some("shop.example")),
+            ("eu.shop.example", Some("eu.shop.example")),
+            ("*.eu.shop.example", Some("eu.shop.example")),
+            ("*.deep.eu.shop.example", Some("shop.example")),
+            ("www.blog.example", Some("shop.example")),
+            ("intra.example", Some("_acme-challenge.intra.example")),
+            ("*.intra.example", Some("_acme-challenge.intra.example")),
+            // Below it another name is asked for.
+            ("www.intra.example", None),
+            ("myshop.example", None),
+            ("example", None),
+        ] {
+            assert_eq!(of(name), zone, "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_as_they_come() {
+        let file = "# of ns1\nkey \"other\" { algorithm hmac-sha256; secret \"b3RoZXI=\"; };\n\
+             key ostler. { // ours\n  secret c2VjcmV0 ;/* x } */ algorithm \"hmac-sha256.\"; }; server x { };\n";
+        let read = |name: Option<&str>, text: &str| {
+            let read = key(name).read(text.as_bytes());
+            read.map(|it| (it.name.to_string(), it.algorithm, it.secret.to_vec()))
+        };
+        let sha256 = Algorithm::HmacSha256;
+        let of = |name: &str, algorithm, secret: &str| {
+            Ok((name.to_owned(), algorithm, secret.as_bytes().to_vec()))
+        };
+        assert_eq!(read(None, file), of("other", sha256, "other"));
+        assert_eq!(read(Some("ostler"), file), of("ostler", sha256, "secret"));
+        let bare = read(Some("ostler"), " c2VjcmV0\n");
+        assert_eq!(bare, of("ostler", Algorithm::HmacSha512, "secret"));
+        for (name, text, why) in [
+            (Some("none"), file, "no key `none`"),
+            (None, "c2VjcmV0", "`name`"),
+            (Some("x"), "c2VjcmV", "no base64"),
+            (None, "", "empty"),
+            (None, "key;", "no name"),
+            (None, "key \"x", "not closed"),
+            (None, "key x { secret c2VjcmV0; };", "no algorithm"),
+            (None, "key x { algorithm hmac-sha256; };", "no secret"),
+            (
+                None,
+                "key x { algorithm hmac-md5; secret c2VjcmV0; };",
+                "neither",
+            ),
+            (
+                None,
+                "key x { algorithm hmac-sha256; secret c2Vj!; };",
+                "no base64",
+            ),
+            (None, "algorithm hmac-sha256;", "there is no `key"),
+        ] {
+            let Err(Invalid(said)) = read(name, text) else {
+                panic!("{text} was read");
+            };
+            assert!(
+                said.contains(why) && !said.contains("c2Vj"),
+                "{text}: {said}"
+            );
+        }
+        let read = key(Some("ostler")).read(b"c2VjcmV0").unwrap();
+        assert_eq!(format!("{read:?}"), "Tsig(ostler, hmac-sha512)");
+    }
 }

@@ -10,6 +10,7 @@ use super::since::Since;
 use crate::fleet::{Fleet, Name};
 use crate::observe::asked::Probe;
 use crate::observe::model::{HostObservation, ObservedHost};
+use crate::observe::served::Watched;
 use crate::record::Machine;
 
 /// Everything the rows of one fleet are made from.
@@ -89,6 +90,8 @@ pub struct HostData {
     pub observed_at: Option<i64>,
     /// Since when looking at it has failed.
     pub unread_since: Option<i64>,
+    /// What was found of its sites' certificates.
+    pub certificates: Arc<Watched>,
     /// Router's numbers by site.
     pub traffic: HashMap<Name, Traffic>,
     /// Numbers of the engine, by container.

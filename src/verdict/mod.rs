@@ -2,6 +2,7 @@
 //! file, what was observed, what differs, what is to be applied, the router's numbers and probes.
 //! The command line and the console both show what it says. Pure: time comes in as an argument.
 
+pub mod certificates;
 pub mod chain;
 mod container;
 pub mod due;
@@ -23,6 +24,7 @@ pub mod trouble;
 pub mod whole;
 
 pub use crate::observe::asked::{Outside, Probe, Road, SiteAnswer};
+pub use certificates::{CertificateRow, Fault, Stand};
 pub use due::Due;
 pub use evidence::{Facts, HostData, Hosts, Reading, Run, Source, Traffic, Usage};
 pub use history::History;

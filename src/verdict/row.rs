@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::certificates::CertificateRow;
 use super::evidence::{HostData, Reading, Run};
 use super::life::Life;
 use super::since::Since;
@@ -80,6 +81,8 @@ pub struct SiteRow {
     pub container_name: String,
     /// Its address on the sites' network.
     pub address: String,
+    /// Its certificate, where it has one or is to have one.
+    pub certificate: Option<Arc<CertificateRow>>,
     /// What is the matter, or worth knowing.
     pub why: String,
     /// What differs between last applied, live, and the file.

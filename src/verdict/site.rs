@@ -1,7 +1,9 @@
 //! The sites and containers of a host, each with its verdict.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use super::certificates::{self, Stand};
 use super::container::describe;
 use super::due::{Due, drift_of};
 use super::evidence::{Facts, HostData, Source};
@@ -177,6 +179,9 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
     };
     let judged = case.judge();
     (row.state, row.why, row.since) = (judged.state, judged.why, judged.since);
+    let certificate = certificates::of_site(ours.fleet, site, data, facts.now);
+    row.certificate = certificate.map(Arc::new);
+    certified(&mut row);
     if row.newer_image && row.why.is_empty() {
         row.why = format!("newer image there: {}", row.image);
     }
@@ -193,6 +198,35 @@ fn site_row(facts: &Facts, site: &Site, data: &HostData, ours: &Ours) -> SiteRow
         row.why = away(data, &site.host);
     }
     row
+}
+
+/// What its certificate does to it: who comes by https gets none, or will get none.
+fn certified(row: &mut SiteRow) {
+    let Some(certificate) = row.certificate.clone() else {
+        return;
+    };
+    let Some(why) = certificates::first(&certificate) else {
+        return;
+    };
+    let state = match certificate.stand {
+        Stand::Expired | Stand::Mismatch => certificate.state,
+        _ => State::Warning,
+    };
+    if state.severity() < row.state.severity() {
+        row.state = state;
+        row.since = match certificate.stand {
+            Stand::Expired => certificate.until.map(Since::exactly),
+            _ => None,
+        };
+        let before = std::mem::replace(&mut row.why, why);
+        if !before.is_empty() {
+            row.why = format!("{}; {before}", row.why);
+        }
+    } else if row.why.is_empty() {
+        row.why = why;
+    } else {
+        row.why = format!("{}; {why}", row.why);
+    }
 }
 
 /// What the router and our own questions tell of a site.

@@ -16,6 +16,7 @@ fn main() {
         ("sim", Ok(())),
         ("engine", tier::find_engine().map(drop)),
         ("fleet", tier::find_fleet().map(drop)),
+        ("acme", tier::find_acme().map(drop)),
         ("terminal", tier::find_terminal()),
     ];
     println!("\ntiers of this run:");

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use instant_acme::{AccountCredentials, Error, ExternalAccountKey, Key, NewAccount};
-use rustls::pki_types::PrivateKeyDer;
+use instant_acme::{
+    AccountCredentials, Error, ExternalAccountKey, Key, NewAccount, RevocationRequest,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -192,6 +194,25 @@ impl Directory {
 
     fn builder(&self) -> instant_acme::AccountBuilder {
         instant_acme::Account::builder_with_http(Box::new(self.http.clone()))
+    }
+}
+
+impl Account {
+    /// Withdraws the first certificate of a PEM file: nobody is to believe it any more.
+    ///
+    /// # Errors
+    /// There is none in it, or the authority does not withdraw it.
+    pub async fn revoke(&self, pem: &[u8]) -> Result<(), Refusal> {
+        let chain = crate::record::certificate::chain(pem);
+        let first = chain.map(|chain| chain.into_iter().next()).ok().flatten();
+        let first =
+            first.ok_or_else(|| Refusal::of(Kind::Other, "there is no certificate in it"))?;
+        let certificate = CertificateDer::from(first);
+        let request = RevocationRequest {
+            certificate: &certificate,
+            reason: None,
+        };
+        Ok(again!(self.acme.revoke(&request))?)
     }
 }
 

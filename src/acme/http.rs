@@ -89,11 +89,6 @@ impl Http {
         })))
     }
 
-    /// The URL of the authority's directory.
-    pub(super) fn directory(&self) -> &str {
-        &self.0.directory
-    }
-
     /// One GET.
     ///
     /// # Errors

@@ -12,8 +12,10 @@
 mod account;
 mod authority;
 mod directory;
+pub mod dns;
 mod http;
 mod issued;
+mod look;
 mod order;
 mod proof;
 mod refusal;
@@ -25,6 +27,7 @@ pub use account::{Account, Credentials, Opened};
 pub use authority::{Authority, Eab, LETS_ENCRYPT};
 pub use directory::Directory;
 pub use issued::Issued;
+pub use look::{Finding, Looking, Outlook, look};
 pub use order::Wanted;
 pub use proof::{Answer, Answers, Doing, Proof};
 pub use refusal::{Kind, Refusal};

@@ -286,6 +286,7 @@ impl Proof<'_> {
     fn challenge(&self) -> ChallengeType {
         match self {
             Proof::Http(_) => ChallengeType::Http01,
+            Proof::Dns(_) => ChallengeType::Dns01,
         }
     }
 }

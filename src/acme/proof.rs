@@ -4,6 +4,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::dns::Zone;
+
 /// What puts an answer in its place, or takes it away; fails in words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
@@ -31,6 +33,8 @@ pub trait Answers: Send + Sync {
 pub enum Proof<'a> {
     /// HTTP-01.
     Http(&'a dyn Answers),
+    /// DNS-01, with records in a zone.
+    Dns(&'a Zone),
 }
 
 /// What is put in its place for one name.
@@ -48,18 +52,29 @@ impl Proof<'_> {
     pub(super) fn takes_wildcards(&self) -> bool {
         match self {
             Proof::Http(_) => false,
+            Proof::Dns(_) => true,
         }
     }
 
     pub(super) async fn present(&self, given: &[Given]) -> Result<(), String> {
         match self {
             Proof::Http(answers) => answers.present(&bodies(given)).await,
+            Proof::Dns(zone) => {
+                let wanted = given
+                    .iter()
+                    .map(|it| (it.name.as_str(), it.digest.as_str()));
+                zone.present(&wanted.collect::<Vec<_>>()).await
+            }
         }
     }
 
     pub(super) async fn withdraw(&self, given: &[Given]) -> Result<(), String> {
         match self {
             Proof::Http(answers) => answers.withdraw(&bodies(given)).await,
+            Proof::Dns(zone) => {
+                let digests = given.iter().map(|it| it.digest.as_str());
+                zone.withdraw(&digests.collect::<Vec<_>>()).await
+            }
         }
     }
 }

@@ -54,6 +54,12 @@ pub fn registry() -> Option<Engine> {
     ask("engine", find_registry())
 }
 
+/// The folder of `pebble` and its DNS server, where a certificate authority of a test's own, and a DNS
+/// server whose zones can be changed, can be started.
+pub fn acme() -> Option<PathBuf> {
+    ask("acme", find_acme())
+}
+
 /// Whether terminals can be opened; says so when not.
 pub fn terminal() -> Option<()> {
     ask("terminal", find_terminal())
@@ -184,6 +190,34 @@ pub fn find_fleet() -> Result<Engine, LeftOut> {
     }
     run("ip", &["netns", "del", &name]);
     Ok(engine)
+}
+
+/// `pebble` is fetched where it is not yet; The rest has to be there.
+pub fn find_acme() -> Result<PathBuf, LeftOut> {
+    static FOUND: std::sync::OnceLock<Result<PathBuf, LeftOut>> = std::sync::OnceLock::new();
+    let find = || {
+        let path = path();
+        for (program, package) in [
+            ("named", "bind9"),
+            ("dig", "bind9-dnsutils"),
+            ("nsupdate", "bind9-dnsutils"),
+            ("curl", "curl"),
+        ] {
+            let mut folders = std::env::split_paths(&path);
+            if !folders.any(|folder| folder.join(program).is_file()) {
+                return Err(format!("no {program}; install {package}"));
+            }
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fleet/pebble");
+        let out = std::process::Command::new(script).output();
+        let out = out.map_err(|e| format!("{script}: {e}"))?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        match out.status.success() {
+            true => Ok(PathBuf::from(said(&out.stdout))),
+            false => Err(said(&out.stderr)),
+        }
+    };
+    FOUND.get_or_init(find).clone()
 }
 
 fn path() -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::{Exit, Failure};
-use crate::fleet::{Finding, Fleet, Level, SecretSpec};
+use crate::fleet::{Finding, Fleet, Level, SecretSpec, Site};
 use crate::text;
 use crate::walk::trust::refuse_exposed;
 use crate::walk::{FleetFile, FleetFileError};
@@ -66,8 +66,9 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
 
 /// That no secret is read for the file. That is of this machine: elsewhere the file may be well.
 fn refused(fleet: &Fleet, path: &Path) -> Option<Finding> {
-    let mut secrets = fleet.sites.values().flat_map(|site| site.secrets.values());
-    let distrust = match secrets.any(|spec| *spec != SecretSpec::Kept) {
+    let sites = fleet.sites.values().flat_map(Site::sources);
+    let mut sources = sites.chain(fleet.sources());
+    let distrust = match sources.any(|source| *source.spec != SecretSpec::Kept) {
         true => refuse_exposed(path).err()?,
         false => return None,
     };

@@ -7,7 +7,7 @@ use super::style::Style;
 use super::table::{Cell, Table};
 use super::{Exit, Failure};
 use crate::engine::Mode;
-use crate::fleet::{Fleet, Name, SiteState};
+use crate::fleet::{Fleet, Name, Site, SiteState};
 use crate::observe::model::HostObservation;
 use crate::plan::drift::{self, Drift, Field, Kind};
 use crate::record::StateRead;
@@ -55,7 +55,7 @@ pub async fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     let meant = meant(&file.fleet, &selected).filter(|site| site.state == SiteState::Running);
     context
         .trust
-        .settle(&file.path, &file.folder(), meant)
+        .settle(&file.path, &file.folder(), meant.flat_map(Site::sources))
         .await?;
     let sources = file.secrets(&context.trust);
     let look = Closely::to_plan(&*sources);

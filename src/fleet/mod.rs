@@ -23,6 +23,7 @@ mod row;
 mod schema;
 mod select;
 pub mod service;
+mod source;
 mod subnet;
 mod template;
 mod tree;
@@ -48,6 +49,7 @@ pub use service::{
     Acme, Algorithm, Authority, Certificate, Dns, Eab, Hook, Hsts, Https, KeyOfZone, Login, Notify,
     SecretSpec, Smtp, Tls, Tsig,
 };
+pub use source::Source;
 pub use subnet::Subnet;
 pub use template::init_template;
 pub use write::{site_block, site_fields, to_yaml};

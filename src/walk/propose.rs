@@ -14,7 +14,9 @@ use super::trust::{Distrust, Trust};
 use super::wish::{Ask, Wish};
 use super::{FleetFile, commit, lineage};
 use crate::engine::Client;
-use crate::fleet::{self, DiffLine, EditError, Fleet, Invalid, Name, SiteState, apply_edits, diff};
+use crate::fleet::{
+    self, DiffLine, EditError, Fleet, Invalid, Name, Site, SiteState, apply_edits, diff,
+};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::Inspect;
 use crate::plan::{Intent, Notice, Plan, PlanOptions, drift, newer, plan_with};
@@ -340,10 +342,18 @@ impl Outset {
     }
 
     /// Asks what there is to ask before hosts are looked at: nobody is waited for meanwhile. Only
-    /// sites that are to run have their secrets read.
+    /// sites that are to run have their secrets read. What certificates and alerts take is asked about
+    /// as well, for `tend` has nobody to ask; where nobody is here either, those have to do without.
     async fn settle(&self, file: &FleetFile, sites: &Sites) -> Result<(), Distrust> {
         let sites = meant(&file.fleet, sites).filter(|site| site.state == SiteState::Running);
-        self.trust.settle(&file.path, &file.folder(), sites).await
+        let (path, folder) = (&file.path, file.folder());
+        let sources = sites.flat_map(Site::sources);
+        self.trust.settle(path, &folder, sources).await?;
+        let sources = file.fleet.sources().into_iter();
+        match self.trust.settle(path, &folder, sources).await {
+            Err(Distrust::Unseen { .. }) => Ok(()),
+            settled => settled,
+        }
     }
 
     /// The file as the wish wants it; none: as it is.

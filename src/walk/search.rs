@@ -10,7 +10,7 @@ use super::lineage;
 use super::look::{Closely, by_clients};
 use super::trust::Trust;
 use crate::engine::Client;
-use crate::fleet::{self, Finding, Fleet, Level, Name, SecretSpec, file_hash};
+use crate::fleet::{self, Certificate, Finding, Fleet, Level, Name, SecretSpec, Site, file_hash};
 use crate::host::service::secrets::SecretSource;
 use crate::host::{Toolbox, state};
 use crate::observe::model::Observed;
@@ -183,7 +183,11 @@ impl Search<'_> {
         let touched = touched.filter_map(|site| fleet.sites.get(site));
         let _ = self
             .trust
-            .settle(self.path, &folder_of(self.path), touched)
+            .settle(
+                self.path,
+                &folder_of(self.path),
+                touched.flat_map(Site::sources),
+            )
             .await;
         let mut observed = self.look(&fleet).await;
         observed.lineage.ancestors.insert(hash.clone());
@@ -309,10 +313,13 @@ fn leave_untouched(plan: &mut Plan, notes: &CutOff) {
     }
 }
 
-/// Takes the sources of secrets out of a fleet file that is not known to be the operator's: they
-/// name files and commands on the operator's machine. Those that the operator's own file has as
-/// well stay, for the same host only: no host is to be given the secrets of another.
+/// Takes what is named on the operator's machine out of a fleet file that is not known to be the
+/// operator's: files and commands. What the operator's own file has as well stays, for the same host
+/// only: no host is to be given the secrets of another. What is for no site is as the own file has it.
 fn withhold(former: &mut Fleet, mine: &Fleet) {
+    former.acme.clone_from(&mine.acme);
+    former.dns.clone_from(&mine.dns);
+    former.notify.clone_from(&mine.notify);
     for (site, it) in &mut former.sites {
         let mine = mine.sites.get(site).filter(|mine| mine.host == it.host);
         let known = mine.map(|site| &site.secrets);
@@ -320,6 +327,10 @@ fn withhold(former: &mut Fleet, mine: &Fleet) {
             if known.and_then(|known| known.get(name)) != Some(&*spec) {
                 *spec = SecretSpec::Kept;
             }
+        }
+        let own = matches!(it.certificate(), Certificate::Own { .. });
+        if own && mine.map(Site::certificate) != Some(it.certificate()) {
+            it.certificate = Some(Certificate::Kept);
         }
     }
 }
@@ -341,4 +352,56 @@ fn elsewhere(notes: &CutOff) -> Vec<Notice> {
                     .into(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_names_nothing_on_the_operators_machine() {
+        let load = |top: &str, sites: &str| {
+            let text = format!(
+                "fleet: x\n{top}\nhosts: {{ one: {{ engine: 'ssh://one' }}, two: {{ engine: 'ssh://two' }} }}\n\
+                 defaults: {{ recipe: static, certificate: {{ file: a.pem, key: a.key }} }}\nsites:\n{sites}"
+            );
+            fleet::load(&text, Path::new("fleet.yml")).unwrap().fleet
+        };
+        let site = |name: &str, host: &str, more: &str| {
+            format!("  {name}: {{ host: {host}, domains: [{name}.test]{more} }}\n")
+        };
+        let other = ", certificate: { file: b.pem, key: /etc/ssl/b.key }";
+        let mut former = load(
+            "acme: { terms: agreed, directory: 'https://evil.test', ca: /etc/passwd }\n\
+             dns: { zone: x.test, server: evil.test, key: { command: [steal] } }\n\
+             notify: { command: [steal] }",
+            &[
+                site("same", "one", ""),
+                site("moved", "one", ""),
+                site("other", "one", other),
+                site("new", "one", ""),
+                site("none", "one", ", certificate: none"),
+            ]
+            .concat(),
+        );
+        let mine = load(
+            "acme: { terms: agreed }",
+            &[
+                site("same", "one", ""),
+                site("moved", "two", ""),
+                site("other", "one", ""),
+                site("none", "one", ""),
+            ]
+            .concat(),
+        );
+        withhold(&mut former, &mine);
+        assert_eq!(former.acme, mine.acme);
+        assert!(former.dns.is_empty() && former.notify.is_empty());
+        let of = |site: &str| former.sites[site].certificate();
+        assert_eq!(of("same"), mine.sites["same"].certificate());
+        for site in ["moved", "other", "new"] {
+            assert_eq!(of(site), &Certificate::Kept, "{site}");
+        }
+        assert_eq!(of("none"), &Certificate::None);
+    }
 }

@@ -1,4 +1,4 @@
-//! Whether what a fleet file names as sources of secrets may be read here: files are read and
+//! Whether what a fleet file names on this machine, mostly as sources of secrets, may be read here: files are read and
 //! programs run on the operator's machine, and whoever can write the file says which. So none is
 //! read for a file that others can write, as ssh reads no key that others can, and no command runs
 //! that this operator has not said yes to, word for word, for that folder, and with the files of that
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{Answer, Ask, Question};
-use crate::fleet::{SecretSpec, Site};
+use crate::fleet::{SecretSpec, Source};
 use deed::Deed;
 pub use exposed::{Exposed, exposed};
 use memory::{recall, remember};
@@ -112,9 +112,9 @@ impl Trust {
         Trust::new(Policy::Asks(ask), state)
     }
 
-    /// Asks about every command that the secrets of these sites come from, and every file outside of
-    /// the folder, that was not said yes to yet. `file`: the fleet file that names them; `folder`:
-    /// where they run. A no is no error: that secret is not read, nor asked about again in this run.
+    /// Asks about every command among these sources, and every file outside of the folder, that was
+    /// not said yes to yet. `file`: the fleet file that names them; `folder`: where they run. A no is
+    /// no error: that one is not read, nor asked about again in this run.
     ///
     /// # Errors
     /// Others can write the file; or nobody is there to ask.
@@ -122,17 +122,13 @@ impl Trust {
         &self,
         file: &Path,
         folder: &Path,
-        sites: impl Iterator<Item = &'a Site>,
+        sources: impl Iterator<Item = Source<'a>>,
     ) -> Result<(), Distrust> {
         if matches!(self.0.policy, Policy::Never) {
             return Ok(());
         }
-        let mut sources = Vec::new();
-        for site in sites {
-            let named = site.secrets.iter();
-            let read = named.filter(|(_, spec)| **spec != SecretSpec::Kept);
-            sources.extend(read.map(|(name, spec)| (site.name.as_str(), name, spec)));
-        }
+        let read = |source: &Source| *source.spec != SecretSpec::Kept;
+        let sources: Vec<Source> = sources.filter(read).collect();
         if sources.is_empty() {
             return Ok(());
         }
@@ -142,16 +138,16 @@ impl Trust {
         };
         let (mut known, doubt) = self.known();
         let (mut unseen, mut short, mut long) = (Vec::new(), false, false);
-        for (site, name, spec) in sources {
+        for source in sources {
             // What is not read whatever is said is not asked about: reading says why.
-            let Ok(Some(deed)) = Deed::of(folder, site, spec) else {
+            let Ok(Some(deed)) = Deed::of(folder, &source.of, &source.spec) else {
                 continue;
             };
             // One question for one command, whoever needs it.
             if !known.insert(deed.clone()) || self.answers().contains_key(&deed) {
                 continue;
             }
-            let of = format!("secret {name} of {site}");
+            let of = source.title();
             if self.put(ask, &of, &deed, doubt.as_ref()).await == Answer::Nobody {
                 *if is_long(&deed) {
                     &mut long
@@ -170,13 +166,13 @@ impl Trust {
         }
     }
 
-    /// Whether this source of a site may be read. Asks nobody: what was not said yes to is not run,
+    /// Whether this source may be read that is for `of`: see [`Source::of`]. Asks nobody: what was not said yes to is not run,
     /// nor read where it is outside of the folder.
     pub(super) fn may_read(
         &self,
         file: Option<&Path>,
         folder: &Path,
-        site: &str,
+        of: &str,
         spec: &SecretSpec,
     ) -> Result<(), Withheld> {
         let on_call = matches!(self.0.policy, Policy::Never);
@@ -190,7 +186,7 @@ impl Trust {
         if let Some(exposed) = file.and_then(exposed) {
             return withheld(format!("{exposed}; {}", exposed.remedy));
         }
-        let deed = match Deed::of(folder, site, spec) {
+        let deed = match Deed::of(folder, of, spec) {
             Err(why) => return withheld(why),
             Ok(None) => return Ok(()),
             Ok(Some(deed)) => deed,

@@ -307,8 +307,7 @@ fn key(dns: &mut Dns, at: &mut At<'_, '_>) {
     }
     let what = at.what.clone();
     let place = row::head(at.node);
-    let fields =
-        crate::fleet::fields::Fields::read(at.node, &KEY_OF_ZONE, what, place.clone(), at.report);
+    let fields = Fields::read(at.node, &KEY_OF_ZONE, what, place.clone(), at.report);
     if let Some(mut at) = fields.at("name", at.report) {
         at.what = "`dns.key.name`".into();
         put(&mut dns.key.name, at.parsed(key_name).map(Some));

@@ -37,7 +37,7 @@ pub(super) enum Deed {
         folder: PathBuf,
         /// The file, links resolved.
         file: PathBuf,
-        /// The site that it goes to.
+        /// The site that it goes to, or the key of the fleet file, as [`crate::fleet::Source::of`].
         site: String,
     },
 }
@@ -133,8 +133,16 @@ impl Deed {
                 (leave, "run", "it is the same")
             }
             Deed::Read { site, .. } => {
-                let leave = format!("leave to read {shown} for site {site}");
-                (leave, "read", "that site is to have it")
+                // No site's name has a dot.
+                let (site, whenever) = match site.contains('.') {
+                    true => (site.clone(), "the fleet file wants it so"),
+                    false => (format!("site {site}"), "that site is to have it"),
+                };
+                (
+                    format!("leave to read {shown} for {site}"),
+                    "read",
+                    whenever,
+                )
             }
         };
         match doubt {

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::fleet;
+use crate::fleet::{self, Site};
 use crate::walk::fleet_file::folder_of;
 
 /// Says the same to every question, and keeps them.
@@ -77,7 +77,8 @@ async fn settle<'a>(
     file: &Path,
     sites: impl Iterator<Item = &'a Site>,
 ) -> Result<(), Distrust> {
-    trust.settle(file, &folder_of(file), sites).await
+    let sources = sites.flat_map(Site::sources);
+    trust.settle(file, &folder_of(file), sources).await
 }
 
 fn reads(trust: &Trust, file: &Path, site: &Site) -> Result<(), Withheld> {
@@ -523,4 +524,70 @@ fn who_can_write_a_file_is_seen_on_the_whole_way_to_it() {
         std::os::unix::fs::chown(file, Some(4242), None).unwrap();
         assert!(why(file).is_some());
     }
+}
+
+#[tokio::test]
+async fn what_certificates_and_alerts_take_is_asked_about_too() {
+    let place = Place::new();
+    let folder = folder_of(&place.file);
+    let elsewhere = place.folder.path().join("elsewhere");
+    let names = ["eab", "tsig", "hook", "root", "own"];
+    fs::create_dir(&elsewhere).unwrap();
+    mode(&elsewhere, 0o700);
+    for name in names {
+        let path = elsewhere.join(name);
+        fs::write(&path, "x").unwrap();
+        mode(&path, 0o600);
+    }
+    let at = |name: &str| elsewhere.join(name).display().to_string();
+    let [eab, tsig, hook, root, own] = names.map(at);
+    let text = format!(
+        "fleet: t\nhosts: {{ web1: {{ engine: 'unix:///x.sock' }} }}\n\
+         acme: {{ terms: agreed, ca: {root}, eab: {{ kid: k, key: {{ file: {eab} }} }} }}\n\
+         dns: {{ zone: x.example, server: 192.0.2.53, key: {{ file: {tsig} }} }}\n\
+         notify:\n- command: [logger, -t, ostler]\n- webhook: {{ file: {hook} }}\n\
+         - smtp: {{ server: mx, from: a@x.example, to: [a@x.example], user: u, password: {{ command: [pass, show] }} }}\n\
+         - webhook: https://x.example\n\
+         sites: {{ acme: {{ host: web1, recipe: static, domains: [x.example], certificate: {{ file: {own}, key: {eab} }} }} }}\n"
+    );
+    let loaded = fleet::load(&text, Path::new("fleet.yml")).unwrap().fleet;
+    let all = || {
+        let sites = loaded.sites.values().flat_map(Site::sources);
+        sites.chain(loaded.sources())
+    };
+    let says = Says::new("yes");
+    let trust = Trust::asking(says.clone(), place.state());
+    let reads = |source: &Source| {
+        let (of, spec) = (&source.of, &source.spec);
+        trust.may_read(Some(&place.file), &folder, of, spec)
+    };
+    for source in all() {
+        assert!(reads(&source).is_err(), "{}", source.title());
+    }
+    trust.settle(&place.file, &folder, all()).await.unwrap();
+    for source in all() {
+        assert_eq!(reads(&source), Ok(()), "{}", source.title());
+    }
+    let asked: Vec<String> = says.asked();
+    let begins = [
+        "certificate of acme: leave to read",
+        // The same file twice, for what is not the same.
+        "key of acme: leave to read",
+        "key of acme.eab: leave to read",
+        "certificates of acme.ca: leave to read",
+        "key of dns.x.example: leave to read",
+        "program of notify.command: leave to run `logger -t ostler`",
+        "URL of notify.webhook: leave to read",
+        "password of notify.smtp: leave to run `pass show`",
+    ];
+    assert_eq!(asked.len(), begins.len(), "{asked:#?}");
+    for (asked, begin) in asked.iter().zip(begins) {
+        assert!(asked.starts_with(begin), "{asked}");
+    }
+    assert!(asked[1].contains("for site acme. Type yes to read it now and whenever that site"));
+    assert!(asked[2].contains("for acme.eab. Type yes to read it now and whenever the fleet file"));
+    // A file that others can write names nothing.
+    mode(&place.file, 0o666);
+    let exposed = trust.settle(&place.file, &folder, loaded.sources().into_iter());
+    assert!(matches!(exposed.await, Err(Distrust::Exposed(_))));
 }

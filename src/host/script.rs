@@ -41,7 +41,8 @@ pub const TREE: Script = Script {
     text: r#"set -eu
 while [ $# -ge 3 ]; do
   if [ -L "$3" ]; then echo "$3 is a symbolic link" >&2; exit 1; fi
-  [ -d "$3" ] || mkdir -- "$3"
+  # Another one of these may make it at the same moment.
+  [ -d "$3" ] || mkdir -- "$3" || [ -d "$3" ]
   chown "$2" -- "$3"
   chmod "$1" -- "$3"
   shift 3

@@ -41,7 +41,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal that is about no name of its own.
-    pub(super) fn of(kind: Kind, words: impl AsRef<str>) -> Refusal {
+    pub fn of(kind: Kind, words: impl AsRef<str>) -> Refusal {
         Refusal::about(kind, "", words)
     }
 

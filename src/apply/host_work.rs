@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
+use super::authority::{Accounts, Peers};
+use super::certificates::Certificates;
 use super::context::{Context, Operator};
 use super::desk::Desk;
 use super::lock::{Lock, LockError};
@@ -41,6 +43,13 @@ pub(super) struct HostWork {
     pub secrets: Arc<dyn SecretSource>,
     lock: OnceLock<Lock>,
     pub desk: Desk,
+    pub certificates: Certificates,
+    /// Nothing of an order of somebody's who was killed is left in the router.
+    pub challenges_cleared: tokio::sync::OnceCell<()>,
+    /// The account at the certificate authority, for all hosts of this run.
+    pub accounts: Arc<Accounts>,
+    /// Toolboxes of the other hosts.
+    pub peers: Peers,
     /// What services have to say in the records of sites that the plan could not know.
     told: Mutex<BTreeMap<Name, Vec<Told>>>,
 }
@@ -52,14 +61,21 @@ impl HostWork {
         context: &Context,
         run: &str,
         cancel: &CancellationToken,
+        accounts: &Arc<Accounts>,
     ) -> Option<HostWork> {
         let host = context.fleet.hosts.get(name)?.clone();
         let client = context.clients.get(name)?.clone();
-        let toolbox = Toolbox {
+        let toolbox_of = |host: &Host, client: &Client| Toolbox {
             client: client.clone(),
             id: names::toolbox(&context.fleet.name),
             layout: Layout::new(&host.root),
         };
+        let toolbox = toolbox_of(&host, &client);
+        let others = context.clients.iter().filter(|(other, _)| *other != name);
+        let peers = others.filter_map(|(other, client)| {
+            let host = context.fleet.hosts.get(other)?;
+            Some(toolbox_of(host, client))
+        });
         Some(HostWork {
             name: name.clone(),
             host,
@@ -76,6 +92,10 @@ impl HostWork {
             secrets: context.secrets.clone(),
             lock: OnceLock::new(),
             desk: Desk::default(),
+            certificates: Certificates::default(),
+            challenges_cleared: tokio::sync::OnceCell::new(),
+            accounts: accounts.clone(),
+            peers: Arc::new(peers.collect()),
             told: Mutex::default(),
         })
     }

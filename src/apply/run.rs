@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::authority::Accounts;
 use super::context::Context;
 use super::host_work::HostWork;
 use super::journal::Journal;
@@ -44,6 +45,7 @@ pub async fn run(
         rolled_back: Vec::new(),
         jobs: JoinSet::new(),
         journal: Journal::new(plan, context),
+        accounts: Arc::default(),
     };
     run.begin();
     if !run.work().await {
@@ -76,6 +78,8 @@ struct Run<'a> {
     rolled_back: Vec<(Name, Name)>,
     jobs: JoinSet<Job>,
     journal: Journal,
+    /// What was opened at the certificate authority.
+    accounts: Arc<Accounts>,
 }
 
 impl Run<'_> {
@@ -114,7 +118,8 @@ impl Run<'_> {
         }
         for name in self.board.hosts() {
             let run = self.journal.stem();
-            let Some(work) = HostWork::new(&name, self.context, run, &self.cancel) else {
+            let Some(work) = HostWork::new(&name, self.context, run, &self.cancel, &self.accounts)
+            else {
                 let failure = Failure::new(format!("host {name} is not connected"));
                 self.fail_host(&name, failure);
                 continue;

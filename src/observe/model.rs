@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Certificates;
 use crate::fleet::{Limits, Name, Subnet};
+use crate::record::certificate::CertificateFacts;
 use crate::record::{Applying, Differs, Fields, Holder, Labelled, StateRead, names};
 
 /// The fleet as it was found.
@@ -72,6 +73,9 @@ pub struct ObservedHost {
     /// Owner of `sites/<site>/www` for sites of the file that have no record; absent: no folder,
     /// or not asked.
     pub folders: BTreeMap<Name, Owner>,
+    /// The operator's own certificates as they are in their files: site → what it says of itself, or why
+    /// it cannot be read. Absent where nobody looked.
+    pub own_certificates: BTreeMap<Name, Result<CertificateFacts, String>>,
     /// Keyed digests of the secrets' current bytes on the operator's side: site → secret → digest.
     /// Absent where the source could not be read (with the reason in `secret_errors`).
     pub secret_digests: BTreeMap<Name, BTreeMap<String, String>>,

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bollard::models::SystemInfo;
+use chrono::Utc;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -16,11 +17,13 @@ use super::model::{
 };
 use super::whose::{self, Whose, is_foreign, site_of, whose};
 use crate::engine::{self, Client, Mode};
-use crate::fleet::{Fleet, Host, Limits, Name, SiteState};
+use crate::fleet::{Certificate, Fleet, Host, Limits, Name, Site, SiteState};
 use crate::host::compare::{Reach, compare};
 use crate::host::lock::{self};
+use crate::host::service::own;
 use crate::host::service::secrets::{self, SecretSource};
 use crate::host::{Entry, Kind, Toolbox, ToolboxError, state};
+use crate::record::certificate::CertificateFacts;
 use crate::record::lock::Holder;
 use crate::record::route::RouterConfig;
 use crate::record::{HostState, Layout, StateRead, names};
@@ -156,6 +159,7 @@ pub async fn scan(
         state,
         lock: locked?,
         folders: folders?,
+        own_certificates: secrets.certificates,
         secret_digests: secrets.digests,
         secret_errors: secrets.errors,
         secrets_withheld: secrets.withheld,
@@ -337,9 +341,31 @@ fn needs_inspect(
 /// What is known of secrets at their sources.
 #[derive(Default)]
 struct AtSources {
+    certificates: BTreeMap<Name, Result<CertificateFacts, String>>,
     digests: BTreeMap<Name, BTreeMap<String, String>>,
     errors: BTreeMap<Name, String>,
     withheld: BTreeMap<Name, Vec<String>>,
+}
+
+/// The operator's own certificates as they are in their files now. Keys go no further than this.
+async fn own_certificates(
+    host: &Host,
+    fleet: &Fleet,
+    source: Option<&dyn SecretSource>,
+) -> BTreeMap<Name, Result<CertificateFacts, String>> {
+    let Some(source) = source else {
+        return BTreeMap::new();
+    };
+    let own = |site: &&Site| {
+        matches!(site.certificate(), Certificate::Own { .. })
+            && site.state != SiteState::Archived
+            && source.wants(site)
+    };
+    let asking = fleet.sites_on(&host.name).filter(own).map(|site| async {
+        let read = own::read(source, site, Utc::now().timestamp()).await;
+        (site.name.clone(), read.map(|own| own.facts))
+    });
+    some_at_once(asking.collect()).await.into_iter().collect()
 }
 
 /// Digests of the secrets' bytes as they are at their sources now.
@@ -349,7 +375,10 @@ async fn secret_digests(
     state: &StateRead,
     source: Option<&dyn SecretSource>,
 ) -> AtSources {
-    let mut found = AtSources::default();
+    let mut found = AtSources {
+        certificates: own_certificates(host, fleet, source).await,
+        ..AtSources::default()
+    };
     let records = state.read();
     let key = records
         .and_then(|s| s.host.as_ref())

@@ -134,6 +134,17 @@ fn kept(state: &HostState, list: &mut List) {
         list.say(site, "connections", entry.connections);
         list.say(site, "timeout", format_seconds(entry.timeout_s));
     }
+    for (name, record) in &state.certificates {
+        let stored = record
+            .stored
+            .as_ref()
+            .map(|it| it.facts.fingerprint.as_str());
+        let served = record.served.as_ref().map(|it| it.fingerprint.as_str());
+        for (what, which) in [("certificate", stored), ("certificate served", served)] {
+            let which = which.unwrap_or_default();
+            list.tell(name.as_str(), what, which, short(which));
+        }
+    }
     for (name, record) in &state.sites {
         let site = name.as_str();
         list.say(site, "user id", record.uid);

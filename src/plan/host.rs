@@ -9,7 +9,7 @@ use super::index::Index;
 use super::operation::{OperationId, OperationKind};
 use super::place::Place;
 use super::wish::Wish;
-use super::{asked, basis, image, lineage, newer, service, site, unfinished};
+use super::{asked, basis, image, lineage, newer, service, site, unfinished, upkeep};
 use crate::fleet::{Host, Name, SiteState};
 use crate::observe::model::{HostObservation, ObservedHost};
 use crate::record::layout::Layout;
@@ -25,6 +25,9 @@ pub(crate) fn plan(wish: &Wish, host: &Host, plan: &mut Plan) {
             reached(wish, host, seen, &mut draft);
             if asked::is_all(wish) {
                 draft = asked::only(wish, host, seen, draft);
+            }
+            if wish.options.upkeep {
+                draft = upkeep::only(draft);
             }
         }
         Some(HostObservation::Unreachable { why }) => {
@@ -104,11 +107,13 @@ fn reached(wish: &Wish, host: &Host, seen: &ObservedHost, draft: &mut Draft) {
     for site in wish.fleet.sites_on(&host.name) {
         if wish.options.selects(site.name.as_str()) {
             site::plan(&mut ground, draft, site);
+            service::apart(&site.name, Some(site), &ground, draft);
         }
     }
     for name in not_in_file(wish, host, state, &ground.index) {
         if wish.options.selects(name.as_str()) {
             site::leftover(&mut ground, draft, &name);
+            service::apart(&name, None, &ground, draft);
         }
     }
     newer::tell(&ground, draft);

@@ -14,6 +14,7 @@ pub mod recipe;
 pub mod service;
 pub mod show;
 pub mod unfinished;
+mod upkeep;
 
 mod address;
 mod asked;

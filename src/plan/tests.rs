@@ -1,6 +1,7 @@
 //! Plans are computed for made-up fleets on made-up hosts and carried out by an interpreter that
 //! refuses what a real host would refuse.
 
+mod certificate;
 mod drift;
 mod examples;
 mod former;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::graph::{Plan, Problem};
 use super::route::Claims;
-use crate::fleet::{Fleet, Name, Recipe, SiteState};
+use crate::fleet::{Acme, Certificate, Fleet, Name, Recipe, SiteState};
 use crate::observe::model::Observed;
 
 /// What is asked for, by file and by hand.
@@ -31,6 +31,12 @@ impl Wish<'_> {
     pub fn updates_router(&self, name: &Name) -> bool {
         let mut intents = self.intents.iter();
         intents.any(|intent| matches!(intent, Intent::UpdateRouter { host } if host == name))
+    }
+
+    /// Whether another certificate is to be had for a site, due or not.
+    pub fn renews(&self, name: &Name) -> bool {
+        let mut intents = self.intents.iter();
+        intents.any(|intent| matches!(intent, Intent::Renew { site } if site == name))
     }
 
     /// The images to be asked for again for a host; `None`: it is no plan of that kind.
@@ -59,6 +65,8 @@ pub struct PlanOptions {
     /// The plan takes this apply back, which was cut off: `fleet` is what was applied before it,
     /// and nothing is recorded as applied.
     pub takes_back: Option<String>,
+    /// Only what stands for itself, such as certificates, of sites that are as they should be.
+    pub upkeep: bool,
 }
 
 impl PlanOptions {
@@ -79,6 +87,8 @@ pub enum Intent {
     Update { site: Name },
     /// The same for the router of a host.
     UpdateRouter { host: Name },
+    /// Get another certificate for a site, due or not.
+    Renew { site: Name },
     /// Ask the registry for the image that a tag stands for by now, for a host that has one. Plans
     /// nothing else.
     Pull { host: Name, image: String },
@@ -88,7 +98,9 @@ impl Intent {
     /// The site it is about.
     pub fn site(&self) -> Option<&Name> {
         match self {
-            Intent::Restart { site } | Intent::Update { site } => Some(site),
+            Intent::Restart { site } | Intent::Update { site } | Intent::Renew { site } => {
+                Some(site)
+            }
             Intent::UpdateRouter { .. } | Intent::Pull { .. } => None,
         }
     }
@@ -99,6 +111,7 @@ impl Intent {
             Intent::Restart { .. } => "restart",
             Intent::Update { .. } | Intent::UpdateRouter { .. } => "update",
             Intent::Pull { .. } => "pull",
+            Intent::Renew { .. } => "renew",
         }
     }
 }
@@ -112,6 +125,16 @@ pub(super) fn check(wish: &Wish, plan: &mut Plan) {
         let site = wish.fleet.sites.get(name.as_str());
         let what = match site {
             None => "no such site in the file".to_owned(),
+            Some(site) if matches!(intent, Intent::Renew { .. }) => {
+                let on = matches!(&wish.fleet.acme, Some(Acme::On(_)));
+                match (on, site.certificate()) {
+                    (_, Certificate::None | Certificate::Own { .. } | Certificate::Kept) => {
+                        "its certificate comes from no authority".to_owned()
+                    }
+                    (false, _) => "the fleet file has no `acme:`".to_owned(),
+                    _ => continue,
+                }
+            }
             Some(site) if site.state != SiteState::Running => {
                 format!("the file says state: {}", site.state.word())
             }

@@ -47,6 +47,9 @@ pub struct Stored {
     #[serde(flatten)]
     pub facts: CertificateFacts,
     pub from: Source,
+    /// How its authority calls it when asked for a renewal, RFC 9773.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ari: Option<String>,
     /// When it was put there, unix seconds.
     pub at: i64,
 }
@@ -104,6 +107,9 @@ pub struct Attempt {
     /// When it ended, unix seconds.
     pub at: i64,
     pub ended: Ending,
+    /// What it was asked for, sorted.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Tries that failed since the last that did not.
     #[serde(default)]
     pub failures: u32,
@@ -167,6 +173,8 @@ impl CertificateRecord {
                 return Err("the window of its renewal ends before it begins".into());
             }
         }
+        let asked = self.attempt.iter().flat_map(|attempt| &attempt.names);
+        asked.into_iter().try_for_each(|name| host(name))?;
         let words = self.attempt.iter().flat_map(|attempt| &attempt.words);
         for (name, words) in words {
             if !name.is_empty() {
@@ -377,6 +385,7 @@ mod tests {
             record.stored = Some(Stored {
                 facts: facts.clone(),
                 from: Source::Own,
+                ari: None,
                 at: 0,
             });
             record.served = Some(Served {

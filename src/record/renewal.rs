@@ -67,6 +67,7 @@ mod tests {
                 chain: 2,
             },
             from: Source::Own,
+            ari: None,
             at: 0,
         });
         record
@@ -128,6 +129,7 @@ mod tests {
         it.attempt = Some(Attempt {
             at: 7,
             ended: Ending::Failed,
+            names: Vec::new(),
             failures: 1,
             not_before: 307,
             words: Default::default(),

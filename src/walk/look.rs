@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::engine::{self, Client};
-use crate::fleet::{Fleet, Host, Invalid, Name, Selection, Site};
+use crate::fleet::{Fleet, Host, Invalid, Name, SecretSpec, Selection, Site};
 use crate::host::service::secrets::{SecretFuture, SecretSource};
 use crate::observe::model::{HostObservation, Observed};
 use crate::observe::scan::{Inspect, scan_fleet, scan_in_time};
@@ -164,6 +164,10 @@ struct Meant<'a> {
 impl SecretSource for Meant<'_> {
     fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a> {
         self.source.read(site, name)
+    }
+
+    fn named<'a>(&'a self, of: &'a str, name: &'a str, spec: &'a SecretSpec) -> SecretFuture<'a> {
+        self.source.named(of, name, spec)
     }
 
     fn wants(&self, site: &Site) -> bool {

@@ -233,6 +233,10 @@ fn intents(
             let (intents, sites) = found.ask(sites.as_ref(), names);
             (intents, Some(sites))
         }
+        Ask::Renew(names) => {
+            let renew = |site: &Name| Intent::Renew { site: site.clone() };
+            (names.iter().map(renew).collect(), sites)
+        }
         Ask::Pull => {
             let pulls = newer::pulls(fleet, observed, sites.as_ref());
             let pull = |(host, image)| Intent::Pull { host, image };
@@ -258,10 +262,14 @@ impl Outset {
         }
         let after = self.edited(&wish, &mut left).await?;
         let file = after.as_ref().unwrap_or(&self.file);
-        let settled = self.settle(file, &wish.sites).await;
-        // These write no secret: those that may not be read are only not compared.
-        if !matches!(wish.ask, Ask::Restart(_) | Ask::Pull) {
-            settled?;
+        let upkeep = matches!(wish.ask, Ask::Renew(_) | Ask::Tend);
+        // Secrets are not asked for: nobody may be there to answer.
+        if !upkeep {
+            let settled = self.settle(file, &wish.sites).await;
+            // These write no secret: those that may not be read are only not compared.
+            if !matches!(wish.ask, Ask::Restart(_) | Ask::Pull) {
+                settled?;
+            }
         }
         let finishes = match &wish.ask {
             Ask::Finish(run) => Some(run.clone()),
@@ -272,7 +280,10 @@ impl Outset {
             return Ok(self.nothing(wish.title, left));
         }
         let secrets = file.secrets(&self.trust);
-        let closely = Closely::to_plan(&*secrets);
+        let closely = match upkeep {
+            true => Closely::at(&Inspect::Needed),
+            false => Closely::to_plan(&*secrets),
+        };
         let looking = look(
             &file.fleet,
             &wish.sites,
@@ -294,6 +305,7 @@ impl Outset {
             only: sites,
             finishes,
             stop_unknown: wish.stop_unknown,
+            upkeep,
             ..PlanOptions::default()
         };
         let state = self.state.as_deref();

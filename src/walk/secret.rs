@@ -27,27 +27,27 @@ pub struct Sources {
 
 impl SecretSource for Sources {
     fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a> {
-        Box::pin(async move {
-            let fail = |why: String| SecretError {
-                name: format!("{name} of {}", site.name),
-                why,
-                withheld: false,
-            };
-            if let Some(spec) = site.secrets.get(name) {
-                let may = self.trust.may_read(
-                    self.file.as_deref(),
-                    &self.folder,
-                    site.name.as_str(),
-                    spec,
-                );
-                may.map_err(|it| SecretError {
-                    withheld: it.on_call,
-                    ..fail(it.why)
-                })?;
+        match site.secrets.get(name) {
+            Some(spec) => self.named(site.name.as_str(), name, spec),
+            None => {
+                let error = failed(site.name.as_str(), name, "the fleet file does not name it");
+                Box::pin(async { Err(error) })
             }
-            let bytes = match site.secrets.get(name) {
-                None => return Err(fail("the fleet file does not name it".into())),
-                Some(SecretSpec::File(path)) => {
+        }
+    }
+
+    fn named<'a>(&'a self, of: &'a str, name: &'a str, spec: &'a SecretSpec) -> SecretFuture<'a> {
+        Box::pin(async move {
+            let fail = |why: String| failed(of, name, why);
+            let may = self
+                .trust
+                .may_read(self.file.as_deref(), &self.folder, of, spec);
+            may.map_err(|it| SecretError {
+                withheld: it.on_call,
+                ..fail(it.why)
+            })?;
+            let bytes = match spec {
+                SecretSpec::File(path) => {
                     let path = self.folder.join(path);
                     let shown = path.display().to_string();
                     tokio::task::spawn_blocking(move || file::read(&path, LARGEST))
@@ -56,11 +56,19 @@ impl SecretSource for Sources {
                         .and_then(|read| read)
                         .map_err(|e| fail(format!("cannot read {shown}: {e}")))?
                 }
-                Some(SecretSpec::Command(argv)) => self.command(argv).await.map_err(fail)?,
-                Some(SecretSpec::Kept) => return Err(fail(secrets::LEFT_ALONE.into())),
+                SecretSpec::Command(argv) => self.command(argv).await.map_err(fail)?,
+                SecretSpec::Kept => return Err(fail(secrets::LEFT_ALONE.into())),
             };
             Ok(SecretBytes(bytes))
         })
+    }
+}
+
+fn failed(of: &str, name: &str, why: impl Into<String>) -> SecretError {
+    SecretError {
+        name: format!("{name} of {of}"),
+        why: why.into(),
+        withheld: false,
     }
 }
 

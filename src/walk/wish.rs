@@ -35,6 +35,10 @@ pub enum Ask {
     /// Replace what runs an older image than its tag stands for: these sites; none named: all that
     /// the wish is about, and routers.
     Update(Vec<Name>),
+    /// Get other certificates for these sites, due or not.
+    Renew(Vec<Name>),
+    /// What is due by itself, such as certificates; nothing else.
+    Tend,
     /// Ask registries for what the tags of the sites that the wish is about stand for by now; of
     /// routers too, where it is about everything. Replaces nothing.
     Pull,

@@ -50,7 +50,7 @@ async fn dispatch(kind: &OperationKind, site: Option<&Name>, work: &HostWork, sa
         K::TakeOwnership { site, from, uid } => folder::own(work, site, *from, *uid, say).await,
         K::WriteConf { site, hash, files } => folder::write_conf(work, site, hash, files).await,
         K::CleanConf { site, keep } => folder::clean_conf(work, site, keep.as_deref()).await,
-        K::Service(operation) => service::perform(operation, work).await,
+        K::Service(operation) => service::perform(operation, work, say).await,
         K::CreateContainer { container } => container::create(work, container).await,
         K::StartContainer { container } => container::start(work, container).await,
         K::AwaitReady {

@@ -1,7 +1,9 @@
 //! What services keep on a host. One file here and one line in [`ALL`] per service.
 
+mod certificate;
 #[cfg(test)]
 mod marker;
+pub mod own;
 pub mod secrets;
 
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub struct Kept {
 /// All services.
 pub const ALL: &[Kept] = &[
     secrets::KEPT,
+    certificate::KEPT,
     #[cfg(test)]
     marker::KEPT,
 ];

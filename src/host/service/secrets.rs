@@ -69,6 +69,16 @@ pub trait SecretSource: Send + Sync {
     /// The bytes of the secret `name` of `site`.
     fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a>;
 
+    /// The bytes of what else the fleet file names: `name` of `of`, a site or a key of the file.
+    fn named<'a>(&'a self, of: &'a str, name: &'a str, _spec: &'a SecretSpec) -> SecretFuture<'a> {
+        let error = SecretError {
+            name: format!("{name} of {of}"),
+            why: "it is not read here".into(),
+            withheld: true,
+        };
+        Box::pin(async { Err(error) })
+    }
+
     /// Whether those of this site are to be read; else they are taken to be unchanged.
     fn wants(&self, _site: &Site) -> bool {
         true

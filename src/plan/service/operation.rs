@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::operation::CertificateOperation;
 #[cfg(test)]
 use super::marker::operation::MarkerOperation;
 use super::secrets::operation::SecretsOperation;
@@ -12,6 +13,7 @@ use crate::plan::operation::facts::Tells;
 #[serde(untagged)]
 pub enum ServiceOperation {
     Secrets(SecretsOperation),
+    Certificate(CertificateOperation),
     #[cfg(test)]
     Marker(MarkerOperation),
 }
@@ -21,6 +23,7 @@ impl ServiceOperation {
     pub fn tells(&self) -> &dyn Tells {
         match self {
             Self::Secrets(operation) => operation,
+            Self::Certificate(operation) => operation,
             #[cfg(test)]
             Self::Marker(operation) => operation,
         }

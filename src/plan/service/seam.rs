@@ -1,6 +1,6 @@
 //! What a service has to say in planning.
 
-use crate::fleet::Site;
+use crate::fleet::{Name, Site};
 use crate::plan::draft::Draft;
 use crate::plan::drift::raw::{Found, Look};
 use crate::plan::ground::Ground;
@@ -39,6 +39,11 @@ pub(crate) trait Service: Sync {
     /// Steps for a site that stops, is archived or is gone from the file, and what its record will
     /// say. Left out: all is kept as it is.
     fn halted(&self, _stage: &mut Stage, _state: RecordedState) {}
+
+    /// Steps that stand for themselves, whatever state the site is to come to: they wait for what else
+    /// is planned of it, and where they fail nothing is taken back. `site`: as the file has it on this
+    /// host.
+    fn apart(&self, _name: &Name, _site: Option<&Site>, _ground: &Ground, _draft: &mut Draft) {}
 
     /// What is not as recorded, or not as the file says.
     fn differs(&self, _look: &Look, _site: &Site, _record: &SiteRecord, _found: &mut Found) {}

@@ -509,6 +509,11 @@ impl WorldHost {
                 let host = self.state().host.as_mut().expect("not prepared");
                 host.fleet_hash.clone_from(hash);
             }
+            K::Service(ServiceOperation::Certificate(operation)) => {
+                self.need(fleet, Role::Toolbox, why);
+                self.need(fleet, Role::Router, why);
+                super::certificate::run(self.state(), operation, why);
+            }
             // No site that is drawn here has one.
             K::Service(ServiceOperation::Marker(_)) => unreachable!("{why}"),
         }

@@ -3,12 +3,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::interpret::World;
-use super::make::{draws, fleet, sharing, world};
+use super::make::{draws, sharing, world};
 use crate::fleet::{Fleet, Isolate, Name, Recipe, SiteState};
 use crate::observe::model::*;
 use crate::plan::{Intent, Operation, OperationKind, Plan, plan};
 use crate::record::route::RouteTarget;
 use crate::record::{Labelled, Role, labels};
+
+/// With an authority that gives certificates to most sites.
+fn fleet(draws: &[Option<super::make::Draw>]) -> Fleet {
+    let mut fleet = super::make::fleet(draws);
+    fleet.acme = super::certificate::authority();
+    fleet
+}
 
 fn planned(fleet: &Fleet, world: &World) -> Plan {
     let observed = world.observe(fleet);

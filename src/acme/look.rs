@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
+use futures_util::{FutureExt, StreamExt};
 use http::header::{HOST, LOCATION, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -88,8 +88,10 @@ pub async fn look(names: &[String], looking: &Looking<'_>) -> BTreeMap<String, F
     let resolver = Resolver::new(looking.resolver);
     let looks = names.iter().map(|name| {
         let resolver = &resolver;
-        async move { (name.clone(), one(resolver, name, looking).await) }
+        // Boxed: that it can be sent is not seen through the closure otherwise.
+        async move { (name.clone(), one(resolver, name, looking).await) }.boxed()
     });
+    let looks: Vec<_> = looks.collect();
     stream::iter(looks)
         .buffer_unordered(TOGETHER)
         .collect()

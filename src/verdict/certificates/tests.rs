@@ -42,6 +42,7 @@ fn stored(facts: CertificateFacts) -> CertificateRecord {
         from: Source::Acme {
             directory: "https://ca.test/dir".into(),
         },
+        ari: None,
         at: NOW - DAY,
     });
     record
@@ -54,6 +55,7 @@ fn failed(words: &[(&str, &str)]) -> Option<Attempt> {
     Some(Attempt {
         at: NOW - 60,
         ended: Ending::Failed,
+        names: Vec::new(),
         failures: 3,
         not_before: NOW + 3600,
         words: words.collect(),

@@ -1,6 +1,7 @@
 //! Certificates: had from an authority or from the operator, put on the host, served.
 
 mod obtain;
+mod zone;
 
 use std::collections::BTreeSet;
 

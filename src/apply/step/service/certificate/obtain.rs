@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use crate::acme::{Answer as Fetched, Answers, Doing, Issued, Kind, Proof, Refusal, Wanted};
+use super::zone;
+use crate::acme::{
+    Answer as Fetched, Answers, Doing, Finding, Issued, Kind, Looking, Outlook, Proof, Refusal,
+    Wanted, look,
+};
 use crate::apply::authority::{Open, keep, of_file};
 use crate::apply::host_work::HostWork;
 use crate::apply::progress::{Answer, Failure, Say};
-use crate::fleet::Name;
+use crate::fleet::{Acme, Name};
 use crate::host::Toolbox;
 use crate::host::router::tls;
 use crate::plan::service::certificate::due::{WAIT, next_try};
@@ -116,9 +120,16 @@ impl Order<'_> {
     /// Looks, orders; a second time without the names that did not go, where some are better than none.
     async fn run(&self, short: &mut Option<Short>) -> Result<(Issued, Open), Short> {
         let authority = of_file(self.work).await.map_err(Short::failed)?;
-        let names = self.names.to_vec();
+        let mut names = self.names.to_vec();
+        let zone = zone::of(self.work, &names).await.map_err(Short::failed)?;
+        let proof = match &zone {
+            Some(zone) => Proof::Dns(zone),
+            None => Proof::Http(&self.answers),
+        };
         let open = self.work.accounts.open(self.work, &authority).await?;
-        match self.order(&open, &names).await {
+        self.say.step("looking whether the names lead here");
+        *short = self.look(&open, &mut names, zone.is_none()).await?;
+        match self.order(&open, &names, proof).await {
             Err(refusal) if self.partial && refusal.kind == Kind::Names => {
                 let bad: BTreeSet<String> = refusal.words.keys().cloned().collect();
                 let good: Vec<String> = names
@@ -130,7 +141,7 @@ impl Order<'_> {
                     return Err(refusal.into());
                 }
                 let mut left = Short::from(refusal);
-                let issued = self.order(&open, &good).await.map_err(Short::from)?;
+                let issued = self.order(&open, &good, proof).await.map_err(Short::from)?;
                 if let Some(before) = short.take() {
                     left.words.extend(before.words);
                 }
@@ -141,13 +152,75 @@ impl Order<'_> {
         }
     }
 
-    async fn order(&self, open: &Open, names: &[String]) -> Result<Issued, Refusal> {
+    /// Looks at the names as the authority would: those that would fail are taken out of `names` where
+    /// some are better than none; else nothing is ordered.
+    async fn look(
+        &self,
+        open: &Open,
+        names: &mut Vec<String>,
+        by_http: bool,
+    ) -> Result<Option<Short>, Short> {
+        let marker = marker().map_err(Short::failed)?;
+        let Some(Acme::On(authority)) = &self.work.fleet.acme else {
+            return Ok(None);
+        };
+        let given = [marker];
+        if by_http {
+            self.answers.present(&given).await.map_err(Short::failed)?;
+        }
+        let identities = open.directory.caa_identities();
+        let looking = Looking {
+            resolver: authority.resolver,
+            port: authority.port,
+            marker: by_http.then_some(&given[0]),
+            identities: &identities,
+        };
+        let found = look(names, &looking).await;
+        if by_http {
+            // What cannot be taken away now, the next order takes.
+            let _ = self.answers.withdraw(&given).await;
+        }
+        // From here not all is seen that an authority sees: what does not answer here may answer there.
+        let fails = |it: &Finding| {
+            let sure = [Outlook::NoAddress, Outlook::Elsewhere, Outlook::Forbidden];
+            sure.contains(&it.outlook)
+        };
+        let bad: BTreeMap<String, Finding> =
+            found.into_iter().filter(|(_, it)| fails(it)).collect();
+        if bad.is_empty() {
+            return Ok(None);
+        }
+        let stored = self.before.stored.as_ref();
+        let is_new = |name: &str| stored.is_none_or(|stored| !stored.facts.covers(name));
+        let waits = bad.iter().all(|(name, it)| it.waits() && is_new(name));
+        names.retain(|name| !bad.contains_key(name));
+        let short = Short {
+            ending: if waits {
+                Ending::Waiting
+            } else {
+                Ending::Failed
+            },
+            words: bad.into_iter().map(|(name, it)| (name, it.words)).collect(),
+            retry_after: None,
+        };
+        match self.partial && !names.is_empty() {
+            true => Ok(Some(short)),
+            false => Err(short),
+        }
+    }
+
+    async fn order(
+        &self,
+        open: &Open,
+        names: &[String],
+        proof: Proof<'_>,
+    ) -> Result<Issued, Refusal> {
         let say = |words: &str| self.say.step(words);
         let stored = self.before.stored.as_ref();
         let wanted = Wanted {
             names,
             replaces: stored.and_then(|stored| stored.ari.as_deref()),
-            proof: Proof::Http(&self.answers),
+            proof,
             deadline: ORDER,
             say: &say,
         };
@@ -259,6 +332,18 @@ impl Order<'_> {
             words,
         }
     }
+}
+
+/// What nobody but our router answers.
+fn marker() -> Result<Fetched, String> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    let (token, body) = bytes.split_at(12);
+    let token = format!("ostler-{}", hex::encode(token));
+    Ok(Fetched {
+        body: format!("{token}.{}", hex::encode(body)),
+        token,
+    })
 }
 
 /// What was said of each name, in one line.

@@ -333,6 +333,29 @@ async fn wildcards_are_proven_by_records_which_are_gone_afterwards() {
     assert_eq!(issued.facts.names, ["*.alice.test", "alice.test"]);
     assert_eq!(texts("_acme-challenge.alice.test"), ["\"somebody else's\""]);
 
+    // An order that nobody waits for any more leaves its record, and the next one takes it out.
+    let looked_at = tokio::sync::Notify::new();
+    let wanted = Wanted {
+        names: &names(&["alice.test"]),
+        replaces: None,
+        proof: Proof::Dns(&alice),
+        deadline: Duration::from_secs(60),
+        say: &|text| {
+            if text == "being looked at" {
+                looked_at.notify_one();
+            }
+        },
+    };
+    tokio::select! {
+        result = account.obtain(&wanted) => panic!("{:?}", result.map(|_| ())),
+        () = looked_at.notified() => {}
+    }
+    assert_eq!(texts("_acme-challenge.alice.test").len(), 2);
+    order(&account, &["alice.test"], Proof::Dns(&alice))
+        .await
+        .unwrap();
+    assert_eq!(texts("_acme-challenge.alice.test"), ["\"somebody else's\""]);
+
     // Several orders at once in one zone do not take each other's records out.
     let orders = [
         ["alice.test", "a.alice.test"],

@@ -165,7 +165,7 @@ macro_rules! fed {
     ($($name:ident)*) => { $(#[test] fn $name() { feed(stringify!($name)); })* };
 }
 
-fed!(fleet_file saved_plan journal records engine_answers log_frames tar_answers);
+fed!(fleet_file saved_plan journal records engine_answers log_frames tar_answers dns_answers);
 
 /// A seed that is refused at its first line leads no further than that, whatever is changed in it.
 #[test]
@@ -184,6 +184,9 @@ fn seeds_are_understood_as_they_are() {
             state.read().is_some_and(|s| !s.sites.is_empty()),
             "{state:?}"
         );
+    }
+    for Seed(answer) in seeds("dns_answers") {
+        assert!(ostler::acme::dns::message::read(&answer).is_some());
     }
     for (file, name) in [
         ("host", "host"),

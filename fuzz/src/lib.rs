@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, Network, SystemInfo};
+use ostler::acme::dns::{Key, message};
 use ostler::apply::journal;
 use ostler::console::log::{clean, level, short};
 use ostler::engine::decode::joined::Joined;
@@ -21,7 +22,7 @@ use ostler::walk::saved::Saved;
 pub type Feed = fn(&[u8]);
 
 /// All of them, by name.
-pub const ALL: [(&str, Feed); 7] = [
+pub const ALL: [(&str, Feed); 8] = [
     ("fleet_file", fleet_file),
     ("saved_plan", saved_plan),
     ("journal", journal),
@@ -29,6 +30,7 @@ pub const ALL: [(&str, Feed); 7] = [
     ("engine_answers", engine_answers),
     ("log_frames", log_frames),
     ("tar_answers", tar_answers),
+    ("dns_answers", dns_answers),
 ];
 
 /// No text that is shown may move the cursor, switch colours or turn the direction of writing.
@@ -188,4 +190,31 @@ pub fn tar_answers(bytes: &[u8]) {
     let _ = archive::header(bytes);
     let _ = state::from_archive(bytes);
     let _ = journal::from_archive(bytes);
+}
+
+/// What DNS servers answer, questions and changes alike.
+pub fn dns_answers(bytes: &[u8]) {
+    if let Some(message) = message::read(bytes) {
+        // Each takes eleven bytes at least, and names are told in plain characters.
+        assert!(message.answers.len() * 11 <= bytes.len());
+        for record in &message.answers {
+            let told = match &record.data {
+                message::Data::Cname(to) | message::Data::Ns(to) => to,
+                _ => &record.name,
+            };
+            assert!(told.bytes().all(|byte| byte.is_ascii_graphic()), "{told:?}");
+        }
+    }
+    let key = Key::read("hmac-sha256:ostler:c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiBvc3RsZXI=");
+    let key = key.expect("a key");
+    // Nobody who does not know the secret can have answered to this.
+    let refused = key
+        .verify(bytes, &[7; 32], 0)
+        .expect_err("not signed by us");
+    harmless(&refused);
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Err(why) = Key::read(text)
+    {
+        harmless(&why);
+    }
 }

@@ -40,6 +40,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// As long as anybody may ask to be left alone; more is taken for this much.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 86_400);
 
+/// URLs of which it is known when they may be asked again.
+const REMEMBERED: usize = 1000;
+
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("ostler/", env!("CARGO_PKG_VERSION")));
 
 /// Connections to one authority. Cheap to clone; all share them.
@@ -149,7 +152,12 @@ impl Http {
                 });
             }
         } else if let Some(wait) = retry_after {
-            lock(&shared.later).insert(uri.to_string(), Instant::now() + wait);
+            let mut later = lock(&shared.later);
+            // Of most URLs nobody wants to know.
+            if later.len() >= REMEMBERED {
+                later.clear();
+            }
+            later.insert(uri.to_string(), Instant::now() + wait);
         }
         if is_directory {
             *lock(&shared.body) = Some(answer.body().clone());

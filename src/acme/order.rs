@@ -1,7 +1,7 @@
 //! One order, from the names to the certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use instant_acme::{
@@ -23,6 +23,14 @@ const FIRST: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_secs(5);
 /// How long answers may take to be put in their place, or away.
 const HANDS: Duration = Duration::from_secs(120);
+
+/// States of an order while the authority looks at the names, and while it signs.
+const BEFORE: [OrderStatus; 2] = [OrderStatus::Pending, OrderStatus::Processing];
+const AFTER: [OrderStatus; 3] = [
+    OrderStatus::Pending,
+    OrderStatus::Ready,
+    OrderStatus::Processing,
+];
 
 /// What is wanted of an authority.
 pub struct Wanted<'a> {
@@ -49,6 +57,8 @@ impl Account {
         wanted.check()?;
         let given = Mutex::new(Vec::new());
         let step = Mutex::new("it was not asked yet");
+        // Also when nobody waits for the end any more.
+        let _forget = Forget(wanted.proof, &given);
         let run = Run {
             account: self,
             wanted,
@@ -59,12 +69,12 @@ impl Account {
             Ok(result) => result,
             Err(_) => {
                 let seconds = wanted.deadline.as_secs();
-                let step = *step.lock().unwrap_or_else(PoisonError::into_inner);
+                let step = *lock(&step);
                 let why = format!("no certificate within {seconds} s: {step}");
                 Err(Refusal::of(Kind::Away, why))
             }
         };
-        let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let given = lock(&given).clone();
         if !given.is_empty() {
             (wanted.say)("taking the answers away");
             let away = wanted.proof.withdraw(&given);
@@ -100,6 +110,19 @@ impl Wanted<'_> {
     }
 }
 
+/// Lets go what an order held, however it ends.
+struct Forget<'a>(Proof<'a>, &'a Mutex<Vec<Given>>);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.forget(&lock(self.1));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An order that is on its way.
 struct Run<'a> {
     account: &'a Account,
@@ -112,7 +135,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn step(&self, doing: &str, waiting: &'static str) {
-        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *lock(self.step) = waiting;
         (self.wanted.say)(doing);
     }
 
@@ -122,7 +145,7 @@ impl Run<'_> {
         let mut order = self.order().await?;
         let given = self.challenges(&mut order).await?;
         if !given.is_empty() {
-            *self.given.lock().unwrap_or_else(PoisonError::into_inner) = given.clone();
+            *lock(self.given) = given.clone();
             self.step("answering", "the answers were not put in their place");
             let present = timeout(HANDS, self.wanted.proof.present(&given));
             let present = present.await;
@@ -135,7 +158,7 @@ impl Run<'_> {
             );
             self.ready(&mut order).await?;
         }
-        match self.settled(&mut order).await {
+        match self.settled(&mut order, &BEFORE).await {
             Ok(OrderStatus::Ready) => {}
             Ok(_) => return Err(self.unproven(order).await),
             Err(error) => return Err(error.into()),
@@ -143,7 +166,7 @@ impl Run<'_> {
         self.step("finalizing", "the authority did not sign");
         let request = Request::new(names)?;
         again!(order.finalize_csr(&request.der))?;
-        if self.settled(&mut order).await? != OrderStatus::Valid {
+        if self.settled(&mut order, &AFTER).await? != OrderStatus::Valid {
             return Err(self.unproven(order).await);
         }
         let chain = again!(order.certificate())?;
@@ -231,12 +254,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until the authority has done what it was asked to.
-    async fn settled(&self, order: &mut Order) -> Result<OrderStatus, Error> {
+    /// Waits until the authority has done what it was asked to: until the order is `before` no more.
+    async fn settled(
+        &self,
+        order: &mut Order,
+        before: &[OrderStatus],
+    ) -> Result<OrderStatus, Error> {
         let mut wait = FIRST;
         loop {
             let status = order.state().status;
-            if !matches!(status, OrderStatus::Pending | OrderStatus::Processing) {
+            if !before.contains(&status) {
                 return Ok(status);
             }
             let later = self.account.directory.http.later(order.url());

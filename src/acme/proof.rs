@@ -77,6 +77,13 @@ impl Proof<'_> {
             }
         }
     }
+
+    /// No order waits for these any more: what is left of them may be taken for what it is.
+    pub(super) fn forget(&self, given: &[Given]) {
+        if let Proof::Dns(_) = self {
+            given.iter().for_each(|it| Zone::forget(&it.digest));
+        }
+    }
 }
 
 fn bodies(given: &[Given]) -> Vec<Answer> {

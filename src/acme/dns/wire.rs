@@ -2,6 +2,8 @@
 
 /// Bytes of a name at most, RFC 1035, 2.3.4.
 const NAME: usize = 255;
+/// How often a name may go on elsewhere: it has no more labels than that.
+const HOPS: usize = 127;
 
 /// Reads from the front; `None` when there is no more, or what is there cannot be.
 #[derive(Clone)]
@@ -40,7 +42,7 @@ impl<'a> Cursor<'a> {
     /// stands as `\DDD`.
     pub(super) fn name(&mut self) -> Option<String> {
         let mut name = String::new();
-        let mut length = 0;
+        let (mut length, mut hops) = (0, 0);
         // Once it has gone back, it goes on from there, and only further back: no way is endless.
         let mut back: Option<Cursor<'a>> = None;
         loop {
@@ -69,7 +71,8 @@ impl<'a> Cursor<'a> {
                 }
                 192.. => {
                     let to = usize::from(first & 63) << 8 | usize::from(here.byte()?);
-                    if to >= start {
+                    hops += 1;
+                    if to >= start || hops > HOPS {
                         return None;
                     }
                     back = Some(Cursor {

@@ -32,8 +32,13 @@ pub struct Zone {
     name: String,
     key: Key,
     resolver: Resolver,
-    /// What stands in the zone for orders that run now.
-    held: Mutex<Vec<Held>>,
+}
+
+/// What stands in zones for orders of this process that run now.
+static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<Held>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,12 +78,7 @@ impl Zone {
             name: name.trim_end_matches('.').to_ascii_lowercase(),
             key,
             resolver: Resolver::new(resolver),
-            held: Mutex::default(),
         })
-    }
-
-    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a name is the zone's own or below it.
@@ -105,7 +105,7 @@ impl Zone {
         places.sort_unstable();
         places.dedup();
         let left = join_all(places.iter().map(|at| self.left(server, at))).await;
-        self.held().extend(put.iter().cloned());
+        held().extend(put.iter().cloned());
         let change = |held: &Held, put| Change {
             name: held.at.clone(),
             text: held.text.clone(),
@@ -118,13 +118,18 @@ impl Zone {
         Ok(())
     }
 
+    /// No order waits for a text any more.
+    pub(in crate::acme) fn forget(text: &str) {
+        held().retain(|it| it.text != text);
+    }
+
     /// Takes texts out again.
     ///
     /// # Errors
     /// In words; the next order for the same names takes them out.
     pub(in crate::acme) async fn withdraw(&self, texts: &[&str]) -> Result<(), String> {
         let mut gone = Vec::new();
-        self.held().retain(|it| {
+        held().retain(|it| {
             let ours = texts.contains(&it.text.as_str());
             if ours {
                 gone.push(it.clone());
@@ -202,7 +207,7 @@ impl Zone {
             at: at.to_owned(),
             text,
         });
-        let held = self.held();
+        let held = held();
         texts.filter(|it| !held.contains(it)).collect()
     }
 

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::host_work::HostWork;
 use super::progress::Failure;
 use crate::acme::{Account, Authority, Credentials, Directory, Eab, Kind, Refusal};
-use crate::fleet::{Acme, SecretSpec};
+use crate::fleet::{Acme, Fleet, SecretSpec};
+use crate::host::service::secrets::SecretSource;
 use crate::host::{NewFile, Toolbox};
 use crate::text::plain_line;
 
@@ -81,23 +82,28 @@ async fn anew(work: &HostWork, authority: &Authority) -> Result<Open, Refusal> {
     })
 }
 
-/// The authority as the fleet file has it, with what it names on the operator's machine.
+/// The authority as the fleet file has it, with what it names on the operator's machine. What binds an
+/// account is read only where one is opened: its source may be a command.
 ///
 /// # Errors
 /// There is none, or what it names cannot be read.
-pub(super) async fn of_file(work: &HostWork) -> Result<Authority, String> {
-    let Some(Acme::On(wanted)) = &work.fleet.acme else {
+pub async fn of_file(
+    fleet: &Fleet,
+    secrets: &dyn SecretSource,
+    for_an_account: bool,
+) -> Result<Authority, String> {
+    let Some(Acme::On(wanted)) = &fleet.acme else {
         return Err("the fleet file names no authority".into());
     };
     let read = async |name: &'static str, spec: &SecretSpec| {
-        let bytes = work.secrets.named("acme", name, spec).await;
+        let bytes = secrets.named("acme", name, spec).await;
         bytes.map_err(|error| plain_line(&error.to_string()))
     };
     let mut authority = Authority::new(&wanted.directory);
     let contact = wanted.contact.iter();
     authority.contact = contact.map(|address| format!("mailto:{address}")).collect();
     authority.profile.clone_from(&wanted.profile);
-    if let Some(eab) = &wanted.eab {
+    if let Some(eab) = wanted.eab.as_ref().filter(|_| for_an_account) {
         let key = Zeroizing::new(read("eab", &eab.key).await?.0);
         let key = Zeroizing::new(String::from_utf8_lossy(&key).into_owned());
         authority.eab = Some(Eab::new(&eab.kid, &key)?);

@@ -1,7 +1,7 @@
 //! Making it so: runs a plan, operation by operation, and says how each ended. It decides nothing
 //! that the plan has decided.
 
-mod authority;
+pub mod authority;
 pub mod body;
 mod certificates;
 mod context;

@@ -97,6 +97,8 @@ pub enum Command {
     /// Replace what runs an older image than its tag stands for by now: one site first, then one after
     /// the other on each host, and nothing more after the first failure
     Update(UpdateArgs),
+    /// Do what is due by itself, such as renewing certificates, without a question: for a timer
+    Tend(TendArgs),
     /// Show what differs between last applied, live and the file; exit code 2 when anything does
     Drift {
         #[command(flatten)]
@@ -205,6 +207,14 @@ pub struct UpdateArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `tend`.
+#[derive(Debug, Clone, Args)]
+pub struct TendArgs {
     /// Answer in JSON.
     #[command(flatten)]
     pub json: Json,

@@ -42,6 +42,7 @@ mod since;
 mod site;
 mod sites;
 mod status;
+mod tend;
 mod undo;
 mod update;
 
@@ -106,6 +107,7 @@ fn run(called: Called, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Plan(args)) => block_on(plan::run(&context, &args))?,
         Some(Command::Apply(args)) => block_on(apply::run(&context, &args))?,
         Some(Command::Update(args)) => block_on(update::run(&context, &args))?,
+        Some(Command::Tend(args)) => block_on(tend::run(&context, &args))?,
         Some(Command::Drift { json }) => block_on(drift::run(&context, json.json))?,
         Some(Command::Adopt(args)) => block_on(adopt::run(&context, &args))?,
         Some(Command::Site { command }) => block_on(site::run(&context, &command))?,

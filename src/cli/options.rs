@@ -104,6 +104,10 @@ fn row(path: &str) -> Row {
             changes: Some("update"),
             ..plans
         },
+        "tend" => Row {
+            changes: Some("tend"),
+            ..plans
+        },
         "adopt" => Row {
             only: No(SITE),
             changes: Some("adopt"),

@@ -8,9 +8,9 @@ mod roots;
 pub use login::login;
 pub use roots::roots;
 
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Read, Result};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// read than shows it; `TimedOut`: a pipe or a device did not come to its end within a minute.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     read_within(path, most, PATIENCE)
+}
+
+/// Writes a file of the operator's own state, which nobody else may read, in one step; makes its folder.
+///
+/// # Errors
+/// What the operating system says.
+pub fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    // A leftover of a killed process with the same id, if anything.
+    let _ = std::fs::remove_file(&temporary);
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    std::fs::rename(&temporary, path)
 }
 
 /// The same for a text.

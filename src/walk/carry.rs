@@ -72,7 +72,7 @@ pub async fn carry(
             },
         );
     }
-    if !proposal.takes_back && (written || !proposal.is_idle()) {
+    if !proposal.takes_back && !proposal.upkeep && (written || !proposal.is_idle()) {
         remember(proposal, &tell);
     }
     if proposal.is_idle() {
@@ -172,7 +172,11 @@ async fn run(
         secrets: proposal.before.secrets(&proposal.trust),
         operator: Operator::current(),
         pace: Pace::default(),
-        wait_for_lock: WAIT_FOR_LOCK,
+        wait_for_lock: if proposal.upkeep {
+            Duration::ZERO
+        } else {
+            WAIT_FOR_LOCK
+        },
         journal: state.map(|state| state.join("journal")),
         stop_after: None,
     };

@@ -13,6 +13,7 @@ pub mod look;
 pub mod outcome;
 pub mod past;
 pub mod propose;
+pub mod renewal;
 pub mod saved;
 pub mod search;
 pub mod secret;

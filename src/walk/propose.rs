@@ -12,7 +12,7 @@ use super::saved::MadeFrom;
 use super::search::Search;
 use super::trust::{Distrust, Trust};
 use super::wish::{Ask, Wish};
-use super::{FleetFile, commit, lineage};
+use super::{FleetFile, commit, lineage, renewal};
 use crate::engine::Client;
 use crate::fleet::{
     self, DiffLine, EditError, Fleet, Invalid, Name, Site, SiteState, apply_edits, diff,
@@ -111,6 +111,8 @@ pub struct Proposal {
     pub trust: Trust,
     /// It takes an apply back: what is gone back to is not what the operator's file descends from.
     pub takes_back: bool,
+    /// Nobody asked for it: nobody is waited for, and it is no apply of the file.
+    pub upkeep: bool,
 }
 
 /// A plan, and the fleet file that it makes hosts match.
@@ -300,6 +302,19 @@ impl Outset {
             observed,
             clients,
         } = seen?;
+        let mut observed = observed;
+        if upkeep {
+            let now = chrono::Utc::now().timestamp();
+            let state = self.state.as_deref();
+            Box::pin(renewal::refresh(
+                &file.fleet,
+                &mut observed,
+                &*secrets,
+                state,
+                now,
+            ))
+            .await;
+        }
         let (intents, sites) = intents(&wish.ask, sites, &file.fleet, &observed);
         let options = PlanOptions {
             only: sites,
@@ -350,6 +365,7 @@ impl Outset {
             state: self.state,
             trust: self.trust,
             takes_back: false,
+            upkeep,
         })
     }
 
@@ -437,6 +453,7 @@ impl Outset {
             state: self.state,
             trust: self.trust,
             takes_back: false,
+            upkeep: false,
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::deed::Deed;
@@ -53,21 +52,5 @@ pub(super) fn recall(state: &Path) -> Result<BTreeSet<Deed>, Exposed> {
 
 /// Writes them over what was there.
 pub(super) fn remember(state: &Path, known: &BTreeSet<Deed>) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec(known)?;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)?;
-    let path = place(state);
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
-    // A leftover of a killed process with the same id, if anything.
-    let _ = fs::remove_file(&temporary);
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    out.write_all(&bytes)?;
-    out.sync_all()?;
-    fs::rename(&temporary, &path)
+    file::keep(&place(state), &serde_json::to_vec(known)?)
 }

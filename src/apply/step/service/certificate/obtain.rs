@@ -119,7 +119,9 @@ impl Order<'_> {
 
     /// Looks, orders; a second time without the names that did not go, where some are better than none.
     async fn run(&self, short: &mut Option<Short>) -> Result<(Issued, Open), Short> {
-        let authority = of_file(self.work).await.map_err(Short::failed)?;
+        let authority = of_file(&self.work.fleet, self.work.secrets.as_ref(), true)
+            .await
+            .map_err(Short::failed)?;
         let mut names = self.names.to_vec();
         let zone = zone::of(self.work, &names).await.map_err(Short::failed)?;
         let proof = match &zone {

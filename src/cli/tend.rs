@@ -1,0 +1,106 @@
+//! `ostler tend`: what is due by itself, such as certificates, for a timer. Nobody is asked, and nobody
+//! is waited for: what cannot be done now is done by a later pass.
+
+use serde::Serialize;
+
+use super::args::TendArgs;
+use super::confirm::Ask;
+use super::context::Context;
+use super::walk::{self, How};
+use super::{Exit, Failure};
+use crate::apply::{OperationOutcome, Outcome};
+use crate::text;
+use crate::walk::look::Sites;
+use crate::walk::{Proposal, Wish};
+
+/// What a pass came to, as `--json` tells it.
+#[derive(Debug, Serialize)]
+struct Told {
+    /// What was done, and how it ended.
+    done: Vec<Done>,
+    /// What could not be looked at, a line each.
+    away: Vec<String>,
+    exit: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Done {
+    host: String,
+    site: Option<String>,
+    what: String,
+    /// `done`, `failed`, `skipped`.
+    outcome: &'static str,
+    /// What is worth knowing of it, or why it failed.
+    note: Option<String>,
+}
+
+/// Does what is due, and says only what is worth a line in a log.
+pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
+    let file = context.load()?;
+    let wish = Wish {
+        title: "tend".to_owned(),
+        ask: crate::walk::Ask::Tend,
+        sites: Sites::Selected(context.select()?),
+        ..Wish::default()
+    };
+    let proposal = walk::propose(context, &file, wish).await?;
+    let problems = proposal.plan();
+    let away = problems.problems.iter().map(|problem| {
+        let what = text::line(&problem.what);
+        format!("{}: {what}", problem.host)
+    });
+    let away: Vec<String> = away.collect();
+    for line in &away {
+        context.out.warn(line);
+    }
+    let how = How {
+        question: "",
+        yes: true,
+        ask: Ask::Yes,
+        json: args.json.json,
+        commit: false,
+    };
+    let (outcome, mut exit) = match proposal.is_idle() {
+        true => (Outcome::default(), Exit::Done),
+        false => {
+            let carried = walk::carry_out(context, &proposal, &how).await?;
+            let exit = walk::exit(&carried);
+            let mut outcomes = carried.outcomes.into_iter().flatten();
+            (outcomes.next().unwrap_or_default(), exit)
+        }
+    };
+    // A host that is away, or whose lock somebody holds, is tried by the next pass.
+    if exit == Exit::Error || (exit == Exit::Done && !away.is_empty()) {
+        exit = Exit::Partial;
+    }
+    if args.json.json {
+        let done = done(&proposal, &outcome);
+        let exit = exit.code();
+        context.out.json(&Told { done, away, exit })?;
+    } else if proposal.is_idle() && away.is_empty() {
+        context.out.line("Nothing is due.")?;
+    }
+    Ok(exit)
+}
+
+fn done(proposal: &Proposal, outcome: &Outcome) -> Vec<Done> {
+    let plan = proposal.plan();
+    let each = plan.operations.iter().map(|operation| {
+        let ended = outcome.operations.get(&operation.id);
+        let (outcome, note) = match ended.map(|ended| &ended.outcome) {
+            Some(OperationOutcome::Done { note }) => ("done", note.clone()),
+            Some(OperationOutcome::Failed { failure }) => ("failed", Some(failure.why.clone())),
+            Some(OperationOutcome::Skipped { because }) => ("skipped", Some(because.clone())),
+            Some(OperationOutcome::Undone) => ("undone", None),
+            None => ("skipped", None),
+        };
+        Done {
+            host: operation.host.to_string(),
+            site: operation.site.as_ref().map(ToString::to_string),
+            what: operation.kind.describe(),
+            outcome,
+            note,
+        }
+    });
+    each.collect()
+}

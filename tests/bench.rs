@@ -67,7 +67,7 @@ async fn as_much_is_measured_as_is_asked_for() {
 /// One that is added gets its test here, too.
 #[test]
 fn these_are_all() {
-    assert_eq!(Bench::ALL.len(), 8);
+    assert_eq!(Bench::ALL.len(), 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,6 +92,12 @@ async fn compose_is_measured_where_it_is_installed() {
     let rows = run(Bench::Compose, &engine.address).await;
     // Where there is no compose it says so, and measures nothing.
     complete(&rows, if rows.is_empty() { 0 } else { 2 });
+}
+
+#[tokio::test]
+async fn one_certificate_more_is_measured_on_an_engine() {
+    let Some(engine) = tier::engine() else { return };
+    complete(&run(Bench::Certificates, &engine.address).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

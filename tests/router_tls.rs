@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use backend::Backend;
 use ostler::fleet::{HeaderName, Name};
-use ostler::host::router::tls::{self, Certificates};
+use ostler::host::router::tls::{self, Certificates, LoadedCertificate};
 use ostler::host::router::{self, probe, put};
 use ostler::host::script::Script;
 use ostler::record::certificate::{self, Served};
@@ -64,6 +64,14 @@ async fn serve(stage: &Stage, all: &mut Certificates, some: &[(&str, &str)]) -> 
     let told = tls::serve(&stage.toolbox, all, &changed).await.unwrap();
     assert_eq!(told.refused, []);
     told.loaded
+}
+
+/// What the process has; its log where it does not tell.
+async fn all_loaded(stage: &Stage) -> Vec<LoadedCertificate> {
+    match tls::loaded(&stage.toolbox).await {
+        Ok(loaded) => loaded,
+        Err(e) => panic!("{e}\n{}", stage.log(&stage.router()).await),
+    }
 }
 
 async fn run(stage: &Stage, text: &'static str, args: &[&str]) -> String {
@@ -165,7 +173,7 @@ async fn certificates_are_renewed_under_load() {
     println!("{count} handshakes with a request each");
     assert!(count > 500, "{count}");
 
-    let loaded = tls::loaded(&stage.toolbox).await.unwrap();
+    let loaded = all_loaded(&stage).await;
     assert_eq!(loaded.len(), 51);
     assert!(loaded.iter().all(|it| it.listed), "{loaded:#?}");
     assert_eq!(loaded[0].site, None);
@@ -186,7 +194,7 @@ async fn certificates_are_renewed_under_load() {
         .await
         .unwrap();
     stage.await_router().await;
-    assert_eq!(tls::loaded(&stage.toolbox).await.unwrap(), loaded);
+    assert_eq!(all_loaded(&stage).await, loaded);
     assert_eq!(tls::left_out(&stage.toolbox).await.unwrap(), []);
     for domain in &domains {
         ask(&connector, https, domain).await.unwrap();
@@ -254,9 +262,8 @@ async fn what_is_refused_takes_nothing_else_down() {
     assert!(ask(&connector, https, "c.example").await.is_err());
     assert_eq!(stage.ask("a.example", "/").await.status, 200);
     assert_eq!(stage.ask("b.example", "/").await.status, 301);
-    let files: Vec<String> = tls::loaded(&stage.toolbox)
+    let files: Vec<String> = all_loaded(&stage)
         .await
-        .unwrap()
         .into_iter()
         .map(|it| it.file)
         .collect();
@@ -407,8 +414,10 @@ async fn bad_files_among_a_thousand_are_left_out_at_the_start() {
     assert_eq!(loaded, [name("one-more")]);
     shown(&connector, https, "one-more.example").await.unwrap();
     let begun = Instant::now();
-    assert_eq!(tls::loaded(&stage.toolbox).await.unwrap().len(), 996);
-    println!("what it has of 996: {:?}", begun.elapsed());
+    for _ in 0..30 {
+        assert_eq!(all_loaded(&stage).await.len(), 996);
+    }
+    println!("what it has of 996, 30 times: {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -610,7 +619,7 @@ async fn visitors_are_led_to_https_and_told_what_a_page_may_do() {
         .await
         .unwrap();
     assert_eq!(stage.ask("shop.example", "/").await.status, 200);
-    assert_eq!(tls::loaded(&stage.toolbox).await.unwrap().len(), 1);
+    assert_eq!(all_loaded(&stage).await.len(), 1);
 }
 
 /// What strangers see of it: `openssl`, which the router's image has.
@@ -649,16 +658,16 @@ async fn handshakes_are_of_today() {
     ] {
         assert!(seen.contains(part), "{part}: {seen}");
     }
-    let seen = openssl(&["-tls1_2", "-groups", "P-384", "-alpn", "http/1.1"]).await;
+    let seen = openssl(&["-tls1_2", "-groups", "P-256", "-alpn", "http/1.1"]).await;
     assert!(
-        seen.contains("TLSv1.2") && seen.contains("secp384r1"),
+        seen.contains("TLSv1.2") && seen.contains("prime256v1"),
         "{seen}"
     );
     assert!(seen.contains("ALPN protocol: http/1.1"), "{seen}");
     for refused in [
         ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
         ["-tls1_2", "-cipher", "AES128-SHA"],
-        ["-tls1_2", "-groups", "P-521"],
+        ["-tls1_3", "-groups", "P-521"],
     ] {
         let seen = openssl(&refused).await;
         assert!(seen.contains("no peer certificate available"), "{seen}");

@@ -235,13 +235,14 @@ cat /proc/net/route 2>/dev/null || :
 /// Talks to the router's runtime socket.
 ///
 /// Arguments: `NAME DIR…`: the socket's name, and folders of which the first that has it is taken;
-/// the last where none has it. Standard input is sent as it is; what comes back is printed as it
-/// is. Exit 0; socat's code where the socket does not answer.
+/// the last where none has it. Standard input is sent as it is, and ends with `quit`: HAProxy sometimes
+/// cuts its answers short where the connection is shut before them. What comes back is printed as it is.
+/// Exit 0; socat's code where the socket does not answer.
 pub const ROUTER: Script = Script {
     tag: "router",
     text: r#"name=$1; shift
 while [ $# -gt 1 ] && [ ! -S "$1/$name" ]; do shift; done
-cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$name"
+cd -- "$1" && exec socat -t 10 - "UNIX-CONNECT:$name,shut-none"
 "#,
     deadline: SHORT,
 };
@@ -289,7 +290,7 @@ while IFS= read -r line; do
     fi
     echo
   esac
-done | socat -t 10 - "UNIX-CONNECT:$name"
+done | socat -t 10 - "UNIX-CONNECT:$name,shut-none"
 "#,
     deadline: Duration::from_secs(60),
 };

@@ -1,5 +1,6 @@
 //! The benchmarks, one file each, and what they share.
 
+mod certificates;
 mod compose;
 mod console;
 pub mod far;
@@ -36,6 +37,8 @@ pub enum Bench {
     Plan,
     /// A plan for unchanged sites against docker compose.
     Compose,
+    /// One certificate more beside many, against a reload of the router.
+    Certificates,
     /// The console over idle containers: memory, processor, requests.
     Console,
     /// A list over SSH against the unix socket and against docker over SSH.
@@ -74,13 +77,14 @@ impl Extent {
 
 impl Bench {
     /// In the order of the table.
-    pub const ALL: [Bench; 8] = [
+    pub const ALL: [Bench; 9] = [
         Bench::Frame,
         Bench::Logs,
         Bench::FleetFile,
         Bench::Hosts,
         Bench::Plan,
         Bench::Compose,
+        Bench::Certificates,
         Bench::Console,
         Bench::Ssh,
     ];
@@ -98,12 +102,13 @@ impl Bench {
             Bench::Logs => return logs::measure(extent),
             Bench::FleetFile => return fleet_file::measure(extent),
             Bench::Hosts => return hosts::measure(extent).await,
-            Bench::Plan | Bench::Compose | Bench::Console | Bench::Ssh => {}
+            Bench::Plan | Bench::Compose | Bench::Certificates | Bench::Console | Bench::Ssh => {}
         }
         let stage = Stage::new(address).await?;
         let work = async {
             match self {
                 Bench::Compose => compose::measure(&stage, extent).await,
+                Bench::Certificates => certificates::measure(&stage, extent).await,
                 Bench::Console => console::measure(&stage, extent).await,
                 Bench::Ssh => ssh::measure(&stage, extent).await,
                 _ => plan::measure(&stage, extent).await,

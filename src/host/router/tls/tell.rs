@@ -49,20 +49,27 @@ pub async fn serve(
     wanted: &Certificates,
     changed: &BTreeSet<Name>,
 ) -> Result<Told, RouterError> {
-    let files = absolute(toolbox, files(&toolbox.layout, wanted)?);
-    toolbox.replace(&files).await?;
-
+    let layout = &toolbox.layout;
+    let files = absolute(toolbox, files(layout, wanted)?);
     let closely: Vec<&Name> = changed
         .iter()
         .filter(|site| wanted.contains_key(*site))
         .collect();
-    let seen = look(toolbox, &closely).await?;
-    let lacking = wanted
-        .keys()
-        .filter(|site| !seen.lists(&toolbox.layout.certificate(site)));
-    let sites: BTreeSet<&Name> = closely.into_iter().chain(lacking).collect();
-    let sites: Vec<&Name> = sites.into_iter().collect();
-    let found = on_disk(toolbox, &sites).await?;
+    let questions = questions(layout, &closely);
+    // Looking changes nothing: all of it at once.
+    let (written, answers, found) = futures_util::join!(
+        toolbox.replace(&files),
+        ask(toolbox, &questions),
+        on_disk(toolbox, &closely)
+    );
+    written?;
+    let seen = Seen::read(layout, &closely, &answers?)?;
+    let mut found = found?;
+    let lacking = wanted.keys().filter(|site| !found.contains_key(*site));
+    let lacking: Vec<&Name> = lacking
+        .filter(|site| !seen.lists(&layout.certificate(site)))
+        .collect();
+    found.append(&mut on_disk(toolbox, &lacking).await?);
 
     let mut refused = Vec::new();
     let mut good: BTreeMap<&Name, &CertificateFacts> = BTreeMap::new();
@@ -83,25 +90,50 @@ pub async fn serve(
     }
     let load: Vec<Load> = good
         .iter()
-        .filter_map(|(site, facts)| Load::of(&toolbox.layout, &seen, site, facts))
+        .filter_map(|(site, facts)| Load::of(layout, &seen, site, facts))
         .collect();
+    make(toolbox, wanted, seen, &good, (load, refused)).await
+}
+
+/// Loads, then has everybody led where they should be, and reads back what the process has: in one
+/// question each.
+async fn make(
+    toolbox: &Toolbox,
+    wanted: &Certificates,
+    mut seen: Seen,
+    good: &BTreeMap<&Name, &CertificateFacts>,
+    (load, mut refused): (Vec<Load>, Vec<Refused>),
+) -> Result<Told, RouterError> {
+    let layout = &toolbox.layout;
+    let sites: Vec<&Name> = good.keys().copied().collect();
+    let questions = questions(layout, &sites);
     let mut made = !load.is_empty();
-    let mut sites: Vec<Name> = load.iter().map(|load| load.site.clone()).collect();
-    for some in load.chunks(TOGETHER) {
-        refused.extend(carry_out(toolbox, &seen, some).await?);
+    let mut begun: Vec<Name> = load.iter().map(|load| load.site.clone()).collect();
+    let chunks = load.chunks(TOGETHER);
+    let last = chunks.len();
+    for (at, some) in chunks.enumerate() {
+        let then = if at + 1 == last { &questions[..] } else { &[] };
+        let (bad, answers) = carry_out(toolbox, &seen, some, then).await?;
+        refused.extend(bad);
+        if !then.is_empty() {
+            seen = Seen::read(layout, &sites, &answers)?;
+        }
     }
-    let left = seen.leave(&toolbox.layout, wanted, &refused)?;
+    let mut left = seen.leave(layout, wanted, &refused)?;
     if !left.is_empty() {
         made = true;
+        let asked = left.len();
+        left.extend(questions);
         // A file that somebody still uses stays for that long: what matters is read back.
-        ask(toolbox, &left).await?;
+        let answers = ask(toolbox, &left).await?;
+        seen = Seen::read(layout, &sites, &answers[asked..])?;
     }
     if made {
-        verify(toolbox, wanted, &good, &refused).await?;
+        seen.verify(layout, wanted, good, &refused)?;
     }
-    sites.retain(|site| !refused.iter().any(|it| it.site == *site));
+    begun.retain(|site| !refused.iter().any(|it| it.site == *site));
     Ok(Told {
-        loaded: sites,
+        loaded: begun,
         refused,
     })
 }
@@ -121,52 +153,84 @@ struct Seen {
     certificates: BTreeMap<String, LoadedCertificate>,
 }
 
-async fn look(toolbox: &Toolbox, closely: &[&Name]) -> Result<Seen, RouterError> {
-    let layout = &toolbox.layout;
-    let (lists, map) = (loaded::lists(layout), layout.map("https"));
-    let mut commands = vec![SHOW_FILES.to_owned(), show_map(&map)];
-    commands.extend(lists.iter().map(|list| show_list(list)));
-    let files: Vec<String> = closely
-        .iter()
-        .map(|site| layout.certificate(site))
-        .collect();
-    commands.extend(files.iter().map(|file| show(file)));
-    let all = ask(toolbox, &commands).await?;
-    let (known, open) = loaded::files(&all[0]);
-    let redirected = match all[1].starts_with(NO_MAP) {
-        true => None,
-        false => Some(
-            parse_map(&map, &all[1])?
-                .into_iter()
-                .map(|(key, _)| key)
-                .collect(),
-        ),
-    };
-    let (of_lists, of_files) = all[2..].split_at(lists.len());
-    let mut entries = lists.into_iter().zip(of_lists);
-    let found = entries.find_map(|(list, answer)| Some((list, loaded::list(answer)?)));
-    let Some((list, entries)) = found else {
-        return Err(RouterError::Differs {
-            difference: "it has no list of certificates; restart it".into(),
-        });
-    };
-    let mut certificates = BTreeMap::new();
-    for (file, answer) in files.iter().zip(of_files) {
-        if let Some(found) = parse(file, answer)? {
-            certificates.insert(file.clone(), found);
-        }
-    }
-    Ok(Seen {
-        list,
-        entries,
-        known: known.into_iter().collect(),
-        open,
-        redirected,
-        certificates,
-    })
+/// The commands whose answers are what matters, with the certificates of some sites.
+fn questions(layout: &Layout, closely: &[&Name]) -> Vec<String> {
+    let mut commands = vec![SHOW_FILES.to_owned(), show_map(&layout.map("https"))];
+    commands.extend(loaded::lists(layout).iter().map(|list| show_list(list)));
+    let files = closely.iter().map(|site| layout.certificate(site));
+    commands.extend(files.map(|file| show(&file)));
+    commands
 }
 
 impl Seen {
+    /// From the answers to [`questions`].
+    fn read(layout: &Layout, closely: &[&Name], answers: &[String]) -> Result<Seen, RouterError> {
+        let (lists, map) = (loaded::lists(layout), layout.map("https"));
+        let [files, redirected, rest @ ..] = answers else {
+            return Err(RouterError::Differs {
+                difference: SHOW_FILES.to_owned(),
+            });
+        };
+        let (known, open) = loaded::files(files);
+        let redirected = match redirected.starts_with(NO_MAP) {
+            true => None,
+            false => Some(
+                parse_map(&map, redirected)?
+                    .into_iter()
+                    .map(|(key, _)| key)
+                    .collect(),
+            ),
+        };
+        let (of_lists, of_files) = rest.split_at(lists.len().min(rest.len()));
+        let mut entries = lists.into_iter().zip(of_lists);
+        let found = entries.find_map(|(list, answer)| Some((list, loaded::list(answer)?)));
+        let Some((list, entries)) = found else {
+            return Err(RouterError::Differs {
+                difference: "it has no list of certificates; restart it".into(),
+            });
+        };
+        let mut certificates = BTreeMap::new();
+        let files = closely.iter().map(|site| layout.certificate(site));
+        for (file, answer) in files.zip(of_files) {
+            if let Some(found) = parse(&file, answer)? {
+                certificates.insert(file, found);
+            }
+        }
+        Ok(Seen {
+            list,
+            entries,
+            known: known.into_iter().collect(),
+            open,
+            redirected,
+            certificates,
+        })
+    }
+
+    /// Whether it is what was wanted.
+    fn verify(
+        &self,
+        layout: &Layout,
+        wanted: &Certificates,
+        good: &BTreeMap<&Name, &CertificateFacts>,
+        refused: &[Refused],
+    ) -> Result<(), RouterError> {
+        let differs = |difference: String| Err(RouterError::Differs { difference });
+        for (site, facts) in good {
+            let file = layout.certificate(site);
+            let has = self.certificates.get(&file).filter(|_| self.lists(&file));
+            let bad = refused.iter().any(|it| it.site == **site);
+            if !bad && !has.is_some_and(|has| has.is(facts)) {
+                return differs(format!("it does not serve the certificate of {site}"));
+            }
+        }
+        // A file in use goes later; of one that is refused there may be nothing to go.
+        let left = self.leave(layout, wanted, refused)?;
+        let mut left = left
+            .into_iter()
+            .filter(|it| !it.starts_with("del ssl cert "));
+        left.next().map_or(Ok(()), differs)
+    }
+
     fn lists(&self, file: &str) -> bool {
         self.entries.iter().any(|(listed, _)| listed == file)
     }
@@ -210,7 +274,7 @@ impl Seen {
         // What was begun for a refused one, and nobody is shown.
         for refused in refused {
             let file = layout.certificate(&refused.site);
-            if !self.lists(&file) {
+            if self.known.contains(&file) && !self.lists(&file) {
                 commands.push(format!("del ssl cert {}", word(&file)));
             }
         }
@@ -263,12 +327,14 @@ impl Load {
     }
 }
 
-/// Loads some files, whose bytes do not leave the host; says which were refused.
+/// Loads some files, whose bytes do not leave the host; says which were refused, and the answers to
+/// what is asked then.
 async fn carry_out(
     toolbox: &Toolbox,
     seen: &Seen,
     load: &[Load],
-) -> Result<Vec<Refused>, RouterError> {
+    then: &[String],
+) -> Result<(Vec<Refused>, Vec<String>), RouterError> {
     let mut commands = Vec::new();
     let mut expected = Vec::new();
     if let Some(open) = &seen.open {
@@ -281,12 +347,14 @@ async fn carry_out(
             expected.push((Some(&one.site), success));
         }
     }
+    commands.extend_from_slice(then);
     let most = LARGEST.to_string();
     let former = toolbox.layout.former_run();
     let args = [most.as_str(), ROUTER_SOCKET, RUN, &former];
     let stdin = Some(script(&commands));
     let output = toolbox.run(&LOAD_CERTIFICATES, &args, stdin).await?;
-    let answers = answers(&output, commands.len())?;
+    let mut answers = answers(&output, commands.len())?;
+    let asked = answers.split_off(expected.len());
     let mut refused: Vec<Refused> = Vec::new();
     for ((site, success), answer) in expected.into_iter().zip(answers) {
         let (Some(site), Some(success)) = (site, success) else {
@@ -300,40 +368,5 @@ async fn carry_out(
             refused.push(Refused { site, words });
         }
     }
-    Ok(refused)
-}
-
-/// Reads back what the process has.
-async fn verify(
-    toolbox: &Toolbox,
-    wanted: &Certificates,
-    good: &BTreeMap<&Name, &CertificateFacts>,
-    refused: &[Refused],
-) -> Result<(), RouterError> {
-    let differs = |difference: String| Err(RouterError::Differs { difference });
-    let bad = |site: &Name| refused.iter().any(|it| it.site == *site);
-    let good: Vec<(&Name, &CertificateFacts)> = good
-        .iter()
-        .map(|(site, facts)| (*site, *facts))
-        .filter(|(site, _)| !bad(site))
-        .collect();
-    let sites: Vec<&Name> = good.iter().map(|(site, _)| *site).collect();
-    let seen = look(toolbox, &sites).await?;
-    let layout = &toolbox.layout;
-    for (site, facts) in good {
-        let file = layout.certificate(site);
-        let has = seen.certificates.get(&file);
-        if !seen.lists(&file) || !has.is_some_and(|has| has.is(facts)) {
-            return differs(format!("it does not serve the certificate of {site}"));
-        }
-    }
-    let left = seen.leave(layout, wanted, refused)?;
-    // A file in use goes later; one that is refused was never there.
-    match left
-        .into_iter()
-        .find(|command| !command.starts_with("del ssl cert "))
-    {
-        Some(command) => differs(command),
-        None => Ok(()),
-    }
+    Ok((refused, asked))
 }

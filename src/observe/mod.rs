@@ -6,6 +6,7 @@ pub mod asked;
 pub mod convert;
 pub mod greet;
 pub mod import;
+pub mod inside;
 pub mod look;
 pub mod made;
 pub mod model;

@@ -10,7 +10,7 @@ use ostler::engine::{Client, Gate, Reached};
 use ostler::fleet::{Fleet, Host, Name};
 use ostler::observe::anchors::Anchors;
 use ostler::observe::asked::Road;
-use ostler::observe::greet::{self, Names};
+use ostler::observe::greet::Names;
 use ostler::observe::model::ObservedHost;
 use ostler::observe::served::{Issued, Shown};
 use ostler::record::certificate::{Source, Stored, facts};
@@ -151,6 +151,7 @@ fn fleet(port: u16, sites: &[(String, String)]) -> (Fleet, ObservedHost) {
             target: RouteTarget::Stopped,
             connections: 10,
             timeout_s: 60,
+            headers: Default::default(),
         };
         (site.name.clone(), entry)
     });
@@ -385,31 +386,17 @@ async fn a_server_that_hangs_or_speaks_no_tls_delays_nobody_for_long() {
         .iter()
         .for_each(|(site, _)| store(&mut seen, site, &pem));
     let begun = Instant::now();
-    let observed = ostler::observe::model::Observed {
-        hosts: [(
-            host(&fleet).name.clone(),
-            ostler::observe::model::HostObservation::Reached(Arc::new(seen)),
-        )]
-        .into(),
-        ..Default::default()
-    };
-    let found = greet::ask_all(
-        &fleet,
-        &observed,
-        &BTreeMap::new(),
-        &Anchors::default(),
-        Duration::from_secs(20),
-    )
-    .await;
+    let names = Names::of(&fleet, &host(&fleet).name, &seen);
+    let within = Duration::from_secs(20);
+    let found = names
+        .ask(None, &Anchors::default(), &Semaphore::new(64), within)
+        .await;
     assert!(
         begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );
-    let all = found
-        .values()
-        .flat_map(|sites| sites.values())
-        .flat_map(|it| it.values());
+    let all = found.values().flat_map(|it| it.values());
     let said: Vec<String> = all
         .map(|it| match &it.visitors.as_ref().unwrap().shown {
             Shown::Nothing(why) => why.clone(),

@@ -1,7 +1,5 @@
 //! Whom authorities are believed by: the system's roots, and the one of a private authority.
 
-use std::path::Path;
-
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -9,32 +7,13 @@ use rustls::pki_types::pem::PemObject;
 use super::refusal::{Kind, Refusal};
 use crate::file;
 
-/// Where systems keep their roots in one file: Debian and Alpine, Fedora and RHEL, openSUSE, the
-/// BSDs and macOS.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-/// Bytes of such a file at most; the usual one has a quarter of a mebibyte.
-const LARGEST: usize = 8 << 20;
-
 /// The roots of the system, and of `own`, PEM.
 ///
 /// # Errors
 /// `own` has no certificate, or there is nobody to be believed at all.
 pub(super) fn roots(own: Option<&[u8]>) -> Result<RootCertStore, Refusal> {
     let mut store = RootCertStore::empty();
-    // As other programs are told of another file.
-    let named = std::env::var_os("SSL_CERT_FILE").map(std::path::PathBuf::from);
-    let named = named.iter().map(std::path::PathBuf::as_path);
-    let paths = named.chain(BUNDLES.iter().map(Path::new));
-    let bundle = paths
-        .filter_map(|path| file::read(path, LARGEST).ok())
-        .find(|bytes| !bytes.is_empty());
-    if let Some(bundle) = bundle {
+    if let Some(bundle) = file::roots() {
         store.add_parsable_certificates(certificates(&bundle));
     }
     if let Some(own) = own {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::Failure;
-use super::since::Since;
+use super::since::{Since, Within};
 use super::site::option::KeyOptions;
 use crate::console::log::{Pattern, Reading};
 
@@ -122,6 +122,9 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// List the certificates, what comes first on top: stored, loaded, served; exit code 2 when one wants
+    /// attention
+    Certs(CertsArgs),
     /// Create, start, stop, restart or archive a site
     Site {
         #[command(subcommand)]
@@ -163,6 +166,17 @@ pub struct Json {
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `certs`.
+#[derive(Debug, Clone, Args)]
+pub struct CertsArgs {
+    /// Only those that end within that time, or have ended; exit code 2 when there is one: 14d, 36h
+    #[arg(long, value_name = "TIME")]
+    pub expiring: Option<Within>,
+    /// Answer in JSON.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `plan`.

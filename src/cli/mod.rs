@@ -13,6 +13,7 @@ pub mod walk;
 mod adopt;
 mod apply;
 mod ask;
+mod certs;
 mod check;
 mod completions;
 mod confirm;
@@ -117,6 +118,7 @@ fn run(called: Called, out: &Out) -> Result<Exit, Failure> {
         Some(Command::Status { json }) => block_on(status::run(&context, &engine, json.json))?,
         Some(Command::Sites { json }) => block_on(sites::run(&context, json.json))?,
         Some(Command::Hosts { json }) => block_on(hosts::run(&context, &engine, json.json))?,
+        Some(Command::Certs(args)) => block_on(certs::run(&context, &args))?,
         Some(Command::Undo(args)) => block_on(undo::run(&context, &args))?,
         Some(Command::Journal(args)) => block_on(journal::run(&context, &args))?,
         Some(Command::Logs(args)) => block_on(logs::run(&context, &engine, &args))?,

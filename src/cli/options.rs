@@ -149,7 +149,7 @@ fn row(path: &str) -> Row {
             )),
             ..fleet
         },
-        "journal" => fleet,
+        "journal" | "certs" => fleet,
         "import" => Row {
             only: No(Why("HOST and CONTAINER say what is meant", "leave it out")),
             engine: Engine::No(Why(

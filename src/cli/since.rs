@@ -70,6 +70,19 @@ impl FromStr for Since {
     }
 }
 
+/// How long from now: seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within(pub i64);
+
+impl FromStr for Within {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let within = ago(text.trim()).map(Within);
+        within.ok_or_else(|| "how long is said as 14d, 36h, 2h30m or 1w".to_owned())
+    }
+}
+
 fn local(text: &str) -> Option<NaiveDateTime> {
     let spaced = text.replacen('T', " ", 1);
     let forms = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];

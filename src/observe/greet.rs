@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::anchors::Anchors;
 use super::ask::doubt;
 use super::asked::Road;
-use super::model::{Observed, ObservedHost};
+use super::model::ObservedHost;
 use super::resolve::resolve;
 use super::served::{Showing, Showings, Shown};
 use crate::engine::hello::{self, greet};
@@ -25,7 +25,7 @@ pub const WITHIN: Duration = Duration::from_secs(4);
 /// Handshakes with one host's router at the same time.
 const AT_ONCE: usize = 16;
 /// Handshakes from here at the same time, and names that are worked on.
-const FROM_HERE: usize = 64;
+pub const FROM_HERE: usize = 64;
 /// Certificates of authorities that are remembered from what is shown.
 const OTHERS: usize = 100;
 /// What is asked for a wildcard: some name that falls under it.
@@ -345,26 +345,4 @@ impl Judge<'_> {
             shown => shown,
         }
     }
-}
-
-/// Asks for the names of all hosts, at the same time, in `at_most` altogether; by host.
-pub async fn ask_all(
-    fleet: &Fleet,
-    observed: &Observed,
-    clients: &BTreeMap<Name, Client>,
-    anchors: &Anchors,
-    at_most: Duration,
-) -> BTreeMap<Name, BySite> {
-    let here = Semaphore::new(FROM_HERE);
-    let asking = fleet.hosts.keys().filter_map(|host| {
-        let seen = observed.hosts.get(host)?.reached()?;
-        let names = Names::of(fleet, host, seen);
-        let (here, client) = (&here, clients.get(host));
-        Some(async move {
-            let found = names.ask(client, anchors, here, at_most).await;
-            (host.clone(), found)
-        })
-    });
-    let found = futures_util::future::join_all(asking).await;
-    found.into_iter().collect()
 }

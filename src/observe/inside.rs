@@ -60,8 +60,6 @@ async fn ask(toolbox: &Toolbox, sites: &[&Name]) -> Result<Found, String> {
     Ok(Found {
         files,
         loaded: process.into_iter().filter_map(one).collect(),
-        left_out: left_out
-            .filter_map(|it| Some((it.site?, it.why)))
-            .collect(),
+        left_out: left_out.filter_map(|it| Some((it.site?, it.why))).collect(),
     })
 }

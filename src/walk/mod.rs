@@ -4,6 +4,7 @@
 
 pub mod back;
 pub mod carry;
+pub mod certificates;
 pub mod commit;
 pub mod fleet_file;
 mod git;

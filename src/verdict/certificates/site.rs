@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::judge::{ends, judge};
 use super::row::{CertificateRow, LoadedIs, NameRow, Stand};
 use crate::fleet::{Acme, Certificate, Fleet, Https, Name, Site, SiteState};
-use crate::observe::served::{Found, Inside, Watched};
+use crate::observe::served::{Found, Inside, Showing, Shown, Watched};
 use crate::record::certificate::{Attempt, CertificateFacts, CertificateRecord, Ending};
 use crate::record::renewal::{next_try, renew_at};
 use crate::text::{age_in_words, clean, count};
@@ -139,6 +139,23 @@ fn stored(
         let over = (now - it.not_before) as f64 / it.life() as f64;
         over.clamp(0.0, 1.0)
     });
+}
+
+/// That it is known of no name what is shown for it, although it was asked.
+fn unasked(names: &[NameRow]) -> Option<Matter> {
+    let known = |it: &Showing| !matches!(it.shown, Shown::NotKnown(_));
+    let mut said = None;
+    for showings in names.iter().map(|it| &it.showings) {
+        for showing in [&showings.router, &showings.visitors].into_iter().flatten() {
+            match &showing.shown {
+                _ if known(showing) => return None,
+                Shown::NotKnown(why) => said = said.or(Some(why)),
+                _ => {}
+            }
+        }
+    }
+    let why = format!("what is served is not known: {}", clean(said?));
+    Some((Stand::Unknown, State::Unknown, why))
 }
 
 /// A site's certificate, and what it is judged by.
@@ -281,6 +298,7 @@ impl Case<'_> {
         }
         matters.extend(failing);
         matters.extend(self.to_do(&facts));
+        matters.extend(unasked(&row.names));
         matters.push((Stand::Ok, State::Ok, String::new()));
         matters
     }

@@ -156,6 +156,33 @@ fn certificates_come_from_where_it_is_said_nearest() {
     );
     assert_eq!(hsts("intra").as_deref(), Some("max-age=0"));
     assert_eq!(hsts("shop"), None);
+    let headers = |site: &str| {
+        let all = fleet.sites[site].headers().into_iter();
+        let all: Vec<String> = all
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        all
+    };
+    assert_eq!(
+        headers("hers"),
+        ["Strict-Transport-Security: max-age=15552000"]
+    );
+    assert_eq!(
+        headers("own"),
+        [
+            "Referrer-Policy: strict-origin-when-cross-origin",
+            "Strict-Transport-Security: max-age=31536000; includeSubDomains; preload",
+            "X-Content-Type-Options: nosniff",
+        ]
+    );
+    assert_eq!(headers("old"), ["X-Frame-Options: DENY"]);
+    assert_eq!(
+        headers("intra")[..2],
+        [
+            "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'",
+            "Permissions-Policy: camera=()",
+        ]
+    );
     let Some(Acme::On(authority)) = &fleet.acme else {
         panic!("{:?}", fleet.acme)
     };
@@ -222,7 +249,7 @@ fn an_authority_is_named_by_its_word() {
         Path::new("f"),
     );
     let usual = fleet::to_yaml(&usual.unwrap().fleet);
-    assert_eq!(usual, "fleet: x\n\nacme:\n  terms: agreed\n\n");
+    assert_eq!(usual, "fleet: x\nacme:\n  terms: agreed\n");
     let off = fleet::load("fleet: x\nhosts:\nacme: off\n", Path::new("f")).unwrap();
     assert_eq!(off.fleet.acme, Some(fleet::Acme::Off));
     let again = fleet::to_yaml(&off.fleet);

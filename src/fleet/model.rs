@@ -11,9 +11,10 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::address::EngineAddress;
+use super::header::HeaderName;
 use super::name::{Domain, Invalid, Name};
 use super::network::Network;
-use super::service::{Acme, Certificate, Dns, Hsts, Https, Notify, SecretSpec};
+use super::service::{Acme, Certificate, Dns, Hsts, Https, Notify, SecretSpec, headers};
 use super::subnet::Subnet;
 use super::value::{format_cpus, format_size, host_and_port, invalid};
 
@@ -208,6 +209,10 @@ pub struct Site {
     /// For how long browsers ask it by `https://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hsts: Option<Hsts>,
+    /// Headers that its answers get where it does not set them itself; none: what is usual. What is
+    /// said of `hsts` comes to it: [`Site::headers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<HeaderName, String>>,
     /// What should be.
     pub state: SiteState,
 }
@@ -238,6 +243,7 @@ impl Site {
             certificate: None,
             https: None,
             hsts: None,
+            headers: None,
             state: SiteState::default(),
         }
     }
@@ -245,6 +251,16 @@ impl Site {
     /// Where its certificate comes from.
     pub fn certificate(&self) -> &Certificate {
         self.certificate.as_ref().unwrap_or(&Certificate::Auto)
+    }
+
+    /// Headers that its answers get where it does not set them itself, what browsers are told of
+    /// `https://` among them.
+    pub fn headers(&self) -> BTreeMap<HeaderName, String> {
+        let mut all = self.headers.clone().unwrap_or_else(headers::usual);
+        if let Some(hsts) = self.hsts.filter(|_| self.https() != Https::Off) {
+            all.insert(HeaderName::StrictTransportSecurity, hsts.header());
+        }
+        all
     }
 
     /// How `https://` is served: what a `proxy` leads to may itself answer one or the other.

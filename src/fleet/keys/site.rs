@@ -8,7 +8,7 @@ use crate::fleet::key::{Asked, KEY, Key, Kind, OWN, Table};
 use crate::fleet::model::{Health, Limits, Recipe, Site, SiteState};
 use crate::fleet::name::Domain;
 use crate::fleet::row::{self, Row, put, rows};
-use crate::fleet::service::{HSTS, certificate, secrets};
+use crate::fleet::service::{HSTS, certificate, headers, secrets};
 use crate::fleet::value;
 use crate::fleet::yaml::{Value, field};
 
@@ -263,6 +263,10 @@ pub(in crate::fleet) const SITE_ROWS: &[Row<Draft, Site>] = &rows! {
     }
     read |d, at| put(&mut d.site.hsts, certificate::read_hsts(at));
     write |site| certificate::write_hsts(&site.hsts?);
+
+    service headers::KEY_OF_SITE,
+    read |d, at| put(&mut d.site.headers, headers::read(at));
+    write |site| headers::write(site.headers.as_ref()?);
 
     "state" => {
         kind: Kind::Word(&["running", "stopped", "archived"]), default: "running", example: "stopped",

@@ -4,12 +4,14 @@
 pub(in crate::fleet) mod acme;
 pub(in crate::fleet) mod certificate;
 pub(in crate::fleet) mod dns;
+pub(in crate::fleet) mod headers;
 pub(in crate::fleet) mod notify;
 pub(in crate::fleet) mod secrets;
 
 pub use acme::{ACME, Acme, Authority, Eab};
 pub use certificate::{Certificate, HSTS, Hsts, Https, OWN_CERTIFICATE};
 pub use dns::{Algorithm, DNS, Dns, KeyOfZone, Tsig};
+pub use headers::HEADERS;
 pub use notify::{Hook, Login, NOTIFY, Notify, Smtp, Tls, parse_hook};
 pub use secrets::{SECRET, SECRETS, SecretSpec};
 

@@ -136,6 +136,7 @@ pub fn site(text: &str, draw: &Draw) -> Site {
         certificate: None,
         https: None,
         hsts: None,
+        headers: None,
         state: match draw.state {
             0..4 => SiteState::Running,
             4 => SiteState::Stopped,

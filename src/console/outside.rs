@@ -17,7 +17,7 @@ const STEP: Duration = Duration::from_secs(4);
 /// Bytes of an answer's head that are read, at most.
 const HEAD: u64 = 16 * 1024;
 
-/// Asks DNS for the site's first domain, and what answers there whether it is a router of ours.
+/// Asks DNS for a domain of the site, the first that is no wildcard, and what answers there whether it is a router of ours.
 /// `tells`: whether the host's router says so when it is asked.
 /// `None`: the site is not one that is seen from anywhere.
 pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
@@ -26,7 +26,8 @@ pub async fn look(fleet: &Fleet, site: &Name, tells: bool) -> Option<Outside> {
     if matches!(host.engine, EngineAddress::Sim { .. }) {
         return None;
     }
-    let domain = site.domains.first()?.as_str();
+    let domain = site.asked()?;
+    let domain = domain.as_str();
     let port = host.ports.http;
     let dns = resolve(domain, port).await;
     let dns = dns.map(|all| all.iter().map(|at| at.ip().to_string()).collect::<Vec<_>>());

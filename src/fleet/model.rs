@@ -248,6 +248,12 @@ impl Site {
         }
     }
 
+    /// A domain by which it is asked: the first that is no wildcard, if there is one.
+    pub fn asked(&self) -> Option<Domain> {
+        let exact = self.domains.iter().find(|domain| !domain.is_wildcard());
+        exact.or(self.domains.first()).map(Domain::asked)
+    }
+
     /// Where its certificate comes from.
     pub fn certificate(&self) -> &Certificate {
         self.certificate.as_ref().unwrap_or(&Certificate::Auto)

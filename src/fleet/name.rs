@@ -76,6 +76,15 @@ impl Domain {
         self.0.strip_prefix(WILDCARD).unwrap_or(&self.0)
     }
 
+    /// A name to ask for: the domain itself, or of those that a wildcard stands for one that nobody
+    /// has.
+    pub fn asked(&self) -> Domain {
+        match self.is_wildcard() {
+            true => Domain(format!("{ANY}.{}", self.bare())),
+            false => self.clone(),
+        }
+    }
+
     /// The wildcard that a name without one falls under; none for a top level.
     pub fn wildcard(&self) -> Option<Domain> {
         let (_, above) = self.0.split_once('.').filter(|_| !self.is_wildcard())?;
@@ -85,6 +94,8 @@ impl Domain {
 
 /// What a wildcard begins with.
 const WILDCARD: &str = "*.";
+/// What is asked for below one.
+const ANY: &str = "ostler-asks";
 
 /// A domain as people write it (`bücher.example` for `xn--bcher-kva.example`), where that is the
 /// same name again and nobody takes it for another one; else as it is.
@@ -132,9 +143,15 @@ impl FromStr for Domain {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if let Some(rest) = text.strip_prefix(WILDCARD) {
             let Domain(below) = rest.parse()?;
-            return match below.starts_with(WILDCARD) || below.len() > 251 {
-                true => Err(Invalid("a wildcard is one label: *.shop.example".into())),
-                false => Ok(Domain(format!("{WILDCARD}{below}"))),
+            if below.starts_with(WILDCARD) {
+                return Err(Invalid("a wildcard is one label: *.shop.example".into()));
+            }
+            // What is asked for below it is a name as well.
+            return match below.len() + ANY.len() < 253 {
+                true => Ok(Domain(format!("{WILDCARD}{below}"))),
+                false => Err(Invalid(
+                    "a wildcard's domain has at most 241 characters".into(),
+                )),
             };
         }
         let text = text.trim_end_matches('.');
@@ -193,6 +210,41 @@ text_type!(Name, Domain);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        let read = |text: &str| text.parse::<Domain>();
+        let of = read("*.Bücher.example.").unwrap();
+        assert_eq!(of.as_str(), "*.xn--bcher-kva.example");
+        assert!(of.is_wildcard() && of.www_counterpart().is_none() && of.wildcard().is_none());
+        assert_eq!(of.bare(), "xn--bcher-kva.example");
+        assert_eq!(of.asked().wildcard(), Some(of.clone()));
+        assert!(!of.asked().is_wildcard());
+        assert_eq!(shown_domain(of.as_str()), "*.bücher.example");
+        let exact = read("a.example").unwrap();
+        assert_eq!((exact.asked(), exact.bare()), (exact.clone(), "a.example"));
+        for wrong in [
+            "*",
+            "*.",
+            "*.*.example",
+            "a.*.example",
+            "a*.example",
+            "*a.example",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        // As long as it may be, what is asked for is a name.
+        let long = format!(
+            "{}.example",
+            ["a".repeat(58), "b".repeat(58), "c".repeat(58)].join(".")
+        );
+        for more in 1..80 {
+            let long = format!("*.{}.{long}", "d".repeat(more));
+            if let Ok(domain) = read(&long) {
+                assert_eq!(read(domain.asked().as_str()), Ok(domain.asked()), "{long}");
+            }
+        }
+    }
 
     #[test]
     fn a_domain_is_shown_as_people_write_it_where_nothing_looks_like_it() {

@@ -120,11 +120,13 @@ impl Questions {
                 return None;
             }
             // The router itself answers the others.
-            let mut served = entry.domains.iter();
-            let domain = served.find(|domain| !entry.redirects.contains_key(domain.as_str()))?;
+            let served = |domain: &&Domain| !entry.redirects.contains_key(domain.as_str());
+            let mut served = entry.domains.iter().filter(served);
+            let first = served.clone().next()?;
+            let domain = served.find(|domain| !domain.is_wildcard()).unwrap_or(first);
             Some(Question {
                 site: site.name.clone(),
-                domain: domain.clone(),
+                domain: domain.asked(),
                 path: site.health.path.clone(),
             })
         });

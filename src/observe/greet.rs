@@ -28,8 +28,6 @@ const AT_ONCE: usize = 16;
 pub const FROM_HERE: usize = 64;
 /// Certificates of authorities that are remembered from what is shown.
 const OTHERS: usize = 100;
-/// What is asked for a wildcard: some name that falls under it.
-const ANY: &str = "ostler-asks";
 
 /// What is shown for the names of sites.
 pub type BySite = BTreeMap<Name, BTreeMap<String, Showings>>;
@@ -198,12 +196,7 @@ async fn one(
     here: &Semaphore,
     router: &Semaphore,
 ) -> Heard {
-    let Some(asked) = spoken(domain) else {
-        return Heard {
-            router: None,
-            visitors: None,
-        };
-    };
+    let asked = domain.asked();
     let simulated = matches!(host.engine, EngineAddress::Sim { .. });
     let visitors = match simulated {
         // Nobody visits it.
@@ -231,14 +224,6 @@ async fn one(
         }
     };
     Heard { router, visitors }
-}
-
-/// The name that is asked for.
-fn spoken(domain: &Domain) -> Option<Domain> {
-    match domain.as_str().strip_prefix("*.") {
-        Some(below) => format!("{ANY}.{below}").parse().ok(),
-        None => Some(domain.clone()),
-    }
 }
 
 async fn from_here(domain: &Domain, port: u16) -> Result<Greeted, String> {

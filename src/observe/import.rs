@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::look::{Said, look};
 use super::model::{ObservedContainer, ObservedHost};
 use super::whose::is_foreign;
-use crate::fleet::{Domain, Fleet, Name, ProxyTarget, Recipe, Site, domain_both_ways};
+use crate::fleet::{Domain, Fleet, Https, Name, ProxyTarget, Recipe, Site, domain_both_ways};
 use crate::record::StateRead;
 use around::Around;
 
@@ -176,6 +176,8 @@ fn one(
     let (mut domains, mut odd) = (Vec::new(), Vec::new());
     for text in &look.domains {
         match text.parse::<Domain>() {
+            // What proves a wildcard to be ours is not known of it.
+            Ok(domain) if domain.is_wildcard() => odd.push(text.clone()),
             Ok(domain) if !domains.contains(&domain) => domains.push(domain),
             Ok(_) => {}
             Err(_) => odd.push(text.clone()),
@@ -225,6 +227,8 @@ fn one(
             host: host.clone(),
             recipe: Recipe::Proxy { to },
             domains,
+            // Whatever becomes of its recipe: those who ask it by http:// still do.
+            https: Some(Https::Both),
             ..Site::unsaid()
         },
         container: container.name.clone(),

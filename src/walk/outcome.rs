@@ -65,7 +65,7 @@ fn addresses(part: &Part) -> Vec<String> {
     let worked_on: BTreeSet<&Name> = worked_on.collect();
     let address = |name: &&Name| {
         let site = part.fleet.sites.get(*name)?;
-        let domain = site.domains.first()?;
+        let domain = site.domains.iter().find(|domain| !domain.is_wildcard())?;
         let host = part.fleet.hosts.get(&site.host);
         let port = match host.map_or(80, |host| host.ports.http) {
             80 => String::new(),

@@ -90,13 +90,15 @@ fn is_of_host(host: &Host, name: &str) -> bool {
 /// Where a domain that a site of the host claims is written.
 fn domain_of(host: &Host, name: &str, places: &Places) -> Option<Range<usize>> {
     let wanted: Domain = name.parse().ok()?;
-    let twin = wanted.www_counterpart();
+    let (twin, wildcard) = (wanted.www_counterpart(), wanted.wildcard());
     let on_host = |claims: &&Claims| claims.routed && claims.host.as_ref() == Some(&host.name);
     places.sites.iter().filter(on_host).find_map(|claims| {
         let mut all = claims.domains.iter().chain(&claims.redirects);
         let found = all.find(|(domain, _)| {
             let www = claims.redirect_www.is_some();
-            *domain == wanted || (www && twin.as_ref() == Some(domain))
+            *domain == wanted
+                || wildcard.as_ref() == Some(domain)
+                || (www && twin.as_ref() == Some(domain))
         });
         found.map(|(_, at)| at.clone())
     })

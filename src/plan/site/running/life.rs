@@ -28,9 +28,8 @@ impl Answers<'_> {
             port: self.port,
             path: site.health.path.clone(),
             domain: site
-                .domains
-                .first()
-                .map_or_else(|| site.name.to_string(), ToString::to_string),
+                .asked()
+                .map_or_else(|| site.name.to_string(), |domain| domain.to_string()),
             timeout_s: site.health.timeout_s,
             baseline,
         }

@@ -22,6 +22,7 @@ pub struct Stage {
     pub folder: tempfile::TempDir,
     pub fleet: String,
     pub port: u16,
+    pub https: u16,
     /// Where visitors connect.
     pub front: IpAddr,
     /// On the host.
@@ -53,6 +54,7 @@ impl Stage {
             folder,
             fleet,
             port,
+            https,
             front: Ipv4Addr::LOCALHOST.into(),
             root,
             environment: Vec::new(),

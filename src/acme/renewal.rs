@@ -57,7 +57,10 @@ impl Directory {
         let answer = match self.http.get(&url).await {
             Ok(answer) => answer,
             // Of a certificate of somebody else's, or of one that is long gone.
-            Err(Told::Said { status, .. }) if matches!(status, 400 | 404 | 410) => return Ok(None),
+            Err(Told::Said {
+                status: 400 | 404 | 410,
+                ..
+            }) => return Ok(None),
             Err(told) => return Err(told.into()),
         };
         let wait = self.http.later(&url);

@@ -115,15 +115,15 @@ fn follow(answers: &[Record], mut end: String, kind: Type) -> String {
 }
 
 fn is(data: &Data, kind: Type) -> bool {
-    match (data, kind) {
+    matches!(
+        (data, kind),
         (Data::Address(IpAddr::V4(_)), Type::A)
-        | (Data::Address(IpAddr::V6(_)), Type::Aaaa)
-        | (Data::Cname(_), Type::Cname)
-        | (Data::Ns(_), Type::Ns)
-        | (Data::Txt(_), Type::Txt)
-        | (Data::Caa { .. }, Type::Caa) => true,
-        _ => false,
-    }
+            | (Data::Address(IpAddr::V6(_)), Type::Aaaa)
+            | (Data::Cname(_), Type::Cname)
+            | (Data::Ns(_), Type::Ns)
+            | (Data::Txt(_), Type::Txt)
+            | (Data::Caa { .. }, Type::Caa)
+    )
 }
 
 /// One question to one server.

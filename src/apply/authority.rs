@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::host_work::HostWork;
 use super::progress::Failure;
 use crate::acme::{Account, Authority, Credentials, Directory, Eab, Kind, Refusal};
 use crate::fleet::{Acme, Fleet, SecretSpec};
@@ -32,12 +31,17 @@ impl Accounts {
     ///
     /// # Errors
     /// What the authority says.
-    pub async fn open(&self, work: &HostWork, authority: &Authority) -> Result<Open, Refusal> {
+    pub async fn open(
+        &self,
+        own: &Toolbox,
+        peers: &[Toolbox],
+        authority: &Authority,
+    ) -> Result<Open, Refusal> {
         let mut held = self.0.lock().await;
         let open = match &*held {
             Some(open) => open.clone(),
             None => {
-                let open = anew(work, authority).await?;
+                let open = anew(own, peers, authority).await?;
                 *held = Some(open.clone());
                 open
             }
@@ -47,10 +51,9 @@ impl Accounts {
     }
 }
 
-async fn anew(work: &HostWork, authority: &Authority) -> Result<Open, Refusal> {
+async fn anew(own: &Toolbox, peers: &[Toolbox], authority: &Authority) -> Result<Open, Refusal> {
     let directory = Directory::reach(authority).await?;
-    let own = [work.toolbox.clone()];
-    for toolbox in own.iter().chain(work.peers.iter()) {
+    for toolbox in std::iter::once(own).chain(peers) {
         // A host that is away may keep it; another one does, or a new account does no harm.
         let Ok(Some(bytes)) = toolbox.read(&toolbox.layout.acme_account()).await else {
             continue;

@@ -32,8 +32,8 @@ pub(in crate::fleet) const FILE_ROWS: &[Row<Fleet, Fleet>] = &rows! {
         synonyms: &["letsencrypt", "certificates", "certs", "tls", "ssl"],
         doc: "Where certificates come from; `off`: from nowhere.",
     }
-    read acme::read;
-    write acme::write;
+    read |fleet, at| acme::read(&mut fleet.acme, at);
+    write |fleet| acme::write(fleet.acme.as_ref());
 
     "dns" => {
         kind: Kind::Several(&DNS),
@@ -41,16 +41,16 @@ pub(in crate::fleet) const FILE_ROWS: &[Row<Fleet, Fleet>] = &rows! {
         synonyms: &["zones", "zone", "rfc2136", "nsupdate"],
         doc: "Zones in which names are proved to authorities by records, one or a list: for wildcards, and for hosts that no authority reaches.",
     }
-    read dns::read;
-    write dns::write;
+    read |fleet, at| dns::read(&mut fleet.dns, at);
+    write |fleet| dns::write(&fleet.dns);
 
     "notify" => {
         kind: Kind::Several(&NOTIFY), example: "{ webhook: \"https://alerts.example.net/ostler\" }",
         synonyms: &["notifications", "alerts", "alert", "notification"],
         doc: "Who is told of alerts, one or a list; each is exactly one of its keys.",
     }
-    read notify::read;
-    write notify::write;
+    read |fleet, at| notify::read(&mut fleet.notify, at);
+    write |fleet| notify::write(&fleet.notify);
 
     "defaults" => {
         kind: Kind::Mapping(&DEFAULTS), example: "{ memory: 256M }",

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::secrets;
 use crate::fleet::at::At;
 use crate::fleet::key::{KEY, Kind, Table};
-use crate::fleet::model::Fleet;
 use crate::fleet::name::Invalid;
 use crate::fleet::near::nearest;
 use crate::fleet::row::{self, Row, put, rows};
@@ -194,10 +193,10 @@ const EAB_ROWS: &[Row<Eab, Eab>] = &rows! {
 };
 
 /// Reads what stands behind the key.
-pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
+pub(in crate::fleet) fn read(acme: &mut Option<Acme>, at: &mut At<'_, '_>) {
     if !at.is_mapping() {
-        fleet.acme = at.word().map(|_| Acme::Off);
-        if fleet.acme.is_none() {
+        *acme = at.word().map(|_| Acme::Off);
+        if acme.is_none() {
             let help = "`acme: { contact: [ops@example.net], terms: agreed }` obtains certificates, `acme: off` none";
             at.report.amend(|finding| {
                 finding.help(help);
@@ -226,12 +225,12 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
             )
             .help("add `eab: { kid: …, key: { file: … } }` with what it gave you");
     }
-    fleet.acme = Some(Acme::On(Box::new(authority)));
+    *acme = Some(Acme::On(Box::new(authority)));
 }
 
 /// What is written behind the key.
-pub(in crate::fleet) fn write(fleet: &Fleet) -> Option<Value> {
-    match fleet.acme.as_ref()? {
+pub(in crate::fleet) fn write(acme: Option<&Acme>) -> Option<Value> {
+    match acme? {
         Acme::Off => Some("off".into()),
         Acme::On(authority) => row::write_inner(ROWS, authority),
     }

@@ -8,7 +8,6 @@ use crate::fleet::at::At;
 use crate::fleet::endpoint::Endpoint;
 use crate::fleet::fields::Fields;
 use crate::fleet::key::{KEY, Key, Kind, Table};
-use crate::fleet::model::Fleet;
 use crate::fleet::name::{Domain, Invalid};
 use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::service::{SECRET, SecretSpec};
@@ -342,7 +341,7 @@ fn write_key(key: &KeyOfZone) -> Value {
 }
 
 /// Reads what stands behind the key.
-pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
+pub(in crate::fleet) fn read(all: &mut Vec<Dns>, at: &mut At<'_, '_>) {
     const EXAMPLE: &str =
         "{ zone: shop.example, server: 192.0.2.53, key: { file: secrets/ostler.key } }";
     at.each(EXAMPLE, |at| {
@@ -360,7 +359,7 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
             },
         };
         let fields = row::read_all(at, &DNS, ROWS, &mut dns);
-        let mut others = fleet.dns.iter().filter(|other| !other.zone.is_empty());
+        let mut others = all.iter().filter(|other| !other.zone.is_empty());
         let twice = others.any(|other| other.zone == dns.zone);
         if let (true, Some(node)) = (twice, fields.get("zone")) {
             at.report
@@ -370,13 +369,13 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
                 )
                 .label("remove one of them");
         }
-        fleet.dns.push(dns);
+        all.push(dns);
     });
 }
 
 /// What is written behind the key.
-pub(in crate::fleet) fn write(fleet: &Fleet) -> Option<Value> {
-    super::several(&fleet.dns, |dns| Value::Mapping(row::write(ROWS, dns)))
+pub(in crate::fleet) fn write(all: &[Dns]) -> Option<Value> {
+    super::several(all, |dns| Value::Mapping(row::write(ROWS, dns)))
 }
 
 #[cfg(test)]

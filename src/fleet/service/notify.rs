@@ -7,7 +7,6 @@ use crate::fleet::address::is_private;
 use crate::fleet::at::At;
 use crate::fleet::endpoint::Endpoint;
 use crate::fleet::key::{KEY, Kind, Table};
-use crate::fleet::model::Fleet;
 use crate::fleet::name::Invalid;
 use crate::fleet::row::{self, Row, put, rows};
 use crate::fleet::service::{SECRET, SecretSpec};
@@ -285,7 +284,7 @@ fn smtp(way: &mut Option<Notify>, at: &mut At<'_, '_>) {
 }
 
 /// Reads what stands behind the key.
-pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
+pub(in crate::fleet) fn read(all: &mut Vec<Notify>, at: &mut At<'_, '_>) {
     at.each("{ webhook: \"https://alerts.example.net/ostler\" }", |at| {
         let mut way = None;
         let fields = row::read_inner(at, &NOTIFY, ROWS, &mut way);
@@ -298,14 +297,14 @@ pub(in crate::fleet) fn read(fleet: &mut Fleet, at: &mut At<'_, '_>) {
             at.error("`notify` names no way")
                 .label("a `command`, a `webhook` or `smtp`");
         }
-        fleet.notify.extend(way);
+        all.extend(way);
     });
-    if fleet.notify.len() > MOST {
+    if all.len() > MOST {
         at.error(format!("`notify` names more than {MOST} ways"));
     }
 }
 
 /// What is written behind the key.
-pub(in crate::fleet) fn write(fleet: &Fleet) -> Option<Value> {
-    super::several(&fleet.notify, |way| Value::Mapping(row::write(ROWS, way)))
+pub(in crate::fleet) fn write(all: &[Notify]) -> Option<Value> {
+    super::several(all, |way| Value::Mapping(row::write(ROWS, way)))
 }

@@ -16,7 +16,6 @@ pub use file::{on_disk, store};
 pub use loaded::{LeftOut, LoadedCertificate, left_out, loaded};
 pub use tell::{Refused, Told, serve};
 
-use super::config::Files;
 use super::table::Unfit;
 use crate::fleet::Name;
 use crate::record::HostState;
@@ -37,7 +36,7 @@ pub fn recorded(state: &HostState) -> Certificates {
 ///
 /// # Errors
 /// A domain that must not reach a map.
-pub fn files(layout: &Layout, wanted: &Certificates) -> Result<Files, Unfit> {
+pub fn files(layout: &Layout, wanted: &Certificates) -> Result<BTreeMap<String, Vec<u8>>, Unfit> {
     let mut list = format!("{}/default.pem\n", layout.certs());
     for site in wanted.keys() {
         list.push_str(&layout.certificate(site));
@@ -48,7 +47,7 @@ pub fn files(layout: &Layout, wanted: &Certificates) -> Result<Files, Unfit> {
         map.push_str(domain);
         map.push_str(" redirect\n");
     }
-    Ok(Files::from([
+    Ok(BTreeMap::from([
         ("router/certs.list".to_owned(), list.into_bytes()),
         ("router/maps/https.map".to_owned(), map.into_bytes()),
     ]))

@@ -128,7 +128,8 @@ impl Order<'_> {
             Some(zone) => Proof::Dns(zone),
             None => Proof::Http(&self.answers),
         };
-        let open = self.work.accounts.open(self.work, &authority).await?;
+        let (own, peers) = (&self.work.toolbox, &self.work.peers);
+        let open = self.work.accounts.open(own, peers, &authority).await?;
         self.say.step("looking whether the names lead here");
         *short = self.look(&open, &mut names, zone.is_none()).await?;
         match self.order(&open, &names, proof).await {

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod file;
 pub mod fleet;
 pub mod host;
+pub mod notify;
 pub mod observe;
 pub mod plan;
 pub mod record;

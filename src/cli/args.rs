@@ -229,6 +229,9 @@ pub struct UpdateArgs {
 /// Arguments of `tend`.
 #[derive(Debug, Clone, Args)]
 pub struct TendArgs {
+    /// Write how the fleet is into this file, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Answer in JSON.
     #[command(flatten)]
     pub json: Json,

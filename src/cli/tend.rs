@@ -1,5 +1,8 @@
 //! `ostler tend`: what is due by itself, such as certificates, for a timer. Nobody is asked, and nobody
-//! is waited for: what cannot be done now is done by a later pass.
+//! is waited for: what cannot be done now is done by a later pass. What somebody has to be told goes out.
+
+mod alerts;
+mod metrics;
 
 use serde::Serialize;
 
@@ -9,7 +12,9 @@ use super::context::Context;
 use super::walk::{self, How};
 use super::{Exit, Failure};
 use crate::apply::{OperationOutcome, Outcome};
+use crate::file;
 use crate::text;
+use crate::verdict::alert::Alert;
 use crate::walk::look::Sites;
 use crate::walk::{Proposal, Wish};
 
@@ -20,6 +25,10 @@ struct Told {
     done: Vec<Done>,
     /// What could not be looked at, a line each.
     away: Vec<String>,
+    /// What stands that somebody has to be told.
+    alerts: Vec<Alert>,
+    /// Ways by which alerts did not go out, and why, a line each.
+    untold: Vec<String>,
     exit: u8,
 }
 
@@ -60,6 +69,7 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
         json: args.json.json,
         commit: false,
     };
+    let sites = context.select()?;
     let (outcome, mut exit) = match proposal.is_idle() {
         true => (Outcome::default(), Exit::Done),
         false => {
@@ -73,10 +83,30 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
     if exit == Exit::Error || (exit == Exit::Done && !away.is_empty()) {
         exit = Exit::Partial;
     }
+    let seen = alerts::see(&file, &proposal, &sites).await;
+    let told = alerts::tell(context, &file, &seen, args.json.json).await?;
+    let mut failed = !told.untold.is_empty();
+    if let Some(path) = &args.metrics {
+        let text = metrics::text(&file.fleet, &seen, &told.standing);
+        if let Err(error) = file::publish(path, text.as_bytes()) {
+            let path = path.display();
+            context.out.warn(&format!("cannot write {path}: {error}"));
+            failed = true;
+        }
+    }
+    if failed && exit == Exit::Done {
+        exit = Exit::Partial;
+    }
     if args.json.json {
         let done = done(&proposal, &outcome);
         let exit = exit.code();
-        context.out.json(&Told { done, away, exit })?;
+        context.out.json(&Told {
+            done,
+            away,
+            alerts: told.standing,
+            untold: told.untold,
+            exit,
+        })?;
     } else if proposal.is_idle() && away.is_empty() {
         context.out.line("Nothing is due.")?;
     }

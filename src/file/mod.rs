@@ -8,9 +8,9 @@ mod roots;
 pub use login::login;
 pub use roots::roots;
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -49,17 +49,35 @@ pub fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
             .mode(0o700)
             .create(folder)?;
     }
+    put(path, bytes, 0o600)
+}
+
+/// Writes a file that everybody may read, in one step; its folder is there already.
+///
+/// # Errors
+/// What the operating system says.
+pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    put(path, bytes, 0o644)
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let temporary = path.with_extension(format!("new-{}", std::process::id()));
     // A leftover of a killed process with the same id, if anything.
     let _ = std::fs::remove_file(&temporary);
     let mut out = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(&temporary)?;
-    out.write_all(bytes)?;
-    out.sync_all()?;
-    std::fs::rename(&temporary, path)
+    let written = out
+        .set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| out.write_all(bytes))
+        .and_then(|()| out.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// The same for a text.

@@ -2,6 +2,7 @@
 //! file, what was observed, what differs, what is to be applied, the router's numbers and probes.
 //! The command line and the console both show what it says. Pure: time comes in as an argument.
 
+pub mod alert;
 pub mod certificates;
 pub mod chain;
 mod container;

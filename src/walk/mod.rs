@@ -11,6 +11,7 @@ mod git;
 pub mod history;
 pub mod lineage;
 pub mod look;
+pub mod notify;
 pub mod outcome;
 pub mod past;
 pub mod propose;

@@ -13,6 +13,8 @@ use super::walk::{self, How};
 use super::{Exit, Failure};
 use crate::apply::{OperationOutcome, Outcome};
 use crate::file;
+use crate::fleet::Name;
+use crate::observe::model::HostObservation;
 use crate::text;
 use crate::verdict::alert::Alert;
 use crate::walk::look::Sites;
@@ -53,12 +55,7 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
         ..Wish::default()
     };
     let proposal = walk::propose(context, &file, wish).await?;
-    let problems = proposal.plan();
-    let away = problems.problems.iter().map(|problem| {
-        let what = text::line(&problem.what);
-        format!("{}: {what}", problem.host)
-    });
-    let away: Vec<String> = away.collect();
+    let away = away(&proposal);
     for line in &away {
         context.out.warn(line);
     }
@@ -111,6 +108,24 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
         context.out.line("Nothing is due.")?;
     }
     Ok(exit)
+}
+
+/// What could not be looked at: hosts that do not answer, whether or not there is anything to do there.
+fn away(proposal: &Proposal) -> Vec<String> {
+    let plan = proposal.plan();
+    let problems = plan.problems.iter();
+    let mut told: Vec<(&Name, &str)> = problems.map(|it| (&it.host, it.what.as_str())).collect();
+    for (host, found) in &proposal.observed.hosts {
+        if let HostObservation::Unreachable { why } = found
+            && !told.iter().any(|(it, _)| *it == host)
+        {
+            told.push((host, why));
+        }
+    }
+    let lines = told
+        .iter()
+        .map(|(host, what)| format!("{host}: {}", text::line(what)));
+    lines.collect()
 }
 
 fn done(proposal: &Proposal, outcome: &Outcome) -> Vec<Done> {

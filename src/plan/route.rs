@@ -46,7 +46,7 @@ pub(crate) fn entry(claims: &Claims, site: &Site, target: RouteTarget) -> RouteE
         connections: site.connections,
         timeout_s: site.timeout_s,
         redirects,
-        headers: BTreeMap::new(),
+        headers: site.headers(),
     }
 }
 

@@ -22,7 +22,40 @@ fn a_good_file_is_said_to_be_good() {
     let ran = ostler_in(folder.path(), &["check"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ran.out, "fleet.yml: fleet t, 1 host, 1 site\n");
-    assert_eq!(ran.err, "");
+    let unsaid = "no certificates are obtained: the file does not say `acme`;";
+    assert!(ran.err.starts_with(unsaid), "{}", ran.err);
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    let ran = ostler_in(folder.path(), &["check", "--json"]);
+    assert!(ran.out.contains(unsaid) && ran.err.is_empty(), "{ran:?}");
+    // Once it is said, or where none is wanted, there is nothing to say.
+    for said in [
+        "acme: off",
+        "acme: { terms: agreed }",
+        "defaults: { https: off }",
+    ] {
+        fs::write(folder.path().join("fleet.yml"), format!("{said}\n{GOOD}")).unwrap();
+        let ran = ostler_in(folder.path(), &["check"]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_others_can_write_has_no_alert_run() {
+    let text = format!("notify: {{ command: [logger] }}\nacme: off\n{GOOD}");
+    let folder = folder("fleet.yml", &text);
+    let file = folder.path().join("fleet.yml");
+    for (mode, doubtful) in [(0o644, false), (0o666, true)] {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let ran = ostler_in(folder.path(), &["check"]);
+        assert_eq!(
+            ran.err.contains("others can write"),
+            doubtful,
+            "{}",
+            ran.err
+        );
+    }
 }
 
 #[test]

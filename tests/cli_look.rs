@@ -150,7 +150,49 @@ fn init_writes_a_file_that_checks_and_plans_and_never_over_another() {
         first.out
     );
     let check = ostler_in(folder.path(), &["check"]);
-    assert_eq!((check.code, check.err.as_str()), (0, ""));
+    assert_eq!(check.code, 0, "{}", check.err);
+    // Nobody was there to say whether certificates are wanted.
+    assert!(
+        check.err.starts_with("no certificates are obtained"),
+        "{}",
+        check.err
+    );
+    for (option, says) in [
+        (&["--acme", "off"][..], "\nacme: off\n"),
+        (&["--acme", "agreed"], "\nacme:\n  terms: agreed\n"),
+        (
+            &["--acme", "agreed", "--contact", "ops@example.net"],
+            "\nacme:\n  contact: [ops@example.net]\n  terms: agreed\n",
+        ),
+    ] {
+        let words = ["init", "other.yml", "--host", &engine.address];
+        let ran = ostler_in(folder.path(), &[&words[..], option].concat());
+        assert_eq!(ran.code, 0, "{option:?}: {}", ran.err);
+        let other = folder.path().join("other.yml");
+        let text = fs::read_to_string(&other).unwrap();
+        assert!(text.contains(says), "{option:?}: {text}");
+        let check = ostler_in(folder.path(), &["check", "--fleet", "other.yml"]);
+        assert_eq!((check.code, check.err.as_str()), (0, ""));
+        fs::remove_file(other).unwrap();
+    }
+    for (wrong, why) in [
+        (
+            &["--acme", "off", "--contact", "ops@example.net"][..],
+            "--acme agreed",
+        ),
+        (
+            &["--acme", "agreed", "--contact", "ops"],
+            "alice@example.net",
+        ),
+        (&["--contact", "ops@example.net"], "--acme"),
+        (&["--acme", "yes"], "agreed"),
+    ] {
+        let words = ["init", "other.yml", "--host", &engine.address];
+        let ran = ostler_in(folder.path(), &[&words[..], wrong].concat());
+        assert_eq!(ran.code, 1, "{wrong:?}: {ran:?}");
+        assert!(ran.err.contains(why), "{wrong:?}: {}", ran.err);
+        assert!(!folder.path().join("other.yml").exists());
+    }
     let before = fs::read(folder.path().join("fleet.yml")).unwrap();
     let again = ostler_in(folder.path(), &["init"]);
     assert_eq!(again.code, 1);

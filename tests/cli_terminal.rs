@@ -117,6 +117,37 @@ fn a_resized_terminal_is_filled() {
 }
 
 #[test]
+fn init_asks_whether_certificates_are_wanted() {
+    let Some(engine) = tier::engine() else { return };
+    let Some(()) = tier::terminal() else { return };
+    for (answers, says) in [
+        (&["\r"][..], "acme: off\n"),
+        (&["yes\r", "\r"], "acme:\n  terms: agreed\n"),
+        (
+            &["y\r", "ops\r", "ops@example.net\r"],
+            "acme:\n  contact: [ops@example.net]\n  terms: agreed\n",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["init", "--host", &engine.address];
+        let mut init = Pty::start_in(folder.path(), &words, 100, 30);
+        for (number, answer) in answers.iter().enumerate() {
+            init.wait_for(match number {
+                0 => "https://letsencrypt.org/repository/ ? [y/N]",
+                1 => "a mail address that it may write to",
+                _ => "alice@example.net; or nothing: ",
+            });
+            init.keys(answer);
+        }
+        let ended = init.end();
+        assert_eq!(ended.code, 0, "{}", ended.screen);
+        ended.assert_sane();
+        let text = std::fs::read_to_string(folder.path().join("fleet.yml")).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
 fn apply_asks_on_a_terminal_and_takes_no_for_an_answer() {
     let Some(engine) = tier::engine() else { return };
     let Some(()) = tier::terminal() else { return };

@@ -364,6 +364,17 @@ fn variable(text: &str) -> Result<(String, String), String> {
 pub struct InitArgs {
     /// Where to write [default: ./fleet.yml]
     pub file: Option<PathBuf>,
+    /// Certificates from Let's Encrypt, to whose terms you then agree
+    /// (https://letsencrypt.org/repository/), or none [default: asks at a terminal]
+    #[arg(long, value_name = "agreed|off", value_parser = ["agreed", "off"], hide_possible_values = true)]
+    pub acme: Option<String>,
+    /// Mail address that the authority may write to
+    #[arg(long, value_name = "ADDRESS", value_parser = contact, requires = "acme")]
+    pub contact: Option<String>,
+}
+
+fn contact(text: &str) -> Result<String, crate::fleet::Invalid> {
+    crate::fleet::service::parse_contact(text)
 }
 
 /// Arguments of `import`.

@@ -17,6 +17,9 @@ struct Report<'a> {
     errors: usize,
     warnings: usize,
     findings: &'a [Finding],
+    /// What is neither wrong nor doubtful, and should be known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<&'static str>,
 }
 
 /// Says all that is wrong or doubtful in the fleet file. Looks at no host.
@@ -33,12 +36,15 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
     }
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     let warnings = count(Level::Warning);
+    let unsaid = loaded.as_ref().ok();
+    let unsaid = unsaid.and_then(|(file, _)| file.fleet.acme_unsaid());
     if json {
         context.out.json(&Report {
             file: path.display().to_string(),
             errors: count(Level::Error),
             warnings,
             findings: &findings,
+            notices: unsaid.into_iter().collect(),
         })?;
     } else {
         context.show_findings(&findings, &source, &path);
@@ -60,6 +66,9 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Failure> {
             text::count(fleet.hosts.len(), "host"),
             text::count(fleet.sites.len(), "site"),
         ))?;
+        if let Some(unsaid) = unsaid {
+            context.out.say(unsaid);
+        }
     }
     Ok(Exit::Done)
 }

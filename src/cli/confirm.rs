@@ -40,19 +40,28 @@ pub async fn confirm(
         Ask::Name(name) => format!("type {name} to confirm:"),
     };
     let prompt = format!("{question} {hint} ");
-    let answer = tokio::task::spawn_blocking(move || ask::put(&prompt));
-    let answer = match answer.await {
-        Ok(Ok(answer)) => answer.unwrap_or_default(),
-        Ok(Err(error)) => return Err(Failure::caused("cannot read the answer", &error)),
-        Err(error) => return Err(Failure::caused("cannot read the answer", &error)),
-    };
-    let answer = answer.trim();
+    let answer = answer(prompt).await?.unwrap_or_default();
     let agreed = match wanted {
-        Ask::Yes => matches!(answer.to_lowercase().as_str(), "y" | "yes"),
+        Ask::Yes => is_yes(&answer),
         Ask::Name(name) => answer == name,
     };
     if !agreed {
         out.say("nothing was changed");
     }
     Ok(agreed)
+}
+
+/// Whether an answer is a yes.
+pub fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "y" | "yes")
+}
+
+/// What is typed in answer to a prompt, without blanks around it; `None`: the input has ended.
+pub async fn answer(prompt: String) -> Result<Option<String>, Failure> {
+    let answer = tokio::task::spawn_blocking(move || ask::put(&prompt));
+    match answer.await {
+        Ok(Ok(answer)) => Ok(answer.map(|answer| answer.trim().to_owned())),
+        Ok(Err(error)) => Err(Failure::caused("cannot read the answer", &error)),
+        Err(error) => Err(Failure::caused("cannot read the answer", &error)),
+    }
 }

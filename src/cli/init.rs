@@ -1,6 +1,6 @@
 //! `ostler init`
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -8,10 +8,11 @@ use super::args::{EngineArg, InitArgs};
 use super::context::Context;
 use super::engine::Found;
 use super::out::Out;
-use super::{Exit, Failure};
+use super::{Exit, Failure, confirm};
 use crate::doctor::look;
 use crate::engine::{Client, Gate};
-use crate::fleet::{self, EngineAddress, Name, Ports};
+use crate::fleet::service::parse_contact;
+use crate::fleet::{self, Acme, Authority, EngineAddress, Invalid, Name, Ports};
 use crate::text;
 
 /// Writes a fleet file for the engine it finds, with one site that answers without DNS.
@@ -43,7 +44,8 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &InitArgs) -> Resu
         Some(name) => name,
         None => host_name(&engine)?,
     };
-    let written = fleet::init_template(&fleet_name(path)?, &host, &engine, ports);
+    let acme = certificates(args).await?;
+    let written = fleet::init_template(&fleet_name(path)?, &host, &engine, ports, acme.as_ref());
     write_new(path, &written)?;
 
     let out = &context.out;
@@ -73,6 +75,44 @@ pub async fn run(context: &Context, engine: &EngineArg, args: &InitArgs) -> Resu
         machine(&engine)
     ))?;
     Ok(Exit::Done)
+}
+
+/// Where certificates are to come from, as the options say, or whoever is at the terminal; none: nobody
+/// said.
+async fn certificates(args: &InitArgs) -> Result<Option<Acme>, Failure> {
+    let from = |contact: Vec<String>| {
+        let authority = Authority {
+            contact,
+            ..Authority::default()
+        };
+        Some(Acme::On(Box::new(authority)))
+    };
+    match args.acme.as_deref() {
+        Some("off") if args.contact.is_some() => {
+            return Err(Failure::new("--contact goes with --acme agreed"));
+        }
+        Some("off") => return Ok(Some(Acme::Off)),
+        Some(_) => return Ok(from(args.contact.iter().cloned().collect())),
+        None if !std::io::stdin().is_terminal() => return Ok(None),
+        None => {}
+    }
+    let agree = "obtain certificates from Let's Encrypt, and agree to its terms, \
+                 https://letsencrypt.org/repository/ ? [y/N] ";
+    match confirm::answer(agree.into()).await? {
+        None => return Ok(None),
+        Some(answer) if confirm::is_yes(&answer) => {}
+        Some(_) => return Ok(Some(Acme::Off)),
+    }
+    let mut question = "a mail address that it may write to, or nothing: ".to_owned();
+    loop {
+        match confirm::answer(question).await? {
+            Some(address) if !address.is_empty() => match parse_contact(&address) {
+                Ok(address) => return Ok(from(vec![address])),
+                Err(Invalid(why)) => question = format!("{why}; or nothing: "),
+            },
+            _ => return Ok(from(Vec::new())),
+        }
+    }
 }
 
 /// Where the router of an engine's host answers.

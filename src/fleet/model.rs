@@ -41,6 +41,16 @@ pub struct Fleet {
 }
 
 impl Fleet {
+    /// That nothing is said of certificates, where a site would have one; with what to write.
+    pub fn acme_unsaid(&self) -> Option<&'static str> {
+        let mut sites = self.sites.values();
+        let wants = sites.any(Site::obtains);
+        (self.acme.is_none() && wants).then_some(
+            "no certificates are obtained: the file does not say `acme`; `acme: { terms: agreed }` obtains them \
+             from Let's Encrypt, to whose terms you then agree, and `acme: off` none",
+        )
+    }
+
     /// The sites that live on `host`, in the file's order.
     pub fn sites_on<'a>(&'a self, host: &'a Name) -> impl Iterator<Item = &'a Site> + 'a {
         self.sites.values().filter(move |s| &s.host == host)
@@ -257,6 +267,12 @@ impl Site {
     /// Where its certificate comes from.
     pub fn certificate(&self) -> &Certificate {
         self.certificate.as_ref().unwrap_or(&Certificate::Auto)
+    }
+
+    /// Whether its certificate is to be had from the fleet's authority.
+    pub fn obtains(&self) -> bool {
+        let from_there = matches!(self.certificate(), Certificate::Auto | Certificate::Partial);
+        from_there && self.https() != Https::Off && self.state != SiteState::Archived
     }
 
     /// Headers that its answers get where it does not set them itself, what browsers are told of

@@ -3,10 +3,24 @@
 use super::address::{EngineAddress, Via};
 use super::model::Ports;
 use super::name::Name;
+use super::service::{Acme, acme};
+use super::yaml;
 
 /// A commented fleet file for one engine, with one site that plans and answers without DNS. It
 /// loads without warnings. `tls` and `insecure` of a `tcp://` engine and `via` of an `ssh://` one are written along.
-pub fn init_template(fleet: &Name, host: &Name, engine: &EngineAddress, ports: Ports) -> String {
+/// `acme`: where certificates come from; none: that is left to be said.
+pub fn init_template(
+    fleet: &Name,
+    host: &Name,
+    engine: &EngineAddress,
+    ports: Ports,
+    acme: Option<&Acme>,
+) -> String {
+    let certificates = certificates(acme);
+    let none = match acme {
+        Some(Acme::On(_)) => "\n    certificate: none            # no authority knows localhost",
+        _ => "",
+    };
     let mut beside = String::new();
     if let EngineAddress::Tcp { tls, insecure, .. } = engine {
         if let Some(tls) = tls {
@@ -43,6 +57,7 @@ pub fn init_template(fleet: &Name, host: &Name, engine: &EngineAddress, ports: P
 #   ostler apply    do it
 fleet: {fleet}
 
+{certificates}
 # What holds for every site that says nothing else.
 defaults:
   memory: 256M
@@ -62,7 +77,7 @@ sites:
     host: {host}
     recipe: static
     domains: [blog.localhost]     # curl http://blog.localhost{at}/
-    memory: 64M
+    memory: 64M{none}
 
 #  shop:
 #    host: {host}
@@ -77,11 +92,30 @@ sites:
     )
 }
 
+/// What is said of certificates.
+fn certificates(acme: Option<&Acme>) -> String {
+    match acme {
+        None => "# Certificates from Let's Encrypt, once you agree to its terms, which are at\n\
+                 # https://letsencrypt.org/repository/\n\
+                 # acme: { contact: [ops@example.net], terms: agreed }\n"
+            .into(),
+        Some(Acme::Off) => "# No certificates are obtained.\nacme: off\n".into(),
+        Some(Acme::On(authority)) => {
+            let said = acme::said(authority);
+            format!(
+                "# Certificates. `terms: agreed`: you agree to the terms of whoever issues them.\n{}\n",
+                yaml::block("acme", &said, 0, 2, "\n")
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::fleet::Authority;
 
     #[test]
     fn loads_without_a_word() {
@@ -109,17 +143,30 @@ mod tests {
                     https: 8443,
                 },
             ] {
-                let name = |text: &str| text.parse::<Name>().unwrap();
-                let text = init_template(&name("chatons"), &name("local"), &engine, ports);
-                let loaded = crate::fleet::load(&text, Path::new("fleet.yml"))
-                    .unwrap_or_else(|f| panic!("{f:#?}\n{text}"));
-                assert!(loaded.warnings.is_empty(), "{:#?}", loaded.warnings);
-                assert_eq!(loaded.fleet.hosts["local"].engine, engine);
-                assert_eq!(loaded.fleet.hosts["local"].ports, ports);
-                assert_eq!(
-                    loaded.fleet.sites["blog"].domains[0].as_str(),
-                    "blog.localhost"
-                );
+                for acme in [
+                    None,
+                    Some(Acme::Off),
+                    Some(Acme::On(Box::default())),
+                    Some(Acme::On(Box::new(Authority {
+                        contact: vec!["o'ps@example.net".into()],
+                        ..Authority::default()
+                    }))),
+                ] {
+                    let name = |text: &str| text.parse::<Name>().unwrap();
+                    let (fleet, host) = (name("chatons"), name("local"));
+                    let text = init_template(&fleet, &host, &engine, ports, acme.as_ref());
+                    let loaded = crate::fleet::load(&text, Path::new("fleet.yml"))
+                        .unwrap_or_else(|f| panic!("{f:#?}\n{text}"));
+                    assert!(loaded.warnings.is_empty(), "{:#?}", loaded.warnings);
+                    assert_eq!(loaded.fleet.hosts["local"].engine, engine);
+                    assert_eq!(loaded.fleet.hosts["local"].ports, ports);
+                    let blog = &loaded.fleet.sites["blog"];
+                    assert_eq!(blog.domains[0].as_str(), "blog.localhost");
+                    let on = matches!(acme, Some(Acme::On(_)));
+                    assert_eq!(blog.obtains(), !on);
+                    assert_eq!(loaded.fleet.acme_unsaid().is_some(), acme.is_none());
+                    assert_eq!(loaded.fleet.acme, acme);
+                }
             }
         }
     }

@@ -232,8 +232,13 @@ pub(in crate::fleet) fn read(acme: &mut Option<Acme>, at: &mut At<'_, '_>) {
 pub(in crate::fleet) fn write(acme: Option<&Acme>) -> Option<Value> {
     match acme? {
         Acme::Off => Some("off".into()),
-        Acme::On(authority) => row::write_inner(ROWS, authority),
+        Acme::On(authority) => Some(said(authority)),
     }
+}
+
+/// An authority as it is written.
+pub(in crate::fleet) fn said(authority: &Authority) -> Value {
+    Value::Mapping(row::write(ROWS, authority))
 }
 
 fn contact(authority: &mut Authority, at: &mut At<'_, '_>) {
@@ -256,6 +261,9 @@ fn contact(authority: &mut Authority, at: &mut At<'_, '_>) {
 }
 
 /// A mail address as authorities take it: they know no other letters than ASCII's.
+///
+/// # Errors
+/// It is none, with what would be right.
 pub fn mail(text: &str) -> Result<String, Invalid> {
     if let Some(address) = text.strip_prefix("mailto:") {
         return invalid(format!("write the address only: {address}"));

@@ -8,7 +8,7 @@ pub(in crate::fleet) mod headers;
 pub(in crate::fleet) mod notify;
 pub(in crate::fleet) mod secrets;
 
-pub use acme::{ACME, Acme, Authority, Eab};
+pub use acme::{ACME, Acme, Authority, Eab, mail as parse_contact};
 pub use certificate::{Certificate, HSTS, Hsts, Https, OWN_CERTIFICATE};
 pub use dns::{Algorithm, DNS, Dns, KeyOfZone, Tsig};
 pub use headers::HEADERS;

@@ -479,6 +479,58 @@ async fn the_router_starts_whatever_its_own_certificate_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_led_to_a_certificate_that_the_start_left_out() {
+    let engine = engine!();
+    let a = Backend::start("a").await;
+    let routes = table([
+        site("a", &["a.example"], a.at),
+        site("b", &["b.example"], a.at),
+    ]);
+    let stage = Stage::set(&engine, &routes).await;
+    let https = stage.config.ports.https;
+    let authority = Authority::new();
+    let connector = authority.stranger();
+    let mut all = Certificates::new();
+    let told = async |all: &Certificates| {
+        let changed = all.keys().cloned().collect();
+        let told = tls::serve(&stage.toolbox, all, &changed).await.unwrap();
+        assert_eq!(told.refused, []);
+    };
+    for (site, domain) in [("a", "a.example"), ("b", "b.example")] {
+        let pem = authority.issue(&[domain]);
+        tls::store(&stage.toolbox, &name(site), pem.as_bytes())
+            .await
+            .unwrap();
+        all.insert(name(site), served(&pem, &[domain]));
+    }
+    told(&all).await;
+    let status = async || {
+        let a = stage.ask("a.example", "/").await.status;
+        (a, stage.ask("b.example", "/").await.status)
+    };
+    assert_eq!(status().await, (301, 301));
+    restart(&stage).await;
+    assert_eq!(status().await, (301, 301));
+    let path = stage.toolbox.layout.certificate(&name("a"));
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "garbage").unwrap();
+    restart(&stage).await;
+    // By http there is an answer; by https only the router's own certificate waits.
+    assert_eq!(status().await, (200, 301));
+    ask(&connector, https, "b.example").await.unwrap();
+    // Mended while it runs, and for the next start.
+    std::fs::write(&path, good).unwrap();
+    told(&all).await;
+    assert_eq!(status().await, (301, 301));
+    ask(&connector, https, "a.example").await.unwrap();
+    all.remove("a");
+    told(&all).await;
+    assert_eq!(status().await, (200, 301));
+    restart(&stage).await;
+    assert_eq!(status().await, (200, 301));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn visitors_are_led_to_https_and_told_what_a_page_may_do() {
     let engine = engine!();
     let a = Backend::start("a").await;

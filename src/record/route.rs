@@ -107,7 +107,7 @@ pub struct RouterConfig {
 
 /// Version of the text that `host::router` makes of a [`RouterConfig`]; raised whenever that text
 /// changes, so that routers of an older version are replaced.
-pub const TEMPLATE: u32 = 4;
+pub const TEMPLATE: u32 = 5;
 /// The first of them by which the router knows ostler's own questions to sites.
 pub const KNOWS_PROBES: u32 = 3;
 

@@ -1,10 +1,11 @@
 # The start of the router's container, also after a reboot without ostler. One certificate that HAProxy
-# refuses would keep it from starting at all: those are left out, and named in DIR/left-out.
+# refuses would keep it from starting at all: those are left out, and named in DIR/left-out. Nobody is led
+# to https for their sake: DIR/https.map lacks what belongs to a site that was left out.
 #
 # Arguments: the configuration, and DIR: the folder of the socket, which can be written.
 config=$1 dir=$2 root=${1%/router/*}
-given=$root/router/certs.list
-export OSTLER_RUN=1 OSTLER_CERTS="$dir/certs.list" OSTLER_SNI=
+given=$root/router/certs.list leads=$root/router/maps/https.map
+export OSTLER_RUN=1 OSTLER_CERTS="$dir/certs.list" OSTLER_HTTPS="$dir/https.map" OSTLER_SNI=
 [ ! -e /proc/net/if_inet6 ] || export OSTLER_IPV6=1
 
 note() { printf '%s\t%s\n' "$1" "$2" >>"$dir/left-out.new"; }
@@ -21,11 +22,29 @@ while read -r file options || [ -n "$file" ]; do
   fi
 done <"$given" >"$OSTLER_CERTS"
 
+# The domains that are led to https: those below a line `# site-NAME` whose file is still in the list.
+[ -r "$leads" ] || leads=/dev/null
+lead() {
+  kept=$(while read -r file options; do printf '%s\n' "$file"; done <"$OSTLER_CERTS") led=1
+  while read -r line || [ -n "$line" ]; do
+    case $line in
+      '# site-'*)
+        site=${line#??} led=
+        case "$kept
+" in *"/certs/$site.pem
+"*) led=1 ;; esac
+        ;;
+      *) [ -z "$led" ] || printf '%s\n' "$line" ;;
+    esac
+  done <"$leads" >"$OSTLER_HTTPS"
+}
+
 # The first one is for names that have none of their own. Where it is not ours, it is a customer's: then
 # other names are turned away.
 check() {
   read -r first options <"$OSTLER_CERTS" || first=
   OSTLER_SNI=
+  lead
   [ "$first" = "$root/certs/default.pem" ] || OSTLER_SNI=strict-sni
   said=$(haproxy -c -f "$config" 2>&1)
 }

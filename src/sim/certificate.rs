@@ -58,6 +58,11 @@ impl Certificates {
         }
     }
 
+    /// Whether a file whose path ends so is in its list.
+    pub(super) fn lists(&self, end: &str) -> bool {
+        self.entries.iter().any(|(file, _)| file.ends_with(end))
+    }
+
     /// The file that is shown to who asks for a name: the one with the name itself, else the one with
     /// `*.` in its place, else the first.
     pub fn shown(&self, name: &str) -> Option<&[u8]> {

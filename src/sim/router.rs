@@ -107,6 +107,22 @@ impl World {
                 .chain(line.split("map_ip(").skip(1))
             {
                 let file = part.split([')', ',']).next().unwrap_or_default();
+                // The start command's own, where there is one; the other branch is for starts without.
+                let own = filtered.as_ref().map(|dir| format!("{dir}/https.map"));
+                if file.contains("${OSTLER_HTTPS}") {
+                    if let Some(own) = own {
+                        let given = path.replace("haproxy.cfg", "maps/https.map");
+                        let text = self.read_file(id, &given).unwrap_or_default();
+                        let text = String::from_utf8_lossy(&text);
+                        let led = led(&text, &router.certificates);
+                        router.maps.insert(own, read_map(&led));
+                    }
+                    continue;
+                }
+                let other = own.is_some_and(|own| router.maps.contains_key(&own));
+                if other && file.ends_with("/maps/https.map") {
+                    continue;
+                }
                 if !router.maps.contains_key(file) {
                     let bytes = self.read_file(id, file).ok_or_else(|| {
                         alert(format!(
@@ -500,6 +516,18 @@ impl World {
             _ => said(503, "stopped"),
         }
     }
+}
+
+/// A map of https without the domains of sites whose certificate was left out.
+fn led(map: &str, kept: &Certificates) -> String {
+    let mut led = true;
+    let lines = map.lines().filter(|line| {
+        if let Some(site) = line.strip_prefix("# site-") {
+            led = kept.lists(&format!("/certs/site-{site}.pem"));
+        }
+        led
+    });
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Files of a list of certificates.

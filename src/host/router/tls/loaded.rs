@@ -14,6 +14,8 @@ use crate::text::{plain_line, short};
 
 /// The list of certificates as the start command leaves it, in [`RUN`].
 const LIST: &str = "certs.list";
+/// Domains that are led to https, as the start command leaves them, in [`RUN`].
+const HTTPS: &str = "https.map";
 /// What the start command left out, in [`RUN`].
 const LEFT_OUT: &str = "left-out";
 /// Lines of it that are read, at most.
@@ -79,6 +81,11 @@ pub(super) fn lists(layout: &Layout) -> [String; 2] {
         format!("{RUN}/{LIST}"),
         format!("{}/{LIST}", layout.router()),
     ]
+}
+
+/// The names that the map of https may have, in the same way.
+pub(super) fn maps(layout: &Layout) -> [String; 2] {
+    [format!("{RUN}/{HTTPS}"), layout.map("https")]
 }
 
 /// The command that shows a list.

@@ -42,10 +42,14 @@ pub fn files(layout: &Layout, wanted: &Certificates) -> Result<BTreeMap<String, 
         list.push_str(&layout.certificate(site));
         list.push('\n');
     }
+    // The router's start leaves out the domains of a site whose certificate it leaves out.
     let mut map = String::new();
-    for domain in redirected(wanted)? {
-        map.push_str(domain);
-        map.push_str(" redirect\n");
+    for (site, served) in wanted.iter().filter(|(_, it)| !it.redirected.is_empty()) {
+        map.push_str(&format!("# site-{site}\n"));
+        for domain in &served.redirected {
+            map.push_str(super::table::routable(domain)?);
+            map.push_str(" redirect\n");
+        }
     }
     Ok(BTreeMap::from([
         ("router/certs.list".to_owned(), list.into_bytes()),
@@ -86,7 +90,7 @@ mod tests {
         );
         assert_eq!(
             text(&wanted, "router/maps/https.map"),
-            "*.shop.example redirect\nshop.example redirect\n"
+            "# site-shop\n*.shop.example redirect\nshop.example redirect\n"
         );
         let none = Certificates::new();
         assert_eq!(text(&none, "router/maps/https.map"), "");

@@ -148,14 +148,15 @@ struct Seen {
     known: BTreeSet<String>,
     /// The file about which somebody left a change open.
     open: Option<String>,
-    /// Keys of the map of https; `None`: it is of an earlier version and has none.
-    redirected: Option<BTreeSet<String>>,
+    /// The name of the map of https and its keys; `None`: it is of an earlier version and has none.
+    redirected: Option<(String, BTreeSet<String>)>,
     certificates: BTreeMap<String, LoadedCertificate>,
 }
 
 /// The commands whose answers are what matters, with the certificates of some sites.
 fn questions(layout: &Layout, closely: &[&Name]) -> Vec<String> {
-    let mut commands = vec![SHOW_FILES.to_owned(), show_map(&layout.map("https"))];
+    let mut commands = vec![SHOW_FILES.to_owned()];
+    commands.extend(loaded::maps(layout).iter().map(|map| show_map(map)));
     commands.extend(loaded::lists(layout).iter().map(|list| show_list(list)));
     let files = closely.iter().map(|site| layout.certificate(site));
     commands.extend(files.map(|file| show(&file)));
@@ -165,21 +166,21 @@ fn questions(layout: &Layout, closely: &[&Name]) -> Vec<String> {
 impl Seen {
     /// From the answers to [`questions`].
     fn read(layout: &Layout, closely: &[&Name], answers: &[String]) -> Result<Seen, RouterError> {
-        let (lists, map) = (loaded::lists(layout), layout.map("https"));
-        let [files, redirected, rest @ ..] = answers else {
+        let (lists, maps) = (loaded::lists(layout), loaded::maps(layout));
+        let [files, first, second, rest @ ..] = answers else {
             return Err(RouterError::Differs {
                 difference: SHOW_FILES.to_owned(),
             });
         };
         let (known, open) = loaded::files(files);
-        let redirected = match redirected.starts_with(NO_MAP) {
-            true => None,
-            false => Some(
-                parse_map(&map, redirected)?
-                    .into_iter()
-                    .map(|(key, _)| key)
-                    .collect(),
-            ),
+        let mut there = maps.into_iter().zip([first, second]);
+        let redirected = match there.find(|(_, answer)| !answer.starts_with(NO_MAP)) {
+            None => None,
+            Some((map, answer)) => {
+                let keys = parse_map(&map, answer)?.into_iter().map(|(key, _)| key);
+                let keys = keys.collect();
+                Some((map, keys))
+            }
         };
         let (of_lists, of_files) = rest.split_at(lists.len().min(rest.len()));
         let mut entries = lists.into_iter().zip(of_lists);
@@ -244,13 +245,13 @@ impl Seen {
         refused: &[Refused],
     ) -> Result<Vec<String>, RouterError> {
         let mut commands = Vec::new();
-        let map = word(&layout.map("https"));
         let all = redirected(wanted)?;
         let stays = |domain: &str| {
             let mut sites = refused.iter().filter_map(|it| wanted.get(&it.site));
             sites.any(|served| served.redirected.contains(domain))
         };
-        if let Some(now) = &self.redirected {
+        if let Some((map, now)) = &self.redirected {
+            let map = word(map);
             let new = all
                 .iter()
                 .filter(|domain| !now.contains(**domain) && !stays(domain));

@@ -3,6 +3,12 @@
 mod cli;
 #[path = "cli/hollow.rs"]
 mod hollow;
+#[path = "common/proxy.rs"]
+mod proxy;
+#[path = "cli/stage.rs"]
+mod stage;
+#[path = "common/tier.rs"]
+mod tier;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -165,4 +171,45 @@ fn what_did_not_go_out_is_told_another_time() {
     assert_eq!((ran.code, told(folder).len()), (3, 0), "{}", ran.err);
     let untold = ran.json()["untold"][0].as_str().unwrap().to_owned();
     assert!(untold.starts_with("notify.command sh: "), "{untold}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_pass_changes_nothing_and_a_missing_one_is_seen() {
+    let Some(engine) = tier::engine() else { return };
+    let site = "  one: { host: here, recipe: image, image: \"ostler-test/web:1\", port: 8080, domains: [one.test], memory: 64M, certificate: none }\n";
+    let stage = stage::Stage::new(&engine, site);
+    // Nobody listens there, and nobody is asked: no site wants a certificate.
+    let acme = "acme: { directory: \"https://127.0.0.1:1/\", contact: [ops@example.net], terms: agreed }\nhosts:";
+    stage.edit("hosts:", acme);
+    stage.done(&["apply", "--yes"]);
+    let noted = Path::new(&stage.root).join("state/tended.json");
+    assert!(!noted.exists());
+    let first = stage.done(&["tend"]);
+    assert!(first.out.contains("Nothing is due."), "{}", first.out);
+    let mode = fs::metadata(&noted).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let address = engine.address.strip_prefix("unix://").unwrap().to_owned();
+    let proxy = proxy::Proxy::start(Path::new(&address), stage.folder.path());
+    let through = format!("unix://{}", proxy.socket.display());
+    stage.edit(&engine.address, &through);
+    stage.done(&["tend"]);
+    let seen = proxy.seen();
+    let reads = |it: &&proxy::Seen| matches!(it.method.as_str(), "GET" | "HEAD") && !it.upgrade;
+    assert!(seen.len() > 5);
+    let changing: Vec<_> = seen.iter().filter(|it| !reads(it)).collect();
+    assert!(changing.is_empty(), "{changing:?}");
+    // As when no timer came by for a week: `status` tells, and the next pass is that again.
+    stage.edit(&through, &engine.address);
+    let old = chrono::Utc::now().timestamp() - 7 * 86_400;
+    fs::write(&noted, format!("{{\"schema\":1,\"at\":{old}}}")).unwrap();
+    let status = stage.run(&["status"]);
+    assert_eq!(status.code, 2, "{}\n{}", status.out, status.err);
+    assert!(
+        status.out.contains("not tended for 7 days"),
+        "{}",
+        status.out
+    );
+    stage.done(&["tend"]);
+    let status = stage.run(&["status"]);
+    assert!(!status.out.contains("not tended"), "{}", status.out);
 }

@@ -18,7 +18,7 @@ use crate::observe::model::HostObservation;
 use crate::text;
 use crate::verdict::alert::Alert;
 use crate::walk::look::Sites;
-use crate::walk::{Proposal, Wish};
+use crate::walk::{Proposal, Wish, tended};
 
 /// What a pass came to, as `--json` tells it.
 #[derive(Debug, Serialize)]
@@ -83,6 +83,11 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
     let seen = alerts::see(&file, &proposal, &sites).await;
     let told = alerts::tell(context, &file, &seen, args.json.json).await?;
     let mut failed = !told.untold.is_empty();
+    let unnoted = tended::note(&file.fleet, &seen.observed, &proposal.clients, seen.now).await;
+    for line in &unnoted {
+        context.out.warn(&text::line(line));
+        failed = true;
+    }
     if let Some(path) = &args.metrics {
         let text = metrics::text(&file.fleet, &seen, &told.standing);
         if let Err(error) = file::publish(path, text.as_bytes()) {

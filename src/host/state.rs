@@ -13,7 +13,7 @@ use super::router::table::maps;
 use super::toolbox::{NewFile, Toolbox, ToolboxError};
 use crate::fleet::Name;
 use crate::record::{
-    Applying, CertificateRecord, HostRecord, HostState, RouterRecord, SiteRecord, StateRead,
+    Applying, CertificateRecord, HostRecord, HostState, RouterRecord, SiteRecord, StateRead, Tended,
 };
 use crate::text::short;
 
@@ -25,6 +25,8 @@ const MODE: u32 = 0o600;
 /// Bytes of the records of one site, of the host, of the router, of the note of an apply, and of a
 /// certificate's record, at most: many times what the largest fleet needs.
 const LARGEST: [usize; 5] = [4 << 20, 64 << 10, 16 << 20, 4 << 20, 256 << 10];
+/// Bytes of the note of the last pass, at most.
+const TENDED: usize = 4 << 10;
 /// Bytes of all of them, at most.
 const ALL: usize = 24 << 20;
 /// Notes of applies, at most.
@@ -113,6 +115,7 @@ fn too_large(path: &str, what: &What) -> String {
 enum What<'a> {
     Host,
     Router,
+    Tended,
     Applying(&'a str),
     Site(&'a str),
     Certificate(&'a str),
@@ -125,6 +128,7 @@ impl<'a> What<'a> {
         match path {
             "host.json" => Some(What::Host),
             "router.json" => Some(What::Router),
+            "tended.json" => Some(What::Tended),
             _ => stem("applying-")
                 .map(What::Applying)
                 .or_else(|| stem("sites/").filter(finished).map(What::Site))
@@ -141,6 +145,7 @@ impl<'a> What<'a> {
         match self {
             What::Host => host,
             What::Router => router,
+            What::Tended => TENDED,
             What::Applying(_) => note,
             What::Site(_) => site,
             What::Certificate(_) => certificate,
@@ -162,6 +167,11 @@ impl<'a> What<'a> {
                 maps(&record.routes, &record.proxies)
                     .map_err(|why| format!("state/{path}: {why}"))?;
                 state.router = record;
+            }
+            What::Tended => {
+                let note: Tended = json(path, bytes)?;
+                known(path, note.schema)?;
+                state.tended = Some(note.at);
             }
             What::Applying(run) => {
                 let note: Applying = json(path, bytes)?;
@@ -311,6 +321,13 @@ pub async fn write_host(
     }
     files.push(file(toolbox.layout.host_record(), record, What::Host)?);
     toolbox.replace(&files).await
+}
+
+/// Notes that a pass came by, `at` unix seconds.
+pub async fn write_tended(toolbox: &Toolbox, at: i64) -> Result<(), ToolboxError> {
+    let note = Tended { schema: SCHEMA, at };
+    let file = file(toolbox.layout.tended(), &note, What::Tended)?;
+    toolbox.replace(&[file]).await
 }
 
 fn file<T: Serialize>(path: String, record: &T, what: What) -> Result<NewFile, ToolboxError> {

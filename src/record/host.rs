@@ -53,8 +53,19 @@ pub struct HostState {
     pub router: RouterRecord,
     /// `state/certificates/<site>.json`, by site.
     pub certificates: BTreeMap<Name, Arc<CertificateRecord>>,
+    /// `state/tended.json`: when a pass last came by, unix seconds; absent: none ever did.
+    pub tended: Option<i64>,
     /// `state/applying-<run>.json`: applies that have not ended, oldest first.
     pub applying: Vec<Applying>,
+}
+
+/// What `state/tended.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tended {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// When a pass last came by, unix seconds on its machine's clock.
+    pub at: i64,
 }
 
 /// The note of an apply that is under way on a host. It is taken away when the apply ends, however

@@ -147,6 +147,10 @@ impl Layout {
     pub fn router_record(&self) -> String {
         self.below("state/router.json")
     }
+    /// When a pass last came by.
+    pub fn tended(&self) -> String {
+        self.below("state/tended.json")
+    }
     /// The fleet file last applied.
     pub fn fleet_copy(&self) -> String {
         self.below("state/fleet.yml")

@@ -20,7 +20,7 @@ pub mod spec;
 pub use certificate::CertificateRecord;
 pub use differs::{Different, Differs, SiteDiffers};
 pub use fields::Fields;
-pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead};
+pub use host::{Applying, HostRecord, HostState, RouterRecord, StateRead, Tended};
 pub use labels::{Labelled, Role};
 pub use layout::Layout;
 pub use lock::Holder;

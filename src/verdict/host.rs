@@ -9,7 +9,7 @@ use super::row::{SiteRow, blank};
 use super::since::Since;
 use super::state::State;
 use super::tally::{Tally, tally};
-use super::trouble::trouble;
+use super::trouble::{trouble, untended};
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::ObservedHost;
 use crate::plan::unfinished::told;
@@ -117,6 +117,8 @@ pub fn host_row(
         describe_engine(&mut row, observed);
         let trouble = fleet.and_then(|fleet| trouble(fleet, host, observed));
         row.told.extend(trouble.map(|(_, why)| why));
+        let untended = fleet.and_then(|fleet| untended(fleet, observed, now));
+        row.told.extend(untended);
     }
     row
 }

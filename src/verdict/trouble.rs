@@ -1,11 +1,11 @@
 //! What is the matter with a host that answers.
 
 use super::state::State;
-use crate::fleet::{Fleet, Host, Isolate};
+use crate::fleet::{Acme, Fleet, Host, Isolate};
 use crate::observe::model::ObservedHost;
 use crate::observe::whose::{Whose, whose};
 use crate::record::StateRead;
-use crate::text::line;
+use crate::text::{age_in_words, line};
 
 /// The worst of it, on one line.
 pub fn trouble(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<(State, String)> {
@@ -15,6 +15,20 @@ pub fn trouble(fleet: &Fleet, host: &Host, seen: &ObservedHost) -> Option<(State
     }
     let open = unguarded(fleet, host, seen)?;
     Some((State::Warning, open.to_owned()))
+}
+
+/// Seconds after which somebody should have looked after certificates again: a day, and some room.
+const OVERDUE: i64 = 26 * 3600;
+
+/// That no pass came by for long, where passes ever did and the file wants certificates renewed.
+pub fn untended(fleet: &Fleet, seen: &ObservedHost, now: i64) -> Option<String> {
+    let renews = matches!(fleet.acme, Some(Acme::On(_)));
+    let at = seen.state.read().filter(|_| renews)?.tended?;
+    let ago = now.saturating_sub(at);
+    (ago > OVERDUE).then(|| {
+        let ago = age_in_words(ago);
+        format!("not tended for {ago}: is the timer of `ostler tend` running?")
+    })
 }
 
 /// Why sites reach what they are to be kept from; `None`: they do not, or may. A host that nothing
@@ -40,6 +54,32 @@ mod tests {
     use super::*;
     use crate::observe::model::{ObservedContainer, RunState};
     use crate::record::{HostRecord, HostState, labels};
+
+    #[test]
+    fn a_host_that_no_pass_comes_by_any_more_is_told() {
+        let load = |acme: &str| {
+            let text = format!(
+                "fleet: x\n{acme}hosts: {{ a: {{ engine: \"unix:///x\" }} }}\nsites: {{}}\n"
+            );
+            crate::fleet::load(&text, Path::new("fleet.yml"))
+                .unwrap()
+                .fleet
+        };
+        let on = load("acme: { contact: [ops@example.net], terms: agreed }\n");
+        let seen = |tended| ObservedHost {
+            state: StateRead::Read(Arc::new(HostState {
+                tended,
+                ..HostState::default()
+            })),
+            ..ObservedHost::default()
+        };
+        let now = 1_000_000;
+        let told = |fleet: &Fleet, tended| untended(fleet, &seen(tended), now).is_some();
+        assert!(told(&on, Some(now - OVERDUE - 1)) && told(&on, Some(i64::MIN)));
+        assert!(!told(&on, Some(now - OVERDUE)) && !told(&on, Some(i64::MAX)));
+        // None ever did, or nothing is renewed.
+        assert!(!told(&on, None) && !told(&load("acme: off\n"), Some(0)));
+    }
 
     #[test]
     fn a_strict_host_is_guarded_by_a_guard_that_runs() {

@@ -9,7 +9,7 @@ use super::due::Due;
 use super::judge::joined;
 use super::row::SiteRow;
 use super::state::State;
-use super::trouble::trouble;
+use super::trouble::{trouble, untended};
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::asked::{Probe, SiteAnswer};
 use crate::observe::model::{HostObservation, Observed, ObservedHost};
@@ -238,6 +238,9 @@ impl Known<'_> {
         let left = seen.lock.as_ref().is_some_and(|lock| lock.is_stale());
         if left || seen.unfinished().next().is_some() || !seen.unread.is_empty() {
             told(seen).iter().for_each(|why| say(State::Warning, why));
+        }
+        if let Some(why) = untended(self.fleet, seen, self.now) {
+            say(State::Warning, &why);
         }
         if let Some(scarce) = self.scarce.get(&host.name)
             && let Some(worst) = scarce.first()

@@ -19,6 +19,7 @@ pub mod renewal;
 pub mod saved;
 pub mod search;
 pub mod secret;
+pub mod tended;
 pub mod trust;
 pub mod wish;
 

@@ -260,7 +260,7 @@ async fn what_is_shown_is_told_apart() {
     }
     let client = client(port).await;
     let anchors = Anchors::of([known.root.as_bytes()]);
-    let asked = Names::of(&fleet, &host(&fleet).name, &seen);
+    let asked = Names::of(&fleet, &host(&fleet).name, &seen, |_| true);
     assert_eq!(asked.len(), sites.len());
     let within = Duration::from_secs(30);
     let found = asked
@@ -343,7 +343,7 @@ async fn what_is_shown_is_told_apart() {
     assert_eq!(client.gate().exec(), 0);
     // Without anybody who is believed, nothing is said of issuers.
     let nobody = Anchors::of([b"no certificate".as_slice()]);
-    let found = Names::of(&fleet, &host(&fleet).name, &seen)
+    let found = Names::of(&fleet, &host(&fleet).name, &seen, |_| true)
         .ask(None, &nobody, &Semaphore::new(8), within)
         .await;
     let good = found[&"good".parse::<Name>().unwrap()]
@@ -386,7 +386,7 @@ async fn a_server_that_hangs_or_speaks_no_tls_delays_nobody_for_long() {
         .iter()
         .for_each(|(site, _)| store(&mut seen, site, &pem));
     let begun = Instant::now();
-    let names = Names::of(&fleet, &host(&fleet).name, &seen);
+    let names = Names::of(&fleet, &host(&fleet).name, &seen, |_| true);
     let within = Duration::from_secs(20);
     let found = names
         .ask(None, &Anchors::default(), &Semaphore::new(64), within)
@@ -427,7 +427,7 @@ async fn a_thousand_names_take_seconds() {
         .iter()
         .for_each(|(site, _)| store(&mut seen, site, &pem));
     let anchors = Anchors::of([authority.root.as_bytes()]);
-    let names = Names::of(&fleet, &host(&fleet).name, &seen);
+    let names = Names::of(&fleet, &host(&fleet).name, &seen, |_| true);
     let begun = Instant::now();
     let within = Duration::from_secs(60);
     let found = names.ask(None, &anchors, &Semaphore::new(64), within).await;

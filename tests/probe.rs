@@ -26,6 +26,7 @@ use ostler::host::router::{self, log::Access};
 use ostler::observe::ask::ask_all;
 use ostler::observe::model::{HostObservation, Observed};
 use ostler::verdict::{Probe, Road, SiteAnswer};
+use ostler::walk::certificates::Rounds;
 use rustix::process::{Pid, Signal, kill_process};
 use sshd::Sshd;
 use standin::Standin;
@@ -167,7 +168,15 @@ async fn the_console_knows_within_ten_seconds_that_a_site_hangs_and_that_it_is_b
     let (to, mut inbox) = tokio::sync::mpsc::unbounded_channel();
     let fleet = Arc::new(world.fleet());
     let start = Instant::now();
-    let feed = Feed::new(fleet, false, true, connect, Arc::default(), to);
+    let feed = Feed::new(
+        fleet,
+        false,
+        true,
+        connect,
+        Arc::default(),
+        Rounds::default(),
+        to,
+    );
     let on_screen = ["hung", "well"].map(|site| ("here".to_owned(), site.to_owned()));
     feed.watch(Watch {
         sites: on_screen.to_vec(),

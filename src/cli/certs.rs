@@ -16,7 +16,7 @@ use crate::text::{age, percent};
 use crate::verdict::certificates::{Holder, LoadedIs, NameRow, kept, others};
 use crate::verdict::site::rows_of_host;
 use crate::verdict::{CertificateRow, Due, Facts, Fault, HostData, Hosts, Stand, State};
-use crate::walk::certificates::{Round, anchors};
+use crate::walk::certificates::Rounds;
 use crate::walk::look::{Closely, Seen};
 
 /// Lists the certificates, what comes first on top: what is stored, loaded and served.
@@ -25,7 +25,7 @@ pub async fn run(context: &Context, args: &CertsArgs) -> Result<Exit, Failure> {
     let seen = context
         .look(&file, &context.select()?, Closely::at(&Inspect::Needed))
         .await?;
-    let round = Round::new(anchors(&file.fleet, file.path.clone()).await);
+    let round = Rounds::of(&file.path).round(&file.fleet).await;
     let mut watched = round.of_all(&file.fleet, &seen).await;
     let now = chrono::Utc::now().timestamp();
     let fleet = &*file.fleet;
@@ -144,19 +144,10 @@ fn table(rows: &[CertificateRow], now: i64) -> Table {
             renewal.into(),
             issuer.unwrap_or_default().into(),
             names.into(),
-            why(row).into(),
+            row.says().into(),
         ]);
     }
     table
-}
-
-/// What is the matter, and which mismatch that is.
-fn why(row: &CertificateRow) -> String {
-    match row.fault {
-        Some(fault) if row.why.is_empty() => fault.words().to_owned(),
-        Some(fault) => format!("{}: {}", fault.words(), row.why),
-        None => row.why.clone(),
-    }
 }
 
 /// One certificate, as `certs --json` tells it.

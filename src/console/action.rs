@@ -15,6 +15,10 @@ places! {
     Hosts,
     /// One host's page.
     Host,
+    /// The list of certificates.
+    Certificates,
+    /// One certificate's page.
+    Certificate,
     /// One site's page.
     Site,
     /// A site's log.
@@ -61,13 +65,35 @@ use Class::{Change, Danger, Look};
 use Place as P;
 
 const LISTS: &[Place] = &[P::Sites, P::Hosts, P::Host];
-const OPENS: &[Place] = &[P::Sites, P::Hosts, P::Host, P::Activity];
+const OPENS: &[Place] = &[
+    P::Sites,
+    P::Hosts,
+    P::Host,
+    P::Certificates,
+    P::Certificate,
+    P::Activity,
+];
 const ACTIVITY: &[Place] = &[P::Activity];
-const FILTERED: &[Place] = &[P::Sites, P::Plan, P::Events, P::Help];
+const FILTERED: &[Place] = &[P::Sites, P::Certificates, P::Plan, P::Events, P::Help];
 const LOGS: &[Place] = &[P::Logs];
-const NO_LOG: &[Place] = &[P::Sites, P::Site, P::Plan, P::Events];
-const SEEKING: &[Place] = &[P::Sites, P::Logs];
-const ON_SITE: &[Place] = &[P::Sites, P::Site, P::Logs, P::Plan, P::Events];
+const NO_LOG: &[Place] = &[
+    P::Sites,
+    P::Certificates,
+    P::Certificate,
+    P::Site,
+    P::Plan,
+    P::Events,
+];
+const SEEKING: &[Place] = &[P::Sites, P::Certificates, P::Logs];
+const ON_SITE: &[Place] = &[
+    P::Sites,
+    P::Certificates,
+    P::Certificate,
+    P::Site,
+    P::Logs,
+    P::Plan,
+    P::Events,
+];
 const SITES: &[Place] = &[P::Sites];
 const SORTED: &[Place] = &[P::Sites, P::Hosts];
 
@@ -130,6 +156,8 @@ macro_rules! actions {
             "all sites";
         Hosts, "hosts", ["2"], Look, ANY, "", show::hosts,
             "all hosts";
+        Certificates, "certs", ["3"], Look, ANY, "", show::certificates,
+            "all certificates, what comes first on top";
         Copy, "copy", ["y"], Look, ON_SITE, "", show::copy,
             "copy the site's first domain, or a log's line, to the clipboard";
         Search, "search", ["/"], Look, LOGS, "search", |m| log(m, LogAction::Search),

@@ -81,6 +81,10 @@ pub struct Watch {
     pub traffic: Vec<String>,
     /// Hosts whose machine's numbers are shown: disk, memory, load.
     pub machines: Vec<String>,
+    /// All certificates are shown.
+    pub certificates: bool,
+    /// The site whose certificate is shown: (host, site).
+    pub certificate: Option<(String, String)>,
 }
 
 impl Watch {

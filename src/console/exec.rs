@@ -25,6 +25,7 @@ use crate::fleet::{Fleet, Name};
 use crate::observe::ask::knows_probes;
 use crate::observe::model::Observed;
 use crate::plan::PlanOptions;
+use crate::walk::certificates::Rounds;
 use crate::walk::look::{Connect, Known, Reach};
 use crate::walk::{FleetFile, Proposal, Trust, commit, past, propose};
 use carry::{Run, carry};
@@ -71,12 +72,17 @@ impl Exec {
     pub(super) fn new(parts: Parts) -> Exec {
         let lone = parts.source.is_none();
         parts.desk.open(parts.messages.clone());
+        let rounds = match &parts.source {
+            Some(file) => Rounds::of(&file.path),
+            None => Rounds::default(),
+        };
         let feed = Feed::new(
             parts.fleet,
             lone,
             parts.on_call,
             parts.connect,
             parts.desk.clone(),
+            rounds,
             parts.messages.clone(),
         );
         let trust = match (parts.on_call, parts.demo) {

@@ -11,7 +11,9 @@ use super::planned::Planned;
 use super::proposal::Proposal;
 use crate::engine::Question;
 use crate::fleet::{Fleet, Name};
+use crate::observe::greet::BySite;
 use crate::observe::model::ObservedHost;
+use crate::observe::served::Watched;
 use crate::record::Machine;
 use crate::verdict::due::{DriftBySite, drift_of};
 use crate::verdict::{Link, Outside, Probe, Pulse, Traffic, Usage};
@@ -114,6 +116,10 @@ pub enum HostNews {
     Traffic(Vec<(Name, Traffic)>),
     /// What came of asking its sites ourselves.
     Probed(Vec<(Name, Probe)>),
+    /// What was found of its sites' certificates.
+    Certificates(Watched),
+    /// What is shown for the names of some of its sites.
+    Shown(BySite),
     /// A container's numbers.
     Usage(String, Usage),
     /// A container did something.

@@ -1,5 +1,6 @@
 //! Everything the console knows and shows. Only `update` changes it; drawing reads it.
 
+pub mod certificates;
 pub mod dialog;
 pub mod filter;
 pub mod fleet_view;
@@ -38,6 +39,7 @@ use crate::record::Applying;
 use crate::record::lock::Holder;
 use crate::verdict::{HostData, HostRow, Hosts, Outside, Probe, SiteRow};
 use crate::walk::past::Told;
+use certificates::CertificatesList;
 use dialog::{Asked, Dialog};
 use fleet_view::FleetView;
 use following::Following;
@@ -105,6 +107,7 @@ pub struct Model {
     /// Which of the rows are which host's, in the hosts' order.
     pub blocks: Vec<Block>,
     pub host_list: List,
+    pub certificates: CertificatesList,
     /// Order of the hosts.
     pub host_sort: HostSort,
     /// Questions of logins, oldest first.
@@ -313,6 +316,7 @@ impl Model {
             },
             blocks: Vec::new(),
             host_list: List::default(),
+            certificates: CertificatesList::default(),
             host_sort: HostSort::default(),
             questions: VecDeque::new(),
             hosts_old: false,

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::effect::{Effect, Watch};
+use super::model::certificates;
 use super::model::filter::words;
 use super::model::order;
 use super::model::sites_list::Block;
@@ -37,6 +38,12 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     }
     if !model.stale_hosts.is_empty() {
         rebuild(model);
+        if certificates::are_shown(model) {
+            certificates::collect(model);
+        }
+    }
+    if model.certificates.order_old && model.now_ms - model.last_key_ms >= QUIET_MS {
+        certificates::reorder(model);
     }
     if model.order_old && model.now_ms - model.last_key_ms >= QUIET_MS {
         reorder(model);
@@ -47,6 +54,8 @@ pub fn settle(model: &mut Model) -> Vec<Effect> {
     let rows = model.body_lines().saturating_sub(1);
     model.sites.list.keep_visible(rows);
     model.host_list.keep_visible(rows);
+    // The calendar has a line of its own.
+    model.certificates.list.keep_visible(rows.saturating_sub(1));
     if model.note.as_ref().is_some_and(|n| n.2 <= model.now_ms) {
         model.note = None;
     }
@@ -90,7 +99,7 @@ fn current(model: &Model) -> Vec<(Name, i64)> {
 /// When settling again would change something though no message came, in milliseconds.
 pub fn due_ms(model: &Model) -> Option<i64> {
     let work = (!model.stale_hosts.is_empty()).then_some(model.now_ms);
-    let unordered = model.order_old || model.hosts_old;
+    let unordered = model.order_old || model.hosts_old || model.certificates.order_old;
     let reorder = unordered.then_some(model.last_key_ms + QUIET_MS);
     let note = model
         .note

@@ -288,6 +288,7 @@ fn footer(model: &Model, buf: &mut Buffer, area: Rect) {
             let word = match (entry.action, place) {
                 (Action::Open, Place::Hosts) => "host",
                 (Action::Open, Place::Host) => "its sites",
+                (Action::Open, Place::Certificate) => "its site",
                 (Action::Open, Place::Activity) => "all it did",
                 _ => entry.footer,
             };

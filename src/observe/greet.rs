@@ -45,14 +45,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of sites that run and that have a certificate there.
-    pub fn of(fleet: &Fleet, host: &Name, seen: &ObservedHost) -> Names {
+    /// Those of sites that run, that have a certificate there, and that `which` takes.
+    pub fn of(
+        fleet: &Fleet,
+        host: &Name,
+        seen: &ObservedHost,
+        which: impl Fn(&Name) -> bool,
+    ) -> Names {
         let (Some(state), Some(entry)) = (seen.state.read(), fleet.hosts.get(host)) else {
             return Names::default();
         };
         let has = |it: &&CertificateRecord| it.stored.is_some() || it.served.is_some();
         let sites = fleet.sites_on(host).filter_map(|site| {
-            let running = site.state == SiteState::Running;
+            let running = site.state == SiteState::Running && which(&site.name);
             let record = state.certificates.get(&site.name).map(|it| &**it);
             let record = record.filter(has).filter(|_| running)?;
             Some((record, state.router.routes.get(&site.name)?))
@@ -102,11 +107,15 @@ impl Names {
             return BySite::new();
         };
         let router = Semaphore::new(AT_ONCE);
-        let asking = self.all.iter().enumerate().map(|(at, (site, domain))| {
+        let mut asking = Vec::with_capacity(self.all.len());
+        for (at, (site, domain)) in self.all.iter().enumerate() {
             let stored = self.stored.get(site).map(String::as_str);
-            let (client, router) = (client, &router);
-            async move { (at, one(host, client, domain, stored, here, router).await) }
-        });
+            let router = &router;
+            asking.push(async move {
+                let heard = one(host, client, domain, stored, here, router).await;
+                (at, heard)
+            });
+        }
         let mut asking = stream::iter(asking).buffer_unordered(FROM_HERE);
         let mut heard: Vec<Option<Heard>> = vec![None; self.all.len()];
         let end = tokio::time::Instant::now() + at_most;

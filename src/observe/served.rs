@@ -18,6 +18,21 @@ pub struct Watched {
     pub names: BTreeMap<Name, BTreeMap<String, Showings>>,
 }
 
+impl Watched {
+    /// Takes what is shown for the names of some sites now. What was found inside the host of these was
+    /// before it.
+    pub fn take(&mut self, names: BTreeMap<Name, BTreeMap<String, Showings>>) {
+        for (site, shown) in names {
+            if let Some(Ok(found)) = self.inside.as_mut().map(|it| &mut it.found) {
+                found.files.remove(&site);
+                found.loaded.remove(&site);
+                found.left_out.remove(&site);
+            }
+            self.names.insert(site, shown);
+        }
+    }
+}
+
 /// What lies in the files of a host, and what its router's process has of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inside {

@@ -1,20 +1,20 @@
 //! Which certificates are stored, loaded and served: asked for both faces.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::fleet_file::folder_of;
 use super::look::Seen;
 use crate::engine::Client;
 use crate::file;
-use crate::fleet::{Acme, Fleet, Host, Name};
+use crate::fleet::{Acme, EngineAddress, Fleet, Host, Name};
 use crate::observe::anchors::Anchors;
-use crate::observe::greet::{FROM_HERE, Names};
+use crate::observe::greet::{BySite, FROM_HERE, Names};
 use crate::observe::inside::inside;
 use crate::observe::model::ObservedHost;
 use crate::observe::served::Watched;
@@ -25,12 +25,62 @@ const ASKING: Duration = Duration::from_secs(12);
 const EACH: Duration = Duration::from_millis(40);
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// Whom visitors believe, and the authority that the fleet file has a root of: `path` is that file's.
-pub async fn anchors(fleet: &Fleet, path: PathBuf) -> Anchors {
-    let own = match &fleet.acme {
-        Some(Acme::On(authority)) => authority.ca.clone(),
-        _ => None,
-    };
+/// Walks round the certificates of hosts, for as long as a program runs: whom visitors believe is read
+/// again now and then.
+#[derive(Debug, Clone, Default)]
+pub struct Rounds {
+    /// Where the fleet file is.
+    path: PathBuf,
+    known: Arc<Mutex<Option<Believed>>>,
+}
+
+#[derive(Debug)]
+struct Believed {
+    /// The file of the authority's root.
+    own: Option<String>,
+    at: Instant,
+    round: Round,
+}
+
+/// How long it is taken to be as it was read.
+const BELIEVED: Duration = Duration::from_secs(600);
+
+impl Rounds {
+    /// By the fleet file that is there.
+    pub fn of(path: &Path) -> Rounds {
+        Rounds {
+            path: path.to_owned(),
+            ..Rounds::default()
+        }
+    }
+
+    /// One walk.
+    pub async fn round(&self, fleet: &Fleet) -> Round {
+        let mut known = self.known.lock().await;
+        let own = match &fleet.acme {
+            Some(Acme::On(authority)) => authority.ca.clone(),
+            _ => None,
+        };
+        let fresh = |it: &&Believed| it.own == own && it.at.elapsed() < BELIEVED;
+        if let Some(known) = known.as_ref().filter(fresh) {
+            return known.round.clone();
+        }
+        let here = known.take().map(|it| it.round.here);
+        let round = Round {
+            anchors: anchors(own.clone(), self.path.clone()).await,
+            here: here.unwrap_or_else(|| Arc::new(Semaphore::new(FROM_HERE))),
+        };
+        *known = Some(Believed {
+            own,
+            at: Instant::now(),
+            round: round.clone(),
+        });
+        round
+    }
+}
+
+/// Whom visitors believe, and the authority whose root is in a file of the operator's.
+async fn anchors(own: Option<String>, path: PathBuf) -> Anchors {
     let reading = move || {
         let own = own.and_then(|own| file::read(&folder_of(&path).join(own), file::SMALL).ok());
         let files = [file::roots(), own];
@@ -40,22 +90,15 @@ pub async fn anchors(fleet: &Fleet, path: PathBuf) -> Anchors {
     reading.unwrap_or_default()
 }
 
-/// What a walk round the certificates of a fleet goes by.
+/// What one walk goes by.
 #[derive(Debug, Clone)]
 pub struct Round {
-    pub anchors: Anchors,
+    anchors: Anchors,
     /// Handshakes from here, of all hosts together.
     here: Arc<Semaphore>,
 }
 
 impl Round {
-    pub fn new(anchors: Anchors) -> Round {
-        Round {
-            anchors,
-            here: Arc::new(Semaphore::new(FROM_HERE)),
-        }
-    }
-
     /// What is found of one host's.
     pub async fn of_host(
         &self,
@@ -64,13 +107,32 @@ impl Round {
         seen: &ObservedHost,
         client: &Client,
     ) -> Watched {
-        let names = Names::of(fleet, &host.name, seen);
-        let within = time_for(names.len());
         let (inside, names) = futures_util::join!(
             inside(fleet, host, seen, client),
-            names.ask(Some(client), &self.anchors, &self.here, within),
+            self.of_sites(fleet, &host.name, seen, client, |_| true),
         );
         Watched { inside, names }
+    }
+
+    /// What is shown for the names of some of its sites.
+    pub async fn of_sites(
+        &self,
+        fleet: &Fleet,
+        host: &Name,
+        seen: &ObservedHost,
+        client: &Client,
+        which: impl Fn(&Name) -> bool,
+    ) -> BySite {
+        let names = Names::of(fleet, host, seen, which);
+        let within = time_for(names.len());
+        // Who is believed is nothing to a simulated authority.
+        let simulated = fleet.hosts.get(host);
+        let simulated = simulated.is_some_and(|it| matches!(it.engine, EngineAddress::Sim { .. }));
+        let anchors = match simulated {
+            true => &Anchors::default(),
+            false => &self.anchors,
+        };
+        names.ask(Some(client), anchors, &self.here, within).await
     }
 
     /// What is found of those of all hosts that were reached, at the same time.

@@ -1,7 +1,8 @@
 //! Ways out: one screen back, out of the program.
 
-use crate::console::action::Action;
+use crate::console::action::{Action, Place};
 use crate::console::effect::Effect;
+use crate::console::model::certificates;
 use crate::console::model::{Model, NOTE_MS, Overlay};
 use crate::console::settle;
 use crate::console::tone::Tone;
@@ -9,6 +10,11 @@ use crate::console::tone::Tone;
 /// One screen back; from the first one out, when it is asked for twice: who goes back fast goes one
 /// too far.
 pub(super) fn back(model: &mut Model) -> Vec<Effect> {
+    if model.place() == Place::Certificates && !model.certificates.filter.is_empty() {
+        model.certificates.filter.clear();
+        certificates::reorder(model);
+        return Vec::new();
+    }
     if model.stack.len() > 1 {
         model.stack.pop();
         return Vec::new();

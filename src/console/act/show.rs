@@ -4,10 +4,12 @@ use super::log::log;
 use crate::console::action::Place;
 use crate::console::effect::Effect;
 use crate::console::log::LogAction;
+use crate::console::model::certificates::{collect, reorder};
 use crate::console::model::dialog::Dialog;
 use crate::console::model::palette::Palette;
 use crate::console::model::{Model, Overlay, Screen};
 use crate::console::screen::activity::Activity;
+use crate::console::screen::certificates::Certificates;
 use crate::console::screen::events::Events;
 use crate::console::screen::help::Help;
 use crate::console::screen::host::HostPage;
@@ -113,6 +115,14 @@ pub(super) fn sites(model: &mut Model) -> Vec<Effect> {
 pub(super) fn hosts(model: &mut Model) -> Vec<Effect> {
     model.stack.truncate(1);
     show(model, Hosts)
+}
+
+pub(super) fn certificates(model: &mut Model) -> Vec<Effect> {
+    model.stack.truncate(1);
+    model.certificates.filter.clear();
+    collect(model);
+    reorder(model);
+    show(model, Certificates)
 }
 
 /// Answers the login that has waited longest.

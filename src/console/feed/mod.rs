@@ -1,6 +1,7 @@
 //! Workers that watch the hosts, one each, and only send messages. A host that hangs or is away
 //! delays nobody but itself.
 
+mod certificates;
 mod heard;
 mod host;
 mod measure;
@@ -27,6 +28,7 @@ use shared::Shared;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Host, Name};
 use crate::observe::model::{HostObservation, Observed, ObservedHost};
+use crate::walk::certificates::Rounds;
 use crate::walk::look::Connect;
 
 /// The workers.
@@ -46,6 +48,7 @@ impl Feed {
         on_call: bool,
         connect: Connect,
         desk: Arc<Desk>,
+        rounds: Rounds,
         messages: UnboundedSender<Message>,
     ) -> Feed {
         let (fleet_out, fleet_in) = watch::channel(fleet.clone());
@@ -61,6 +64,7 @@ impl Feed {
                 known: Arc::default(),
                 number: 0,
                 desk,
+                rounds,
                 lone,
                 on_call,
             },

@@ -13,6 +13,7 @@ use crate::console::question::Desk;
 use crate::engine::Client;
 use crate::fleet::{Fleet, Name};
 use crate::observe::model::Observed;
+use crate::walk::certificates::Rounds;
 use crate::walk::look::Connect;
 
 /// What workers share.
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) number: u64,
     /// Where logins ask the operator.
     pub(super) desk: Arc<Desk>,
+    /// Which certificates are stored, loaded and served.
+    pub(super) rounds: Rounds,
     /// There is no fleet file: every container matters, and is inspected.
     pub(super) lone: bool,
     pub(super) on_call: bool,

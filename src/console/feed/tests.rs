@@ -53,7 +53,15 @@ impl Watched {
         });
         let (to, inbox) = unbounded_channel();
         let on_call = mode == Mode::OnCall;
-        let feed = Feed::new(fleet, false, on_call, connect, Arc::default(), to);
+        let feed = Feed::new(
+            fleet,
+            false,
+            on_call,
+            connect,
+            Arc::default(),
+            Rounds::default(),
+            to,
+        );
         Watched {
             sim,
             feed,

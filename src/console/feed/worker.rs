@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::certificates::Certificates;
 use super::prober::{Answered, Prober, Told};
 use super::shared::Shared;
 use crate::console::message::{ContainerEvent, HostNews, Seen};
@@ -67,6 +68,8 @@ pub(super) struct Worker<'a> {
     pub(super) asks: watch::Sender<Told>,
     /// The prober; it ends with this.
     prober: JoinSet<()>,
+    /// What watches its certificates; it too.
+    rounds: JoinSet<()>,
     answered: Answered,
     /// The link, as it was last told.
     pub(super) told: Option<(Link, String)>,
@@ -95,17 +98,23 @@ impl<'a> Worker<'a> {
             troubles: Troubles::default(),
             asks: watch::Sender::default(),
             prober: JoinSet::new(),
+            rounds: JoinSet::new(),
             answered: answered.clone(),
             told: None,
         }
     }
 
-    /// Sees to it that its sites are asked: what asks them may have failed.
+    /// Sees to it that its sites and their certificates are asked: what asks them may have failed.
     pub(super) fn see_to_prober(&mut self) {
         while self.prober.try_join_next().is_some() {}
         if self.prober.is_empty() && !self.shared.lone {
             let prober = Prober::new(self.shared, self.host, &self.client, &self.answered);
             self.prober.spawn(prober.run(self.asks.subscribe()));
+        }
+        while self.rounds.try_join_next().is_some() {}
+        if self.rounds.is_empty() && !self.shared.lone {
+            let rounds = Certificates::new(self.shared, self.host, &self.client);
+            self.rounds.spawn(rounds.run(self.asks.subscribe()));
         }
     }
 

@@ -2,6 +2,8 @@
 //! [`Screen`](super::model::Screen).
 
 pub mod activity;
+pub mod certificate;
+pub mod certificates;
 pub mod changes;
 pub mod events;
 pub mod help;

@@ -96,6 +96,7 @@ impl Screen for SitePage {
     fn watch(&self, model: &Model, watch: &mut Watch) {
         if let Some(row) = model.row(&self.key) {
             watch.row(row, true);
+            watch.certificate = Some((row.host.clone(), row.name.clone()));
         }
     }
 

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::certificates::ends;
 use super::{host, site};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;
@@ -106,6 +107,8 @@ enum Col {
     Errors,
     Memory,
     Cpu,
+    /// When the certificate ends.
+    Certificate,
     Restarts,
     Recipe,
     Domains,
@@ -196,6 +199,9 @@ fn of_fleet(model: &Model) -> Vec<Column<Col>> {
         col(Col::Image, "IMAGE", (12, 18), 13, 160),
         growing(col(Col::Why, "WHY", (16, 30), 1, 0)),
     ];
+    if model.view.sites.iter().any(|row| row.certificate.is_some()) {
+        out.insert(9, number(Col::Certificate, "CERT", 6, 7, 120));
+    }
     if list.foreign && list.has_projects {
         out.insert(0, col(Col::Project, "PROJECT", (9, 14), 14, 120));
     }
@@ -350,6 +356,19 @@ fn cell<'a>(model: &Model, row: &'a SiteRow, col: Col, ages: &Ages) -> Cell<'a> 
             row.cpu
                 .map_or(String::new(), |c| format!("{:.0}%", c.value * 100.0)),
         ),
+        Col::Certificate => match &row.certificate {
+            None => text(""),
+            Some(certificate) => {
+                let (role, ends) = ends(certificate, model.now());
+                match certificate.is_well() {
+                    true => Cell::new(role, ends),
+                    false => {
+                        let (symbol, role) = mark(model, certificate.state);
+                        Cell::new(role, format!("{symbol} {ends}"))
+                    }
+                }
+            }
+        },
         Col::Restarts => match row.restarts {
             0 => text(""),
             n => Cell::new(Role::Warn, n.to_string()),

@@ -1,6 +1,7 @@
 //! The console as an operator meets it: keys in, frames and wishes out.
 
 mod ages;
+mod certificates;
 mod file;
 pub mod fixture;
 mod fresh;

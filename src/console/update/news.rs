@@ -63,6 +63,8 @@ pub(super) fn host(model: &mut Model, name: Name, news: HostNews) -> Vec<Effect>
         HostNews::Machine(Err(why)) => data.machine_why = why,
         HostNews::Traffic(numbers) => data.set_traffic(numbers),
         HostNews::Probed(found) => model.probes.extend(found),
+        HostNews::Certificates(found) => data.certificates = Arc::new(found),
+        HostNews::Shown(names) => Arc::make_mut(&mut data.certificates).take(names),
         HostNews::Usage(container, usage) => {
             data.stats.insert(container, usage);
         }

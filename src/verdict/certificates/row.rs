@@ -137,6 +137,22 @@ impl CertificateRow {
         matches!(self.stand, Ok | Due | Waiting | Unused | Without)
     }
 
+    /// What is the matter, and which mismatch that is.
+    pub fn says(&self) -> String {
+        match self.fault {
+            Some(fault) if self.why.is_empty() => fault.words().to_owned(),
+            Some(fault) => format!("{}: {}", fault.words(), self.why),
+            None => self.why.clone(),
+        }
+    }
+
+    /// When it was last asked what is served, unix seconds.
+    pub fn served_at(&self) -> Option<i64> {
+        let names = self.names.iter();
+        let both = names.flat_map(|it| [&it.showings.router, &it.showings.visitors]);
+        both.flatten().map(|it| it.at).max()
+    }
+
     /// Whether it says that something is not known.
     pub fn is_unknown(&self) -> bool {
         self.stand == Stand::Unknown || self.stale

@@ -10,7 +10,7 @@ use crate::fleet::{Acme, Certificate, Fleet, Https, Name, Site, SiteState};
 use crate::observe::served::{Found, Inside, Showing, Shown, Watched};
 use crate::record::certificate::{Attempt, CertificateFacts, CertificateRecord, Ending};
 use crate::record::renewal::{next_try, renew_at};
-use crate::text::{age_in_words, clean, count};
+use crate::text::{age_in_words, clean};
 use crate::verdict::evidence::HostData;
 use crate::verdict::state::State;
 use crate::verdict::whole::SOON;
@@ -21,7 +21,7 @@ pub fn first(row: &CertificateRow) -> Option<String> {
         row.stand,
         Stand::Expired | Stand::Mismatch | Stand::Failing | Stand::Expiring
     );
-    telling.then(|| format!("certificate: {}", row.why))
+    telling.then(|| format!("certificate: {}", row.says()))
 }
 
 /// What a site is to have.
@@ -221,6 +221,7 @@ impl Case<'_> {
         };
         match &inside.found {
             Err(why) => LoadedIs::NotKnown(clean(why).into_owned()),
+            Ok(found) if !found.files.contains_key(&self.site.name) => LoadedIs::NotAsked,
             Ok(found) => match found.loaded.get(&self.site.name) {
                 Some(loaded) => LoadedIs::One(loaded.clone()),
                 None => {
@@ -307,34 +308,32 @@ impl Case<'_> {
     fn failing(&self, urgent: bool) -> Option<Matter> {
         let failed = |it: &&Attempt| it.ended == Ending::Failed;
         let attempt = self.record.attempt.as_ref().filter(failed)?;
-        let tries = match attempt.failures {
-            0 | 1 => "the last try failed".to_owned(),
-            n => format!(
-                "{} failed",
-                count(n as usize, "try").replace("trys", "tries")
-            ),
-        };
         let state = match urgent {
             true => State::Failing,
             false => State::Warning,
         };
-        let words = self.words(attempt);
-        Some((Stand::Failing, state, format!("{tries}: {words}")))
+        let tries = match attempt.failures {
+            0 | 1 => None,
+            n => Some(format!("{n} tries failed")),
+        };
+        Some((Stand::Failing, state, self.words(attempt, tries)))
     }
 
-    /// What was said at a try, on one line.
-    fn words(&self, attempt: &Attempt) -> String {
+    /// What was said at a try, on one line: the words first, for there may be no room for more.
+    fn words(&self, attempt: &Attempt, more: Option<String>) -> String {
         let mut words = attempt.words.iter();
         let Some((name, first)) = words.next() else {
-            return "nothing was said".to_owned();
+            return more.unwrap_or_else(|| "nothing was said".to_owned());
         };
-        let more = match words.len() {
-            0 => String::new(),
-            n => format!(" (and {})", count(n, "name")),
+        let about = match (name.as_str(), words.len()) {
+            ("", _) => None,
+            (name, 0) => Some(name.to_owned()),
+            (name, n) => Some(format!("{name} and {n} more")),
         };
-        match name.as_str() {
-            "" => format!("{}{more}", clean(first)),
-            name => format!("{name}: {}{more}", clean(first)),
+        let about: Vec<String> = about.into_iter().chain(more).collect();
+        match about.is_empty() {
+            true => clean(first).into_owned(),
+            false => format!("{} ({})", clean(first), about.join("; ")),
         }
     }
 
@@ -345,7 +344,7 @@ impl Case<'_> {
         let waiting = attempt.filter(|it| it.ended == Ending::Waiting);
         let Some(facts) = facts else {
             return match (waiting, attempt, self.wants) {
-                (Some(attempt), ..) => pending(Stand::Waiting, self.words(attempt)),
+                (Some(attempt), ..) => pending(Stand::Waiting, self.words(attempt, None)),
                 (None, Some(_), _) => None,
                 (None, None, Wants::Own) => {
                     pending(Stand::Missing, "yours is not on the host yet".into())
@@ -362,7 +361,7 @@ impl Case<'_> {
                 n => format!("{first} and {n} more"),
             };
             return match (waiting, self.wants) {
-                (Some(attempt), _) => pending(Stand::Waiting, self.words(attempt)),
+                (Some(attempt), _) => pending(Stand::Waiting, self.words(attempt, None)),
                 (None, Wants::Own) => Some((
                     Stand::Mismatch,
                     State::Warning,

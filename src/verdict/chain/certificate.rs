@@ -9,7 +9,7 @@ pub(super) fn link(way: &Way) -> ChainLink {
     let Some(row) = &way.row.certificate else {
         return of(State::Unknown, "plain HTTP; none is kept".into());
     };
-    let mut what = row.why.clone();
+    let mut what = row.says();
     if let (Some(stored), Stand::Ok | Stand::Due) = (&row.stored, row.stand) {
         let until = chrono::DateTime::from_timestamp(stored.not_after, 0);
         let until = until.map(|at| at.format(", until %Y-%m-%d").to_string());
@@ -24,11 +24,7 @@ pub(super) fn link(way: &Way) -> ChainLink {
         _ => row.state,
     };
     let link = of(state, what);
-    let shown = row.names.iter().flat_map(|it| {
-        let showings = [&it.showings.router, &it.showings.visitors];
-        showings.into_iter().flatten().map(|it| it.at)
-    });
-    match shown.chain(row.inside_at).max() {
+    match row.served_at().max(row.inside_at) {
         Some(at) => link.read(at),
         None => link,
     }

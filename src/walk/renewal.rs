@@ -73,13 +73,12 @@ pub async fn refresh(
         }
     }
     if !asked.is_empty() {
-        let answers = ask(fleet, secrets, asked);
-        // In time or not at all: the life of each is known anyway.
-        if let Ok(answers) = tokio::time::timeout(PATIENCE, answers).await {
-            there.extend(answers);
-        }
+        there.extend(ask(fleet, secrets, asked).await);
+        // What is known of others, which were not looked at now, stays for as long as it holds.
+        known.retain(|_, window| window.again > now);
+        known.extend(there.iter().map(|(name, window)| (name.clone(), *window)));
         if let Some(place) = &place {
-            keep(place.clone(), &there);
+            keep(place.clone(), &known);
         }
     }
     tell(observed, &there);
@@ -99,6 +98,7 @@ fn of_authority<'a>(record: &'a CertificateRecord, directory: &str) -> Option<(&
     Some((&stored.facts.fingerprint, ari))
 }
 
+/// What was answered in time: the life of each is known anyway.
 async fn ask(
     fleet: &Fleet,
     secrets: &dyn SecretSource,
@@ -124,8 +124,13 @@ async fn ask(
         .boxed()
     });
     let asking: Vec<_> = asking.collect();
-    let answers = stream::iter(asking).buffer_unordered(TOGETHER);
-    answers.filter_map(|it| async move { it }).collect().await
+    let mut answers = stream::iter(asking).buffer_unordered(TOGETHER);
+    let mut all = Vec::new();
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while let Ok(Some(answer)) = tokio::time::timeout_at(until, answers.next()).await {
+        all.extend(answer);
+    }
+    all
 }
 
 /// Says in what was observed when each is to be renewed.

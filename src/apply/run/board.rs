@@ -242,6 +242,7 @@ impl<'a> Board<'a> {
         }
         if let Some(site) = &operation.site
             && self.failed_sites.contains(&(&operation.host, site))
+            && !operation.kind.facts().apart
         {
             return Some(SITE_FAILED.into());
         }
@@ -272,8 +273,9 @@ impl<'a> Board<'a> {
             return Vec::new();
         };
         self.failed_sites.insert((&failed.host, site));
+        // What stands for itself and waits for any of it is skipped for that.
         self.skip(SITE_FAILED, |o| {
-            o.host == failed.host && o.site.as_ref() == Some(site)
+            o.host == failed.host && o.site.as_ref() == Some(site) && !o.kind.facts().apart
         })
     }
 

@@ -12,10 +12,12 @@ use crate::fleet::{Acme, Certificate, Https, Name, Site, SiteState};
 use crate::plan::draft::{Chain, Draft, Step};
 use crate::plan::drift::raw::{Found, Look};
 use crate::plan::ground::Ground;
-use crate::plan::operation::OperationKind;
+use crate::plan::operation::{Operation, OperationKind};
 use crate::plan::route as routes;
 use crate::record::SiteRecord;
-use crate::record::certificate::{CertificateRecord, Ending, NAMES, Served, Stored};
+use crate::record::certificate::{
+    CertificateRecord, Ending, NAMES, Served, Source, Stored, covers,
+};
 use crate::record::route::RouteTarget;
 use due::{Due, due, moment};
 use operation::CertificateOperation;
@@ -31,31 +33,48 @@ impl Service for Certificates {
     }
 
     fn apart(&self, name: &Name, site: Option<&Site>, ground: &Ground, draft: &mut Draft) {
-        if draft
+        let record = ground.state.certificates.get(name).map(|it| &**it);
+        let of_site = |it: &&Operation| it.site.as_ref() == Some(name);
+        let last = draft.operations.iter().rev().find(of_site);
+        let last = last.map(|last| last.id.clone());
+        let routed = ground.state.router.routes.contains_key(name);
+        let refused = draft
             .problems
             .iter()
-            .any(|it| it.site.as_ref() == Some(name))
-        {
+            .any(|it| it.site.as_ref() == Some(name));
+        // Of a site that serves, what becomes of the rest of it keeps no renewal up.
+        let renewed = routed && record.is_some_and(|record| record.stored.is_some());
+        if refused && !renewed {
             return;
         }
-        let record = ground.state.certificates.get(name).map(|it| &**it);
         let site = site.filter(|site| site.state != SiteState::Archived);
         let mut steps = Vec::new();
-        match site.filter(|site| *site.certificate() != Certificate::None) {
+        let has =
+            |site: &&Site| *site.certificate() != Certificate::None && site.https() != Https::Off;
+        match site.filter(has) {
             Some(site) => wanted(site, record, ground, draft, &mut steps),
-            None => withdrawn(name, record, &mut steps),
+            // One that stays up although the file has it elsewhere is served on.
+            None if site.is_some() || !routed || last.is_some() => {
+                withdrawn(name, record, ground, &mut steps);
+            }
+            None => {}
         }
         if steps.is_empty() {
             return;
         }
-        let of_site = |it: &&crate::plan::Operation| it.site.as_ref() == Some(name);
-        let last = draft.operations.iter().rev().find(of_site);
-        let last = last.map(|last| last.id.clone());
-        let needs = [
-            last.as_ref(),
-            ground.router_ready.as_ref(),
-            ground.prepared.as_ref(),
-        ];
+        let needs = match site.is_some() && renewed {
+            true => [None, ground.router_ready.as_ref(), ground.prepared.as_ref()],
+            false => [
+                last.as_ref(),
+                ground.router_ready.as_ref(),
+                ground.prepared.as_ref(),
+            ],
+        };
+        // What is only kept up comes to what is there, and waits for nothing that is left to an apply.
+        let needs = match renewed && ground.wish.options.upkeep {
+            true => [None; 3],
+            false => needs,
+        };
         let mut chain = Chain::new(draft.host.clone(), name.clone());
         for (at, step) in steps.into_iter().enumerate() {
             chain.push(step, if at == 0 { &needs } else { &[] });
@@ -84,13 +103,17 @@ fn wanted(
     match &ground.wish.fleet.acme {
         _ if kept => {}
         _ if own => stored_anew(site, record, ground, draft, steps),
-        Some(Acme::On(authority)) if !names.is_empty() && site.https() != Https::Off => {
+        Some(Acme::On(authority)) if !names.is_empty() => {
             let edited = ground.differs(&site.name);
             let on_disk = edited.is_none_or(|differs| differs.service("certificate").is_empty());
             let now = ground.wish.now;
             let directory = authority.directory.as_str();
             let mut due = due(record, &names, directory, on_disk, now);
-            if ground.wish.renews(&site.name) {
+            if is_unapplied(ground) && !(only_renewal(record, &names, directory)) {
+                due = Due::Not;
+            }
+            let asked = ground.wish.renews(&site.name);
+            if asked {
                 due = Due::Now(vec!["asked for: renew".to_owned()]);
             }
             match due {
@@ -101,6 +124,7 @@ fn wanted(
                         names,
                         directory: directory.to_owned(),
                         partial: *site.certificate() == Certificate::Partial,
+                        asked,
                         replaces: stored.map(|it| it.facts.fingerprint.clone()),
                     };
                     steps.push(step("certificate", operation, &why).no_way_back(STAYS));
@@ -113,7 +137,11 @@ fn wanted(
     }
     let stored = record.and_then(|record| record.stored.as_ref());
     let served = record.and_then(|record| record.served.as_ref());
-    let redirected = redirected(site, ground);
+    let unapplied = is_unapplied(ground);
+    let redirected = match served.filter(|_| unapplied) {
+        Some(served) => served.redirected.clone(),
+        None => redirected(site, ground),
+    };
     let why = match (stored, served) {
         // What it will be is not known yet.
         _ if !steps.is_empty() => Some("what was got is to be served"),
@@ -136,6 +164,23 @@ fn wanted(
     }
 }
 
+/// Whether nobody asked, and the file has something that was never applied here: that is not for a timer
+/// to begin with.
+fn is_unapplied(ground: &Ground) -> bool {
+    let applied = ground.state.host.as_ref();
+    let applied = applied.map(|record| record.fleet_hash.as_str());
+    ground.wish.options.upkeep && applied != Some(ground.wish.fleet_hash)
+}
+
+/// Whether what there is is from this authority, for all of these names.
+fn only_renewal(record: Option<&CertificateRecord>, names: &[String], directory: &str) -> bool {
+    let stored = record.and_then(|record| record.stored.as_ref());
+    stored.is_some_and(|stored| {
+        let same = matches!(&stored.from, Source::Acme { directory: it } if it == directory);
+        same && names.iter().all(|name| stored.facts.covers(name))
+    })
+}
+
 /// What the router is told of a certificate.
 pub fn to_serve(stored: &Stored, redirected: &BTreeSet<String>) -> Served {
     let covered = redirected.iter().filter(|name| stored.facts.covers(name));
@@ -146,8 +191,13 @@ pub fn to_serve(stored: &Stored, redirected: &BTreeSet<String>) -> Served {
 }
 
 /// A site that has none any more: its file stays, and nobody is led to https for it.
-fn withdrawn(name: &Name, record: Option<&CertificateRecord>, steps: &mut Vec<Step>) {
-    if record.is_some_and(|record| record.served.is_some()) {
+fn withdrawn(
+    name: &Name,
+    record: Option<&CertificateRecord>,
+    ground: &Ground,
+    steps: &mut Vec<Step>,
+) {
+    if record.is_some_and(|record| record.served.is_some()) && !is_unapplied(ground) {
         let site = name.clone();
         let operation = CertificateOperation::WithdrawCertificate { site };
         let why = "the site has no certificate any more, or is not served".to_owned();
@@ -224,7 +274,15 @@ fn names(site: &Site, ground: &Ground, draft: &mut Draft) -> Vec<String> {
     let all = all.map(|domain| domain.as_str().to_owned());
     // Nobody issues one for a name that is each machine's own.
     let all = all.filter(|name| name.contains('.') && !name.ends_with(".localhost"));
-    let mut names: Vec<String> = all.collect::<BTreeSet<_>>().into_iter().collect();
+    let all: BTreeSet<String> = all.collect();
+    // Authorities refuse a name beside a wildcard that is for it.
+    let wild: Vec<String> = all
+        .iter()
+        .filter(|it| it.starts_with("*."))
+        .cloned()
+        .collect();
+    let mut names: Vec<String> = all.into_iter().collect();
+    names.retain(|name| name.starts_with("*.") || !covers(&wild, name));
     if names.len() > NAMES {
         let left = names.split_off(NAMES).len();
         draft.notice(

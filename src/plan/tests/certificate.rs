@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::interpret::World;
 use super::make::{domain, name};
 use crate::fleet::*;
+use crate::observe::model::HostObservation;
 use crate::plan::service::certificate::operation::CertificateOperation;
 use crate::plan::service::certificate::to_serve;
-use crate::plan::{Intent, OperationId, Plan, PlanOptions, plan_with};
+use crate::plan::service::operation::ServiceOperation;
+use crate::plan::{Intent, OperationId, OperationKind, Plan, PlanOptions, plan_with};
 use crate::record::certificate::{
     Attempt, CertificateFacts, CertificateRecord, Ending, Source, Stored,
 };
@@ -170,7 +172,7 @@ fn a_certificate_waits_for_its_site_and_no_site_for_its_certificate() {
 }
 
 #[test]
-fn only_what_is_due_is_tended_and_only_where_nothing_else_is_to_do() {
+fn only_what_is_due_is_tended() {
     let mut fleet = two();
     let world = applied(&fleet);
     let upkeep = PlanOptions {
@@ -180,15 +182,11 @@ fn only_what_is_due_is_tended_and_only_where_nothing_else_is_to_do() {
     assert!(planned(&fleet, &world, 10, &upkeep).operations.is_empty());
     let plan = planned(&fleet, &world, 61 * DAY, &upkeep);
     assert_eq!(plan.operations.len(), 4, "{:?}", words(&plan));
-    // A site that an apply would change is left to it.
+    // What else an apply would change of a site is left to it, and keeps no renewal up.
     let ash = fleet.sites.get_mut(&name("ash")).unwrap();
     ash.limits.memory = Some(64 << 20);
     let plan = planned(&fleet, &world, 61 * DAY, &upkeep);
-    let sites = words(&plan);
-    assert_eq!(
-        sites,
-        ["birch obtain_certificate", "birch serve_certificate"]
-    );
+    assert_eq!(plan.operations.len(), 4, "{:?}", words(&plan));
 }
 
 #[test]
@@ -224,6 +222,98 @@ fn domains_modes_and_states_lead_to_what_they_say() {
     off.acme = Some(Acme::Off);
     let plan = planned(&off, &world, 61 * DAY, &PlanOptions::default());
     assert_eq!(words(&plan), [""; 0], "what there is is served on");
+}
+
+/// A timer brings nothing to hosts that was never applied there, and lets nothing expire.
+#[test]
+fn what_was_not_applied_is_left_to_an_apply_and_renewals_are_not() {
+    let fleet = two();
+    let world = applied(&fleet);
+    let upkeep = PlanOptions {
+        upkeep: true,
+        ..PlanOptions::default()
+    };
+    let tended = |fleet: &Fleet, now| {
+        let observed = world.observe(fleet);
+        words(&plan_with(fleet, "edited", &observed, &[], now, &upkeep))
+    };
+    let with = |how: &dyn Fn(&mut Fleet)| {
+        let mut fleet = fleet.clone();
+        how(&mut fleet);
+        fleet
+    };
+    let ash = name("ash");
+    let other = with(&|fleet| {
+        let authority = Authority {
+            directory: "https://staging.example/dir".into(),
+            ..Authority::default()
+        };
+        fleet.acme = Some(Acme::On(Box::new(authority)));
+    });
+    let none = with(&|fleet| fleet.sites[&ash].certificate = Some(Certificate::None));
+    let both = with(&|fleet| fleet.sites[&ash].https = Some(Https::Both));
+    let more = with(&|fleet| fleet.sites[&ash].domains.push(domain("new.example")));
+    for fleet in [&other, &none, &both, &more] {
+        assert_eq!(tended(fleet, 10), [""; 0]);
+    }
+    let renewed = ["ash obtain_certificate", "ash serve_certificate"];
+    // Whatever else of the site or the host is left to an apply.
+    let edited = with(&|fleet| {
+        fleet.sites[&ash].limits.memory = Some(64 << 20);
+        fleet.hosts[0].ports.http = 8080;
+    });
+    assert_eq!(tended(&edited, 61 * DAY), renewed);
+    let plan = plan_with(
+        &both,
+        "edited",
+        &world.observe(&both),
+        &[],
+        61 * DAY,
+        &upkeep,
+    );
+    let serve = plan.operations.iter().find_map(|it| match &it.kind {
+        OperationKind::Service(ServiceOperation::Certificate(
+            CertificateOperation::ServeCertificate { redirected, .. },
+        )) => Some(redirected.len()),
+        _ => None,
+    });
+    assert_eq!(serve, Some(2), "as it was applied");
+}
+
+#[test]
+fn a_site_that_stays_up_elsewhere_is_served_on() {
+    let mut fleet = two();
+    let text =
+        "fleet: lab\nhosts: { one: { engine: 'unix:///x' }, two: { engine: 'unix:///y' } }\n";
+    fleet.hosts = load(text, "fleet.yml".as_ref()).unwrap().fleet.hosts;
+    let world = applied(&fleet);
+    fleet.sites[&name("ash")].host = name("two");
+    let mut observed = world.observe(&fleet);
+    let away = HostObservation::Unreachable { why: "away".into() };
+    observed.hosts.insert(name("two"), away);
+    let all = PlanOptions::default();
+    let plan = plan_with(&fleet, "hash", &observed, &[], 10, &all);
+    assert_eq!(words(&plan), [""; 0], "{:?}", plan.notices);
+    // Once it is elsewhere it goes from here.
+    let plan = planned(&fleet, &world, 10, &all);
+    assert!(words(&plan).contains(&"ash withdraw_certificate".to_owned()));
+}
+
+#[test]
+fn a_name_below_a_wildcard_of_the_same_site_is_not_asked_for() {
+    let mut fleet = two();
+    let ash = &mut fleet.sites[&name("ash")];
+    ash.domains = ["shop.example", "www.shop.example", "*.shop.example"]
+        .map(domain)
+        .into();
+    let plan = planned(&fleet, &super::make::world(0), 0, &PlanOptions::default());
+    let names = plan.operations.iter().find_map(|it| match &it.kind {
+        OperationKind::Service(ServiceOperation::Certificate(
+            CertificateOperation::ObtainCertificate { site, names, .. },
+        )) if site.as_str() == "ash" => Some(names.clone()),
+        _ => None,
+    });
+    assert_eq!(names.unwrap(), ["*.shop.example", "shop.example"]);
 }
 
 #[test]

@@ -26,8 +26,9 @@ pub(super) async fn perform(
             names,
             directory,
             partial,
+            asked,
             ..
-        } => obtain::obtain(work, site, names, directory, *partial, say).await,
+        } => obtain::obtain(work, site, names, directory, *partial, *asked, say).await,
         CertificateOperation::StoreCertificate { site, fingerprint } => {
             store_own(work, site, fingerprint).await
         }

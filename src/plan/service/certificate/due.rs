@@ -8,6 +8,8 @@ use crate::record::renewal;
 
 /// Seconds until the next try after so many failures in a row.
 const BACK_OFF: [i64; 3] = [300, 3600, 86_400];
+/// Seconds for which one that was had is left alone.
+const REST: i64 = 3600;
 /// Seconds until a name that did not lead here is looked at again.
 pub const WAIT: i64 = 300;
 
@@ -73,7 +75,7 @@ fn why(
         let (was, now) = (authority(was), authority(directory));
         why.push(format!("authority: {was} → {now}"));
     }
-    if renewal::renew_at(record, now) <= now {
+    if is_to_be_renewed(record, now) {
         let end = stored.facts.not_after;
         // The same at any moment: a plan that was saved is compared word by word.
         why.push(match end > now {
@@ -82,6 +84,13 @@ fn why(
         });
     }
     why
+}
+
+/// Whether its renewal is due. One that was had a moment ago is not had again, whatever a clock or an
+/// authority says of it: nothing else would end that.
+pub fn is_to_be_renewed(record: &CertificateRecord, now: i64) -> bool {
+    let had = record.stored.as_ref().map_or(i64::MIN, |stored| stored.at);
+    renewal::renew_at(record, now) <= now && !(had..had.saturating_add(REST)).contains(&now)
 }
 
 /// A moment, unix seconds, in words.
@@ -163,6 +172,17 @@ mod tests {
             "authority: ca.example → other.example",
         );
         is_due(due(Some(&had), &shop, HERE, false, DAY), "by hand");
+    }
+
+    #[test]
+    fn one_that_was_just_had_is_not_had_again() {
+        let mut had = record(&["shop.example"]);
+        had.stored.as_mut().unwrap().at = 80 * DAY;
+        let at = |now| due(Some(&had), &names(&["shop.example"]), HERE, true, now);
+        assert_eq!(at(80 * DAY + 60), Due::Not);
+        assert!(matches!(at(80 * DAY + 3600), Due::Now(_)));
+        // A clock that was ahead then does not keep it from renewal now.
+        assert!(matches!(at(79 * DAY), Due::Now(_)));
     }
 
     #[test]

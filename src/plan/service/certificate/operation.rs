@@ -21,6 +21,9 @@ pub enum CertificateOperation {
         /// Those names that can be had, where not all can.
         #[serde(default)]
         partial: bool,
+        /// Somebody asked for it: it is had though it is not due, or rests.
+        #[serde(default)]
+        asked: bool,
         /// SHA-256 of the one that it takes the place of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<String>,

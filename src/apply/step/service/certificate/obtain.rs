@@ -8,10 +8,10 @@ use chrono::Utc;
 
 use super::zone;
 use crate::acme::{
-    Answer as Fetched, Answers, Doing, Finding, Issued, Kind, Looking, Outlook, Proof, Refusal,
-    Wanted, look,
+    Account, Answer as Fetched, Answers, Directory, Doing, Finding, Issued, Kind, Looking, Outlook,
+    Proof, Refusal, Wanted, look,
 };
-use crate::apply::authority::{Open, keep, of_file};
+use crate::apply::authority::NoAccount;
 use crate::apply::host_work::HostWork;
 use crate::apply::progress::{Answer, Failure, Say};
 use crate::fleet::{Acme, Name};
@@ -19,17 +19,29 @@ use crate::host::Toolbox;
 use crate::host::router::tls;
 use crate::plan::service::certificate::due::{WAIT, next_try};
 use crate::record::CertificateRecord;
-use crate::record::certificate::{Attempt, Ending, Renewal, Source, Stored};
+use crate::record::certificate::{Attempt, CertificateFacts, Ending, Renewal, Source, Stored};
+use crate::record::renewal;
 use crate::text::plain_line;
 
 /// How long one order may take.
 const ORDER: Duration = Duration::from_secs(300);
+
+/// What is said of an order that did not come to its end.
+const BROKEN_OFF: &str = "the last order was broken off";
+
+/// A certificate, and who knows when to renew it.
+struct Got {
+    issued: Issued,
+    directory: Directory,
+}
 
 /// How a try ended without a certificate for every name.
 struct Short {
     ending: Ending,
     words: BTreeMap<String, String>,
     retry_after: Option<Duration>,
+    /// It was tried for this site; else it was known before that it would not go.
+    tried: bool,
 }
 
 impl Short {
@@ -38,6 +50,16 @@ impl Short {
             ending: Ending::Failed,
             words: BTreeMap::from([(String::new(), why)]),
             retry_after: None,
+            tried: true,
+        }
+    }
+}
+
+impl From<NoAccount> for Short {
+    fn from(none: NoAccount) -> Short {
+        Short {
+            tried: !none.known,
+            ..none.refusal.into()
         }
     }
 }
@@ -48,6 +70,7 @@ impl From<Refusal> for Short {
             ending: Ending::Failed,
             words: refusal.words,
             retry_after: refusal.retry_after,
+            tried: true,
         }
     }
 }
@@ -72,6 +95,7 @@ pub(super) async fn obtain(
     names: &[String],
     directory: &str,
     partial: bool,
+    asked: bool,
     say: &Say,
 ) -> Answer {
     let order = Order {
@@ -87,6 +111,18 @@ pub(super) async fn obtain(
             presented: Mutex::default(),
         },
     };
+    let now = Utc::now().timestamp();
+    let resting = order.before.attempt.as_ref().filter(|last| {
+        let rests = last.ended != Ending::Done && last.not_before > now;
+        rests && last.names == *names && !asked
+    });
+    if let Some(last) = resting {
+        let words = in_words(&last.words);
+        return Ok(Some(format!("somebody tried a moment ago: {words}")));
+    }
+    if let Some(facts) = order.left_behind().await {
+        return order.take_over(facts).await;
+    }
     order.clear().await;
     let mut short = None;
     let got = tokio::select! {
@@ -98,7 +134,7 @@ pub(super) async fn obtain(
         return Err(Failure::new("cancelled"));
     };
     match got {
-        Ok((issued, open)) => order.keep(issued, open, short).await,
+        Ok(got) => order.keep(got, short).await,
         Err(short) => order.note(short).await,
     }
 }
@@ -118,21 +154,25 @@ impl Order<'_> {
     }
 
     /// Looks, orders; a second time without the names that did not go, where some are better than none.
-    async fn run(&self, short: &mut Option<Short>) -> Result<(Issued, Open), Short> {
-        let authority = of_file(&self.work.fleet, self.work.secrets.as_ref(), true)
-            .await
-            .map_err(Short::failed)?;
+    async fn run(&self, short: &mut Option<Short>) -> Result<Got, Short> {
+        let work = self.work;
+        let (fleet, secrets) = (&work.fleet, work.secrets.as_ref());
         let mut names = self.names.to_vec();
-        let zone = zone::of(self.work, &names).await.map_err(Short::failed)?;
+        let zone = zone::of(work, &names).await.map_err(Short::failed)?;
         let proof = match &zone {
             Some(zone) => Proof::Dns(zone),
             None => Proof::Http(&self.answers),
         };
-        let (own, peers) = (&self.work.toolbox, &self.work.peers);
-        let open = self.work.accounts.open(own, peers, &authority).await?;
+        let directory = work.accounts.directory(fleet, secrets).await?;
         self.say.step("looking whether the names lead here");
-        *short = self.look(&open, &mut names, zone.is_none()).await?;
-        match self.order(&open, &names, proof).await {
+        *short = self.look(&directory, &mut names, zone.is_none()).await?;
+        self.is_worth_it(&names, short)?;
+        let (own, peers) = (&work.toolbox, &work.peers);
+        let account = work.accounts.open(own, peers, fleet, secrets).await?;
+        self.begin()
+            .await
+            .map_err(|failure| Short::failed(failure.why))?;
+        match self.order(&account, &names, proof).await {
             Err(refusal) if self.partial && refusal.kind == Kind::Names => {
                 let bad: BTreeSet<String> = refusal.words.keys().cloned().collect();
                 let good: Vec<String> = names
@@ -144,22 +184,69 @@ impl Order<'_> {
                     return Err(refusal.into());
                 }
                 let mut left = Short::from(refusal);
-                let issued = self.order(&open, &good, proof).await.map_err(Short::from)?;
                 if let Some(before) = short.take() {
                     left.words.extend(before.words);
                 }
                 *short = Some(left);
-                Ok((issued, open))
+                self.is_worth_it(&good, short)?;
+                let issued = self.order(&account, &good, proof).await?;
+                Ok(Got { issued, directory })
             }
-            result => Ok((result?, open)),
+            result => Ok(Got {
+                issued: result?,
+                directory,
+            }),
         }
+    }
+
+    /// Whether there would be anything new about a certificate for those names that are left.
+    fn is_worth_it(&self, names: &[String], short: &mut Option<Short>) -> Result<(), Short> {
+        let Some(stored) = self.before.stored.as_ref().filter(|_| short.is_some()) else {
+            return Ok(());
+        };
+        let now = Utc::now().timestamp();
+        let same =
+            matches!(&stored.from, Source::Acme { directory } if directory == self.directory);
+        let has_all = names.iter().all(|name| stored.facts.covers(name));
+        match has_all && same && renewal::renew_at(&self.before, now) > now {
+            true => Err(short.take().unwrap_or_else(|| Short::failed(String::new()))),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes that an order begins, as one that was broken off: what cannot be written down is not
+    /// ordered, and what is killed in between is not ordered again at once.
+    async fn begin(&self) -> Result<(), Failure> {
+        let now = Utc::now().timestamp();
+        let stored = self.before.stored.as_ref();
+        let broken = Short::failed(BROKEN_OFF.to_owned());
+        let attempt = self.attempt(&broken, now, stored.map(|it| it.facts.not_after));
+        let (work, site) = (self.work, self.site);
+        let note = |record: &mut CertificateRecord| record.attempt = Some(attempt);
+        work.certificates.change(&work.toolbox, site, note).await
+    }
+
+    /// What an order that was broken off put on the host before it could say so.
+    async fn left_behind(&self) -> Option<CertificateFacts> {
+        let attempt = self.before.attempt.as_ref()?;
+        let words = attempt.words.get("").map(String::as_str);
+        if words != Some(BROKEN_OFF) || attempt.names != self.names {
+            return None;
+        }
+        let found = tls::on_disk(&self.work.toolbox, &[self.site]).await.ok()?;
+        let facts = found.into_values().next()?.ok()?;
+        let stored = self.before.stored.as_ref();
+        let other = stored.is_none_or(|it| it.facts.fingerprint != facts.fingerprint);
+        let young = facts.not_after - Utc::now().timestamp() > facts.life() / 2;
+        let all = self.names.iter().all(|name| facts.covers(name));
+        (other && young && all).then_some(facts)
     }
 
     /// Looks at the names as the authority would: those that would fail are taken out of `names` where
     /// some are better than none; else nothing is ordered.
     async fn look(
         &self,
-        open: &Open,
+        directory: &Directory,
         names: &mut Vec<String>,
         by_http: bool,
     ) -> Result<Option<Short>, Short> {
@@ -171,7 +258,7 @@ impl Order<'_> {
         if by_http {
             self.answers.present(&given).await.map_err(Short::failed)?;
         }
-        let identities = open.directory.caa_identities();
+        let identities = directory.caa_identities();
         let looking = Looking {
             resolver: authority.resolver,
             port: authority.port,
@@ -184,17 +271,19 @@ impl Order<'_> {
             let _ = self.answers.withdraw(&given).await;
         }
         // From here not all is seen that an authority sees: what does not answer here may answer there.
-        let fails = |it: &Finding| {
-            let sure = [Outlook::NoAddress, Outlook::Elsewhere, Outlook::Forbidden];
-            sure.contains(&it.outlook)
+        let stored = self.before.stored.as_ref();
+        let is_new = |name: &str| stored.is_none_or(|stored| !stored.facts.covers(name));
+        let fails = |name: &str, it: &Finding| match it.outlook {
+            Outlook::NoAddress | Outlook::Forbidden => true,
+            // A name that was proved before may lead elsewhere only as seen from here.
+            Outlook::Elsewhere => is_new(name),
+            _ => false,
         };
-        let bad: BTreeMap<String, Finding> =
-            found.into_iter().filter(|(_, it)| fails(it)).collect();
+        let bad = found.into_iter().filter(|(name, it)| fails(name, it));
+        let bad: BTreeMap<String, Finding> = bad.collect();
         if bad.is_empty() {
             return Ok(None);
         }
-        let stored = self.before.stored.as_ref();
-        let is_new = |name: &str| stored.is_none_or(|stored| !stored.facts.covers(name));
         let waits = bad.iter().all(|(name, it)| it.waits() && is_new(name));
         names.retain(|name| !bad.contains_key(name));
         let short = Short {
@@ -205,6 +294,7 @@ impl Order<'_> {
             },
             words: bad.into_iter().map(|(name, it)| (name, it.words)).collect(),
             retry_after: None,
+            tried: true,
         };
         match self.partial && !names.is_empty() {
             true => Ok(Some(short)),
@@ -214,7 +304,7 @@ impl Order<'_> {
 
     async fn order(
         &self,
-        open: &Open,
+        account: &Account,
         names: &[String],
         proof: Proof<'_>,
     ) -> Result<Issued, Refusal> {
@@ -227,21 +317,21 @@ impl Order<'_> {
             deadline: ORDER,
             say: &say,
         };
-        open.account.obtain(&wanted).await
+        account.obtain(&wanted).await
     }
 
     /// Puts it on the host, with what is known of it.
-    async fn keep(&self, issued: Issued, open: Open, short: Option<Short>) -> Answer {
+    async fn keep(&self, got: Got, short: Option<Short>) -> Answer {
+        let Got { issued, directory } = got;
         let toolbox = &self.work.toolbox;
         let mut pem = issued.chain.clone().into_bytes();
         pem.extend_from_slice(issued.key.as_bytes());
         let pem = zeroize::Zeroizing::new(pem);
         tls::store(toolbox, self.site, &pem).await?;
-        keep(&open, toolbox).await?;
         let now = Utc::now().timestamp();
         let window = match &issued.ari {
             // That it makes no suggestion, or not now, is no reason to do without the certificate.
-            Some(ari) => open.directory.renewal(ari).await.ok().flatten(),
+            Some(ari) => directory.renewal(ari).await.ok().flatten(),
             None => None,
         };
         let fingerprint = issued.facts.fingerprint.clone();
@@ -272,6 +362,30 @@ impl Order<'_> {
             })
             .await?;
         Ok(note)
+    }
+
+    /// Takes what was put there by an order that was broken off.
+    async fn take_over(&self, facts: CertificateFacts) -> Answer {
+        let now = Utc::now().timestamp();
+        let stored = Stored {
+            facts,
+            from: Source::Acme {
+                directory: self.directory.to_owned(),
+            },
+            ari: None,
+            at: now,
+        };
+        let attempt = self.done(now);
+        let work = self.work;
+        let note = |record: &mut CertificateRecord| {
+            record.stored = Some(stored);
+            record.attempt = Some(attempt);
+            record.renewal = None;
+        };
+        work.certificates
+            .change(&work.toolbox, self.site, note)
+            .await?;
+        Ok(Some("the one of an order that was broken off".to_owned()))
     }
 
     /// Notes that there is none, and when it is tried again.
@@ -312,12 +426,13 @@ impl Order<'_> {
         let (failures, mut not_before) = match short.ending {
             Ending::Waiting => (0, now + WAIT),
             _ => {
-                let failures = last.map_or(0, |last| last.failures).saturating_add(1);
+                let before = last.map_or(0, |last| last.failures);
+                let failures = before.saturating_add(u32::from(short.tried));
                 (failures, next_try(failures, now, not_after))
             }
         };
         if let Some(wait) = short.retry_after {
-            let wait = i64::try_from(wait.as_secs()).unwrap_or(0).min(7 * 86_400);
+            let wait = i64::try_from(wait.as_secs()).unwrap_or(0).min(86_400);
             not_before = not_before.max(now + wait);
         }
         let known = |name: &String| name.is_empty() || self.names.contains(name);

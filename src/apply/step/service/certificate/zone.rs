@@ -26,7 +26,9 @@ pub(super) async fn of(work: &HostWork, names: &[String]) -> Result<Option<Zone>
             None => Ok(None),
         };
     };
-    let bytes = work.secrets.named("dns", "key", &dns.key.secret).await;
+    // As it was asked about: see the fleet's sources.
+    let of = format!("dns.{}", dns.zone);
+    let bytes = work.secrets.named(&of, "key", &dns.key.secret).await;
     let bytes = bytes.map_err(|error| plain_line(&error.to_string()))?;
     let bytes = Zeroizing::new(bytes.0);
     let text = std::str::from_utf8(&bytes).map_err(|_| "the key of the zone is no text")?;

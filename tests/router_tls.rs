@@ -682,7 +682,8 @@ async fn handshakes_are_of_today() {
     let stage = Stage::set(&engine, &table([site("a", &["a.example"], a.at)])).await;
     let authority = Authority::new();
     let pem = authority.issue(&["a.example"]);
-    serve(&stage, &mut Certificates::new(), &[("a", &pem)]).await;
+    let mut all = Certificates::new();
+    serve(&stage, &mut all, &[("a", &pem)]).await;
     let at = format!("127.0.0.1:{}", stage.config.ports.https);
     let router = stage.router();
     let openssl = async |args: &[&str]| {
@@ -710,6 +711,18 @@ async fn handshakes_are_of_today() {
     ] {
         assert!(seen.contains(part), "{part}: {seen}");
     }
+    // One of the older kind.
+    const RSA: &str = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=rsa -addext \
+        subjectAltName=DNS:a.example -keyout /tmp/key.pem 2>/dev/null; cat /tmp/key.pem";
+    let argv = ["sh", "-c", RSA, "test"];
+    let made = stage
+        .client
+        .exec(&router, &argv, None, Duration::from_secs(20));
+    let made = String::from_utf8(made.await.unwrap().stdout).unwrap();
+    serve(&stage, &mut all, &[("a", &made)]).await;
+    let seen = openssl(&["-tls1_2", "-cipher", "aRSA"]).await;
+    assert!(seen.contains("ECDHE-RSA-AES"), "{seen}");
+    serve(&stage, &mut all, &[("a", &pem)]).await;
     let seen = openssl(&["-tls1_2", "-groups", "P-256", "-alpn", "http/1.1"]).await;
     assert!(
         seen.contains("TLSv1.2") && seen.contains("prime256v1"),

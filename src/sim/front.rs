@@ -1,8 +1,15 @@
 //! The front of a simulated host: what a visitor meets who comes by the network.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::Sim;
 use crate::engine::{NoPort, Reached};
@@ -24,7 +31,7 @@ impl Sim {
         let (sim, mut gone) = (self.clone(), self.shared.down.subscribe());
         tokio::spawn(async move {
             tokio::select! {
-                () = serve(sim, port, far) => {}
+                () = greet(sim, port, far) => {}
                 _ = gone.wait_for(|down| *down) => {}
             }
         });
@@ -32,8 +39,39 @@ impl Sim {
     }
 }
 
+/// By TLS where the router speaks it, with the certificate that it shows for a name.
+async fn greet(sim: Sim, port: u16, stream: DuplexStream) {
+    if !sim.look(|world, _| world.speaks_tls(port)) {
+        return serve(sim, port, stream).await;
+    }
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let Ok(hello) = hello.await else { return };
+    let name = hello
+        .client_hello()
+        .server_name()
+        .unwrap_or_default()
+        .to_owned();
+    let Some(config) = sim.certificate(port, &name).and_then(|pem| config(&pem)) else {
+        return;
+    };
+    if let Ok(stream) = hello.into_stream(Arc::new(config)).await {
+        serve(sim, port, stream).await;
+    }
+}
+
+/// A server with one certificate; `None`: there is none that can be used.
+fn config(pem: &[u8]) -> Option<ServerConfig> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let key = PrivateKeyDer::from_pem_slice(pem).ok()?;
+    let provider = Arc::new(ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.ok()?.with_no_client_auth();
+    config.with_single_cert(chain.ok()?, key).ok()
+}
+
 /// One request and its answer, which comes when it is due.
-async fn serve(sim: Sim, port: u16, mut stream: DuplexStream) {
+async fn serve(sim: Sim, port: u16, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         match stream.read_buf(&mut head).await {

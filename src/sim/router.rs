@@ -412,6 +412,12 @@ impl World {
             || self.containers.values().any(held)
     }
 
+    /// Whether a router takes TLS at a port.
+    pub fn speaks_tls(&self, port: u16) -> bool {
+        let mut routers = self.routers.values();
+        routers.any(|router| router.ports.contains(&port) && router.ports.first() != Some(&port))
+    }
+
     /// The certificate that is shown at a port to who asks for a name.
     pub fn certificate(&self, port: u16, name: &str) -> Option<Vec<u8>> {
         let serving = self.routers.values();
@@ -475,6 +481,9 @@ impl World {
         let Some(site) = router.find("domains", domain) else {
             return said(404, "unknown-domain");
         };
+        if path == "/.well-known/ostler-router" {
+            return said(204, "here");
+        }
         let plain = router.ports.first() == Some(&port);
         if plain && !probe && router.find("https", domain).is_some() {
             return said(301, "");

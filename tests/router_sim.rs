@@ -1,11 +1,12 @@
 //! Certificates on a simulated host, as on a real one: `tests/router_tls.rs` asks the same of HAProxy.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use ostler::engine::{Client, Gate, Shown};
-use ostler::fleet::{Domain, Host, Name, Ports, Subnet};
+use ostler::fleet::{Domain, Host, Name, Ports, Subnet, load};
 use ostler::host::router::{self, Table, probe, tls};
 use ostler::host::{Toolbox, script};
 use ostler::record::Layout;
@@ -119,10 +120,12 @@ impl Stage {
 
     /// The certificate that a visitor sees, by a handshake.
     async fn shown(&self, domain: &str) -> Vec<u8> {
-        let (domain, mut host): (Domain, _) = (domain.parse().unwrap(), Host::default());
-        host.ports = self.config.ports;
+        let domain: Domain = domain.parse().unwrap();
+        let text = "fleet: x\nhosts:\n  a: { engine: \"unix:///a\" }\nsites: {}\n";
+        let loaded = load(text, Path::new("fleet.yml")).unwrap();
+        let host: &Host = loaded.fleet.hosts.values().next().unwrap();
         let within = Duration::from_secs(5);
-        let greeted = self.toolbox.client.hello(&host, &domain, within).await;
+        let greeted = self.toolbox.client.hello(host, &domain, within).await;
         match greeted.unwrap().shown {
             Shown::Certificates { chain, cut_off } => {
                 assert_eq!(cut_off, None);

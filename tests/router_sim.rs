@@ -20,7 +20,6 @@ const ROOT: &str = "/srv/ostler";
 struct Stage {
     sim: Sim,
     toolbox: Toolbox,
-    config: RouterConfig,
     all: tls::Certificates,
 }
 
@@ -92,12 +91,7 @@ impl Stage {
             .await
             .unwrap();
         toolbox.client.start(&router).await.unwrap();
-        Stage {
-            sim,
-            toolbox,
-            config,
-            all,
-        }
+        Stage { sim, toolbox, all }
     }
 
     async fn store(&mut self, site: &str, pem: &str, redirected: &[&str]) {

@@ -209,7 +209,7 @@ mod tests {
         let bytes: Vec<u8> = all.into_values().flatten().collect();
         assert_eq!(
             (TEMPLATE, short_hash(&bytes).as_str()),
-            (5, "x")
+            (5, "ebddb756ad8d3704295729dc4359dc56")
         );
     }
 

@@ -25,7 +25,9 @@ pub async fn run(context: &Context, args: &CertsArgs) -> Result<Exit, Failure> {
     let seen = context
         .look(&file, &context.select()?, Closely::at(&Inspect::Needed))
         .await?;
-    let round = Rounds::of(&file.path).round(&file.fleet).await;
+    let round = Rounds::of(file.secrets(&context.trust))
+        .round(&file.fleet)
+        .await;
     let mut watched = round.of_all(&file.fleet, &seen).await;
     let now = chrono::Utc::now().timestamp();
     let fleet = &*file.fleet;

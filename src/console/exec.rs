@@ -72,8 +72,14 @@ impl Exec {
     pub(super) fn new(parts: Parts) -> Exec {
         let lone = parts.source.is_none();
         parts.desk.open(parts.messages.clone());
+        let trust = match (parts.on_call, parts.demo) {
+            (true, _) => Trust::on_call(parts.state.clone()),
+            // It is ostler's own file, in a folder of its own.
+            (false, true) => Trust::always(),
+            (false, false) => Trust::asking(parts.desk.clone(), parts.state.clone()),
+        };
         let rounds = match &parts.source {
-            Some(file) => Rounds::of(&file.path),
+            Some(file) => Rounds::of(file.secrets(&trust)),
             None => Rounds::default(),
         };
         let feed = Feed::new(
@@ -85,12 +91,6 @@ impl Exec {
             rounds,
             parts.messages.clone(),
         );
-        let trust = match (parts.on_call, parts.demo) {
-            (true, _) => Trust::on_call(parts.state.clone()),
-            // It is ostler's own file, in a folder of its own.
-            (false, true) => Trust::always(),
-            (false, false) => Trust::asking(parts.desk.clone(), parts.state.clone()),
-        };
         let source = parts.source.map(|s| Arc::new(Mutex::new(s)));
         let file_watch = source
             .clone()

@@ -1,18 +1,18 @@
 //! Which certificates are stored, loaded and served: asked for both faces.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::fleet_file::folder_of;
 use super::look::Seen;
+use super::secret::Sources;
 use crate::engine::Client;
 use crate::file;
-use crate::fleet::{Acme, EngineAddress, Fleet, Host, Name};
+use crate::fleet::{Acme, EngineAddress, Fleet, Host, Name, SecretSpec};
+use crate::host::service::secrets::SecretSource;
 use crate::observe::anchors::Anchors;
 use crate::observe::greet::{BySite, FROM_HERE, Names};
 use crate::observe::inside::inside;
@@ -29,8 +29,8 @@ const AT_MOST: Duration = Duration::from_secs(120);
 /// again now and then.
 #[derive(Debug, Clone, Default)]
 pub struct Rounds {
-    /// Where the fleet file is.
-    path: PathBuf,
+    /// What the fleet file names on this machine; none: nothing is read of it.
+    sources: Option<Arc<Sources>>,
     known: Arc<Mutex<Option<Believed>>>,
 }
 
@@ -46,10 +46,10 @@ struct Believed {
 const BELIEVED: Duration = Duration::from_secs(600);
 
 impl Rounds {
-    /// By the fleet file that is there.
-    pub fn of(path: &Path) -> Rounds {
+    /// By what a fleet file names, as far as that is read here.
+    pub fn of(sources: Arc<Sources>) -> Rounds {
         Rounds {
-            path: path.to_owned(),
+            sources: Some(sources),
             ..Rounds::default()
         }
     }
@@ -67,7 +67,11 @@ impl Rounds {
         }
         let here = known.take().map(|it| it.round.here);
         let round = Round {
-            anchors: anchors(own.clone(), self.path.clone()).await,
+            anchors: anchors(
+                own.clone(),
+                self.sources.as_deref().map(|it| it as &dyn SecretSource),
+            )
+            .await,
             here: here.unwrap_or_else(|| Arc::new(Semaphore::new(FROM_HERE))),
         };
         *known = Some(Believed {
@@ -80,9 +84,15 @@ impl Rounds {
 }
 
 /// Whom visitors believe, and the authority whose root is in a file of the operator's.
-async fn anchors(own: Option<String>, path: PathBuf) -> Anchors {
+async fn anchors(own: Option<String>, sources: Option<&dyn SecretSource>) -> Anchors {
+    let own = match (own.map(SecretSpec::File), sources) {
+        (Some(own), Some(sources)) => sources.named("acme.ca", "certificates", &own).await.ok(),
+        _ => None,
+    };
+    let own = own
+        .map(|bytes| bytes.0)
+        .filter(|it| it.len() <= file::SMALL);
     let reading = move || {
-        let own = own.and_then(|own| file::read(&folder_of(&path).join(own), file::SMALL).ok());
         let files = [file::roots(), own];
         Anchors::of(files.iter().flatten().map(Vec::as_slice))
     };
@@ -149,4 +159,50 @@ impl Round {
 fn time_for(names: usize) -> Duration {
     let more = EACH.saturating_mul(u32::try_from(names).unwrap_or(u32::MAX));
     ASKING.saturating_add(more).min(AT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::fleet::Site;
+    use crate::host::service::secrets::{SecretError, SecretFuture};
+
+    /// Refuses all, and keeps what it was asked for.
+    struct Refuses(Mutex<Vec<String>>);
+
+    impl SecretSource for Refuses {
+        fn read<'a>(&'a self, site: &'a Site, name: &'a str) -> SecretFuture<'a> {
+            self.named(site.name.as_str(), name, &SecretSpec::Kept)
+        }
+
+        fn named<'a>(&'a self, of: &'a str, name: &'a str, _: &'a SecretSpec) -> SecretFuture<'a> {
+            let name = format!("{name} of {of}");
+            self.0.lock().unwrap().push(name.clone());
+            let (why, withheld) = ("it is not read here".into(), true);
+            let error = SecretError {
+                name,
+                why,
+                withheld,
+            };
+            Box::pin(async { Err(error) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_root_of_the_fleet_file_s_is_read_by_its_leave_only() {
+        let text = "fleet: x\nacme: { terms: agreed, directory: \"https://ca.test/dir\", ca: /elsewhere/root.pem }\nhosts: { a: { engine: \"ssh://a\" } }\n";
+        let fleet = crate::fleet::load(text, std::path::Path::new("fleet.yml"))
+            .unwrap()
+            .fleet;
+        let refuses = Refuses(Mutex::default());
+        let Some(Acme::On(authority)) = &fleet.acme else {
+            panic!("{:?}", fleet.acme);
+        };
+        anchors(authority.ca.clone(), Some(&refuses)).await;
+        let sources = fleet.sources();
+        let asked = refuses.0.into_inner().unwrap();
+        assert_eq!(asked, [sources[0].title()]);
+    }
 }

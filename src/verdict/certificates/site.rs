@@ -141,6 +141,12 @@ fn stored(
     });
 }
 
+/// That it ends soon, and has not ended.
+fn soon(facts: &CertificateFacts, now: i64) -> bool {
+    let left = facts.not_after - now;
+    left > 0 && left < (facts.life() / 4).min(SOON)
+}
+
 /// That it is known of no name what is shown for it, although it was asked.
 fn unasked(names: &[NameRow]) -> Option<Matter> {
     let known = |it: &Showing| !matches!(it.shown, Shown::NotKnown(_));
@@ -263,7 +269,9 @@ impl Case<'_> {
 
     fn matters(&self, row: &mut CertificateRow) -> Vec<Matter> {
         let now = self.now;
-        if self.site.state != SiteState::Running || self.wants == Wants::None {
+        // What the router was told of is shown to visitors, whatever the file says by now.
+        let left = self.wants == Wants::None && self.record.served.is_some();
+        if self.site.state != SiteState::Running || (self.wants == Wants::None && !left) {
             let why = match self.site.state {
                 SiteState::Archived => "its site is archived; it is kept, and not renewed",
                 SiteState::Stopped => "its site is stopped",
@@ -271,8 +279,11 @@ impl Case<'_> {
             };
             return vec![(Stand::Unused, State::Stopped, why.to_owned())];
         }
-        let mut matters = Vec::new();
         let facts = row.stored.clone();
+        if left {
+            return self.left(row, facts.as_ref());
+        }
+        let mut matters = Vec::new();
         let left = facts.as_ref().map(|facts| facts.not_after - now);
         if let Some(facts) = &facts
             && facts.not_after <= now
@@ -287,8 +298,7 @@ impl Case<'_> {
                 matters.push((Stand::Ok, State::Ok, why));
             }
         }
-        let soon = facts.as_ref().filter(|_| left > Some(0));
-        let soon = soon.filter(|facts| facts.not_after - now < (facts.life() / 4).min(SOON));
+        let soon = facts.as_ref().filter(|facts| soon(facts, now));
         let failing = self.failing(soon.is_some() || left.is_none_or(|left| left <= 0));
         if let Some(facts) = soon {
             let state = match failing.is_some() || facts.not_after - now < facts.life() / 10 {
@@ -301,6 +311,29 @@ impl Case<'_> {
         matters.extend(self.to_do(&facts));
         matters.extend(unasked(&row.names));
         matters.push((Stand::Ok, State::Ok, String::new()));
+        matters
+    }
+
+    /// One that is served although the file wants none: nobody renews it.
+    fn left(&self, row: &mut CertificateRow, facts: Option<&CertificateFacts>) -> Vec<Matter> {
+        const LEFT: &str = "served, and renewed by nobody";
+        let mut matters = vec![(
+            Stand::Unused,
+            State::Stopped,
+            format!("the file wants none; it is {LEFT}"),
+        )];
+        if let Some(facts) = facts {
+            let why = format!("{}; {LEFT}", ends(facts, self.now));
+            if facts.not_after <= self.now {
+                matters.push((Stand::Expired, State::Failing, why));
+            } else if soon(facts, self.now) {
+                matters.push((Stand::Expiring, State::Failing, why));
+            }
+        }
+        if let Some((fault, why)) = self.mismatch(row).filter(|(fault, _)| fault.matters()) {
+            row.fault = Some(fault);
+            matters.push((Stand::Mismatch, fault.state(), why));
+        }
         matters
     }
 
@@ -442,6 +475,11 @@ impl Case<'_> {
         let own = self.wants == Wants::Own;
         match (row.stand, row.fault) {
             (Stand::Ok | Stand::Unused | Stand::Without | Stand::Unknown, _) => String::new(),
+            (Stand::Expired | Stand::Expiring, _) if self.wants == Wants::None => {
+                format!(
+                    "`acme:` or `certificate:` with another one in the fleet file, or `certificate: none`; then {apply}"
+                )
+            }
             (Stand::Due | Stand::Missing, _) => format!("{apply}, or the next pass of `tend`"),
             (Stand::Waiting, _) => "lead the name here; it is tried again by itself".into(),
             (Stand::Mismatch, Some(Fault::NotLoaded | Fault::NotOnDisk)) => {

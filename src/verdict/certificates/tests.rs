@@ -125,6 +125,50 @@ fn visitors(facts: CertificateFacts, issued: Issued) -> Watched {
     )
 }
 
+#[test]
+fn what_is_served_ends_also_where_the_file_wants_none() {
+    let ways = [
+        ("acme: off", ""),
+        ("", ""),
+        ("acme: { terms: agreed }", ", https: \"off\""),
+        ("acme: { terms: agreed }", ", certificate: none"),
+    ];
+    for (acme, more) in ways {
+        let text = format!(
+            "fleet: x\n{acme}\nhosts: {{ a: {{ engine: \"ssh://a\" }} }}\nsites:\n  shop: {{ host: a, recipe: static, domains: [shop.example]{more} }}\n"
+        );
+        let loaded = crate::fleet::load(&text, Path::new("fleet.yml")).unwrap();
+        for (left, stand, state, words) in [
+            (
+                -DAY,
+                Stand::Expired,
+                State::Failing,
+                "ended 24 h ago; served, and renewed by nobody",
+            ),
+            (
+                3 * DAY,
+                Stand::Expiring,
+                State::Failing,
+                "ends in 3 d; served, and renewed by nobody",
+            ),
+            (60 * DAY, Stand::Unused, State::Stopped, "renewed by nobody"),
+        ] {
+            let mut record = stored(facts('a', left, &["shop.example"]));
+            let judge = |record: CertificateRecord| {
+                let data = data(Some(record), Watched::default());
+                of_site(&loaded.fleet, &loaded.fleet.sites[0], &data, NOW).unwrap()
+            };
+            let row = judge(record.clone());
+            assert_eq!((row.stand, row.state), (stand, state), "{acme}{more}");
+            assert!(row.why.contains(words), "{}", row.why);
+            assert_eq!(row.next.is_empty(), stand == Stand::Unused, "{}", row.next);
+            // Of no concern to visitors.
+            record.served = None;
+            assert_eq!(judge(record).stand, Stand::Unused);
+        }
+    }
+}
+
 fn inside(file: Result<CertificateFacts, &str>, loaded: Option<&CertificateFacts>) -> Watched {
     let site: Name = "shop".parse().unwrap();
     let loaded = loaded.map(|facts| Loaded {
@@ -337,7 +381,12 @@ fn what_is_not_wanted_or_not_known_is_said_too() {
         let fleet = fleet(more);
         of_site(&fleet, &fleet.sites[0], data, NOW)
     };
-    let seen = || data(Some(record()), Watched::default());
+    // The router was told of none.
+    let unserved = || CertificateRecord {
+        served: None,
+        ..record()
+    };
+    let seen = || data(Some(unserved()), Watched::default());
     for more in [
         ", state: stopped",
         ", state: archived",

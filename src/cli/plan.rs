@@ -25,6 +25,9 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(warning) = &proposal.uncommitted {
         context.out.warn(warning);
     }
+    if let Some(unsaid) = file.fleet.acme_unsaid() {
+        context.out.say(unsaid);
+    }
     if let Some(path) = &args.out {
         let from = MadeFrom::of(&file.fleet, &proposal.observed);
         let saved = Saved {

@@ -47,7 +47,7 @@ pub use schema::{reference, schema};
 pub use select::{Selection, glob};
 pub use service::{
     Acme, Algorithm, Authority, Certificate, Dns, Eab, Hook, Hsts, Https, KeyOfZone, Login, Notify,
-    SecretSpec, Smtp, Tls, Tsig, parse_hook,
+    SecretSpec, Smtp, Tls, parse_hook,
 };
 pub use source::Source;
 pub use subnet::Subnet;

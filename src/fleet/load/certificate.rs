@@ -5,10 +5,11 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use super::Places;
+use crate::fleet::draft::Claims;
 use crate::fleet::fields::Fields;
 use crate::fleet::finding::Report;
 use crate::fleet::model::{Fleet, Site};
-use crate::fleet::name::Name;
+use crate::fleet::name::{Domain, Name};
 use crate::fleet::service::{Acme, Certificate, Dns, Https};
 
 /// What of a site's own keys does not go together; `at`: the place of its name.
@@ -32,7 +33,7 @@ pub(super) fn of_site(site: &Site, fields: &Fields<'_>, at: Range<usize>, report
     }
 }
 
-/// A wildcard is proved by DNS only.
+/// A wildcard is proved by DNS only, and an order in one zone only.
 pub(super) fn across(
     fleet: &Fleet,
     sites: &IndexMap<Name, Site>,
@@ -42,30 +43,61 @@ pub(super) fn across(
     if fleet.acme == Some(Acme::Off) {
         return;
     }
-    for (claims, site) in places
-        .sites
-        .iter()
-        .filter_map(|claims| Some((claims, sites.get(claims.name.as_ref()?)?)))
-    {
-        let obtained = matches!(site.certificate(), Certificate::Auto | Certificate::Partial);
-        if !obtained || !claims.routed || site.https() == Https::Off {
+    for claims in &places.sites {
+        let site = claims.name.as_ref().and_then(|name| sites.get(name));
+        if site.is_some_and(Site::obtains) {
+            wildcards(&fleet.dns, claims, report);
+        }
+    }
+}
+
+/// How else a site has a certificate.
+const ELSE: &str = "`certificate: { file, key }` is one of yours, `certificate: none` goes without";
+
+fn wildcards(zones: &[Dns], claims: &Claims, report: &mut Report) {
+    let mut first: Option<(&Domain, &Dns)> = None;
+    let wild = |claim: &&(Domain, Range<usize>)| claim.0.is_wildcard();
+    for (domain, at) in claims.domains.iter().filter(wild) {
+        match Dns::of(zones, domain) {
+            Some(dns) => {
+                first.get_or_insert((domain, dns));
+            }
+            None => {
+                let bare = domain.bare();
+                report
+                    .error(at.clone(), format!("no certificate can be had for `{domain}`"))
+                    .label("no zone of `dns` has it")
+                    .help(format!(
+                        "add `dns: {{ zone: {bare}, server: …, key: {{ file: … }} }}`, or {bare} to the `delegated` of a zone; {ELSE}"
+                    ));
+            }
+        }
+    }
+    let Some((wildcard, zone)) = first else {
+        return;
+    };
+    for (domain, at) in claims.domains.iter().chain(&claims.redirects) {
+        let of = Dns::of(zones, domain);
+        let own = domain.as_str().ends_with(".localhost");
+        if own
+            || of.is_some_and(|of| of.zone == zone.zone)
+            || (of.is_none() && domain.is_wildcard())
+        {
             continue;
         }
-        for (domain, at) in claims
-            .domains
-            .iter()
-            .filter(|(domain, _)| domain.is_wildcard())
-        {
-            if Dns::of(&fleet.dns, domain).is_some() {
-                continue;
-            }
-            let bare = domain.bare();
-            report
-                .error(at.clone(), format!("no certificate can be had for `{domain}`"))
-                .label("no zone of `dns` has it")
-                .help(format!(
-                    "add `dns: {{ zone: {bare}, server: …, key: {{ file: … }} }}`, or {bare} to the `delegated` of a zone; else `certificate: {{ file, key }}`, or `none`"
-                ));
-        }
+        let label = match of {
+            Some(of) => format!(
+                "proved in the zone {}, the wildcard in {}",
+                of.zone, zone.zone
+            ),
+            None => format!("in no zone of `dns`, the wildcard in {}", zone.zone),
+        };
+        report
+            .error(
+                at.clone(),
+                format!("no certificate can be had for `{domain}` together with `{wildcard}`"),
+            )
+            .label(label)
+            .help(format!("give it a site of its own; {ELSE}"));
     }
 }

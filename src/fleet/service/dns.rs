@@ -1,7 +1,6 @@
 //! Zones in which names are proved to be the operator's: records are added there by RFC 2136.
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::secrets;
 use crate::fleet::at::At;
@@ -55,20 +54,6 @@ impl Algorithm {
     }
 }
 
-/// A key that was read.
-pub struct Tsig {
-    pub name: Domain,
-    pub algorithm: Algorithm,
-    /// The shared secret itself.
-    pub secret: Zeroizing<Vec<u8>>,
-}
-
-impl std::fmt::Debug for Tsig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tsig({}, {})", self.name, self.algorithm.word())
-    }
-}
-
 /// What is asked of a name's zone to prove that it is ours.
 const CHALLENGE: &str = "_acme-challenge.";
 
@@ -95,124 +80,6 @@ impl Dns {
 fn within(name: &str, domain: &str) -> bool {
     let rest = name.strip_suffix(domain);
     rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-impl KeyOfZone {
-    /// Reads what came of the secret's source: a key file of BIND's (as `tsig-keygen` writes it), or
-    /// the secret alone in base64.
-    ///
-    /// # Errors
-    /// It is neither, or of another key; nothing of it is repeated.
-    pub fn read(&self, bytes: &[u8]) -> Result<Tsig, Invalid> {
-        let text = std::str::from_utf8(bytes).ok();
-        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-            return invalid("it is empty, or no text");
-        };
-        if text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
-        {
-            let Some(name) = self.name.clone() else {
-                return invalid("it is a bare secret: `dns` has to say `name` beside it");
-            };
-            return Ok(Tsig {
-                name,
-                algorithm: self.algorithm,
-                secret: base64(text)?,
-            });
-        }
-        let mut words = clauses(text)?.into_iter();
-        loop {
-            let Some(at) = words.next() else {
-                return invalid(match &self.name {
-                    Some(name) => format!("there is no key `{name}` in it"),
-                    None => "there is no `key \"name\" { … };` in it, nor is it base64".into(),
-                });
-            };
-            if at != "key" {
-                continue;
-            }
-            let name = words.next().unwrap_or_default();
-            let body = words.by_ref().take_while(|word| *word != "}");
-            let body: Vec<&str> = body.collect();
-            let name: Domain = name
-                .parse()
-                .map_err(|_| Invalid("its key has no name".into()))?;
-            if self.name.as_ref().is_some_and(|wanted| *wanted != name) {
-                continue;
-            }
-            let said = |word: &str| {
-                let at = body.iter().position(|it| *it == word)?;
-                body.get(at + 1).copied()
-            };
-            let algorithm = match said("algorithm").map(|it| it.trim_end_matches('.')) {
-                Some("hmac-sha256") => Algorithm::HmacSha256,
-                Some("hmac-sha512") => Algorithm::HmacSha512,
-                Some(_) => return invalid("its algorithm is neither hmac-sha256 nor hmac-sha512"),
-                None => return invalid("its key says no algorithm"),
-            };
-            let secret = said("secret").ok_or_else(|| Invalid("its key has no secret".into()))?;
-            return Ok(Tsig {
-                name,
-                algorithm,
-                secret: base64(secret)?,
-            });
-        }
-    }
-}
-
-/// Bytes of a key at most: more than any block of its algorithms.
-const LONGEST_KEY: usize = 512;
-
-fn base64(text: &str) -> Result<Zeroizing<Vec<u8>>, Invalid> {
-    use base64::Engine as _;
-    let read = base64::engine::general_purpose::STANDARD.decode(text);
-    match read.map(Zeroizing::new) {
-        Ok(bytes) if (1..=LONGEST_KEY).contains(&bytes.len()) => Ok(bytes),
-        _ => invalid("its secret is no base64"),
-    }
-}
-
-/// The words of a configuration in BIND's manner: no comments, `{` and `}` by themselves.
-fn clauses(text: &str) -> Result<Vec<&str>, Invalid> {
-    let mut words = Vec::new();
-    let mut rest = text;
-    let end = |rest: &str, of: &str| rest.find(of).map_or(rest.len(), |at| at + of.len());
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
-        let Some(first) = rest.chars().next() else {
-            return Ok(words);
-        };
-        let length = match first {
-            '#' => {
-                rest = &rest[end(rest, "\n")..];
-                continue;
-            }
-            '/' if rest.starts_with("//") => {
-                rest = &rest[end(rest, "\n")..];
-                continue;
-            }
-            '/' if rest.starts_with("/*") => {
-                rest = &rest[end(rest, "*/")..];
-                continue;
-            }
-            '"' => {
-                let Some((word, behind)) = rest[1..].split_once('"') else {
-                    return invalid("a quote in it is not closed");
-                };
-                words.push(word);
-                rest = behind;
-                continue;
-            }
-            '{' | '}' => 1,
-            _ => {
-                let stops = |c: char| c.is_whitespace() || "{};\"".contains(c);
-                rest.find(stops).unwrap_or(rest.len())
-            }
-        };
-        words.push(&rest[..length]);
-        rest = &rest[length..];
-    }
 }
 
 pub const DNS: Table = Table {
@@ -387,15 +254,11 @@ mod tests {
             server: Endpoint::parse("192.0.2.53", 53).unwrap(),
             zone: zone.into(),
             delegated: delegated.iter().map(|it| it.parse().unwrap()).collect(),
-            key: key(None),
-        }
-    }
-
-    fn key(name: Option<&str>) -> KeyOfZone {
-        KeyOfZone {
-            name: name.map(|name| name.parse().unwrap()),
-            algorithm: Algorithm::HmacSha512,
-            secret: SecretSpec::Kept,
+            key: KeyOfZone {
+                name: None,
+                algorithm: Algorithm::default(),
+                secret: SecretSpec::Kept,
+            },
         }
     }
 
@@ -424,54 +287,5 @@ mod tests {
         ] {
             assert_eq!(of(name), zone, "{name}");
         }
-    }
-
-    #[test]
-    fn keys_are_read_as_they_come() {
-        let file = "# of ns1\nkey \"other\" { algorithm hmac-sha256; secret \"b3RoZXI=\"; };\n\
-             key ostler. { // ours\n  secret c2VjcmV0 ;/* x } */ algorithm \"hmac-sha256.\"; }; server x { };\n";
-        let read = |name: Option<&str>, text: &str| {
-            let read = key(name).read(text.as_bytes());
-            read.map(|it| (it.name.to_string(), it.algorithm, it.secret.to_vec()))
-        };
-        let sha256 = Algorithm::HmacSha256;
-        let of = |name: &str, algorithm, secret: &str| {
-            Ok((name.to_owned(), algorithm, secret.as_bytes().to_vec()))
-        };
-        assert_eq!(read(None, file), of("other", sha256, "other"));
-        assert_eq!(read(Some("ostler"), file), of("ostler", sha256, "secret"));
-        let bare = read(Some("ostler"), " c2VjcmV0\n");
-        assert_eq!(bare, of("ostler", Algorithm::HmacSha512, "secret"));
-        for (name, text, why) in [
-            (Some("none"), file, "no key `none`"),
-            (None, "c2VjcmV0", "`name`"),
-            (Some("x"), "c2VjcmV", "no base64"),
-            (None, "", "empty"),
-            (None, "key;", "no name"),
-            (None, "key \"x", "not closed"),
-            (None, "key x { secret c2VjcmV0; };", "no algorithm"),
-            (None, "key x { algorithm hmac-sha256; };", "no secret"),
-            (
-                None,
-                "key x { algorithm hmac-md5; secret c2VjcmV0; };",
-                "neither",
-            ),
-            (
-                None,
-                "key x { algorithm hmac-sha256; secret c2Vj!; };",
-                "no base64",
-            ),
-            (None, "algorithm hmac-sha256;", "there is no `key"),
-        ] {
-            let Err(Invalid(said)) = read(name, text) else {
-                panic!("{text} was read");
-            };
-            assert!(
-                said.contains(why) && !said.contains("c2Vj"),
-                "{text}: {said}"
-            );
-        }
-        let read = key(Some("ostler")).read(b"c2VjcmV0").unwrap();
-        assert_eq!(format!("{read:?}"), "Tsig(ostler, hmac-sha512)");
     }
 }

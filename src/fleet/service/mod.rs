@@ -10,7 +10,7 @@ pub(in crate::fleet) mod secrets;
 
 pub use acme::{ACME, Acme, Authority, Eab, mail as parse_contact};
 pub use certificate::{Certificate, HSTS, Hsts, Https, OWN_CERTIFICATE};
-pub use dns::{Algorithm, DNS, Dns, KeyOfZone, Tsig};
+pub use dns::{Algorithm, DNS, Dns, KeyOfZone};
 pub use headers::HEADERS;
 pub use notify::{Hook, Login, NOTIFY, Notify, Smtp, Tls, parse_hook};
 pub use secrets::{SECRET, SECRETS, SecretSpec};

@@ -170,13 +170,33 @@ pub struct Json {
 
 /// Arguments of `certs`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct CertsArgs {
+    #[command(subcommand)]
+    pub command: Option<CertsCommand>,
     /// Only those that end within that time, or have ended; exit code 2 when there is one: 14d, 36h
     #[arg(long, value_name = "TIME")]
     pub expiring: Option<Within>,
     /// Answer in JSON.
     #[command(flatten)]
     pub json: Json,
+}
+
+/// What `certs` does besides.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CertsCommand {
+    /// Get other certificates from the authority, due or not
+    Renew {
+        /// For these sites
+        #[arg(value_name = "SITE", required = true)]
+        sites: Vec<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Answer in JSON.
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 /// Arguments of `plan`.

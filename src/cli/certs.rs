@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::CertsArgs;
+use super::args::{CertsArgs, CertsCommand};
+use super::confirm;
 use super::context::Context;
+use super::site::known;
 use super::table::{Cell, Table};
+use super::walk::{self, How};
 use super::{Exit, Failure, sites};
+use crate::fleet::Name;
 use crate::observe::scan::Inspect;
 use crate::observe::served::{Issued, Loaded, Showing, Showings, Shown};
 use crate::record::certificate::{Attempt, CertificateFacts, Source};
@@ -17,11 +21,42 @@ use crate::verdict::certificates::{Holder, LoadedIs, NameRow, kept, others};
 use crate::verdict::site::rows_of_host;
 use crate::verdict::{CertificateRow, Due, Facts, Fault, HostData, Hosts, Stand, State};
 use crate::walk::certificates::Rounds;
-use crate::walk::look::{Closely, Seen};
+use crate::walk::look::{Closely, Seen, Sites};
+use crate::walk::{Ask, FleetFile, Wish};
+
+/// Gets other certificates for sites, due or not.
+async fn renew(
+    context: &Context,
+    file: &FleetFile,
+    sites: &[String],
+    yes: bool,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let names = sites.iter().map(|site| known(file, site));
+    let names: Vec<Name> = names.collect::<Result<_, _>>()?;
+    let wish = Wish {
+        title: "certs renew".to_owned(),
+        ask: Ask::Renew(names.clone()),
+        sites: Sites::Named(names.into_iter().collect()),
+        ..Wish::default()
+    };
+    let how = How {
+        question: "Get these?",
+        yes,
+        ask: confirm::Ask::Yes,
+        json,
+        commit: false,
+    };
+    let proposal = walk::propose(context, file, wish).await?;
+    walk::go(context, &proposal, &how).await
+}
 
 /// Lists the certificates, what comes first on top: what is stored, loaded and served.
 pub async fn run(context: &Context, args: &CertsArgs) -> Result<Exit, Failure> {
     let file = context.load()?;
+    if let Some(CertsCommand::Renew { sites, yes, json }) = &args.command {
+        return renew(context, &file, sites, *yes, json.json).await;
+    }
     let seen = context
         .look(&file, &context.select()?, Closely::at(&Inspect::Needed))
         .await?;

@@ -150,6 +150,11 @@ fn row(path: &str) -> Row {
             ..fleet
         },
         "journal" | "certs" => fleet,
+        "certs renew" => Row {
+            only: No(SITE),
+            changes: Some("certs renew"),
+            ..plans
+        },
         "import" => Row {
             only: No(Why("HOST and CONTAINER say what is meant", "leave it out")),
             engine: Engine::No(Why(

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use ostler::fleet::{
-    self, Account, Domain, Edit, EditError, EngineAddress, Fleet, Health, Host, Images, Isolate,
-    Limits, Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec, Site, SiteState, Value,
+    self, Account, Acme, Certificate, Domain, Edit, EditError, EngineAddress, Fleet, Health, Host,
+    Https, Images, Isolate, Limits, Name, Ports, ProxyTarget, Recipe, RedirectWww, SecretSpec,
+    Site, SiteState, Value,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -172,6 +173,10 @@ fn site(index: usize) -> impl Strategy<Value = Site> {
                     .collect(),
                 timeout_s: Site::TIMEOUT_S,
                 serve_source: false,
+                certificate: account.then_some(Certificate::Partial),
+                https: (connections % 2 == 0).then_some(Https::Both),
+                hsts: None,
+                headers: (connections % 3 == 0).then(BTreeMap::new),
                 state,
             }
         })
@@ -233,6 +238,7 @@ fn fleets() -> impl Strategy<Value = Fleet> {
         let accounts = ["alice", "no"].map(|key| Account {
             name: name(key),
             email: other.then(|| "a@example.net".to_owned()),
+            certificate: other.then_some(Certificate::Auto),
         });
         Fleet {
             name: name("f1"),
@@ -242,6 +248,8 @@ fn fleets() -> impl Strategy<Value = Fleet> {
                 .collect::<IndexMap<_, _>>(),
             accounts: accounts.into_iter().map(|a| (a.name.clone(), a)).collect(),
             sites: sites.into_iter().map(|s| (s.name.clone(), s)).collect(),
+            acme: other.then_some(Acme::Off),
+            ..Fleet::default()
         }
     })
 }

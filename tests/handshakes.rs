@@ -146,7 +146,7 @@ fn fleet(port: u16, sites: &[(String, String)]) -> (Fleet, ObservedHost) {
     let routes = fleet.sites.values().map(|site| {
         let entry = RouteEntry {
             site: site.name.clone(),
-            domains: site.domains.iter().cloned().collect(),
+            domains: site.domains.to_vec(),
             redirects: BTreeMap::new(),
             target: RouteTarget::Stopped,
             connections: 10,
@@ -180,6 +180,7 @@ fn store(seen: &mut ObservedHost, site: &str, pem: &str) {
     record.stored = Some(Stored {
         facts: facts(pem.as_bytes()).unwrap(),
         from: Source::Own,
+        ari: None,
         at: 0,
     });
     let certificates = &mut Arc::make_mut(state).certificates;

@@ -1,5 +1,6 @@
 //! `ostler demo`: the console on three simulated hosts, where everything can be tried.
 
+mod certificates;
 mod scene;
 
 use std::fs;

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
 
+use super::certificates;
 use crate::cli::Failure;
 use crate::cli::simulated::{self, Hosts};
 use crate::engine::Client;
-use crate::fleet::{Name, ProxyTarget, Recipe, SiteState};
+use crate::fleet::{Fleet, Name, ProxyTarget, Recipe, SiteState};
 use crate::record::labels;
 use crate::sim::clock::Clock;
 use crate::sim::image::Image;
@@ -44,7 +46,16 @@ pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
     for (host, client) in &clients {
         strangers(host, client).await?;
     }
-    simulated::apply(file, folder, &hosts, then).await?;
+    // Nobody in the world issues certificates for these names.
+    let fleet = Fleet {
+        acme: None,
+        ..Fleet::clone(&file.fleet)
+    };
+    let without = FleetFile {
+        fleet: Arc::new(fleet),
+        ..file.clone()
+    };
+    simulated::apply(&without, folder, &hosts, then).await?;
     visitors(file, &hosts);
     for sim in hosts.values() {
         sim.advance(AGE - 2 * DAY);
@@ -58,6 +69,9 @@ pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
         sim.behave(labels::SITE, FAILING, "memory", &(420u64 << 20).to_string());
         sim.behave(labels::SITE, FAILING, "status", "502");
         sim.advance(FAILING_FOR);
+    }
+    certificates::give(&file.fleet, &clients, now).await?;
+    for sim in hosts.values() {
         // From here on things take as long as on a small server.
         sim.set_pace(sim::Pace {
             call: Duration::from_millis(2),

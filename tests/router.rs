@@ -598,41 +598,6 @@ async fn the_router_itself_is_replaced_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_added_while_it_runs() {
-    let engine = engine!();
-    let _alone = alone().await;
-    let a = Backend::start("a").await;
-    let stage = Stage::set(&engine, &table([site("a", &["a.example"], a.at)])).await;
-    let made = rcgen::generate_simple_self_signed(vec!["a.example".into()]).unwrap();
-    let pem = format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem());
-    let root = stage.toolbox.layout.root();
-    let path = format!("{root}/certs/a.example.pem");
-    let answers = router::ask(
-        &stage.toolbox,
-        &[
-            format!("new ssl cert {path}"),
-            format!("set ssl cert {path} <<\n{pem}"),
-            format!("commit ssl cert {path}"),
-            format!("add ssl crt-list {root}/router/certs.list {path}"),
-            format!("show ssl cert {path}"),
-        ],
-    )
-    .await
-    .unwrap();
-    assert!(answers[4].contains("Status: Used"), "{answers:#?}");
-    let ca = format!("{root}/router/ca.pem");
-    let file = ostler::host::NewFile::new(ca.clone(), 0o644, made.cert.pem());
-    stage.toolbox.replace(&[file]).await.unwrap();
-    let https = stage.config.ports.https;
-    let to = format!("a.example:{https}:127.0.0.1");
-    let url = format!("https://a.example:{https}/");
-    assert_eq!(
-        curl(&stage, &["--cacert", &ca, "--resolve", &to, &url]).await,
-        "a"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_site_that_closes_idle_connections_fails_no_request() {
     let engine = engine!();
     let _alone = alone().await;

@@ -13,16 +13,17 @@ use ostler::engine::decode::joined::Joined;
 use ostler::engine::decode::{Frames, Lines, event, lenient};
 use ostler::engine::{ListedContainer, ListedImage};
 use ostler::fleet;
+use ostler::host::router::tls;
 use ostler::host::{archive, lock, state};
 use ostler::observe::convert;
-use ostler::record::Labelled;
+use ostler::record::{Labelled, Layout, certificate};
 use ostler::walk::saved::Saved;
 
 /// A function that is fed.
 pub type Feed = fn(&[u8]);
 
 /// All of them, by name.
-pub const ALL: [(&str, Feed); 8] = [
+pub const ALL: [(&str, Feed); 9] = [
     ("fleet_file", fleet_file),
     ("saved_plan", saved_plan),
     ("journal", journal),
@@ -31,6 +32,7 @@ pub const ALL: [(&str, Feed); 8] = [
     ("log_frames", log_frames),
     ("tar_answers", tar_answers),
     ("dns_answers", dns_answers),
+    ("certificates", certificates),
 ];
 
 /// No text that is shown may move the cursor, switch colours or turn the direction of writing.
@@ -216,5 +218,31 @@ pub fn dns_answers(bytes: &[u8]) {
         && let Err(why) = Key::read(text)
     {
         harmless(&why);
+    }
+}
+
+/// Certificates: as files of others have them, as a router's process shows them, and what its start noted
+/// of those that it left out.
+pub fn certificates(bytes: &[u8]) {
+    match certificate::facts(bytes) {
+        Ok(facts) => {
+            harmless(&facts.issuer);
+            assert!(facts.names.len() <= certificate::NAMES);
+            facts.names.iter().for_each(|name| harmless(name));
+        }
+        Err(why) => harmless(&why),
+    }
+    let text = String::from_utf8_lossy(bytes);
+    match tls::read_shown("/r/certs/site-a.pem", &text) {
+        Ok(shown) => {
+            for shown in shown {
+                harmless(&format!("{} {}", shown.serial, shown.sha1));
+                shown.names.iter().for_each(|name| harmless(name));
+            }
+        }
+        Err(why) => harmless(&why.to_string()),
+    }
+    for left_out in tls::read_left_out(&Layout::new("/r"), &text) {
+        harmless(&format!("{} {}", left_out.file, left_out.why));
     }
 }

@@ -107,9 +107,9 @@ pub(super) fn list(answer: &str) -> Option<Vec<(String, String)>> {
     Some(lines.filter_map(entry).collect())
 }
 
-/// One certificate, from the answer to [`show`]; `None`: the process does not know the file, or has
+/// One certificate, as the process shows it; `None`: the process does not know the file, or has
 /// nothing behind its name.
-pub(super) fn parse(file: &str, answer: &str) -> Result<Option<LoadedCertificate>, Answer> {
+pub fn read_shown(file: &str, answer: &str) -> Result<Option<LoadedCertificate>, Answer> {
     let garbled = |line: &str| Answer::Garbled {
         command: show(file),
         line: short(line, 80),
@@ -194,7 +194,7 @@ pub async fn loaded(toolbox: &Toolbox) -> Result<Vec<LoadedCertificate>, RouterE
     let answers = ask(toolbox, &commands).await?;
     let mut all = Vec::new();
     for (at, (file, answer)) in order.iter().zip(&answers).enumerate() {
-        if let Some(found) = parse(file, answer)? {
+        if let Some(found) = read_shown(file, answer)? {
             all.push(LoadedCertificate {
                 site: site(&toolbox.layout, file),
                 listed: at < listed,
@@ -222,10 +222,11 @@ pub async fn left_out(toolbox: &Toolbox) -> Result<Vec<LeftOut>, ToolboxError> {
     let bytes = toolbox.read(&format!("{RUN}/{LEFT_OUT}")).await?;
     let text = bytes.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    Ok(parse_left_out(&toolbox.layout, &text))
+    Ok(read_left_out(&toolbox.layout, &text))
 }
 
-fn parse_left_out(layout: &Layout, text: &str) -> Vec<LeftOut> {
+/// What the start command noted.
+pub fn read_left_out(layout: &Layout, text: &str) -> Vec<LeftOut> {
     let lines = text.lines().take(LEFT_OUT_LINES);
     let one = |line: &str| {
         let (file, why) = line.split_once('\t').unwrap_or((line, ""));
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn a_certificate_is_read_from_what_is_shown() {
         let file = "/r/certs/site-shop.pem";
-        let found = parse(file, SHOWN).unwrap().unwrap();
+        let found = read_shown(file, SHOWN).unwrap().unwrap();
         assert_eq!((found.chain, found.names.len()), (2, 2));
         assert_eq!(found.not_after - found.not_before, 37 * 86_400);
         let mut facts = CertificateFacts {
@@ -274,11 +275,11 @@ mod tests {
         facts.chain = 1;
         assert!(!found.is(&facts));
         let none = "Can't display the certificate: Not found or the certificate is a bundle!";
-        assert_eq!(parse(file, none), Ok(None));
+        assert_eq!(read_shown(file, none), Ok(None));
         let empty = "Filename: /r/x.pem\nStatus: Empty\nOCSP Response Key: ";
-        assert_eq!(parse(file, empty), Ok(None));
-        assert!(parse(file, "Unknown command").is_err());
-        assert!(parse(file, &SHOWN.replace("Nov", "Nix")).is_err());
+        assert_eq!(read_shown(file, empty), Ok(None));
+        assert!(read_shown(file, "Unknown command").is_err());
+        assert!(read_shown(file, &SHOWN.replace("Nov", "Nix")).is_err());
     }
 
     #[test]
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn what_was_left_out_is_told_with_its_site() {
         let layout = Layout::new("/r");
-        let told = parse_left_out(
+        let told = read_left_out(
             &layout,
             "/r/certs/site-a.pem\tno start \x1b[2Jline\n/elsewhere\tgone\n",
         );

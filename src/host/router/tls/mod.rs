@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use challenge::{challenge, challenges, no_challenge};
 pub use file::{on_disk, store};
-pub use loaded::{LeftOut, LoadedCertificate, left_out, loaded};
+pub use loaded::{LeftOut, LoadedCertificate, left_out, loaded, read_left_out, read_shown};
 pub use tell::{Refused, Told, serve};
 
 use super::table::Unfit;

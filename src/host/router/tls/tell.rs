@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::runtime::{NO_MAP, answers, parse_map, script, show_map, word};
 use super::super::{RouterError, absolute, ask};
-use super::loaded::{self, LoadedCertificate, SHOW_FILES, parse, show, show_list};
+use super::loaded::{self, LoadedCertificate, SHOW_FILES, read_shown, show, show_list};
 use super::{Certificates, files, on_disk, redirected};
 use crate::fleet::Name;
 use crate::host::script::LOAD_CERTIFICATES;
@@ -193,7 +193,7 @@ impl Seen {
         let mut certificates = BTreeMap::new();
         let files = closely.iter().map(|site| layout.certificate(site));
         for (file, answer) in files.zip(of_files) {
-            if let Some(found) = parse(&file, answer)? {
+            if let Some(found) = read_shown(&file, answer)? {
                 certificates.insert(file, found);
             }
         }

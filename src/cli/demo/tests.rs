@@ -53,7 +53,8 @@ async fn one_certificate_is_on_disk_and_not_loaded_as_a_handshake_shows() {
     let (all, closely) = (Sites::default(), Closely::at(&Inspect::Needed));
     let looking = look(&file.fleet, &all, None, closely, Reach::Anew(connect));
     let seen = looking.await.unwrap();
-    let round = Rounds::of(&file.path).round(&file.fleet).await;
+    let secrets = file.secrets(&crate::walk::Trust::always());
+    let round = Rounds::of(secrets).round(&file.fleet).await;
     let watched = round.of_all(&file.fleet, &seen).await;
     let now = chrono::Utc::now().timestamp();
     let (due, mut found) = (Due::default(), Vec::new());

@@ -2,6 +2,7 @@
 //! because nobody tended the fleet, one that cannot be renewed, one that the router was not told of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
@@ -69,10 +70,12 @@ impl Authority {
 }
 
 /// Gives every site that is asked for by name a certificate, as if each had been had in its time.
+/// `folder`: the fleet file's.
 pub async fn give(
     fleet: &Fleet,
     clients: &BTreeMap<Name, Client>,
     now: i64,
+    folder: &Path,
 ) -> Result<(), Failure> {
     let connect = |host: &Host| {
         let client = clients.get(&host.name).cloned();
@@ -82,6 +85,8 @@ pub async fn give(
     };
     let (observed, _) = scan_fleet(fleet, connect, None, &Inspect::Needed).await;
     let authority = Authority::new().map_err(wrong)?;
+    // Where the fleet file says that visitors find whom to believe.
+    std::fs::write(folder.join("secrets/ca.pem"), &authority.certificate).map_err(wrong)?;
     for (name, found) in &observed.hosts {
         let (Some(seen), Some(client)) = (found.reached(), clients.get(name)) else {
             continue;

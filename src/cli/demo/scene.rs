@@ -70,7 +70,7 @@ pub async fn build(file: &FleetFile, folder: &Path) -> Result<Hosts, Failure> {
         sim.behave(labels::SITE, FAILING, "status", "502");
         sim.advance(FAILING_FOR);
     }
-    certificates::give(&file.fleet, &clients, now).await?;
+    certificates::give(&file.fleet, &clients, now, folder).await?;
     for sim in hosts.values() {
         // From here on things take as long as on a small server.
         sim.set_pace(sim::Pace {

@@ -36,7 +36,7 @@ impl Leaf {
             }
             let given: &[&str] = match argument.get_id().as_str() {
                 "site" if self.name() == "site create" => &["new"],
-                "site" => &["blog"],
+                "site" | "sites" => &["blog"],
                 "host" => &["here"],
                 "shell" => &["bash"],
                 "domains" => &["--domain", "new.localhost"],

@@ -165,7 +165,7 @@ macro_rules! fed {
     ($($name:ident)*) => { $(#[test] fn $name() { feed(stringify!($name)); })* };
 }
 
-fed!(fleet_file saved_plan journal records engine_answers log_frames tar_answers dns_answers);
+fed!(fleet_file saved_plan journal records engine_answers log_frames tar_answers dns_answers certificates);
 
 /// A seed that is refused at its first line leads no further than that, whatever is changed in it.
 #[test]

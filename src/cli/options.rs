@@ -100,17 +100,17 @@ fn row(path: &str) -> Row {
             changes: Some("apply"),
             ..plans
         },
-        "update" => Row {
-            changes: Some("update"),
+        "update" | "tend" => Row {
+            changes: Some(if path == "tend" { "tend" } else { "update" }),
             ..plans
         },
-        "tend" => Row {
-            changes: Some("tend"),
-            ..plans
-        },
-        "adopt" => Row {
+        "adopt" | "certs renew" => Row {
             only: No(SITE),
-            changes: Some("adopt"),
+            changes: Some(if path == "adopt" {
+                "adopt"
+            } else {
+                "certs renew"
+            }),
             ..plans
         },
         "site" | "site create" | "site archive" | "site start" | "site stop" | "site restart" => {
@@ -150,11 +150,6 @@ fn row(path: &str) -> Row {
             ..fleet
         },
         "journal" | "certs" => fleet,
-        "certs renew" => Row {
-            only: No(SITE),
-            changes: Some("certs renew"),
-            ..plans
-        },
         "import" => Row {
             only: No(Why("HOST and CONTAINER say what is meant", "leave it out")),
             engine: Engine::No(Why(

@@ -4,6 +4,7 @@
 pub mod act;
 pub mod action;
 pub mod activity;
+mod certificates;
 pub mod draw;
 pub mod effect;
 pub mod exec;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::certificates;
 use super::effect::{Effect, Watch};
-use super::model::certificates;
 use super::model::filter::words;
 use super::model::order;
 use super::model::sites_list::Block;

@@ -1,8 +1,8 @@
 //! Ways out: one screen back, out of the program.
 
 use crate::console::action::{Action, Place};
+use crate::console::certificates;
 use crate::console::effect::Effect;
-use crate::console::model::certificates;
 use crate::console::model::{Model, NOTE_MS, Overlay};
 use crate::console::settle;
 use crate::console::tone::Tone;

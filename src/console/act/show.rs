@@ -2,9 +2,9 @@
 
 use super::log::log;
 use crate::console::action::Place;
+use crate::console::certificates::{collect, reorder};
 use crate::console::effect::Effect;
 use crate::console::log::LogAction;
-use crate::console::model::certificates::{collect, reorder};
 use crate::console::model::dialog::Dialog;
 use crate::console::model::palette::Palette;
 use crate::console::model::{Model, Overlay, Screen};

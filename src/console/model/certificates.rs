@@ -1,15 +1,11 @@
-//! The list of certificates: which there are, what of them is shown, and in which order.
+//! The list of certificates: which there are, and what of them is shown.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Model;
 use super::filter::{contains, words};
-use crate::console::action::Place;
 use crate::console::widget::list::List;
 use crate::fleet::shown_domain;
 use crate::verdict::CertificateRow;
-use crate::verdict::certificates::{kept, others};
 
 /// The list of certificates.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +20,8 @@ pub struct CertificatesList {
 }
 
 impl CertificatesList {
-    fn shown(&self) -> Vec<u32> {
+    /// Places of the rows that the filter lets through.
+    pub fn shown(&self) -> Vec<u32> {
         let words = words(&self.filter);
         let fits = |at: &u32| {
             let row = &self.rows[*at as usize];
@@ -51,59 +48,4 @@ fn matches(row: &CertificateRow, word: &str) -> bool {
             .names
             .iter()
             .any(|it| has(&it.name) || has(&shown_domain(&it.name)))
-}
-
-/// Whether they are looked at.
-pub fn are_shown(model: &Model) -> bool {
-    let mut stack = model.stack.iter();
-    stack.any(|screen| screen.place() == Place::Certificates)
-}
-
-/// Takes them from what is known. Rows that are shown stay in their places.
-pub fn collect(model: &mut Model) {
-    let now = model.now();
-    let sites = model.view.sites.iter();
-    let mut rows: Vec<Arc<CertificateRow>> =
-        sites.filter_map(|row| row.certificate.clone()).collect();
-    if let Some(fleet) = &model.fleet {
-        let left = model
-            .data
-            .iter()
-            .flat_map(|(host, data)| kept(fleet, host, data, now));
-        rows.extend(left.chain(others(fleet, &model.data, now)).map(Arc::new));
-    }
-    let it = &mut model.certificates;
-    let before = it
-        .list
-        .order
-        .iter()
-        .filter_map(|at| it.rows.get(*at as usize));
-    let before: Vec<Arc<str>> = before.map(|row| row.key.clone()).collect();
-    it.rows = rows;
-    let mut shown = it.shown();
-    let places: HashMap<&str, usize> = before
-        .iter()
-        .enumerate()
-        .map(|(place, key)| (&**key, place))
-        .collect();
-    let place = |at: &u32| places.get(&*it.rows[*at as usize].key).copied();
-    shown.sort_by_key(|at| (place(at).unwrap_or(usize::MAX), *at));
-    let rows = &it.rows;
-    it.list.set(shown, |at| &rows[at as usize].key);
-    it.order_old = true;
-}
-
-/// Puts them in their order now.
-pub fn reorder(model: &mut Model) {
-    // Nobody has chosen a row yet: the cursor stays on what comes first.
-    let untouched = model.certificates.list.cursor == 0;
-    let it = &mut model.certificates;
-    let mut order = it.shown();
-    order.sort_by_cached_key(|at| it.rows[*at as usize].order());
-    let rows = &it.rows;
-    it.list.set(order, |at| &rows[at as usize].key);
-    if untouched {
-        it.list.go_to(0, |at| &rows[at as usize].key);
-    }
-    it.order_old = false;
 }

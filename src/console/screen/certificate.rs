@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::certificates::{bar, called, ends};
+use super::life::{bar, called, ends};
 use super::{page, site};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;

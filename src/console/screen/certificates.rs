@@ -6,22 +6,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::certificate::CertificatePage;
+use super::life::{BAR, bar, called, ends};
 use crate::console::action::Place;
+use crate::console::certificates::reorder;
 use crate::console::draw::ages::Ages;
 use crate::console::draw::mark::mark;
 use crate::console::draw::pen::{Pen, Spans};
 use crate::console::effect::Watch;
-use crate::console::model::certificates::reorder;
 use crate::console::model::motion::Motion;
 use crate::console::model::{Model, Opens, Screen};
 use crate::console::theme::Role;
 use crate::console::widget::table::{Cell, Column, Table};
 use crate::text::{age, width};
-use crate::verdict::certificates::{Holder, week};
-use crate::verdict::{CertificateRow, SiteRow, Stand, State};
-
-/// Cells of the bar that shows a life.
-const BAR: usize = 10;
+use crate::verdict::certificates::week;
+use crate::verdict::{CertificateRow, SiteRow, Stand};
 
 /// The list of certificates.
 #[derive(Debug)]
@@ -82,16 +80,6 @@ impl Screen for Certificates {
 
     fn watch(&self, _model: &Model, watch: &mut Watch) {
         watch.certificates = true;
-    }
-}
-
-/// What a row is called.
-pub(super) fn called(row: &CertificateRow) -> String {
-    match row.holder {
-        Holder::Site => row.name.clone(),
-        Holder::Engine => format!("{} engine", row.name),
-        Holder::Operator => format!("{} client", row.name),
-        Holder::Account => format!("{} account", row.name),
     }
 }
 
@@ -203,49 +191,6 @@ fn table(model: &Model, buf: &mut Buffer, area: Rect) {
         };
         Pen::on(buf, &model.theme, area, 2).put(Role::Dim, &text);
     }
-}
-
-/// When it ends, or for how long it has.
-pub(super) fn ends(row: &CertificateRow, now: i64) -> (Role, String) {
-    let Some(until) = row.until else {
-        return (Role::Dim, "–".to_owned());
-    };
-    let role = match row.stand {
-        Stand::Unused => Role::Dim,
-        Stand::Expired => Role::Bad,
-        _ if until <= now => Role::Bad,
-        Stand::Expiring => Role::Warn,
-        _ => Role::Text,
-    };
-    match until - now {
-        ..=0 => (role, format!("-{}", age(now - until))),
-        left => (role, age(left)),
-    }
-}
-
-/// The part of a life that is over, as a bar.
-pub(super) fn bar(model: &Model, row: &CertificateRow) -> (Role, String) {
-    let Some(used) = row.used else {
-        return (Role::Dim, String::new());
-    };
-    // Full only when it is over.
-    let full = match used >= 1.0 {
-        true => BAR,
-        false => ((used * BAR as f64).round() as usize).min(BAR - 1),
-    };
-    let (over, left) = match model.theme.ascii {
-        true => ("#", "."),
-        false => ("█", "░"),
-    };
-    let role = match row.state {
-        State::Failing => Role::Bad,
-        State::Warning => Role::Warn,
-        _ => Role::Text,
-    };
-    (
-        role,
-        format!("{}{}", over.repeat(full), left.repeat(BAR - full)),
-    )
 }
 
 fn cell<'a>(model: &Model, row: &'a CertificateRow, col: Col) -> Cell<'a> {

@@ -9,6 +9,7 @@ pub mod events;
 pub mod help;
 pub mod host;
 pub mod hosts;
+mod life;
 pub mod logs;
 mod page;
 pub mod past;

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::certificates::ends;
+use super::life::ends;
 use super::{host, site};
 use crate::console::action::Place;
 use crate::console::draw::ages::Ages;

@@ -214,7 +214,7 @@ fn each_mismatch_is_shown_as_what_it_is() {
     let called = ran.json();
     for (name, mismatch) in [
         ("old", "expired"),
-        ("wrong", "wrong_name"),
+        ("wrong", "not_shown"),
         ("bare", "intermediate_missing"),
         ("strange", "untrusted"),
     ] {

@@ -238,7 +238,7 @@ fn fleets() -> impl Strategy<Value = Fleet> {
         let accounts = ["alice", "no"].map(|key| Account {
             name: name(key),
             email: other.then(|| "a@example.net".to_owned()),
-            certificate: other.then_some(Certificate::Auto),
+            certificate: None,
         });
         Fleet {
             name: name("f1"),

@@ -21,12 +21,15 @@ pub struct Certificates(Mutex<Option<Records>>);
 
 impl Certificates {
     /// Changes the record of one site, and writes it where it changed.
-    pub async fn change<T>(
+    ///
+    /// # Errors
+    /// What the toolbox said.
+    pub async fn change(
         &self,
         toolbox: &Toolbox,
         site: &Name,
-        change: impl FnOnce(&mut CertificateRecord) -> T,
-    ) -> Result<T, Failure> {
+        change: impl FnOnce(&mut CertificateRecord),
+    ) -> Result<(), Failure> {
         let mut held = self.0.lock().await;
         let records = read(&mut held, toolbox).await?;
         let before = records.get(site);
@@ -34,12 +37,12 @@ impl Certificates {
             Some(record) => record.clone(),
             None => CertificateRecord::new(site),
         };
-        let answer = change(&mut record);
+        change(&mut record);
         if before != Some(&record) {
             write(toolbox, &record).await?;
             records.insert(site.clone(), record);
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// The record of one site.

@@ -12,7 +12,7 @@ use super::site::known;
 use super::table::{Cell, Table};
 use super::walk::{self, How};
 use super::{Exit, Failure, sites};
-use crate::fleet::Name;
+use crate::fleet::{Fleet, Name};
 use crate::observe::scan::Inspect;
 use crate::observe::served::{Issued, Loaded, Showing, Showings, Shown};
 use crate::record::certificate::{Attempt, CertificateFacts, Source};
@@ -21,7 +21,7 @@ use crate::verdict::certificates::{Holder, LoadedIs, NameRow, kept, others};
 use crate::verdict::site::rows_of_host;
 use crate::verdict::{CertificateRow, Due, Facts, Fault, HostData, Hosts, Stand, State};
 use crate::walk::certificates::Rounds;
-use crate::walk::look::{Closely, Seen, Sites};
+use crate::walk::look::{Closely, Sites};
 use crate::walk::{Ask, FleetFile, Wish};
 
 /// Gets other certificates for sites, due or not.
@@ -79,7 +79,13 @@ pub async fn run(context: &Context, args: &CertsArgs) -> Result<Exit, Failure> {
             },
         );
     }
-    let mut rows = all(fleet, &data, &seen, now);
+    let mut rows = of_hosts(
+        fleet,
+        &data,
+        |site| seen.takes(site),
+        seen.sites.is_none(),
+        now,
+    );
     let unknown = rows.iter().any(CertificateRow::is_unknown);
     let found = match args.expiring {
         Some(within) => {
@@ -108,7 +114,14 @@ pub async fn run(context: &Context, args: &CertsArgs) -> Result<Exit, Failure> {
 }
 
 /// The rows of what was looked at.
-fn all(fleet: &crate::fleet::Fleet, data: &Hosts, seen: &Seen, now: i64) -> Vec<CertificateRow> {
+/// The certificates of the sites that are `meant`, and where all are (`whole`) those of nobody's site.
+pub(super) fn of_hosts(
+    fleet: &Fleet,
+    data: &Hosts,
+    meant: impl Fn(&Name) -> bool,
+    whole: bool,
+    now: i64,
+) -> Vec<CertificateRow> {
     let due = Due::default();
     let facts = Facts {
         fleet: Some(fleet),
@@ -123,8 +136,8 @@ fn all(fleet: &crate::fleet::Fleet, data: &Hosts, seen: &Seen, now: i64) -> Vec<
         rows.extend(of_sites.map(|row| CertificateRow::clone(&row)));
         rows.extend(kept(fleet, host, data, now));
     }
-    rows.retain(|row| row.name.parse().is_ok_and(|name| seen.takes(&name)));
-    if seen.sites.is_none() {
+    rows.retain(|row| row.name.parse().is_ok_and(|name| meant(&name)));
+    if whole {
         rows.extend(others(fleet, data, now));
     }
     rows.sort_by_cached_key(CertificateRow::order);

@@ -80,7 +80,7 @@ pub async fn run(context: &Context, args: &TendArgs) -> Result<Exit, Failure> {
     if exit == Exit::Error || (exit == Exit::Done && !away.is_empty()) {
         exit = Exit::Partial;
     }
-    let seen = alerts::see(&file, &proposal, &sites).await;
+    let seen = alerts::see(context, &file, &proposal, &sites).await;
     let told = alerts::tell(context, &file, &seen, args.json.json).await?;
     let mut failed = !told.untold.is_empty();
     let unnoted = tended::note(&file.fleet, &seen.observed, &proposal.clients, seen.now).await;

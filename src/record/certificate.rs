@@ -221,6 +221,15 @@ impl CertificateFacts {
     }
 }
 
+/// What was said of each name, in one line; under the empty name, of all.
+pub fn in_one_line(words: &BTreeMap<String, String>) -> String {
+    let each = words.iter().map(|(name, words)| match name.as_str() {
+        "" => words.clone(),
+        name => format!("{name}: {words}"),
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// Whether certificates for `names` serve `name`.
 pub fn covers(names: &[String], name: &str) -> bool {
     let parent = name.split_once('.').map(|(_, parent)| parent);

@@ -1,25 +1,29 @@
 //! What a pass saw of the fleet, and whom it tells of what changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use futures_util::future::join_all;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
+use crate::cli::certs::of_hosts;
 use crate::cli::context::Context;
 use crate::cli::{Failure, config, rows};
+use crate::engine::Client;
 use crate::file;
 use crate::fleet::{Fleet, Name, Selection};
 use crate::notify::{self, Message, Roots, Sent};
 use crate::observe::model::Observed;
 use crate::observe::scan::Inspect;
+use crate::observe::served::Watched;
 use crate::verdict::alert::{Alert, Book, Change, Looked, News};
-use crate::verdict::certificates::others;
 use crate::verdict::{CertificateRow, HostData, Hosts, SiteRow};
+use crate::walk::certificates::Rounds;
 use crate::walk::look::{Closely, Known, Reach, Sites, look};
 use crate::walk::notify::{Named, ways};
 use crate::walk::{FleetFile, Proposal};
@@ -41,7 +45,12 @@ pub struct Seen {
 }
 
 /// Judges what the pass saw; where it did something, that is looked at once more.
-pub async fn see(file: &FleetFile, proposal: &Proposal, selection: &Selection) -> Seen {
+pub async fn see(
+    context: &Context,
+    file: &FleetFile,
+    proposal: &Proposal,
+    selection: &Selection,
+) -> Seen {
     let fleet = &*file.fleet;
     let mut observed = proposal.observed.clone();
     if !proposal.is_idle() {
@@ -73,14 +82,15 @@ pub async fn see(file: &FleetFile, proposal: &Proposal, selection: &Selection) -
                 .is_some_and(|it| selection.matches(it))
     };
     let rows = rows::judged(fleet, &observed, None, &HashMap::new(), meant);
-    let of_sites = rows.iter().filter_map(|row| row.certificate.as_ref());
-    let mut certificates: Vec<_> = of_sites.map(|it| CertificateRow::clone(it)).collect();
-    if whole {
-        let hosts = observed.hosts.iter();
-        let data = hosts
-            .map(|(host, found)| (host.clone(), HostData::of(Some(found), HashMap::new(), now)));
-        certificates.extend(others(fleet, &data.collect::<Hosts>(), now));
-    }
+    let mut shown = shown(context, file, &observed, &proposal.clients).await;
+    let hosts = observed.hosts.iter().map(|(host, found)| {
+        let data = HostData {
+            certificates: Arc::new(shown.remove(host).unwrap_or_default()),
+            ..HostData::of(Some(found), HashMap::new(), now)
+        };
+        (host.clone(), data)
+    });
+    let certificates = of_hosts(fleet, &hosts.collect::<Hosts>(), meant, whole, now);
     Seen {
         observed,
         rows,
@@ -88,6 +98,32 @@ pub async fn see(file: &FleetFile, proposal: &Proposal, selection: &Selection) -
         whole,
         now,
     }
+}
+
+/// What the routers show for the names of sites: one that left a certificate out at its start says so
+/// nowhere else. Handshakes and nothing more: no command runs for it. What visitors meet on their way is
+/// left to `certs`: it may be a delivery network's.
+async fn shown(
+    context: &Context,
+    file: &FleetFile,
+    observed: &Observed,
+    clients: &BTreeMap<Name, Client>,
+) -> BTreeMap<Name, Watched> {
+    let fleet = &*file.fleet;
+    let round = Rounds::of(file.secrets(&context.trust)).round(fleet).await;
+    let asking = clients.iter().filter_map(|(host, client)| {
+        let found = observed.hosts.get(host)?.reached()?;
+        let round = &round;
+        Some(async move {
+            let mut names = round.of_sites(fleet, host, found, client, |_| true).await;
+            for showing in names.values_mut().flat_map(|names| names.values_mut()) {
+                showing.visitors = None;
+            }
+            let inside = None;
+            (host.clone(), Watched { inside, names })
+        })
+    });
+    join_all(asking).await.into_iter().collect()
 }
 
 /// What is to be known of alerts after a pass.

@@ -16,7 +16,7 @@ use crate::plan::operation::{Operation, OperationKind};
 use crate::plan::route as routes;
 use crate::record::SiteRecord;
 use crate::record::certificate::{
-    CertificateRecord, Ending, NAMES, Served, Source, Stored, covers,
+    CertificateRecord, Ending, NAMES, Served, Source, Stored, covers, in_one_line,
 };
 use crate::record::route::RouteTarget;
 use due::{Due, due, moment};
@@ -252,14 +252,7 @@ fn tell_of_waiting(site: &Site, record: Option<&CertificateRecord>, again: i64, 
         Ending::Waiting => "waits",
         _ => "could not be had",
     };
-    let words = attempt
-        .words
-        .iter()
-        .map(|(name, words)| match name.as_str() {
-            "" => words.clone(),
-            name => format!("{name}: {words}"),
-        });
-    let words = words.collect::<Vec<_>>().join("; ");
+    let words = in_one_line(&attempt.words);
     let again = moment(again);
     draft.notice(
         Some(&site.name),

@@ -19,7 +19,9 @@ use crate::host::Toolbox;
 use crate::host::router::tls;
 use crate::plan::service::certificate::due::{WAIT, next_try};
 use crate::record::CertificateRecord;
-use crate::record::certificate::{Attempt, CertificateFacts, Ending, Renewal, Source, Stored};
+use crate::record::certificate::{
+    Attempt, CertificateFacts, Ending, Renewal, Source, Stored, in_one_line,
+};
 use crate::record::renewal;
 use crate::text::plain_line;
 
@@ -117,7 +119,7 @@ pub(super) async fn obtain(
         rests && last.names == *names && !asked
     });
     if let Some(last) = resting {
-        let words = in_words(&last.words);
+        let words = in_one_line(&last.words);
         return Ok(Some(format!("somebody tried a moment ago: {words}")));
     }
     if let Some(facts) = order.left_behind().await {
@@ -347,7 +349,7 @@ impl Order<'_> {
             Some(short) => self.attempt(short, now, Some(stored.facts.not_after)),
             None => self.done(now),
         };
-        let note = short.map(|short| format!("not for all names: {}", in_words(&short.words)));
+        let note = short.map(|short| format!("not for all names: {}", in_one_line(&short.words)));
         self.work
             .certificates
             .change(toolbox, self.site, |record| {
@@ -399,7 +401,7 @@ impl Order<'_> {
             .certificates
             .change(toolbox, self.site, |record| record.attempt = Some(attempt))
             .await?;
-        let words = in_words(&short.words);
+        let words = in_one_line(&short.words);
         match short.ending {
             Ending::Waiting => Ok(Some(format!("waits: {words}"))),
             _ => {
@@ -462,15 +464,6 @@ fn marker() -> Result<Fetched, String> {
         body: format!("{token}.{}", hex::encode(body)),
         token,
     })
-}
-
-/// What was said of each name, in one line.
-fn in_words(words: &BTreeMap<String, String>) -> String {
-    let each = words.iter().map(|(name, words)| match name.as_str() {
-        "" => words.clone(),
-        name => format!("{name}: {words}"),
-    });
-    each.collect::<Vec<_>>().join("; ")
 }
 
 /// The router's answers to what the authority fetches.

@@ -38,7 +38,9 @@ fn stage(
             ..options
         },
     );
-    fs::write(stage.folder.path().join("ca.pem"), &pebble.root).unwrap();
+    // By the one its address is believed, by the other what it signs.
+    let roots = format!("{}{}", pebble.root, pebble.issuing_root());
+    fs::write(stage.folder.path().join("ca.pem"), roots).unwrap();
     let acme = format!(
         "acme: {{ terms: agreed, contact: [ops@example.net], directory: \"{}\", ca: ca.pem, port: {}, resolver: \"{}\" }}\nhosts:\n",
         pebble.directory, stage.port, pebble.dns
